@@ -9,3 +9,5 @@ pub mod compose;
 pub mod watch;
 
 pub mod engine;
+
+pub mod dockerignore;

@@ -6,8 +6,12 @@ pub mod docker;
 
 pub mod compose;
 
+pub mod dockerignore;
+
 pub mod watch;
 
 pub mod engine;
 
-pub mod dockerignore;
+pub mod plan;
+
+pub mod report;

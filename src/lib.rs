@@ -15,3 +15,5 @@ pub mod engine;
 pub mod plan;
 
 pub mod report;
+
+pub mod update;

@@ -26,7 +26,7 @@ its own socket and data; nothing is installed, and a second run downloads nothin
                   one, which may have no registry to pull from, small stand-ins get their names
   status          say which engine would be used; exit 1 when none is running
   down            stop the private engine with everything that runs in it; a user's engine is left alone
-  purge           down, and delete its folder
+  purge           down, and delete its folder (or its state folder, where that is a separate one)
 
 environment:
   LIVEUPDATE_ENGINE            `private`: never use a reachable engine
@@ -81,12 +81,14 @@ require_root_on_debian() {
         command -v "$tool" >/dev/null ||
             fail "a private engine is made of Debian's packages, and \`$tool\` is not here" "$instead"
     done
+    # shellcheck source=/dev/null
     [ "$(. /etc/os-release && echo "${ID:-}")" = debian ] ||
         fail "a private engine is made of Debian's packages, and this is not Debian" "$instead"
     [ "$(id -u)" = 0 ] ||
         fail "a private engine needs root" "run this as root, or start an engine that \`docker version\` reaches"
 }
 
+# shellcheck source=/dev/null
 suite() { (. /etc/os-release && echo "$VERSION_CODENAME"); }
 
 # apt with folders of its own and, as far as it can see, nothing installed.
@@ -449,7 +451,8 @@ main() {
     down) stop_private ;;
     purge)
         stop_private
-        rm -rf "$STATE" "$DIR"
+        # A second engine of the same packages takes only its own data along.
+        if [ "$STATE" = "$DIR/state" ]; then rm -rf "$DIR"; else rm -rf "$STATE"; fi
         ;;
     -h | --help | help) usage ;;
     '')

@@ -220,6 +220,7 @@ start_private() {
         DOCKER_CONFIG="$DIR/config" setsid "$ROOT/usr/sbin/dockerd" \
         --data-root "$STATE/data" --exec-root "$STATE/exec" --pidfile "$PIDFILE" -H "unix://$SOCKET" \
         --iptables=false --ip6tables=false --ip-masq=false \
+        --default-address-pool base=172.16.0.0/12,size=24 \
         >"$LOG" 2>&1 </dev/null 9>&- &
     pid=$!
     local deadline=$((SECONDS + 60))

@@ -1,1 +1,11 @@
-//! x
+//! Live Update for plain Docker Compose.
+
+pub mod paths;
+
+pub mod docker;
+
+pub mod compose;
+
+pub mod watch;
+
+pub mod engine;

@@ -1,0 +1,64 @@
+//! How the `docker` command line is called for what only it can do: `compose` and `system dial-stdio`. Starts nothing by itself.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// The `docker` program with the global flags and the Compose flags of this call.
+///
+/// Everything we ask of Compose goes through the same flags that the user gave us, so that both speak of one project on one engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DockerCli {
+    /// The CLI to call: `DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND`, or `docker`.
+    pub program: OsString,
+    /// Docker's own flags before the plugin's name: `--context X`, `-H Y`, `--tls..`, `--config D`.
+    pub global_flags: Vec<OsString>,
+    /// Compose's flags: `-f`, `-p`, `--profile`, `--env-file`, `--project-directory`.
+    pub compose_flags: Vec<OsString>,
+    /// Further compose files made for this run (overrides), after the user's own.
+    pub overrides: Vec<PathBuf>,
+    /// The compose files that the flags or Compose's own search name; given explicitly as soon as there are overrides.
+    pub files: Vec<PathBuf>,
+}
+
+impl DockerCli {
+    /// `docker [global flags] ARGS..`
+    pub fn docker<I: Into<OsString>>(
+        &self,
+        args: impl IntoIterator<Item = I>,
+    ) -> tokio::process::Command {
+        let mut command = tokio::process::Command::new(&self.program);
+        command
+            .args(&self.global_flags)
+            .args(args.into_iter().map(Into::into));
+        command
+    }
+
+    /// `docker [global flags] compose [compose flags] ARGS..`
+    pub fn compose<I: Into<OsString>>(
+        &self,
+        args: impl IntoIterator<Item = I>,
+    ) -> tokio::process::Command {
+        let mut command = self.docker(["compose"]);
+        command.args(&self.compose_flags);
+        if !self.overrides.is_empty() {
+            // One `-f` switches Compose's own search off, so the files it found are named as well.
+            if !self.names_files() {
+                for file in &self.files {
+                    command.arg("-f").arg(file);
+                }
+            }
+            for file in &self.overrides {
+                command.arg("-f").arg(file);
+            }
+        }
+        command.args(args.into_iter().map(Into::into));
+        command
+    }
+
+    fn names_files(&self) -> bool {
+        self.compose_flags.iter().any(|flag| {
+            let flag = flag.to_string_lossy();
+            flag == "-f" || flag == "--file" || flag.starts_with("--file=")
+        })
+    }
+}

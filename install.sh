@@ -128,7 +128,7 @@ wait_for() { # PAGE TEXT SECONDS
     show_output
 }
 
-show_page() { page "$1" | grep -F "$2" | sed "s|^|    $1: |"; }
+show_page() { page "$1" | grep -F "$2" | sed "s|^|    $1: |" || fail "\`$1\` is no longer served"; }
 
 demo() { # FOLDER
     local before after deadline
@@ -145,6 +145,7 @@ demo() { # FOLDER
     docker liveupdate up </dev/null >"$TEMP/up.log" 2>&1 &
     UP=$!
     set +m
+    disown # or the shell has something to say about its end
     wait_for index.html 'Hello from the image' 180
     before=$(docker compose ps -q web)
     say "it is up on http://$(docker compose port web 8080), and serves"

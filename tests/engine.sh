@@ -241,14 +241,16 @@ library_folder() {
     printf '%s\n' "${triplet%%$'\n'*}"
 }
 
-# The processes of our engine only: they carry our state folder in their arguments.
+# What a killed engine left running, ours only: they carry our state folder in their arguments.
 leftover_pids() {
-    local cmdline pid
-    for cmdline in /proc/[0-9]*/cmdline; do
-        pid=${cmdline#/proc/}
-        pid=${pid%/cmdline}
-        { tr '\0' ' ' <"$cmdline"; } 2>/dev/null |
-            grep -qE "^[^ ]*(containerd|containerd-shim[^ ]*|docker-proxy) .*$STATE/exec/" && echo "$pid"
+    local process
+    for process in /proc/[0-9]*; do
+        { tr '\0' ' ' <"$process/cmdline"; } 2>/dev/null |
+            grep -qE "^[^ ]*containerd(-shim[^ ]*)? .*$STATE/exec/" || continue
+        # First a shim's children, the containers' first processes, with which everything in a container ends.
+        awk -v parent="${process#/proc/}" '$1 == "Pid:" { pid = $2 } $1 == "PPid:" && $2 == parent { print pid }' \
+            /proc/[0-9]*/status 2>/dev/null
+        echo "${process#/proc/}"
     done
     return 0
 }

@@ -4,8 +4,12 @@ pub mod paths;
 
 pub mod docker;
 
+pub mod cli;
+
 pub mod compose;
 
 pub mod watch;
 
 pub mod engine;
+
+pub mod commands;

@@ -6,6 +6,14 @@ pub mod docker;
 
 pub mod compose;
 
+pub mod dockerignore;
+
 pub mod watch;
 
 pub mod engine;
+
+pub mod plan;
+
+pub mod report;
+
+pub mod update;

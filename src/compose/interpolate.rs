@@ -136,7 +136,10 @@ mod tests {
     #[test]
     fn an_env_file_gives_its_variables() {
         let pairs = read_env_file("# x\nA=1\nexport B='two # 2'\nC=\"3\" # y\nD=4 # z\nnonsense\n");
-        let pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let pairs: Vec<String> = pairs
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         assert_eq!(pairs, ["A=1", "B=two # 2", "C=3", "D=4"]);
     }
 

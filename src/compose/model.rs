@@ -122,7 +122,9 @@ fn arguments(build: &Value) -> Vec<(String, Option<String>)> {
 
 /// Whether BuildKit fetches this context itself.
 pub fn is_remote(context: &str) -> bool {
-    context.contains("://") || context.starts_with("git@") || context.starts_with("github.com/")
+    context.contains("://")
+        || context.starts_with("git@")
+        || context.starts_with("github.com/")
         || context.starts_with("service:")
 }
 

@@ -18,14 +18,19 @@ pub fn check(names: &Names, sources: &Sources, found: &mut Findings) {
             found.error_on_key(
                 &named.at,
                 format!("`{name}` is defined but no service uses it"),
-                Some(format!("use it in a service's `x-live-update` list as `- {name}`, or take it out")),
+                Some(format!(
+                    "use it in a service's `x-live-update` list as `- {name}`, or take it out"
+                )),
             );
         }
         if let Some([.., first, last]) = definitions.get(name).map(Vec::as_slice) {
             found.error_on_key(
                 &named.at,
                 format!("`{name}` is defined in two files: `{first}` and `{last}`"),
-                Some("rename one of them, or write `!override` before the value that is to hold".into()),
+                Some(
+                    "rename one of them, or write `!override` before the value that is to hold"
+                        .into(),
+                ),
             );
         }
     }
@@ -51,7 +56,11 @@ fn used_in_any_file(sources: &Sources) -> BTreeSet<String> {
 /// The files of the top level that define each name, in merge order; one that overrides stands alone.
 fn definitions(sources: &Sources) -> BTreeMap<String, Vec<String>> {
     let mut definitions: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for file in sources.main.iter().filter_map(|&file| sources.files.get(file)) {
+    for file in sources
+        .main
+        .iter()
+        .filter_map(|&file| sources.files.get(file))
+    {
         for document in &file.documents {
             let Some(steps) = get(document, "x-live-update").and_then(|it| get(it, "steps")) else {
                 continue;
@@ -61,12 +70,15 @@ fn definitions(sources: &Sources) -> BTreeMap<String, Vec<String>> {
                     continue;
                 };
                 let files = definitions.entry(name).or_default();
-                let overrides = matches!(value, Value::Tagged(_)) || matches!(steps, Value::Tagged(_));
+                let overrides =
+                    matches!(value, Value::Tagged(_)) || matches!(steps, Value::Tagged(_));
                 if overrides {
                     files.clear();
                 }
                 let shown = file.path.below(&sources.cwd);
-                files.push(shown.map_or_else(|| file.path.to_string(), |path| path.display().to_string()));
+                files.push(
+                    shown.map_or_else(|| file.path.to_string(), |path| path.display().to_string()),
+                );
             }
         }
     }

@@ -54,7 +54,10 @@ impl<'de> Visitor<'de> for Walk<'_> {
             _ => (None, self.path),
         };
         let stop_at_key = self.on_key && rest.is_empty();
-        while let Some(hit) = map.next_key_seed(Key { wanted, stop_at_key })? {
+        while let Some(hit) = map.next_key_seed(Key {
+            wanted,
+            stop_at_key,
+        })? {
             if hit {
                 map.next_value_seed(Walk {
                     path: rest,
@@ -255,7 +258,10 @@ services:
 
     #[test]
     fn an_alias_leads_to_where_the_value_was_written() {
-        assert_eq!(at("services/web/x-live-update/#0/sync", false), Some((2, 11)));
+        assert_eq!(
+            at("services/web/x-live-update/#0/sync", false),
+            Some((2, 11))
+        );
         assert_eq!(
             at("services/web/x-live-update/#1/run/triger", true),
             Some((3, 19))
@@ -264,7 +270,10 @@ services:
 
     #[test]
     fn a_tag_is_no_obstacle() {
-        assert_eq!(at("services/api/x-live-update/#0/sync", false), Some((9, 15)));
+        assert_eq!(
+            at("services/api/x-live-update/#0/sync", false),
+            Some((9, 15))
+        );
     }
 
     #[test]

@@ -86,7 +86,10 @@ pub fn read_names(value: &Value, at: &Spot, written: &dyn Written, found: &mut F
     let Value::Mapping(map) = untagged(value) else {
         found.error(
             at,
-            format!("the top-level `x-live-update` is {}; expected a mapping with `steps`", describe(value)),
+            format!(
+                "the top-level `x-live-update` is {}; expected a mapping with `steps`",
+                describe(value)
+            ),
             Some("a service's own steps stand below that service".into()),
         );
         return names;
@@ -171,7 +174,10 @@ pub fn read_block(
         }
         _ => found.error_on_key(
             at,
-            format!("`x-live-update` is {}; expected a list of steps, or a mapping with `steps`", describe(value)),
+            format!(
+                "`x-live-update` is {}; expected a list of steps, or a mapping with `steps`",
+                describe(value)
+            ),
             Some("an empty list, `x-live-update: []`, rebuilds on every change".into()),
         ),
     }
@@ -300,7 +306,10 @@ fn check_order(steps: &[Placed], written: &dyn Written, found: &mut Findings) {
         found.error_on_key(
             &at,
             "the list has no `sync`",
-            Some("add one, such as `sync: ./src:/app/src`; an empty list rebuilds on every change".into()),
+            Some(
+                "add one, such as `sync: ./src:/app/src`; an empty list rebuilds on every change"
+                    .into(),
+            ),
         );
     }
 }
@@ -346,7 +355,9 @@ fn options(
         let at = at.key(&key);
         let block = &mut read.block;
         match key.as_str() {
-            "ignore" => block.ignore = filters(&key, value, &at, written, block.dir.as_ref(), found),
+            "ignore" => {
+                block.ignore = filters(&key, value, &at, written, block.dir.as_ref(), found)
+            }
             "only" => {
                 block.only = filters(&key, value, &at, written, block.dir.as_ref(), found);
                 if block.only.is_empty() {
@@ -358,7 +369,10 @@ fn options(
                 }
             }
             "unmatched" => {
-                let choices = [("rebuild", Unmatched::Rebuild), ("ignore", Unmatched::Ignore)];
+                let choices = [
+                    ("rebuild", Unmatched::Rebuild),
+                    ("ignore", Unmatched::Ignore),
+                ];
                 block.unmatched = choice(&key, value, &choices, &at, found).unwrap_or_default();
             }
             "trigger_mode" => {
@@ -440,7 +454,13 @@ fn argv(name: &str, value: &Value, at: &Spot, found: &mut Findings) -> Option<Ve
             })
             .collect(),
         _ => {
-            wrong_type(name, value, "a command, or a list of program and arguments", at, found);
+            wrong_type(
+                name,
+                value,
+                "a command, or a list of program and arguments",
+                at,
+                found,
+            );
             None
         }
     }
@@ -454,16 +474,32 @@ fn custom_build(
     found: &mut Findings,
 ) {
     let Value::Mapping(map) = untagged(value) else {
-        wrong_type("custom_build", value, "a mapping with `command` and `deps`", at, found);
+        wrong_type(
+            "custom_build",
+            value,
+            "a mapping with `command` and `deps`",
+            at,
+            found,
+        );
         return;
     };
     only_keys("custom_build", map, &["command", "deps", "tag"], at, found);
     for (key, why) in [
-        ("command", "write what builds the image, such as `command: docker build -t $$EXPECTED_REF .`"),
-        ("deps", "write the files and directories it builds from, such as `deps: [./src]`"),
+        (
+            "command",
+            "write what builds the image, such as `command: docker build -t $$EXPECTED_REF .`",
+        ),
+        (
+            "deps",
+            "write the files and directories it builds from, such as `deps: [./src]`",
+        ),
     ] {
         if map.get(key).is_none() {
-            found.error_on_key(at, format!("`custom_build` has no `{key}`"), Some(why.into()));
+            found.error_on_key(
+                at,
+                format!("`custom_build` has no `{key}`"),
+                Some(why.into()),
+            );
         }
     }
     let mut field = |key: &str, expected: &str| {
@@ -480,7 +516,11 @@ fn custom_build(
         .into_iter()
         .map(|(dep, at)| (written.dir(&at.path).join(dep), at))
         .collect();
-    if deps.is_empty() && untagged(&map["deps"]).as_sequence().is_some_and(Vec::is_empty) {
+    if deps.is_empty()
+        && untagged(&map["deps"])
+            .as_sequence()
+            .is_some_and(Vec::is_empty)
+    {
         found.error(
             &deps_at,
             "`deps` is empty, so that nothing is watched",

@@ -45,7 +45,8 @@ pub fn project_from(
     let mut model: Value = match serde_yaml::from_str(resolved) {
         Ok(model) => model,
         Err(error) => {
-            let message = format!("the model that `docker compose config` wrote cannot be read: {error}");
+            let message =
+                format!("the model that `docker compose config` wrote cannot be read: {error}");
             return (None, vec![bare(message)]);
         }
     };
@@ -53,12 +54,17 @@ pub fn project_from(
     let trace = Trace::new(sources, &model);
     let mut found = Findings::default();
     let mut names = match get(&model, "x-live-update") {
-        Some(value) => {
-            reader::read_names(value, &Spot::root().key("x-live-update"), &trace, &mut found)
-        }
+        Some(value) => reader::read_names(
+            value,
+            &Spot::root().key("x-live-update"),
+            &trace,
+            &mut found,
+        ),
         None => Names::default(),
     };
-    let project_name = get(&model, "name").and_then(scalar_text).unwrap_or_default();
+    let project_name = get(&model, "name")
+        .and_then(scalar_text)
+        .unwrap_or_default();
     let mut drafts: Vec<Draft> = services(&model)
         .map(|(name, value)| {
             let (service, sourcing) = model::service(&project_name, &name, value);
@@ -67,7 +73,9 @@ pub fn project_from(
             let block = match (get(value, "x-live-update"), rules) {
                 (Some(block), _) => {
                     let at = at.key("x-live-update");
-                    Some(reader::read_block(block, &at, &trace, &mut names, &mut found))
+                    Some(reader::read_block(
+                        block, &at, &trace, &mut names, &mut found,
+                    ))
                 }
                 (None, Some(rules)) => {
                     let at = at.key("develop").key("watch");

@@ -165,6 +165,16 @@ impl Sources {
             .collect()
     }
 
+    /// The profiles that `service` is in.
+    pub fn profiles(&self, service: &str) -> Vec<String> {
+        let parts = self.parts(service);
+        let values = parts.into_iter().filter_map(|part| self.value(part));
+        values
+            .filter_map(|value| get(value, "profiles"))
+            .flat_map(|profiles| self.texts(profiles))
+            .collect()
+    }
+
     /// The raw value of a part.
     pub fn value(&self, part: Part<'_>) -> Option<&Value> {
         let document = self.files.get(part.file)?.documents.get(part.document)?;

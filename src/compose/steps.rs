@@ -99,7 +99,10 @@ pub fn read_step(
         _ => {
             found.error(
                 at,
-                format!("a step is {}; expected a mapping with one key", describe(value)),
+                format!(
+                    "a step is {}; expected a mapping with one key",
+                    describe(value)
+                ),
                 Some(format!("the steps are {}", quoted(&KINDS))),
             );
             None
@@ -154,7 +157,12 @@ fn form_of(kind: &str) -> String {
     }
 }
 
-fn keyed_step(map: &Mapping, at: &Spot, setting: Setting<'_>, found: &mut Findings) -> Option<Read> {
+fn keyed_step(
+    map: &Mapping,
+    at: &Spot,
+    setting: Setting<'_>,
+    found: &mut Findings,
+) -> Option<Read> {
     let keys: Vec<String> = map.keys().filter_map(key_text).collect();
     let kinds: Vec<&str> = keys
         .iter()
@@ -312,7 +320,8 @@ fn sync(value: &Value, at: &Spot, setting: Setting<'_>, found: &mut Findings) ->
             let mut part = |key: &str, expected: &str| match map.get(key) {
                 Some(value) => text(key, value, expected, &at.key(key), found),
                 None => {
-                    let hint = "the long form is `sync: {local_path: ./src, remote_path: /app/src}`";
+                    let hint =
+                        "the long form is `sync: {local_path: ./src, remote_path: /app/src}`";
                     found.error(at, format!("`sync` has no `{key}`"), Some(hint.into()));
                     None
                 }
@@ -375,7 +384,9 @@ fn sync(value: &Value, at: &Spot, setting: Setting<'_>, found: &mut Findings) ->
 /// Splits `LOCAL:REMOTE` at the first colon before a slash, a drive's letter aside.
 fn split_sync(text: &str, at: &Spot, found: &mut Findings) -> Option<(String, String)> {
     let drive = usize::from(
-        text.len() > 2 && text.as_bytes()[1] == b':' && text.as_bytes()[0].is_ascii_alphabetic()
+        text.len() > 2
+            && text.as_bytes()[1] == b':'
+            && text.as_bytes()[0].is_ascii_alphabetic()
             && text[2..].contains(':'),
     ) * 2;
     let colon = text[drive..]
@@ -392,7 +403,11 @@ fn split_sync(text: &str, at: &Spot, found: &mut Findings) -> Option<(String, St
     };
     let (local, remote) = (&text[..colon], &text[colon + 1..]);
     if local.trim().is_empty() || remote.trim().is_empty() {
-        let side = if local.trim().is_empty() { "local" } else { "remote" };
+        let side = if local.trim().is_empty() {
+            "local"
+        } else {
+            "remote"
+        };
         found.error(
             at,
             format!("`sync: {text}` has an empty {side} path"),
@@ -445,8 +460,10 @@ fn run(value: &Value, at: &Spot, setting: Setting<'_>, found: &mut Findings) -> 
                         (run.trigger, trigger_spots) = rules.into_iter().unzip();
                     }
                     "workdir" => {
-                        run.workdir = text(&key, value, "an absolute path in the container", &at, found);
-                        if let Some(dir) = run.workdir.as_ref().filter(|dir| !dir.starts_with('/')) {
+                        run.workdir =
+                            text(&key, value, "an absolute path in the container", &at, found);
+                        if let Some(dir) = run.workdir.as_ref().filter(|dir| !dir.starts_with('/'))
+                        {
                             found.error(
                                 &at,
                                 format!("`workdir` `{dir}` is relative"),
@@ -478,7 +495,9 @@ fn run(value: &Value, at: &Spot, setting: Setting<'_>, found: &mut Findings) -> 
                 found.error(
                     at,
                     "`run` has no `cmd`",
-                    Some("the long form is `run: {cmd: npm install, trigger: package.json}`".into()),
+                    Some(
+                        "the long form is `run: {cmd: npm install, trigger: package.json}`".into(),
+                    ),
                 );
                 return None;
             };
@@ -561,7 +580,13 @@ pub fn environment(value: &Value, at: &Spot, found: &mut Findings) -> Vec<(Strin
             })
             .collect(),
         _ => {
-            wrong_type("environment", value, "a mapping, or a list of `NAME=value`", at, found);
+            wrong_type(
+                "environment",
+                value,
+                "a mapping, or a list of `NAME=value`",
+                at,
+                found,
+            );
             Vec::new()
         }
     }

@@ -33,6 +33,13 @@ pub struct Written<'s> {
     exact: bool,
 }
 
+impl Written<'_> {
+    /// Whether the place is that of the whole path, not only of its beginning.
+    pub fn is_exact(&self) -> bool {
+        self.exact
+    }
+}
+
 /// Traces spots of one resolved model.
 #[derive(Clone, Copy)]
 pub struct Trace<'s> {
@@ -84,7 +91,10 @@ impl<'s> Trace<'s> {
     pub fn dir(&self, path: &[Seg]) -> crate::paths::HostPath {
         self.written(path)
             .and_then(|written| self.sources.files.get(written.file))
-            .map_or_else(|| self.sources.project_dir.clone(), super::sources::RawFile::dir)
+            .map_or_else(
+                || self.sources.project_dir.clone(),
+                super::sources::RawFile::dir,
+            )
     }
 
     /// Line and column of a spot; of its service or block when the exact place is not certain.
@@ -146,7 +156,9 @@ impl<'s> Trace<'s> {
         if let [Seg::Key(services), Seg::Key(name), rest @ ..] = path {
             if services == "services" {
                 let name = self.interned(name);
-                let parts = name.map(|name| self.sources.parts(name)).unwrap_or_default();
+                let parts = name
+                    .map(|name| self.sources.parts(name))
+                    .unwrap_or_default();
                 let origins = parts
                     .into_iter()
                     .enumerate()
@@ -195,11 +207,7 @@ impl<'s> Trace<'s> {
 }
 
 /// The part that holds the `index`-th item of the merged list; `None` when the lists do not add up to it.
-fn item<'s>(
-    origins: &[Origin<'s>],
-    index: usize,
-    resolved: Option<&Value>,
-) -> Option<Origin<'s>> {
+fn item<'s>(origins: &[Origin<'s>], index: usize, resolved: Option<&Value>) -> Option<Origin<'s>> {
     if let [only] = origins {
         return step(only, &Seg::Index(index));
     }
@@ -250,7 +258,9 @@ fn drop_overridden(origins: &mut Vec<Origin<'_>>) {
 /// The value one step down, through merge keys, with the explicit way to it.
 fn child<'v>(value: &'v Value, seg: &Seg) -> Option<(Vec<Seg>, &'v Value)> {
     match (untagged(value), seg) {
-        (Value::Sequence(items), Seg::Index(index)) => Some((vec![seg.clone()], items.get(*index)?)),
+        (Value::Sequence(items), Seg::Index(index)) => {
+            Some((vec![seg.clone()], items.get(*index)?))
+        }
         (Value::Mapping(map), Seg::Key(name)) => {
             if let Some((_, value)) = map
                 .iter()
@@ -266,7 +276,10 @@ fn child<'v>(value: &'v Value, seg: &Seg) -> Option<(Vec<Seg>, &'v Value)> {
             let merge = Seg::Key("<<".into());
             match untagged(merged) {
                 Value::Sequence(items) => items.iter().enumerate().find_map(|(index, item)| {
-                    Some(through(vec![merge.clone(), Seg::Index(index)], child(item, seg)?))
+                    Some(through(
+                        vec![merge.clone(), Seg::Index(index)],
+                        child(item, seg)?,
+                    ))
                 }),
                 _ => Some(through(vec![merge], child(merged, seg)?)),
             }

@@ -2,7 +2,7 @@
 
 use serde_yaml::Value;
 
-use crate::paths::{ContainerPath, HostPath};
+use crate::paths::ContainerPath;
 
 use super::block::{
     Block, Command, FallBackOn, OnFailure, Origin, Restart, RestartKind, Run, Step, Sync, Unmatched,
@@ -42,7 +42,12 @@ pub fn read(
         restart_always: None,
         restart_triggers: Vec::new(),
     };
-    for (index, rule) in untagged(rules).as_sequence().into_iter().flatten().enumerate() {
+    for (index, rule) in untagged(rules)
+        .as_sequence()
+        .into_iter()
+        .flatten()
+        .enumerate()
+    {
         let step = Step::new(index + 1);
         let mut at = at.index(index);
         at.step = Some(format!("watch rule {}", step.number));
@@ -81,9 +86,16 @@ impl Reading {
         let trigger = PathRule::within(&path);
         match action.as_str() {
             "rebuild" | "restart" => {
+                let rule = match PathRule::filtered(&path, &include, &ignore) {
+                    Ok(rule) => rule,
+                    Err(bad) => {
+                        found.error(at, format!("a pattern cannot be read: {bad}"), None);
+                        return;
+                    }
+                };
                 let file = FallBackOn {
                     step: step.clone(),
-                    rule: PathRule::filtered(&path, &include, &ignore),
+                    rule,
                 };
                 if action == "rebuild" {
                     self.block.block.fall_back_on.push(file.clone());
@@ -129,12 +141,18 @@ impl Reading {
             other => found.error(
                 &at.key("action"),
                 format!("unknown action `{other}`"),
-                Some("the actions are `sync`, `sync+restart`, `sync+exec`, `restart` and `rebuild`".into()),
+                Some(
+                    "the actions are `sync`, `sync+restart`, `sync+exec`, `restart` and `rebuild`"
+                        .into(),
+                ),
             ),
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one rule's parts, each of another kind")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one rule's parts, each of another kind"
+    )]
     fn exec(
         &mut self,
         rule: &Value,
@@ -163,15 +181,24 @@ impl Reading {
             Some(text) if text.contains(|c| FOR_THE_SHELL.contains(c)) => Command::Shell(text),
             _ => resolved,
         };
+        if get(exec, "privileged").and_then(Value::as_bool) == Some(true) {
+            found.warning(
+                &at.key("privileged"),
+                "the command runs without `privileged`",
+                Some("a live update's commands have the container's own rights; name a `user` if it needs root".into()),
+            );
+        }
         let run = Run {
             step: step.clone(),
             command,
             trigger: vec![trigger],
-            workdir: get(exec, "working_dir").and_then(scalar_text),
-            user: match get(exec, "privileged") {
-                _ if get(exec, "user").is_some() => get(exec, "user").and_then(scalar_text),
-                _ => None,
-            },
+            // Empty is the container's own working directory: that is where Compose runs it.
+            workdir: Some(
+                get(exec, "working_dir")
+                    .and_then(scalar_text)
+                    .unwrap_or_default(),
+            ),
+            user: get(exec, "user").and_then(scalar_text),
             environment: get(exec, "environment").map_or_else(Vec::new, |value| {
                 environment(value, &at.key("environment"), found)
             }),
@@ -199,9 +226,4 @@ impl Reading {
         }
         self.block
     }
-}
-
-/// The directory `exec` runs in when it names none: the container's own.
-pub fn project_path(sources: &Sources, path: &str) -> HostPath {
-    sources.project_dir.join(path)
 }

@@ -215,7 +215,11 @@ pub fn choice<T: Copy>(
         let guess = nearest(&text, words.iter().copied());
         found.error(
             at,
-            format!("`{name}` is {}; expected one of {}", describe(value), quoted(&words)),
+            format!(
+                "`{name}` is {}; expected one of {}",
+                describe(value),
+                quoted(&words)
+            ),
             guess.map(|guess| format!("did you mean `{guess}`?")),
         );
     }
@@ -334,7 +338,10 @@ mod tests {
     #[test]
     fn words_are_split_as_a_shell_splits_them() {
         let split = |text| split_words(text).unwrap();
-        assert_eq!(split(r#"sh -c "a 'b' \$c" 'd "e"' f\ g"#), ["sh", "-c", "a 'b' $c", "d \"e\"", "f g"]);
+        assert_eq!(
+            split(r#"sh -c "a 'b' \$c" 'd "e"' f\ g"#),
+            ["sh", "-c", "a 'b' $c", "d \"e\"", "f g"]
+        );
         assert_eq!(split("  "), Vec::<String>::new());
         assert_eq!(split("''"), [""]);
         assert_eq!(split_words("'open"), None);

@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 
 use crate::cli::{Command, Down, ExitCode, Format, Invocation, Reason, Shutdown};
 use crate::docker::DockerCli;
+use crate::session;
 
 /// Does what was asked for, and says how it ended.
 pub async fn run(invocation: Invocation) -> ExitCode {
@@ -17,8 +18,8 @@ pub async fn run(invocation: Invocation) -> ExitCode {
                 (_, Format::Text) => format!("docker liveupdate version v{version}"),
             })
         }
-        Command::Up(_)
-        | Command::Check { .. }
+        Command::Up(ref up) => session::up(&invocation, up).await,
+        Command::Check { .. }
         | Command::Explain { .. }
         | Command::Plan { .. }
         | Command::Verify { .. }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::process::Stdio;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
@@ -25,12 +26,16 @@ impl Docker {
     pub async fn up(
         &self,
         services: &[String],
-        build: bool,
+        flags: &[OsString],
         output: Lines<'_>,
     ) -> Result<(), EngineError> {
-        let build = if build { "--build" } else { "--no-build" };
+        let words: Vec<OsString> = flags
+            .iter()
+            .cloned()
+            .chain(services.iter().map(Into::into))
+            .collect();
         let _alone = self.inner.recreating.lock().await;
-        self.compose(&["up", "-d", build], services, output).await
+        self.compose(&["up", "-d"], &words, output).await
     }
 
     /// Creates the services' containers without starting them.
@@ -41,8 +46,20 @@ impl Docker {
     }
 
     /// Stops services as Ctrl-C in `docker compose up` does; all of them when `services` is empty.
-    pub async fn stop(&self, services: &[String], output: Lines<'_>) -> Result<(), EngineError> {
-        self.compose(&["stop"], services, output).await
+    pub async fn stop(
+        &self,
+        services: &[String],
+        grace: Option<Duration>,
+        output: Lines<'_>,
+    ) -> Result<(), EngineError> {
+        let grace = grace.map(|grace| format!("--timeout={}", grace.as_secs()));
+        let words: Vec<String> = grace.into_iter().chain(services.iter().cloned()).collect();
+        self.compose(&["stop"], &words, output).await
+    }
+
+    /// Ends services at once, as the second Ctrl-C in `docker compose up` does.
+    pub async fn kill(&self, services: &[String]) -> Result<(), EngineError> {
+        self.compose(&["kill"], services, &mut |_| {}).await
     }
 
     /// `docker compose down` with the user's own flags.

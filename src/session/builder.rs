@@ -34,7 +34,12 @@ pub struct Target {
 impl<E: Engine> Builder<E> {
     /// Builds through `engine`, custom builds in `dir`.
     pub fn new(engine: Arc<E>, cli: DockerCli, dir: HostPath) -> Self {
-        Self { engine, cli, dir, services: Mutex::default() }
+        Self {
+            engine,
+            cli,
+            dir,
+            services: Mutex::default(),
+        }
     }
 
     /// Builds `targets` in order. One whose last good build began after `changed` has the change in it already.
@@ -45,7 +50,13 @@ impl<E: Engine> Builder<E> {
         output: &mut (dyn FnMut(&str) + Send),
     ) -> Result<(), EngineError> {
         for target in targets {
-            let slot = Arc::clone(self.services.lock().await.entry(target.service.clone()).or_default());
+            let slot = Arc::clone(
+                self.services
+                    .lock()
+                    .await
+                    .entry(target.service.clone())
+                    .or_default(),
+            );
             let mut last = slot.lock().await;
             if last.is_some_and(|begun| begun > changed) {
                 continue;
@@ -53,7 +64,11 @@ impl<E: Engine> Builder<E> {
             let begun = Instant::now();
             match &target.custom {
                 Some(build) => custom::build(&self.cli, build, &self.dir, output).await?,
-                None => self.engine.build(std::slice::from_ref(&target.service), output).await?,
+                None => {
+                    self.engine
+                        .build(std::slice::from_ref(&target.service), output)
+                        .await?
+                }
             }
             *last = Some(begun);
         }
@@ -61,7 +76,11 @@ impl<E: Engine> Builder<E> {
     }
 
     /// Recreates one service from its image, without its dependencies.
-    pub async fn recreate(&self, service: &str, output: &mut (dyn FnMut(&str) + Send)) -> Result<(), EngineError> {
+    pub async fn recreate(
+        &self,
+        service: &str,
+        output: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<(), EngineError> {
         self.engine.recreate(&[service.to_owned()], output).await
     }
 }

@@ -30,7 +30,10 @@ impl Comparison {
 
     /// The host paths that have to be brought again.
     pub fn drift(&self) -> impl Iterator<Item = &HostPath> {
-        self.changed.iter().chain(&self.missing).map(|(path, _)| path)
+        self.changed
+            .iter()
+            .chain(&self.missing)
+            .map(|(path, _)| path)
     }
 }
 
@@ -42,10 +45,19 @@ pub async fn compare<'a, E: Engine>(
     container: &Container,
 ) -> Result<Comparison, EngineError> {
     let expected: Vec<(HostPath, Entry, ContainerPath)> = present
-        .filter(|(_, entry)| matches!(entry.kind, Kind::File { .. } | Kind::Directory | Kind::Link { .. }))
+        .filter(|(_, entry)| {
+            matches!(
+                entry.kind,
+                Kind::File { .. } | Kind::Directory | Kind::Link { .. }
+            )
+        })
         .filter_map(|(path, entry)| match rules.mapping(path) {
             Mapping::To { to, sync } => {
-                let to = if *path == sync.local && entry.kind == Kind::Directory { sync.remote.clone() } else { to };
+                let to = if *path == sync.local && entry.kind == Kind::Directory {
+                    sync.remote.clone()
+                } else {
+                    to
+                };
                 Some((path.clone(), entry.clone(), to))
             }
             _ => None,
@@ -96,6 +108,9 @@ fn roots(rules: &Rules) -> Vec<ContainerPath> {
     roots.sort();
     roots.dedup();
     let all = roots.clone();
-    roots.retain(|root| !all.iter().any(|other| other != root && root.is_within(other)));
+    roots.retain(|root| {
+        !all.iter()
+            .any(|other| other != root && root.is_within(other))
+    });
     roots
 }

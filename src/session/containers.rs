@@ -20,9 +20,13 @@ impl<E: Engine> Worker<E> {
             // The stream of events says that the engine is away, and when it is back.
             Err(_) => return,
         };
-        self.ledgers.retain(|id, _| containers.iter().any(|container| container.id == *id));
+        self.ledgers
+            .retain(|id, _| containers.iter().any(|container| container.id == *id));
         let mut woken = false;
-        for container in containers.into_iter().filter(|container| container.state != State::Gone) {
+        for container in containers
+            .into_iter()
+            .filter(|container| container.state != State::Gone)
+        {
             if let Some(ledger) = self.ledgers.get_mut(&container.id) {
                 ledger.container = container;
             } else {
@@ -31,7 +35,8 @@ impl<E: Engine> Worker<E> {
             }
         }
         for ledger in self.ledgers.values() {
-            woken |= !ledger.is_settled() && !matches!(ledger.container.state, State::Exited { .. });
+            woken |=
+                !ledger.is_settled() && !matches!(ledger.container.state, State::Exited { .. });
         }
         if woken {
             // Boxed: settling may look at the containers again.
@@ -42,18 +47,29 @@ impl<E: Engine> Worker<E> {
     /// What a container that was not seen before is owed.
     async fn welcome(&mut self, container: Container) -> Ledger {
         let stranger = self.strangers.remove(&container.id);
-        let baseline = if stranger { None } else { self.baselines.get(&container.image_id) };
+        let baseline = if stranger {
+            None
+        } else {
+            self.baselines.get(&container.image_id)
+        };
         let since_build = baseline.map(|baseline| self.disk.changed_since(baseline));
         let initial_sync = self.rules.block().initial_sync.is_some()
             || self.rules.block().syncs.iter().any(|sync| sync.initial);
         match since_build {
             Some(owed) if !initial_sync => Ledger::new(container, owed),
-            since_build => self.welcome_by_content(container, since_build.unwrap_or_default()).await,
+            since_build => {
+                self.welcome_by_content(container, since_build.unwrap_or_default())
+                    .await
+            }
         }
     }
 
     /// E5, and an image that this session did not build: the container is asked what it holds.
-    async fn welcome_by_content(&mut self, container: Container, mut owed: BTreeSet<HostPath>) -> Ledger {
+    async fn welcome_by_content(
+        &mut self,
+        container: Container,
+        mut owed: BTreeSet<HostPath>,
+    ) -> Ledger {
         match compare(&*self.engine, &self.rules, self.disk.present(), &container).await {
             Ok(comparison) => {
                 owed.extend(comparison.drift().cloned());
@@ -67,7 +83,10 @@ impl<E: Engine> Worker<E> {
                 if !matches!(error, EngineError::Gone(_)) {
                     self.reporter.problem(
                         Some(&self.service.name),
-                        format!("{} could not be compared with the disk: {error}", container.name),
+                        format!(
+                            "{} could not be compared with the disk: {error}",
+                            container.name
+                        ),
                         Some("all synced files are brought to it again"),
                     );
                 }
@@ -84,7 +103,10 @@ impl<E: Engine> Worker<E> {
         let mut drifted = 0;
         let ids: Vec<_> = self.ledgers.keys().cloned().collect();
         for id in ids {
-            let Some(container) = self.ledgers.get(&id).map(|ledger| ledger.container.clone()) else { continue };
+            let Some(container) = self.ledgers.get(&id).map(|ledger| ledger.container.clone())
+            else {
+                continue;
+            };
             match compare(&*self.engine, &self.rules, self.disk.present(), &container).await {
                 Ok(comparison) => {
                     drifted += comparison.drift().count();
@@ -98,17 +120,25 @@ impl<E: Engine> Worker<E> {
                 ),
             }
         }
-        let took = Took { total: begun.elapsed(), ..Took::default() };
+        let took = Took {
+            total: begun.elapsed(),
+            ..Took::default()
+        };
         if drifted == 0 {
             self.say(Done::Same, &names, took, Ended::Well);
         } else {
-            self.reporter.notice(Some(&self.service.name), format!("{drifted} paths had drifted; they are repaired now"));
+            self.reporter.notice(
+                Some(&self.service.name),
+                format!("{drifted} paths had drifted; they are repaired now"),
+            );
             self.settle(begun, Duration::ZERO, Why::Change).await;
         }
     }
 
     fn note_comparison(&mut self, container: &Container, comparison: Comparison) {
-        let Some(ledger) = self.ledgers.get_mut(&container.id) else { return };
+        let Some(ledger) = self.ledgers.get_mut(&container.id) else {
+            return;
+        };
         ledger.forget();
         ledger.owed.extend(comparison.drift().cloned());
         for (path, found) in comparison.same {

@@ -16,7 +16,9 @@ pub async fn build(
     dir: &HostPath,
     output: &mut (dyn FnMut(&str) + Send),
 ) -> Result<(), EngineError> {
-    let failed = |error: std::io::Error| EngineError::Refused(format!("custom build `{}`: {error}", build.command));
+    let failed = |error: std::io::Error| {
+        EngineError::Refused(format!("custom build `{}`: {error}", build.command))
+    };
     let mut command = shell(&build.command);
     let mut child = command
         .current_dir(dir.as_path())
@@ -28,7 +30,10 @@ pub async fn build(
         .spawn()
         .map_err(failed)?;
     let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
-        return Err(EngineError::Refused(format!("custom build `{}` has no output", build.command)));
+        return Err(EngineError::Refused(format!(
+            "custom build `{}` has no output",
+            build.command
+        )));
     };
     let mut out = BufReader::new(out).lines();
     let mut err = BufReader::new(err).lines();
@@ -49,7 +54,10 @@ pub async fn build(
     }
     let status = child.wait().await.map_err(failed)?;
     if !status.success() {
-        return Err(EngineError::Refused(format!("custom build `{}` failed: {status}", build.command)));
+        return Err(EngineError::Refused(format!(
+            "custom build `{}` failed: {status}",
+            build.command
+        )));
     }
     let made = cli
         .docker(["image", "inspect", "--format", "{{.Id}}", &build.tag])
@@ -71,7 +79,11 @@ pub async fn build(
 }
 
 fn shell(text: &str) -> tokio::process::Command {
-    let (program, flag) = if cfg!(windows) { ("cmd", "/C") } else { ("/bin/sh", "-c") };
+    let (program, flag) = if cfg!(windows) {
+        ("cmd", "/C")
+    } else {
+        ("/bin/sh", "-c")
+    };
     let mut command = tokio::process::Command::new(program);
     command.arg(flag).arg(text);
     #[cfg(unix)]

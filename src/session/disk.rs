@@ -25,8 +25,18 @@ struct Known {
 impl Disk {
     /// Takes in a first, complete look.
     pub fn of(entries: impl IntoIterator<Item = (HostPath, Entry)>) -> Self {
-        let known = |entry| Known { entry: Some(entry), was_directory: None, changed: 0 };
-        Self { entries: entries.into_iter().map(|(path, entry)| (path, known(entry))).collect(), look: 0 }
+        let known = |entry| Known {
+            entry: Some(entry),
+            was_directory: None,
+            changed: 0,
+        };
+        Self {
+            entries: entries
+                .into_iter()
+                .map(|(path, entry)| (path, known(entry)))
+                .collect(),
+            look: 0,
+        }
     }
 
     /// Writes down one batch's changes; the answer is what may concern a container: everything but the removal of what was never there.
@@ -46,18 +56,36 @@ impl Disk {
                 Some(entry) => Some(entry.kind == Kind::Directory),
                 None => known.was_directory,
             });
-            self.entries.insert(path.clone(), Known { entry, was_directory, changed: self.look });
+            self.entries.insert(
+                path.clone(),
+                Known {
+                    entry,
+                    was_directory,
+                    changed: self.look,
+                },
+            );
             news.insert(path);
         }
         news
     }
 
     /// Holds a complete look against what is known: what differs, and what was not seen.
-    pub fn compare(&self, seen: impl IntoIterator<Item = (HostPath, Entry)>) -> (Vec<Change>, Vec<HostPath>) {
+    pub fn compare(
+        &self,
+        seen: impl IntoIterator<Item = (HostPath, Entry)>,
+    ) -> (Vec<Change>, Vec<HostPath>) {
         let seen: BTreeMap<HostPath, Entry> = seen.into_iter().collect();
-        let missing = self.present().map(|(path, _)| path).filter(|path| !seen.contains_key(path)).cloned().collect();
+        let missing = self
+            .present()
+            .map(|(path, _)| path)
+            .filter(|path| !seen.contains_key(path))
+            .cloned()
+            .collect();
         let differs = |(path, entry): &(HostPath, Entry)| {
-            self.entries.get(path).and_then(|known| known.entry.as_ref()) != Some(entry)
+            self.entries
+                .get(path)
+                .and_then(|known| known.entry.as_ref())
+                != Some(entry)
         };
         let changes = seen
             .into_iter()
@@ -81,7 +109,10 @@ impl Disk {
     }
 
     /// Every path that is there at or below `root`, sorted.
-    pub fn present_below<'a>(&'a self, root: &'a HostPath) -> impl Iterator<Item = (&'a HostPath, &'a Entry)> {
+    pub fn present_below<'a>(
+        &'a self,
+        root: &'a HostPath,
+    ) -> impl Iterator<Item = (&'a HostPath, &'a Entry)> {
         self.entries
             .range(root.clone()..)
             .take_while(|(path, _)| path.below(root).is_some())
@@ -90,7 +121,9 @@ impl Disk {
 
     /// Every path that is there, sorted.
     pub fn present(&self) -> impl Iterator<Item = (&HostPath, &Entry)> {
-        self.entries.iter().filter_map(|(path, known)| Some((path, known.entry.as_ref()?)))
+        self.entries
+            .iter()
+            .filter_map(|(path, known)| Some((path, known.entry.as_ref()?)))
     }
 
     /// What changed since `older` was a copy of this: what a container of an image built then has to be brought (E1).
@@ -105,7 +138,11 @@ impl Disk {
         for (path, entry) in older.present() {
             if !self.entries.contains_key(path) {
                 let was_directory = Some(entry.kind == Kind::Directory);
-                let gone = Known { entry: None, was_directory, changed: self.look };
+                let gone = Known {
+                    entry: None,
+                    was_directory,
+                    changed: self.look,
+                };
                 self.entries.insert(path.clone(), gone);
                 changed.insert(path.clone());
             }
@@ -115,7 +152,8 @@ impl Disk {
 
     /// Forgets what is gone and that nobody has to be told of.
     pub fn forget_gone(&mut self, but: &BTreeSet<&HostPath>) {
-        self.entries.retain(|path, known| known.entry.is_some() || but.contains(path));
+        self.entries
+            .retain(|path, known| known.entry.is_some() || but.contains(path));
     }
 }
 
@@ -130,7 +168,14 @@ mod tests {
     }
 
     fn there(name: &str, kind: Kind) -> Change {
-        Change::Written(path(name), Entry { kind, mode: 0o644, modified: SystemTime::UNIX_EPOCH })
+        Change::Written(
+            path(name),
+            Entry {
+                kind,
+                mode: 0o644,
+                modified: SystemTime::UNIX_EPOCH,
+            },
+        )
     }
 
     fn file(name: &str) -> Change {
@@ -180,7 +225,10 @@ mod tests {
         let mut disk = Disk::default();
         disk.note([file("d"), file("d-e"), file("d/f"), file("da")]);
         let root = path("d");
-        let below: Vec<_> = disk.present_below(&root).map(|(path, _)| path.clone()).collect();
+        let below: Vec<_> = disk
+            .present_below(&root)
+            .map(|(path, _)| path.clone())
+            .collect();
         assert_eq!(below, [path("d"), path("d/f")]);
     }
 }

@@ -11,16 +11,15 @@ use crate::cli::{ExitCode, Up};
 use crate::compose::{self, Project, Service};
 use crate::docker::DockerCli;
 use crate::engine::{Container, ContainerId, Docker, Engine as _};
-use crate::paths::HostPath;
 use crate::plan::Rules;
 use crate::report::{Event, Reporter, StartedService};
-use crate::watch::{Scope, WatchEvent, Watcher, look};
+use crate::watch::{Scope, WatchEvent, Watcher};
 
 use super::builder::{Builder, Target};
 use super::disk::Disk;
 use super::logs::Logs;
 use super::route::Session;
-use super::worker::{Configuration, Message, Start, Worker};
+use super::worker::{Configuration, Message, Start, Worker, look_at};
 
 /// A project that was read, and the engine it runs on.
 pub struct Loading {
@@ -37,7 +36,11 @@ impl Loading {
     pub async fn of(cli: &DockerCli) -> Result<Self, ExitCode> {
         let (cli, project) = load(cli).await?;
         match Docker::connect(&cli, &project.name).await {
-            Ok(engine) => Ok(Self { cli, project, engine: Arc::new(engine) }),
+            Ok(engine) => Ok(Self {
+                cli,
+                project,
+                engine: Arc::new(engine),
+            }),
             Err(error) => {
                 complain(&format!("error: {error}"));
                 Err(ExitCode::Docker)
@@ -54,7 +57,10 @@ pub async fn load(cli: &DockerCli) -> Result<(DockerCli, Project), ExitCode> {
             for warning in &loaded.warnings {
                 complain(&warning.render(color));
             }
-            let cli = DockerCli { files: loaded.files, ..cli.clone() };
+            let cli = DockerCli {
+                files: loaded.files,
+                ..cli.clone()
+            };
             Ok((cli, loaded.project))
         }
         Err(error) => {
@@ -67,15 +73,21 @@ pub async fn load(cli: &DockerCli) -> Result<(DockerCli, Project), ExitCode> {
 fn exit_code(error: &compose::LoadError) -> ExitCode {
     use compose::LoadError;
     match error {
-        LoadError::Problems { .. } | LoadError::Compose { .. } | LoadError::NoFile(_) | LoadError::NotAFile(_) => {
-            ExitCode::Problems
-        }
-        LoadError::NoDocker { .. } | LoadError::NoComposePlugin(_) | LoadError::ComposeTooOld { .. } => ExitCode::Docker,
+        LoadError::Problems { .. }
+        | LoadError::Compose { .. }
+        | LoadError::NoFile(_)
+        | LoadError::NotAFile(_) => ExitCode::Problems,
+        LoadError::NoDocker { .. }
+        | LoadError::NoComposePlugin(_)
+        | LoadError::ComposeTooOld { .. } => ExitCode::Docker,
     }
 }
 
 /// Says something on standard error, before or beside the reporter.
-#[expect(clippy::print_stderr, reason = "what goes wrong before there is a session has no other way out")]
+#[expect(
+    clippy::print_stderr,
+    reason = "what goes wrong before there is a session has no other way out"
+)]
 pub fn complain(text: &str) {
     eprintln!("{}", text.trim_end());
 }
@@ -96,34 +108,40 @@ pub fn targets_of(project: &Project, service: &Service) -> Vec<Target> {
         .filter_map(|base| project.service(base))
         .chain([service])
         .filter_map(|service| {
-            let custom = service.block.as_ref().and_then(|block| block.custom_build.clone());
+            let custom = service
+                .block
+                .as_ref()
+                .and_then(|block| block.custom_build.clone());
             let builds = custom.is_some() || service.build.is_some();
-            builds.then(|| Target { service: service.name.clone(), custom })
+            builds.then(|| Target {
+                service: service.name.clone(),
+                custom,
+            })
         })
         .collect()
 }
 
 /// What one worker needs to know of the project; `None` for a service that is left alone.
-pub fn configuration_of(project: &Project, service: &Service) -> Option<Result<Configuration, String>> {
+pub fn configuration_of(
+    project: &Project,
+    service: &Service,
+) -> Option<Result<Configuration, String>> {
     let rules = Rules::of(project, service)?;
     let scope = match scope_of(project, service) {
         Ok(scope) => Arc::new(scope),
         Err(bad) => return Some(Err(bad)),
     };
     let targets = targets_of(project, service);
-    let can_build = targets.last().is_some_and(|target| target.service == service.name);
-    Some(Ok(Configuration { service: service.clone(), rules, scope, targets, can_build }))
-}
-
-/// A look at everything that `scope` watches.
-pub async fn look_at(scope: Arc<Scope>) -> Disk {
-    let tree = tokio::task::spawn_blocking(move || {
-        let roots: Vec<HostPath> = scope.roots().cloned().collect();
-        look::all(&scope, &roots)
-    })
-    .await
-    .unwrap_or_default();
-    Disk::of(tree.entries.into_iter().map(|(path, (entry, _))| (path, entry)))
+    let can_build = targets
+        .last()
+        .is_some_and(|target| target.service == service.name);
+    Some(Ok(Configuration {
+        service: service.clone(),
+        rules,
+        scope,
+        targets,
+        can_build,
+    }))
 }
 
 /// The session before its first start.
@@ -145,12 +163,20 @@ struct Begun {
 impl First {
     /// What was read, what was asked for, and who is told.
     pub fn new(loading: Loading, up: Up, reporter: Reporter) -> Self {
-        Self { loading, up, reporter }
+        Self {
+            loading,
+            up,
+            reporter,
+        }
     }
 
     /// Docker and the services this session is about: for stopping them, whatever comes of the start.
     pub fn stopping(&self) -> (Arc<Docker>, Reporter, Up) {
-        (Arc::clone(&self.loading.engine), self.reporter.clone(), self.up.clone())
+        (
+            Arc::clone(&self.loading.engine),
+            self.reporter.clone(),
+            self.up.clone(),
+        )
     }
 
     fn chosen(&self, service: &Service) -> bool {
@@ -160,7 +186,13 @@ impl First {
     /// Watches, builds, starts. The error was said; nothing is half done by it.
     pub async fn start(self) -> Result<Session, ExitCode> {
         let mut configurations = Vec::new();
-        for service in self.loading.project.services.iter().filter(|service| self.chosen(service)) {
+        for service in self
+            .loading
+            .project
+            .services
+            .iter()
+            .filter(|service| self.chosen(service))
+        {
             match configuration_of(&self.loading.project, service) {
                 Some(Ok(configuration)) => configurations.push(configuration),
                 Some(Err(bad)) => {
@@ -175,12 +207,17 @@ impl First {
         let watcher = self.watch(&configurations, touches)?;
         let mut disks = Vec::new();
         for configuration in &configurations {
-            disks.push(look_at(Arc::clone(&configuration.scope)).await);
+            disks.push(Disk::of(look_at(Arc::clone(&configuration.scope)).await));
         }
         let strangers = self.strangers().await;
         let begun_at = SystemTime::now();
         let engine_events = self.loading.engine.events();
-        let logs = Logs::new(Arc::clone(&self.loading.engine), self.reporter.clone(), self.up.logs, begun_at);
+        let logs = Logs::new(
+            Arc::clone(&self.loading.engine),
+            self.reporter.clone(),
+            self.up.logs,
+            begun_at,
+        );
         let begun = self.build_and_start().await?;
         let builder = Arc::new(Builder::new(
             Arc::clone(&self.loading.engine),
@@ -206,10 +243,23 @@ impl First {
         let mut started = Vec::new();
         for (configuration, disk) in configurations.into_iter().zip(disks) {
             let name = configuration.service.name.clone();
-            let containers = session.engine.containers(&name).await.map_or(0, |containers| containers.len());
-            started.push(StartedService { name: name.clone(), containers });
+            let containers = session
+                .engine
+                .containers(&name)
+                .await
+                .map_or(0, |containers| containers.len());
+            started.push(StartedService {
+                name: name.clone(),
+                containers,
+            });
             let built = begun.built.get(&name).cloned();
-            session.hire(configuration, disk, built, begun.failed.contains(&name), strangers.clone());
+            session.hire(
+                configuration,
+                disk,
+                built,
+                begun.failed.contains(&name),
+                strangers.clone(),
+            );
         }
         for service in &session.project.services {
             session.logs.follow_service(service).await;
@@ -217,7 +267,10 @@ impl First {
         self.reporter.say(Event::Started {
             project: session.project.name.clone(),
             services: started,
-            directories: session.watcher.count().map_or(0, |count| count.watched + count.polled),
+            directories: session
+                .watcher
+                .count()
+                .map_or(0, |count| count.watched + count.polled),
         });
         Ok(session)
     }
@@ -227,7 +280,10 @@ impl First {
         configurations: &[Configuration],
         touches: mpsc::UnboundedSender<WatchEvent>,
     ) -> Result<Watcher, ExitCode> {
-        let scopes = configurations.iter().map(|configuration| Arc::clone(&configuration.scope)).collect();
+        let scopes = configurations
+            .iter()
+            .map(|configuration| Arc::clone(&configuration.scope))
+            .collect();
         match Watcher::start(scopes, self.loading.project.sources.clone(), touches) {
             Ok((watcher, notices)) => {
                 for notice in notices {
@@ -246,7 +302,12 @@ impl First {
     async fn strangers(&self) -> BTreeSet<ContainerId> {
         let mut strangers = BTreeSet::new();
         for service in &self.loading.project.services {
-            let containers: Vec<Container> = self.loading.engine.containers(&service.name).await.unwrap_or_default();
+            let containers: Vec<Container> = self
+                .loading
+                .engine
+                .containers(&service.name)
+                .await
+                .unwrap_or_default();
             strangers.extend(containers.into_iter().map(|container| container.id));
         }
         strangers
@@ -265,18 +326,39 @@ impl First {
             .filter(|service| self.chosen(service))
             .map(|service| service.name.clone())
             .collect();
-        let good: Vec<String> = all.iter().filter(|name| !begun.failed.contains(*name)).cloned().collect();
+        let good: Vec<String> = all
+            .iter()
+            .filter(|name| !begun.failed.contains(*name))
+            .cloned()
+            .collect();
         // Without a failure the user's own choice goes to Compose as it is.
-        let named = if begun.failed.is_empty() { self.up.services.clone() } else { good.clone() };
+        let named = if begun.failed.is_empty() {
+            self.up.services.clone()
+        } else {
+            good.clone()
+        };
         if good.is_empty() {
             return Ok(begun);
         }
         let reporter = self.reporter.clone();
-        let started = self.loading.engine.up(&named, &self.flags(), &mut show(&reporter)).await;
+        let started = self
+            .loading
+            .engine
+            .up(&named, &self.flags(), &mut show(&reporter))
+            .await;
         if let Err(error) = started {
-            self.reporter.problem(None, error.to_string(), Some("fix it and save: the next change tries again"));
+            self.reporter.problem(
+                None,
+                error.to_string(),
+                Some("fix it and save: the next change tries again"),
+            );
             for name in good {
-                let runs = self.loading.engine.containers(&name).await.is_ok_and(|containers| !containers.is_empty());
+                let runs = self
+                    .loading
+                    .engine
+                    .containers(&name)
+                    .await
+                    .is_ok_and(|containers| !containers.is_empty());
                 if !runs {
                     begun.failed.insert(name);
                 }
@@ -289,31 +371,60 @@ impl First {
     async fn build(&self, begun: &mut Begun) {
         let reporter = self.reporter.clone();
         let mut targets: Vec<Target> = Vec::new();
-        for service in self.loading.project.services.iter().filter(|service| self.chosen(service)) {
+        for service in self
+            .loading
+            .project
+            .services
+            .iter()
+            .filter(|service| self.chosen(service))
+        {
             for target in targets_of(&self.loading.project, service) {
                 if !targets.contains(&target) {
                     targets.push(target);
                 }
             }
         }
-        let by_compose: Vec<String> =
-            targets.iter().filter(|target| target.custom.is_none()).map(|target| target.service.clone()).collect();
+        let by_compose: Vec<String> = targets
+            .iter()
+            .filter(|target| target.custom.is_none())
+            .map(|target| target.service.clone())
+            .collect();
         let engine = &self.loading.engine;
-        let builder = Builder::new(Arc::clone(engine), self.loading.cli.clone(), self.loading.project.dir.clone());
+        let builder = Builder::new(
+            Arc::clone(engine),
+            self.loading.cli.clone(),
+            self.loading.project.dir.clone(),
+        );
         let all_custom = by_compose.len() < targets.len();
         let together = !all_custom
-            && (by_compose.is_empty() || engine.build(&by_compose, &mut show(&reporter)).await.is_ok());
+            && (by_compose.is_empty()
+                || engine
+                    .build(&by_compose, &mut show(&reporter))
+                    .await
+                    .is_ok());
         for target in &targets {
             let name = &target.service;
             if !together {
                 let one = std::slice::from_ref(target);
-                if let Err(error) = builder.build(one, std::time::Instant::now(), &mut show(&reporter)).await {
-                    self.reporter.problem(Some(name), error.to_string(), Some("fix it and save: the next change builds again"));
+                if let Err(error) = builder
+                    .build(one, std::time::Instant::now(), &mut show(&reporter))
+                    .await
+                {
+                    self.reporter.problem(
+                        Some(name),
+                        error.to_string(),
+                        Some("fix it and save: the next change builds again"),
+                    );
                     begun.failed.insert(name.clone());
                     continue;
                 }
             }
-            let image = self.loading.project.service(name).map(|service| service.image.as_str()).unwrap_or_default();
+            let image = self
+                .loading
+                .project
+                .service(name)
+                .map(|service| service.image.as_str())
+                .unwrap_or_default();
             if let Ok(Some(id)) = engine.image_id(image).await {
                 begun.built.insert(name.clone(), id);
             }
@@ -333,7 +444,10 @@ impl First {
             flags.extend(["--pull".into(), pull.into()]);
         }
         for scale in &self.up.scale {
-            flags.extend(["--scale".into(), format!("{}={}", scale.service, scale.count).into()]);
+            flags.extend([
+                "--scale".into(),
+                format!("{}={}", scale.service, scale.count).into(),
+            ]);
         }
         flags
     }
@@ -341,7 +455,10 @@ impl First {
 
 fn show(reporter: &Reporter) -> impl FnMut(&str) + Send + '_ {
     move |line| {
-        reporter.say(Event::Build { service: String::new(), text: line.trim_end().to_owned() });
+        reporter.say(Event::Build {
+            service: String::new(),
+            text: line.trim_end().to_owned(),
+        });
     }
 }
 
@@ -356,7 +473,8 @@ impl Session {
         strangers: BTreeSet<ContainerId>,
     ) {
         let name = configuration.service.name.clone();
-        self.scopes.insert(name.clone(), Arc::clone(&configuration.scope));
+        self.scopes
+            .insert(name.clone(), Arc::clone(&configuration.scope));
         let (worker, inbox) = Worker::new(Start {
             engine: Arc::clone(&self.engine),
             builder: Arc::clone(&self.builder),

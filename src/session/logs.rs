@@ -23,7 +23,13 @@ pub struct Logs {
 impl Logs {
     /// Nothing is followed yet; nothing ever is unless `wanted`.
     pub fn new(engine: Arc<Docker>, reporter: Reporter, wanted: bool, since: SystemTime) -> Self {
-        Self { engine, reporter, wanted, since, followers: HashMap::new() }
+        Self {
+            engine,
+            reporter,
+            wanted,
+            since,
+            followers: HashMap::new(),
+        }
     }
 
     /// Follows every container of the service that is not followed yet.
@@ -31,7 +37,9 @@ impl Logs {
         if !self.wanted || !service.attach {
             return;
         }
-        let Ok(containers) = self.engine.containers(&service.name).await else { return };
+        let Ok(containers) = self.engine.containers(&service.name).await else {
+            return;
+        };
         for container in containers {
             self.followers.retain(|_, follower| !follower.is_finished());
             if self.followers.contains_key(&container.id) || container.state == State::Created {

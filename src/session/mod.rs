@@ -56,7 +56,11 @@ pub async fn up(invocation: &Invocation, up: &Up) -> ExitCode {
     };
     let (reporter, printer) = report::Reporter::start(format, loading.project.dir.clone());
     let first = First::new(loading, up.clone(), reporter);
-    let mut keys = if up.format == Format::Text { Keys::listen() } else { Keys::none() };
+    let mut keys = if up.format == Format::Text {
+        Keys::listen()
+    } else {
+        Keys::none()
+    };
     let code = route::run(first, &mut shutdown, &mut keys).await;
     drop(keys);
     // Every line that was said is shown before the prompt comes back.

@@ -21,21 +21,39 @@ impl<E: Engine> Worker<E> {
             return;
         }
         let service = self.service.name.clone();
-        self.reporter.say(Event::Plan { service: service.clone(), plan: Plan::Rebuild(because.clone()) });
+        self.reporter.say(Event::Plan {
+            service: service.clone(),
+            plan: Plan::Rebuild(because.clone()),
+        });
         // What changes from here on may or may not be in the image: the new container is brought it again (E1).
         let snapshot = self.disk.clone();
         let reporter = self.reporter.clone();
         let started = Instant::now();
-        let built = self.builder.build(&self.targets, begun, &mut show(&reporter, &service)).await;
-        let mut took = Took { wait, build: Some(started.elapsed()), ..Took::default() };
+        let built = self
+            .builder
+            .build(&self.targets, begun, &mut show(&reporter, &service))
+            .await;
+        let mut took = Took {
+            wait,
+            build: Some(started.elapsed()),
+            ..Took::default()
+        };
         let recreated = match built {
             Ok(()) => {
-                let image = self.engine.image_id(&self.service.image).await.ok().flatten();
+                let image = self
+                    .engine
+                    .image_id(&self.service.image)
+                    .await
+                    .ok()
+                    .flatten();
                 if let Some(image) = image {
                     self.remember_baseline(image, snapshot);
                 }
                 let started = Instant::now();
-                let recreated = self.builder.recreate(&service, &mut show(&reporter, &service)).await;
+                let recreated = self
+                    .builder
+                    .recreate(&service, &mut show(&reporter, &service))
+                    .await;
                 took.start = Some(started.elapsed());
                 recreated
             }
@@ -50,7 +68,10 @@ impl<E: Engine> Worker<E> {
                 Box::pin(self.look_at_containers(Instant::now())).await;
             }
             Err(error) => {
-                let result = Ended::Failed { what: error.to_string(), hint: Some(self.hint_after(&error)) };
+                let result = Ended::Failed {
+                    what: error.to_string(),
+                    hint: Some(self.hint_after(&error)),
+                };
                 self.say(Done::Rebuilt(because), &[], took, result);
             }
         }
@@ -60,21 +81,30 @@ impl<E: Engine> Worker<E> {
     fn forgive(&mut self) {
         let rules = &self.rules;
         for ledger in self.ledgers.values_mut() {
-            ledger.owed.retain(|path| rules.asks_for_rebuild(path).is_none() && matches!(rules.mapping(path), Mapping::To { .. }));
+            ledger.owed.retain(|path| {
+                rules.asks_for_rebuild(path).is_none()
+                    && matches!(rules.mapping(path), Mapping::To { .. })
+            });
         }
     }
 
     fn hint_after(&self, error: &EngineError) -> String {
         match error {
             EngineError::Unreachable(_) => "it is tried again with the next change".to_owned(),
-            _ if self.ledgers.is_empty() => "fix it and save: the next change builds again".to_owned(),
-            _ => "the old container keeps running; fix it and save: the next change builds again".to_owned(),
+            _ if self.ledgers.is_empty() => {
+                "fix it and save: the next change builds again".to_owned()
+            }
+            _ => "the old container keeps running; fix it and save: the next change builds again"
+                .to_owned(),
         }
     }
 }
 
 fn show<'a>(reporter: &'a Reporter, service: &'a str) -> impl FnMut(&str) + Send + 'a {
     move |line| {
-        reporter.say(Event::Build { service: service.to_owned(), text: line.trim_end().to_owned() });
+        reporter.say(Event::Build {
+            service: service.to_owned(),
+            text: line.trim_end().to_owned(),
+        });
     }
 }

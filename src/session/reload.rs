@@ -11,9 +11,10 @@ use crate::compose::{self, Project, Service};
 use crate::paths::HostPath;
 use crate::report::Event;
 
-use super::first::{configuration_of, look_at};
+use super::disk::Disk;
+use super::first::configuration_of;
 use super::route::Session;
-use super::worker::Message;
+use super::worker::{Message, look_at};
 
 /// An editor's save, or a `git checkout`, touches several of them within this time.
 const GATHER: Duration = Duration::from_millis(50);
@@ -34,7 +35,9 @@ impl Reload {
             .services
             .iter()
             .filter_map(|service| service.build.as_ref())
-            .any(|build| build.ignore_files().contains(path) || build.dockerfile.as_ref() == Some(path));
+            .any(|build| {
+                build.ignore_files().contains(path) || build.dockerfile.as_ref() == Some(path)
+            });
         if model || watching {
             self.model |= model;
             self.due = Some(Instant::now() + GATHER);
@@ -65,7 +68,11 @@ impl Session {
             Err(error) => {
                 let text = error.render(false);
                 let text = text.strip_prefix("error: ").unwrap_or(&text);
-                self.reporter.problem(None, text, Some("the last good configuration stays in force until this is fixed"));
+                self.reporter.problem(
+                    None,
+                    text,
+                    Some("the last good configuration stays in force until this is fixed"),
+                );
                 return;
             }
         };
@@ -77,24 +84,39 @@ impl Session {
 
     async fn adopt(&mut self, project: Project) {
         let mut configurations = Vec::new();
-        for service in project.services.iter().filter(|service| self.is_chosen(service)) {
+        for service in project
+            .services
+            .iter()
+            .filter(|service| self.is_chosen(service))
+        {
             match configuration_of(&project, service) {
                 Some(Ok(configuration)) => configurations.push(configuration),
                 Some(Err(bad)) => {
-                    self.reporter.problem(None, bad, Some("the last good configuration stays in force until this is fixed"));
+                    self.reporter.problem(
+                        None,
+                        bad,
+                        Some("the last good configuration stays in force until this is fixed"),
+                    );
                     return;
                 }
                 None => {}
             }
         }
-        let scopes = configurations.iter().map(|configuration| Arc::clone(&configuration.scope)).collect();
+        let scopes = configurations
+            .iter()
+            .map(|configuration| Arc::clone(&configuration.scope))
+            .collect();
         match self.watcher.reconfigure(scopes, project.sources.clone()) {
-            Ok(notices) => notices.iter().for_each(|notice| self.reporter.notice(None, notice.to_string())),
+            Ok(notices) => notices
+                .iter()
+                .for_each(|notice| self.reporter.notice(None, notice.to_string())),
             Err(error) => self.reporter.problem(None, error.to_string(), None),
         }
         let recreate = changed_services(&self.project, &project);
-        let kept: BTreeSet<String> =
-            configurations.iter().map(|configuration| configuration.service.name.clone()).collect();
+        let kept: BTreeSet<String> = configurations
+            .iter()
+            .map(|configuration| configuration.service.name.clone())
+            .collect();
         self.workers.retain(|name, _| kept.contains(name));
         self.scopes.retain(|name, _| kept.contains(name));
         self.project = project;
@@ -104,11 +126,12 @@ impl Session {
                 self.scopes.insert(name, Arc::clone(&configuration.scope));
                 let _ = worker.send(Message::Configure(Box::new(configuration)));
             } else {
-                let disk = look_at(Arc::clone(&configuration.scope)).await;
+                let disk = Disk::of(look_at(Arc::clone(&configuration.scope)).await);
                 self.hire(configuration, disk, None, false, BTreeSet::new());
             }
         }
-        self.reporter.notice(None, "the configuration was read again");
+        self.reporter
+            .notice(None, "the configuration was read again");
         self.recreate(recreate);
     }
 
@@ -120,10 +143,17 @@ impl Session {
         let (engine, reporter) = (Arc::clone(&self.engine), self.reporter.clone());
         self.tasks.spawn(async move {
             let mut show = |line: &str| {
-                reporter.say(Event::Build { service: String::new(), text: line.trim_end().to_owned() });
+                reporter.say(Event::Build {
+                    service: String::new(),
+                    text: line.trim_end().to_owned(),
+                });
             };
             if let Err(error) = engine.up(&services, &[], &mut show).await {
-                reporter.problem(None, error.to_string(), Some("fix the configuration and save"));
+                reporter.problem(
+                    None,
+                    error.to_string(),
+                    Some("fix the configuration and save"),
+                );
             }
         });
     }
@@ -138,8 +168,12 @@ fn changed_services(old: &Project, new: &Project) -> Vec<String> {
     new.services
         .iter()
         .filter(|service| {
-            let bare = |service: &Service| Service { block: None, ..service.clone() };
-            old.service(&service.name).is_none_or(|before| bare(before) != bare(service))
+            let bare = |service: &Service| Service {
+                block: None,
+                ..service.clone()
+            };
+            old.service(&service.name)
+                .is_none_or(|before| bare(before) != bare(service))
         })
         .map(|service| service.name.clone())
         .collect()

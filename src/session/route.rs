@@ -59,8 +59,9 @@ pub async fn run(first: First, shutdown: &mut Shutdown, keys: &mut Keys) -> Exit
         return code;
     }
     reporter.notice(None, "stopping the containers (again: at once)");
+    let mut unheard = |_: &str| {};
     tokio::select! {
-        stopped = engine.stop(&up.services, up.stop_timeout, &mut |_| {}) => {
+        stopped = engine.stop(&up.services, up.stop_timeout, &mut unheard) => {
             if let Err(error) = stopped {
                 reporter.problem(None, format!("the containers could not be stopped: {error}"), Some("`docker liveupdate down` tries again"));
             }
@@ -111,7 +112,8 @@ impl Session {
                 reload.hear(&self.project, &touch.path);
             }
             WatchEvent::Rescan { why } => {
-                self.reporter.notice(None, format!("{why}; comparing the trees"));
+                self.reporter
+                    .notice(None, format!("{why}; comparing the trees"));
                 self.tell_all(|| Message::Rescan);
             }
             WatchEvent::Notice(notice) => self.reporter.notice(None, notice.to_string()),
@@ -120,7 +122,9 @@ impl Session {
 
     async fn hear_of_containers(&mut self, event: EngineEvent) {
         match event {
-            EngineEvent::Container { service, action, .. } => {
+            EngineEvent::Container {
+                service, action, ..
+            } => {
                 if let Some(worker) = self.workers.get(&service) {
                     let _ = worker.send(Message::Containers);
                 }
@@ -131,7 +135,8 @@ impl Session {
                 }
             }
             EngineEvent::Reconnected => {
-                self.reporter.notice(None, "the engine is back; looking at everything again");
+                self.reporter
+                    .notice(None, "the engine is back; looking at everything again");
                 self.tell_all(|| Message::EngineIsBack);
                 for service in &self.project.services {
                     self.logs.follow_service(service).await;
@@ -153,7 +158,14 @@ impl Session {
             Key::Pause => {
                 self.paused = !self.paused;
                 let paused = self.paused;
-                self.reporter.notice(None, if paused { "paused: changes wait (p goes on)" } else { "going on" });
+                self.reporter.notice(
+                    None,
+                    if paused {
+                        "paused: changes wait (p goes on)"
+                    } else {
+                        "going on"
+                    },
+                );
                 self.tell_all(|| Message::Pause(paused));
             }
             Key::Verify => self.tell_all(|| Message::Verify),

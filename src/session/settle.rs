@@ -56,16 +56,26 @@ impl<E: Engine> Worker<E> {
                 }
             }
         }
-        let owed: BTreeSet<&HostPath> = self.ledgers.values().flat_map(|ledger| &ledger.owed).collect();
+        let owed: BTreeSet<&HostPath> = self
+            .ledgers
+            .values()
+            .flat_map(|ledger| &ledger.owed)
+            .collect();
         self.disk.forget_gone(&owed);
     }
 
     async fn round(&mut self, begun: Instant, wait: Duration, why: Why) -> Round {
-        if self.ledgers.values().all(Ledger::is_settled) && !(self.build_owed && self.ledgers.is_empty()) {
+        if self.ledgers.values().all(Ledger::is_settled)
+            && !(self.build_owed && self.ledgers.is_empty())
+        {
             return Round::Settled;
         }
         if self.holds_back() {
-            self.say_what_waits(Took { wait, total: begun.elapsed(), ..Took::default() });
+            self.say_what_waits(Took {
+                wait,
+                total: begun.elapsed(),
+                ..Took::default()
+            });
             return Round::Settled;
         }
         if self.ledgers.is_empty() {
@@ -74,14 +84,23 @@ impl<E: Engine> Worker<E> {
         if self.build_owed && self.can_build {
             return Round::Rebuild(Because::BuildOwed);
         }
-        let owed: BTreeSet<HostPath> = self.ledgers.values().flat_map(|ledger| ledger.owed.iter().cloned()).collect();
+        let owed: BTreeSet<HostPath> = self
+            .ledgers
+            .values()
+            .flat_map(|ledger| ledger.owed.iter().cloned())
+            .collect();
         let changes: Vec<Change> = owed.iter().map(|path| self.disk.change(path)).collect();
         let whole = match plan::plan(&self.rules, &changes, &self.all_standing()) {
             Plan::Rebuild(because) if self.can_build => return Round::Rebuild(because),
             Plan::LiveUpdate(update) => update,
             plan @ (Plan::Nothing(_) | Plan::Rebuild(_)) => {
-                self.reporter.say(Event::Plan { service: self.service.name.clone(), plan });
-                self.ledgers.values_mut().for_each(|ledger| ledger.owed.clear());
+                self.reporter.say(Event::Plan {
+                    service: self.service.name.clone(),
+                    plan,
+                });
+                self.ledgers
+                    .values_mut()
+                    .for_each(|ledger| ledger.owed.clear());
                 return Round::Settled;
             }
         };
@@ -89,7 +108,9 @@ impl<E: Engine> Worker<E> {
         let (loaded, unread) = if copies.len() < 16 {
             update::load(&copies)
         } else {
-            tokio::task::spawn_blocking(move || update::load(&copies)).await.unwrap_or_default()
+            tokio::task::spawn_blocking(move || update::load(&copies))
+                .await
+                .unwrap_or_default()
         };
         self.drop_unread(&unread);
         let parts = self.parts(&changes, &loaded, &unread, why);
@@ -98,7 +119,10 @@ impl<E: Engine> Worker<E> {
             return Round::Settled;
         }
         self.say_plan(&parts, &whole);
-        let jobs: Vec<Job> = parts.iter().filter_map(|part| self.job(part, &loaded)).collect();
+        let jobs: Vec<Job> = parts
+            .iter()
+            .filter_map(|part| self.job(part, &loaded))
+            .collect();
         let landed = update::apply(&*self.engine, &jobs, &self.reporter).await;
         self.write_down(&parts, &landed, &loaded, begun, wait)
     }
@@ -117,8 +141,17 @@ impl<E: Engine> Worker<E> {
         if self.build_owed && self.can_build {
             return Round::Rebuild(Because::BuildOwed);
         }
-        let took = Took { wait, total: begun.elapsed(), ..Took::default() };
-        self.say(Done::Waits("no container; a new one gets all that changed".into()), &[], took, Ended::Well);
+        let took = Took {
+            wait,
+            total: begun.elapsed(),
+            ..Took::default()
+        };
+        self.say(
+            Done::Waits("no container; a new one gets all that changed".into()),
+            &[],
+            took,
+            Ended::Well,
+        );
         Round::Settled
     }
 
@@ -139,7 +172,13 @@ impl<E: Engine> Worker<E> {
     }
 
     /// Each container's own plan: what it is owed, less what it has already.
-    fn parts(&mut self, changes: &[Change], loaded: &Loaded, unread: &[(HostPath, Unread)], why: Why) -> Vec<Part> {
+    fn parts(
+        &mut self,
+        changes: &[Change],
+        loaded: &Loaded,
+        unread: &[(HostPath, Unread)],
+        why: Why,
+    ) -> Vec<Part> {
         let mut parts = Vec::new();
         let rules = &self.rules;
         for (id, ledger) in &mut self.ledgers {
@@ -160,11 +199,20 @@ impl<E: Engine> Worker<E> {
                 .collect();
             match plan::plan(rules, &mine, &ledger.standing) {
                 Plan::LiveUpdate(update) => {
-                    let live = update.copies.iter().filter(|copy| ledger.sees_live(copy)).count();
+                    let live = update
+                        .copies
+                        .iter()
+                        .filter(|copy| ledger.sees_live(copy))
+                        .count();
                     // What it has already is settled, the rest when it is in place.
-                    let rest: BTreeSet<HostPath> = mine.iter().map(|change| change.path().clone()).collect();
+                    let rest: BTreeSet<HostPath> =
+                        mine.iter().map(|change| change.path().clone()).collect();
                     ledger.owed.retain(|path| rest.contains(path));
-                    parts.push(Part { id: id.clone(), update, live });
+                    parts.push(Part {
+                        id: id.clone(),
+                        update,
+                        live,
+                    });
                 }
                 // A rebuild is decided for the service as a whole, before the parts.
                 Plan::Nothing(_) | Plan::Rebuild(_) => ledger.owed.clear(),
@@ -186,7 +234,8 @@ impl<E: Engine> Worker<E> {
     fn say_plan(&self, parts: &[Part], whole: &LiveUpdate) {
         let update = parts.first().map_or(whole, |part| &part.update);
         for left_out in &whole.left_out {
-            self.reporter.notice(Some(&self.service.name), format!("left out {left_out}"));
+            self.reporter
+                .notice(Some(&self.service.name), format!("left out {left_out}"));
         }
         self.reporter.say(Event::Plan {
             service: self.service.name.clone(),
@@ -196,21 +245,37 @@ impl<E: Engine> Worker<E> {
 
     fn say_same(&self, whole: &LiveUpdate, begun: Instant, wait: Duration) {
         if whole.touches_container() {
-            let took = Took { wait, total: begun.elapsed(), ..Took::default() };
+            let took = Took {
+                wait,
+                total: begun.elapsed(),
+                ..Took::default()
+            };
             self.say(Done::Same, &[], took, Ended::Well);
         }
     }
 
     /// The books after an update: what each container has now, and what it is still owed.
-    fn write_down(&mut self, parts: &[Part], landed: &[Landed], loaded: &Loaded, begun: Instant, wait: Duration) -> Round {
+    fn write_down(
+        &mut self,
+        parts: &[Part],
+        landed: &[Landed],
+        loaded: &Loaded,
+        begun: Instant,
+        wait: Duration,
+    ) -> Round {
         let mut told = Telling::new(wait);
         let mut next = Round::Settled;
         for (part, landed) in parts.iter().zip(landed) {
-            let Some(ledger) = self.ledgers.get_mut(&part.id) else { continue };
+            let Some(ledger) = self.ledgers.get_mut(&part.id) else {
+                continue;
+            };
             told.containers.push(ledger.container.name.clone());
             match &landed.files {
                 Ok(applied) => {
-                    let unread = applied.as_ref().map(|applied| applied.unread.as_slice()).unwrap_or_default();
+                    let unread = applied
+                        .as_ref()
+                        .map(|applied| applied.unread.as_slice())
+                        .unwrap_or_default();
                     told.via = told.via.or(applied.as_ref().map(|applied| applied.via));
                     owe_steps(ledger, part, landed);
                     ledger.settle_as(&part.update, loaded, unread, landed.deletes_wait);
@@ -224,7 +289,9 @@ impl<E: Engine> Worker<E> {
                     // Half of it may be there: nothing is known until it has been brought again (trap 2).
                     ledger.forget();
                     match error {
-                        EngineError::Gone(_) | EngineError::NotRunning(_) => next = Round::LookAgain,
+                        EngineError::Gone(_) | EngineError::NotRunning(_) => {
+                            next = Round::LookAgain
+                        }
                         EngineError::Refused(why) => {
                             if self.can_build {
                                 return Round::Rebuild(Because::Refused(why.clone()));
@@ -232,14 +299,19 @@ impl<E: Engine> Worker<E> {
                             told.fail(format!("{}: {why}", ledger.container.name), Some("nothing can be rebuilt for a service with only `image:`; the change is tried again with the next one"));
                         }
                         EngineError::Unreachable(why) | EngineError::Unreadable(_, why) => {
-                            told.fail(format!("{}: {why}", ledger.container.name), Some("it is tried again as soon as the engine answers"));
+                            told.fail(
+                                format!("{}: {why}", ledger.container.name),
+                                Some("it is tried again as soon as the engine answers"),
+                            );
                         }
                     }
                 }
             }
             if let Some(failure) = &landed.run_failure {
                 if failure.on_failure == OnFailure::Rebuild && self.can_build {
-                    return Round::Rebuild(Because::RunFailed { step: failure.step.clone() });
+                    return Round::Rebuild(Because::RunFailed {
+                        step: failure.step.clone(),
+                    });
                 }
                 told.fail(failure.what.clone(), failure.hint.as_deref());
             }
@@ -257,7 +329,9 @@ impl<E: Engine> Worker<E> {
 
     /// C9: said once, with what would help.
     fn advise_on_stop(&mut self, parts: &[Part], landed: &[Landed]) {
-        let killed = landed.iter().any(|landed| matches!(landed.restarted, Some(Ok(restarted)) if restarted.killed));
+        let killed = landed
+            .iter()
+            .any(|landed| matches!(landed.restarted, Some(Ok(restarted)) if restarted.killed));
         if killed && !self.advised_on_stop {
             self.advised_on_stop = true;
             let signal = parts
@@ -301,10 +375,14 @@ impl<E: Engine> Worker<E> {
 
 /// A change whose content is in the container already asks for nothing there.
 fn has_already(rules: &plan::Rules, ledger: &Ledger, change: &Change, loaded: &Loaded) -> bool {
-    let (Change::Written(path, _), plan::rules::Mapping::To { to, .. }) = (change, rules.mapping(change.path())) else {
+    let (Change::Written(path, _), plan::rules::Mapping::To { to, .. }) =
+        (change, rules.mapping(change.path()))
+    else {
         return false;
     };
-    loaded.get(path).is_some_and(|(_, fingerprint)| ledger.has(&to, fingerprint))
+    loaded
+        .get(path)
+        .is_some_and(|(_, fingerprint)| ledger.has(&to, fingerprint))
 }
 
 /// C7: what failed or was skipped stays owed; what ran is not.
@@ -323,7 +401,10 @@ fn owe_steps(ledger: &mut Ledger, part: &Part, landed: &Landed) {
 }
 
 fn owe_all_steps(ledger: &mut Ledger, part: &Part) {
-    ledger.standing.owed_runs.extend(part.update.runs.iter().map(|due| due.index));
+    ledger
+        .standing
+        .owed_runs
+        .extend(part.update.runs.iter().map(|due| due.index));
     ledger.standing.owed_restart |= part.update.restart.is_some();
 }
 
@@ -349,7 +430,13 @@ struct Telling {
 
 impl Telling {
     fn new(wait: Duration) -> Self {
-        Self { took: Took { wait, ..Took::default() }, ..Self::default() }
+        Self {
+            took: Took {
+                wait,
+                ..Took::default()
+            },
+            ..Self::default()
+        }
     }
 
     fn is_empty(&self) -> bool {
@@ -369,8 +456,15 @@ impl Telling {
     fn add(&mut self, part: &Part, landed: &Landed, loaded: &Loaded) {
         self.any = true;
         let update = &part.update;
-        let copied = update.copies.iter().filter(|copy| loaded.get(&copy.from).is_some()).count() - part.live;
-        if copied + part.live + update.removes.len() >= self.updated.copied + self.updated.live + self.updated.removed {
+        let copied = update
+            .copies
+            .iter()
+            .filter(|copy| loaded.get(&copy.from).is_some())
+            .count()
+            - part.live;
+        if copied + part.live + update.removes.len()
+            >= self.updated.copied + self.updated.live + self.updated.removed
+        {
             self.updated.copied = copied;
             self.updated.live = part.live;
             self.updated.removed = update.removes.len();
@@ -378,7 +472,12 @@ impl Telling {
                 .copies
                 .first()
                 .map(|copy| (copy.from.clone(), Some(copy.to.clone())))
-                .or_else(|| update.removes.first().map(|remove| (remove.path.clone(), None)));
+                .or_else(|| {
+                    update
+                        .removes
+                        .first()
+                        .map(|remove| (remove.path.clone(), None))
+                });
         }
         self.updated.ran = self.updated.ran.max(landed.ran.len());
         self.updated.revived += usize::from(landed.revived);

@@ -14,7 +14,7 @@ use crate::paths::HostPath;
 use crate::plan::{Because, Rules};
 use crate::report::{Done, Event, Outcome, Reporter, Took};
 use crate::update::Ledger;
-use crate::watch::{Gatherer, Quiet, Scope, Touch, look};
+use crate::watch::{Entry, Gatherer, Quiet, Scope, Touch, look};
 
 use super::builder::{Builder, Target};
 use super::disk::Disk;
@@ -86,6 +86,8 @@ pub struct Worker<E> {
     pub(super) told_way: bool,
     gatherer: Gatherer,
     inbox: mpsc::UnboundedReceiver<Message>,
+    /// When the first touch of the next batch was heard.
+    first_touch: Option<Instant>,
     paused: bool,
     apply_now: bool,
 }
@@ -114,8 +116,16 @@ impl<E: Engine> Worker<E> {
     /// A worker, and the way to talk to it.
     pub fn new(start: Start<E>) -> (Self, mpsc::UnboundedSender<Message>) {
         let (sender, inbox) = mpsc::unbounded_channel();
-        let Configuration { service, rules, scope, targets, can_build } = start.configuration;
-        let quiet = Quiet { debounce: rules.block().debounce };
+        let Configuration {
+            service,
+            rules,
+            scope,
+            targets,
+            can_build,
+        } = start.configuration;
+        let quiet = Quiet {
+            debounce: rules.block().debounce,
+        };
         let mut worker = Self {
             engine: start.engine,
             builder: start.builder,
@@ -134,6 +144,7 @@ impl<E: Engine> Worker<E> {
             told_way: false,
             gatherer: Gatherer::new(quiet),
             inbox,
+            first_touch: None,
             paused: false,
             apply_now: false,
             disk: start.disk,
@@ -159,7 +170,11 @@ impl<E: Engine> Worker<E> {
                 },
                 () = sleep_until(due), if due.is_some() => {}
             }
-            if self.gatherer.deadline().is_some_and(|due| due <= Instant::now()) {
+            if self
+                .gatherer
+                .deadline()
+                .is_some_and(|due| due <= Instant::now())
+            {
                 self.close_batch().await;
             }
         }
@@ -168,7 +183,10 @@ impl<E: Engine> Worker<E> {
     async fn hear(&mut self, message: Message) {
         let now = Instant::now();
         match message {
-            Message::Touched(touch) => self.gatherer.touch(&touch),
+            Message::Touched(touch) => {
+                self.first_touch.get_or_insert(touch.at);
+                self.gatherer.touch(&touch);
+            }
             Message::Rescan => self.rescan(now).await,
             Message::Containers => self.look_at_containers(now).await,
             Message::EngineIsBack => {
@@ -194,8 +212,11 @@ impl<E: Engine> Worker<E> {
 
     async fn close_batch(&mut self) {
         let closed = Instant::now();
-        let Some(batch) = self.gatherer.take(closed) else { return };
-        let wait = batch.first.map_or(Duration::ZERO, |first| closed.saturating_duration_since(first));
+        let Some(batch) = self.gatherer.take(closed) else {
+            return;
+        };
+        let begun = self.first_touch.take().unwrap_or(closed);
+        let wait = closed.saturating_duration_since(begun);
         let mut paths = batch.paths;
         paths.extend(batch.fleeting);
         let news = self.note(&paths).await;
@@ -207,7 +228,6 @@ impl<E: Engine> Worker<E> {
             paths: news.iter().cloned().collect(),
         });
         self.owe(&news);
-        let begun = batch.first.unwrap_or(closed);
         if self.ledgers.is_empty() {
             self.look_at_containers(begun).await;
         }
@@ -218,7 +238,11 @@ impl<E: Engine> Worker<E> {
     async fn note(&mut self, paths: &[HostPath]) -> BTreeSet<HostPath> {
         let mut asked: BTreeSet<HostPath> = paths.iter().cloned().collect();
         for path in paths {
-            asked.extend(self.disk.present_below(path).map(|(below, _)| below.clone()));
+            asked.extend(
+                self.disk
+                    .present_below(path)
+                    .map(|(below, _)| below.clone()),
+            );
         }
         let scope = Arc::clone(&self.scope);
         let asked: Vec<HostPath> = asked.into_iter().collect();
@@ -226,23 +250,29 @@ impl<E: Engine> Worker<E> {
         let changes = if asked.len() < 64 {
             look::look(&scope, &asked)
         } else {
-            tokio::task::spawn_blocking(move || look::look(&scope, &asked)).await.unwrap_or_default()
+            tokio::task::spawn_blocking(move || look::look(&scope, &asked))
+                .await
+                .unwrap_or_default()
         };
         self.disk.note(changes)
     }
 
     /// E4: events were lost, so every watched path is looked at again.
     async fn rescan(&mut self, now: Instant) {
-        let scope = Arc::clone(&self.scope);
-        let seen = tokio::task::spawn_blocking(move || look::all(&scope)).await.unwrap_or_default();
+        let seen = look_at(Arc::clone(&self.scope)).await;
         let (mut changes, missing) = self.disk.compare(seen);
         let scope = Arc::clone(&self.scope);
         // Not seen is not yet gone: a root that vanished as a whole is no deletion (C5), and `look` knows that.
-        let gone = tokio::task::spawn_blocking(move || look::look(&scope, &missing)).await.unwrap_or_default();
+        let gone = tokio::task::spawn_blocking(move || look::look(&scope, &missing))
+            .await
+            .unwrap_or_default();
         changes.extend(gone);
         let news = self.disk.note(changes);
         self.owe(&news);
-        self.settle(now, Duration::ZERO, Why::Change).await;
+        // What is being gathered belongs to the same state of the disk: its batch settles both.
+        if self.gatherer.is_empty() {
+            self.settle(now, Duration::ZERO, Why::Change).await;
+        }
     }
 
     /// Every container is owed these paths until it has them.
@@ -254,9 +284,17 @@ impl<E: Engine> Worker<E> {
 
     /// E7: new rules; what they make of the files that are there is found out by comparison.
     async fn configure(&mut self, configuration: Configuration) {
-        let Configuration { service, rules, scope, targets, can_build } = configuration;
+        let Configuration {
+            service,
+            rules,
+            scope,
+            targets,
+            can_build,
+        } = configuration;
         let now = Instant::now();
-        self.gatherer = Gatherer::new(Quiet { debounce: rules.block().debounce });
+        self.gatherer.set_quiet(Quiet {
+            debounce: rules.block().debounce,
+        });
         (self.service, self.rules, self.scope) = (service, rules, scope);
         (self.targets, self.can_build) = (targets, can_build);
         self.rescan(now).await;
@@ -271,12 +309,20 @@ impl<E: Engine> Worker<E> {
 
     /// Says how many changes wait for the user.
     pub(super) fn say_what_waits(&self, took: Took) {
-        let paths: BTreeSet<&HostPath> = self.ledgers.values().flat_map(|ledger| &ledger.owed).collect();
+        let paths: BTreeSet<&HostPath> = self
+            .ledgers
+            .values()
+            .flat_map(|ledger| &ledger.owed)
+            .collect();
         if paths.is_empty() {
             return;
         }
         let count = paths.len();
-        let changes = if count == 1 { "1 change waits".to_owned() } else { format!("{count} changes wait") };
+        let changes = if count == 1 {
+            "1 change waits".to_owned()
+        } else {
+            format!("{count} changes wait")
+        };
         self.reporter.say(Event::Outcome(Outcome {
             service: self.service.name.clone(),
             done: Done::Waits(format!("{changes} for `u`")),
@@ -295,6 +341,20 @@ impl<E: Engine> Worker<E> {
             }
         }
     }
+}
+
+/// A look at everything that `scope` watches.
+pub async fn look_at(scope: Arc<Scope>) -> BTreeMap<HostPath, Entry> {
+    let tree = tokio::task::spawn_blocking(move || {
+        let roots: Vec<HostPath> = scope.roots().cloned().collect();
+        look::all(&scope, &roots)
+    })
+    .await
+    .unwrap_or_default();
+    tree.entries
+        .into_iter()
+        .map(|(path, (entry, _))| (path, entry))
+        .collect()
 }
 
 async fn sleep_until(due: Option<Instant>) {

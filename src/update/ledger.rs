@@ -106,7 +106,13 @@ impl Ledger {
     }
 
     /// Writes down that `update` is in the container, all but the deletes when those had to wait.
-    pub fn settle_as(&mut self, update: &LiveUpdate, loaded: &Loaded, unread: &[ContainerPath], deletes_wait: bool) {
+    pub fn settle_as(
+        &mut self,
+        update: &LiveUpdate,
+        loaded: &Loaded,
+        unread: &[ContainerPath],
+        deletes_wait: bool,
+    ) {
         for copy in &update.copies {
             if unread.contains(&copy.to) {
                 self.held.remove(&copy.to);
@@ -123,7 +129,11 @@ impl Ledger {
                 self.owed.remove(&remove.path);
             }
         }
-        for path in update.noticed.iter().chain(update.left_out.iter().map(|left_out| &left_out.path)) {
+        for path in update
+            .noticed
+            .iter()
+            .chain(update.left_out.iter().map(|left_out| &left_out.path))
+        {
             self.owed.remove(path);
         }
     }

@@ -35,6 +35,14 @@ async fn compose_down(docker: &DockerCli, down: &Down) -> ExitCode {
     let args = std::iter::once("down".into())
         .chain(down.flags.iter().cloned())
         .chain(down.services.iter().map(Into::into));
+    // Before the child starts, so that nobody can ask in vain.
+    let mut shutdown = match Shutdown::listen() {
+        Ok(shutdown) => shutdown,
+        Err(error) => {
+            complain(&format!("error: no signals can be received: {error}"));
+            return ExitCode::Docker;
+        }
+    };
     let mut child = match docker.compose(args).spawn() {
         Ok(child) => child,
         Err(error) => {
@@ -46,17 +54,14 @@ async fn compose_down(docker: &DockerCli, down: &Down) -> ExitCode {
         }
     };
     let mut told = None;
-    let status = match Shutdown::listen() {
-        Ok(mut shutdown) => loop {
-            tokio::select! {
-                status = child.wait() => break status,
-                reason = shutdown.next() => {
-                    told = Some(reason);
-                    pass_on(reason, &child);
-                }
+    let status = loop {
+        tokio::select! {
+            status = child.wait() => break status,
+            reason = shutdown.next() => {
+                told = Some(reason);
+                pass_on(reason, &child);
             }
-        },
-        Err(_) => child.wait().await,
+        }
     };
     match status {
         _ if told.is_some() => ExitCode::Interrupted,

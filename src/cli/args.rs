@@ -63,7 +63,7 @@ pub struct ComposeFlags {
     #[arg(long, value_name = "TYPE", hide_possible_values = true, value_parser = ["auto", "tty", "plain", "json", "quiet"])]
     pub progress: Option<String>,
     /// Control max parallelism of Compose, -1 for unlimited
-    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    #[arg(long, value_name = "NUMBER", value_parser = number, allow_negative_numbers = true)]
     pub parallel: Option<i32>,
     /// Run Compose in backward compatibility mode
     #[arg(long)]
@@ -77,6 +77,15 @@ fn compose_file(value: std::ffi::OsString) -> Result<PathBuf, &'static str> {
         );
     }
     Ok(value.into())
+}
+
+fn seconds(text: &str) -> Result<u32, &'static str> {
+    text.parse()
+        .map_err(|_| "write a number of seconds, such as 10")
+}
+
+fn number(text: &str) -> Result<i32, &'static str> {
+    text.parse().map_err(|_| "write a number, such as 4")
 }
 
 #[derive(Debug, Subcommand)]
@@ -177,7 +186,7 @@ pub struct UpArgs {
     #[arg(long, value_name = "SERVICE=NUM")]
     pub scale: Vec<Scale>,
     /// Seconds that containers get to stop at the end
-    #[arg(short, long, value_name = "SECONDS")]
+    #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<u32>,
     /// Accepted as `docker compose up` does; it is what this command is for
     #[arg(short, long, hide = true)]
@@ -230,7 +239,7 @@ pub struct DownArgs {
     #[arg(long, value_name = "WHICH", hide_possible_values = true, value_parser = ["local", "all"])]
     pub rmi: Option<String>,
     /// Seconds that containers get to stop
-    #[arg(short, long, value_name = "SECONDS")]
+    #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<u32>,
     /// Remove named and anonymous volumes
     #[arg(short, long)]

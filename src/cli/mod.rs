@@ -89,27 +89,28 @@ pub enum Parsed {
 ///
 /// Pure but for completion of service names, which looks into the compose files.
 pub fn parse(argv: impl IntoIterator<Item = OsString>, env: &Env) -> Parsed {
-    let mut args = argv.into_iter().skip(1).peekable();
-    if args.peek().is_some_and(|arg| arg == metadata::QUESTION) {
+    let mut words = argv.into_iter().skip(1).peekable();
+    if words.peek().is_some_and(|arg| arg == metadata::QUESTION) {
         return Parsed::Metadata(metadata::answer());
     }
-    if let Some(described) = args.peek().and_then(|arg| complete::question(arg)) {
-        let words = args
+    if let Some(described) = words.peek().and_then(|arg| complete::question(arg)) {
+        let words = words
             .skip(1)
-            .filter_map(|word| word.into_string().ok())
+            .map(|word| word.to_string_lossy().into_owned())
             .collect();
         return Parsed::Complete(complete::answer(words, described, env));
     }
-    let mut split = global::split(args);
+    let mut split = global::split(words);
     if !split.help && split.rest.first().is_some_and(|word| word == "help") {
         split.rest.remove(0);
         split.help = true;
     }
-    let words = split
+    let words: Vec<String> = split
         .rest
         .iter()
-        .map(|word| word.to_string_lossy().into_owned());
-    let place = Place::after(&Vec::from_iter(words));
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let place = Place::after(&words);
     if split.help {
         return match place.unknown_command {
             Some(name) => Parsed::UsageError(usage::unknown_command(&name)),
@@ -136,4 +137,4 @@ pub fn parse(argv: impl IntoIterator<Item = OsString>, env: &Env) -> Parsed {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

@@ -93,6 +93,10 @@ pub fn wrong(error: &clap::Error, command: clap::Command) -> String {
             format!("`{value}` is not a value of `{arg}`"),
             std::error::Error::source(error).map(ToString::to_string),
         ),
+        ErrorKind::TooManyValues => (
+            format!("`{arg}` takes no value"),
+            Some(format!("write `{arg}` alone, or leave it out")),
+        ),
         ErrorKind::MissingRequiredArgument => (
             format!("`{arg}` is missing"),
             Some("name at least one".to_owned()),
@@ -154,7 +158,11 @@ pub fn unknown_command(name: &str) -> String {
 fn unknown_argument(arg: &str, near: Option<&str>) -> (String, Option<String>) {
     let name = arg.split('=').next().unwrap_or(arg);
     if !arg.starts_with('-') {
-        return (format!("unexpected argument `{arg}`"), None);
+        let hint = "there is nothing more to name here";
+        return (
+            format!("unexpected argument `{arg}`"),
+            Some(hint.to_owned()),
+        );
     }
     let hint = if is_composes(name) {
         Some(format!(
@@ -214,4 +222,168 @@ fn shown(message: &str, hint: Option<&str>, command: Option<clap::Command>) -> S
         );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Parsed;
+    use super::super::tests::parsed;
+    use super::*;
+
+    #[track_caller]
+    fn help(line: &str) -> String {
+        match parsed(line) {
+            Parsed::Help(text) => text,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn wrong(line: &str) -> String {
+        match parsed(line) {
+            Parsed::UsageError(text) => text.lines().take(2).collect::<Vec<_>>().join("\n"),
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn help_is_the_same_in_every_form() {
+        for (command, usage) in [
+            ("", "docker liveupdate [OPTIONS] COMMAND"),
+            ("up", "docker liveupdate up [OPTIONS] [SERVICE...]"),
+            ("plan", "docker liveupdate plan [OPTIONS] [FILE...]"),
+            ("schema", "docker liveupdate schema"),
+        ] {
+            let text = help(&format!("help liveupdate {command}"));
+            assert!(text.starts_with(&format!("Usage:  {usage}\n\n")), "{text}");
+            for form in [
+                "liveupdate C --help",
+                "liveupdate C -h",
+                "--help liveupdate C",
+                "liveupdate help C",
+                "help C",
+                "C --help",
+                "-D liveupdate C --help",
+                "liveupdate --help C",
+                "liveupdate -p up C --help",
+            ] {
+                let line = form.replace('C', command);
+                assert_eq!(help(&line), text, "{line}");
+            }
+        }
+        assert_eq!(help("liveupdate"), help("help liveupdate"));
+        assert_eq!(help(""), help("help liveupdate"));
+    }
+
+    #[test]
+    fn help_documents_every_exit_code_and_shows_examples() {
+        let text = help("liveupdate");
+        for code in ExitCode::ALL {
+            assert!(
+                text.contains(&format!("  {:<4} {}\n", code.code(), code.meaning())),
+                "{text}"
+            );
+        }
+        for command in ["", "up", "explain", "plan", "verify"] {
+            assert!(
+                help(&format!("help {command}")).contains("\nExamples:\n"),
+                "{command}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_wrong_command_line_says_what_to_write_instead() {
+        let mut shown = String::new();
+        for line in [
+            "liveupdate nonsense",
+            "liveupdate chekc",
+            "liveupdate logs",
+            "liveupdate watch",
+            "help liveupdate nonsense",
+            "liveupdate up -f x.yaml",
+            "liveupdate up --project-name=x",
+            "liveupdate up --context=x",
+            "liveupdate up -d",
+            "liveupdate up --no-biuld",
+            "liveupdate up --keep=maybe",
+            "liveupdate check --format xml",
+            "liveupdate check --format",
+            "liveupdate up --scale web",
+            "liveupdate up --scale web=many",
+            "liveupdate down -t soon",
+            "liveupdate --parallel many up",
+            "liveupdate explain",
+            "liveupdate plan a --since b",
+            "liveupdate schema x",
+            "liveupdate -f - up",
+        ] {
+            let _ = writeln!(shown, "{line}\n{}", wrong(line));
+        }
+        insta::assert_snapshot!(shown, @r#"
+liveupdate nonsense
+error: unknown command `nonsense`
+hint: `docker liveupdate --help` shows the commands
+liveupdate chekc
+error: unknown command `chekc`
+hint: did you mean `check`?
+liveupdate logs
+error: unknown command `logs`
+hint: `logs` is a command of Compose: `docker compose logs`
+liveupdate watch
+error: unknown command `watch`
+hint: `docker liveupdate up` builds, starts and watches
+help liveupdate nonsense
+error: unknown command `nonsense`
+hint: `docker liveupdate --help` shows the commands
+liveupdate up -f x.yaml
+error: unknown flag `-f`
+hint: `-f` goes before the command: `docker liveupdate -f .. COMMAND`
+liveupdate up --project-name=x
+error: unknown flag `--project-name`
+hint: `--project-name` goes before the command: `docker liveupdate --project-name .. COMMAND`
+liveupdate up --context=x
+error: unknown flag `--context`
+hint: `--context` is a flag of Docker itself: `docker --context .. liveupdate COMMAND`
+liveupdate up -d
+error: unknown flag `-d`
+hint: the session stays in the foreground: it is what keeps the containers up to date; `--keep` leaves them running at its end
+liveupdate up --no-biuld
+error: unknown flag `--no-biuld`
+hint: did you mean `--no-build`?
+liveupdate up --keep=maybe
+error: `--keep` takes no value
+hint: write `--keep` alone, or leave it out
+liveupdate check --format xml
+error: `xml` is not a value of `--format`
+hint: one of: text, json
+liveupdate check --format
+error: `--format` needs a value
+hint: one of: text, json
+liveupdate up --scale web
+error: `web` is not a value of `--scale`
+hint: write SERVICE=NUM, such as web=2
+liveupdate up --scale web=many
+error: `web=many` is not a value of `--scale`
+hint: write SERVICE=NUM, such as web=2
+liveupdate down -t soon
+error: `soon` is not a value of `--timeout`
+hint: write a number of seconds, such as 10
+liveupdate --parallel many up
+error: `many` is not a value of `--parallel`
+hint: write a number, such as 4
+liveupdate explain
+error: `FILE` is missing
+hint: name at least one
+liveupdate plan a --since b
+error: `FILE` and `--since` exclude each other
+hint: use one of them
+liveupdate schema x
+error: unexpected argument `x`
+hint: there is nothing more to name here
+liveupdate -f - up
+error: `-` is not a value of `--file`
+hint: standard input can be read only once, and the files are read again when they change
+"#);
+    }
 }

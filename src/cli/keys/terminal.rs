@@ -3,6 +3,7 @@
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -12,6 +13,7 @@ use rustix::termios::{isatty, tcgetattr, tcgetpgrp, tcsetattr};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::{Key, decode};
 
@@ -81,12 +83,17 @@ async fn follow_suspends(
     mut resume: tokio::signal::unix::Signal,
     terminal: Arc<Terminal>,
 ) {
+    /// Long enough to be stopped in, too short to be missed.
+    const STOPPED_BY_NOW: Duration = Duration::from_millis(100);
     loop {
         tokio::select! {
             _ = suspend.recv() => {
                 terminal.restore();
-                // Our handler took the place of the signal's own effect, so we stop ourselves.
-                let _ = kill_process(getpid(), Signal::STOP);
+                // Our handler took the place of the signal's own effect, so another one stops us, whose effect is the
+                // same: it stops nothing when there is no shell to continue it, as in a terminal of its own.
+                let _ = kill_process(getpid(), Signal::TTOU);
+                // The stop takes effect a moment later, so the terminal is taken again by what happens after it.
+                let _ = timeout(STOPPED_BY_NOW, resume.recv()).await;
             }
             _ = resume.recv() => {}
         }

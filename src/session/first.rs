@@ -11,6 +11,7 @@ use crate::cli::{ExitCode, Up};
 use crate::compose::{self, Project, Service};
 use crate::docker::DockerCli;
 use crate::engine::{Container, ContainerId, Docker, Engine as _};
+use crate::paths::HostPath;
 use crate::plan::Rules;
 use crate::report::{Event, Reporter, StartedService};
 use crate::watch::{Scope, WatchEvent, Watcher};
@@ -238,6 +239,7 @@ impl First {
             scopes: BTreeMap::new(),
             tasks: JoinSet::new(),
             logs,
+            own_output: own_output(),
             paused: false,
         };
         let mut started = Vec::new();
@@ -453,10 +455,22 @@ impl First {
     }
 }
 
+/// `docker liveupdate up > up.log` in the project directory: the files our own output goes to.
+fn own_output() -> Vec<HostPath> {
+    // Only Linux says where an open file is; elsewhere such a file has to be ignored by rule.
+    let link = |number| std::fs::read_link(format!("/proc/self/fd/{number}")).ok();
+    [1, 2]
+        .into_iter()
+        .filter_map(link)
+        .filter_map(HostPath::new)
+        .filter(|path| path.as_path().is_file())
+        .collect()
+}
+
 fn show(reporter: &Reporter) -> impl FnMut(&str) + Send + '_ {
     move |line| {
         reporter.say(Event::Build {
-            service: String::new(),
+            service: None,
             text: line.trim_end().to_owned(),
         });
     }

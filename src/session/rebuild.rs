@@ -103,7 +103,7 @@ impl<E: Engine> Worker<E> {
 fn show<'a>(reporter: &'a Reporter, service: &'a str) -> impl FnMut(&str) + Send + 'a {
     move |line| {
         reporter.say(Event::Build {
-            service: service.to_owned(),
+            service: Some(service.to_owned()),
             text: line.trim_end().to_owned(),
         });
     }

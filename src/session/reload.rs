@@ -144,7 +144,7 @@ impl Session {
         self.tasks.spawn(async move {
             let mut show = |line: &str| {
                 reporter.say(Event::Build {
-                    service: String::new(),
+                    service: None,
                     text: line.trim_end().to_owned(),
                 });
             };

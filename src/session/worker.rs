@@ -170,6 +170,10 @@ impl<E: Engine> Worker<E> {
                 },
                 () = sleep_until(due), if due.is_some() => {}
             }
+            // What queued up during an update is one batch with what comes next, not one update each.
+            while let Ok(message) = self.inbox.try_recv() {
+                self.hear(message).await;
+            }
             if self
                 .gatherer
                 .deadline()

@@ -229,7 +229,7 @@ proptest! {
         let mut waiting: BTreeMap<String, Instant> = BTreeMap::new();
         let mut micros = 0;
         let longest = LONGEST_QUIET.max(debounce.unwrap_or_default());
-        let mut collect = |story: &mut Story, waiting: &mut BTreeMap<String, Instant>, now: Instant| {
+        let collect = |story: &mut Story, waiting: &mut BTreeMap<String, Instant>, now: Instant| {
             while let Some(deadline) = story.gatherer.deadline().filter(|due| *due <= now) {
                 let Some(batch) = story.gatherer.take(deadline) else { continue };
                 let all: Vec<String> = batch.paths.iter().chain(&batch.fleeting).map(HostPath::to_string).collect();

@@ -12,6 +12,7 @@ mod pattern;
 mod program;
 mod shape;
 mod standing;
+mod subject;
 mod syntax;
 mod translate;
 
@@ -24,6 +25,7 @@ use std::{borrow::Cow, path::Path};
 
 use lines::Line;
 use pattern::{Pattern, is_below};
+use subject::Subject;
 
 pub use standing::Standing;
 
@@ -197,10 +199,11 @@ impl DockerIgnore {
         if above.ignored && self.is_closed(directory) {
             return above.clone();
         }
+        let subject = Subject::new(path);
         let mut standing = Standing::default();
         for (index, pattern) in self.patterns.iter().enumerate() {
             let changes = pattern.line.keeps == standing.ignored;
-            let matched = above.matched.contains(index) || (changes && pattern.matches(path));
+            let matched = above.matched.contains(index) || (changes && pattern.matches(&subject));
             if !matched {
                 continue;
             }

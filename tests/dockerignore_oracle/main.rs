@@ -3,6 +3,12 @@
 //! Needs an engine: `docker` on PATH with buildx, and `DOCKER_HOST` or a context. `LIVEUPDATE_ORACLE_CASES` and
 //! `LIVEUPDATE_ORACLE_SEED` ask for more, or other, generated cases.
 
+#![cfg(unix)]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where its preparation fails"
+)]
+
 mod builder;
 mod cases;
 mod tree;

@@ -26,7 +26,7 @@ fn the_builder_and_we_keep_the_same_files() {
     let number =
         |name: &str, usual| std::env::var(name).map_or(usual, |text| text.parse().expect(name));
     let mut files: Vec<String> = cases::TRICKY.iter().map(|&file| file.to_owned()).collect();
-    let generated = usize::try_from(number("LIVEUPDATE_ORACLE_CASES", 240)).unwrap();
+    let generated = usize::try_from(number("LIVEUPDATE_ORACLE_CASES", 120)).unwrap();
     files.extend(cases::generated(number("LIVEUPDATE_ORACLE_SEED", 1)).take(generated));
     let batches: Vec<&[String]> = files.chunks(PER_BUILD).collect();
     let differences = builder::four_at_a_time(&batches, |batch| {
@@ -46,7 +46,7 @@ fn the_builder_and_we_keep_the_same_files() {
 fn a_services_own_context_is_treated_as_the_named_ones() {
     let files: Vec<String> = cases::TRICKY
         .iter()
-        .step_by(8)
+        .step_by(12)
         .map(|&file| file.to_owned())
         .collect();
     let differences = builder::four_at_a_time(&files, |file| {

@@ -4,7 +4,9 @@ pub mod rules;
 mod words;
 
 pub use rules::Rules;
-pub use words::{Because, Copy, Due, DueBecause, Idle, LeftOut, LiveUpdate, Plan, Remove, Standing, Why};
+pub use words::{
+    Because, Copy, Due, DueBecause, Idle, LeftOut, LiveUpdate, Plan, Remove, Standing, Why,
+};
 
 use crate::compose::block::{Restart, Run, Unmatched};
 use crate::watch::{Change, Kind};
@@ -16,7 +18,10 @@ pub fn plan(rules: &Rules, batch: &[Change], standing: &Standing) -> Plan {
     if batch.is_empty() && !standing.is_owed_anything() {
         return Plan::Nothing(Idle::NothingChanged);
     }
-    if let Some(because) = batch.iter().find_map(|change| rules.asks_for_rebuild(change.path())) {
+    if let Some(because) = batch
+        .iter()
+        .find_map(|change| rules.asks_for_rebuild(change.path()))
+    {
         return Plan::Rebuild(because);
     }
     let mut update = LiveUpdate::default();
@@ -41,30 +46,52 @@ fn place(rules: &Rules, change: &Change, update: &mut LiveUpdate) -> Option<Beca
     let path = change.path();
     match rules.mapping(path) {
         Mapping::To { to, sync } => match change {
-            Change::Removed(path) => update.removes.push(Remove { path: path.clone(), to, step: sync.step.clone() }),
+            Change::Removed(path) => update.removes.push(Remove {
+                path: path.clone(),
+                to,
+                step: sync.step.clone(),
+            }),
             Change::Written(path, entry) => match &entry.kind {
-                Kind::Special => update.left_out.push(LeftOut { path: path.clone(), why: Why::Special }),
-                Kind::Unreadable { why } => {
-                    update.left_out.push(LeftOut { path: path.clone(), why: Why::Unreadable(why.clone()) });
-                }
-                Kind::File { .. } | Kind::Directory | Kind::Link { .. } => update.copies.push(Copy {
-                    from: path.clone(),
-                    // `remote_path` ending in `/` speaks of a single file; a directory is what it is synced to.
-                    to: if *path == sync.local && entry.kind == Kind::Directory { sync.remote.clone() } else { to },
-                    entry: entry.clone(),
-                    step: sync.step.clone(),
-                    in_place: sync.in_place,
+                Kind::Special => update.left_out.push(LeftOut {
+                    path: path.clone(),
+                    why: Why::Special,
                 }),
+                Kind::Unreadable { why } => {
+                    update.left_out.push(LeftOut {
+                        path: path.clone(),
+                        why: Why::Unreadable(why.clone()),
+                    });
+                }
+                Kind::File { .. } | Kind::Directory | Kind::Link { .. } => {
+                    update.copies.push(Copy {
+                        from: path.clone(),
+                        // `remote_path` ending in `/` speaks of a single file; a directory is what it is synced to.
+                        to: if *path == sync.local && entry.kind == Kind::Directory {
+                            sync.remote.clone()
+                        } else {
+                            to
+                        },
+                        entry: entry.clone(),
+                        step: sync.step.clone(),
+                        in_place: sync.in_place,
+                    })
+                }
             },
         },
-        Mapping::LeftOut(why) => update.left_out.push(LeftOut { path: path.clone(), why }),
+        Mapping::LeftOut(why) => update.left_out.push(LeftOut {
+            path: path.clone(),
+            why,
+        }),
         Mapping::WatchOnly(_) => update.noticed.push(path.clone()),
         Mapping::SyncParent => {}
         // A new, empty directory asks for nothing: what will be in it does. Otherwise every `mkdir` would be a rebuild.
         Mapping::None if is_directory(change) => {}
         Mapping::None => match rules.unmatched() {
             Unmatched::Rebuild => return Some(Because::NoSyncCovers { path: path.clone() }),
-            Unmatched::Ignore => update.left_out.push(LeftOut { path: path.clone(), why: Why::Unmatched }),
+            Unmatched::Ignore => update.left_out.push(LeftOut {
+                path: path.clone(),
+                why: Why::Unmatched,
+            }),
         },
     }
     None
@@ -82,9 +109,17 @@ fn add_runs(rules: &Rules, standing: &Standing, update: &mut LiveUpdate) {
         .iter()
         .enumerate()
         .filter_map(|(index, run)| {
-            let because = due_because(update, run, applies)
-                .or_else(|| standing.owed_runs.contains(&index).then_some(DueBecause::Owed))?;
-            Some(Due { index, run: run.clone(), because })
+            let because = due_because(update, run, applies).or_else(|| {
+                standing
+                    .owed_runs
+                    .contains(&index)
+                    .then_some(DueBecause::Owed)
+            })?;
+            Some(Due {
+                index,
+                run: run.clone(),
+                because,
+            })
         })
         .collect();
     update.runs = due;
@@ -98,12 +133,17 @@ fn due_because(update: &LiveUpdate, run: &Run, applies: bool) -> Option<DueBecau
         update
             .synced()
             .find(|path| rule.matches(path))
-            .map(|path| DueBecause::Trigger { path: path.clone(), rule: rule.to_string() })
+            .map(|path| DueBecause::Trigger {
+                path: path.clone(),
+                rule: rule.to_string(),
+            })
     })
 }
 
 fn add_restart(rules: &Rules, standing: &Standing, update: &mut LiveUpdate) {
-    let Some(restart) = rules.restart() else { return };
+    let Some(restart) = rules.restart() else {
+        return;
+    };
     let triggered = if restart.trigger.is_empty() {
         update.touches_container() || !update.runs.is_empty()
     } else {

@@ -48,7 +48,8 @@ impl SyncFilter {
     fn of(sync: &Sync) -> Self {
         // Bad patterns are refused when the block is read; what could not be read filters nothing.
         let patterns = |list: &[String]| {
-            DockerIgnore::from_patterns(list.iter().map(String::as_str)).unwrap_or_else(|_| DockerIgnore::empty())
+            DockerIgnore::from_patterns(list.iter().map(String::as_str))
+                .unwrap_or_else(|_| DockerIgnore::empty())
         };
         Self {
             ignore: patterns(&sync.ignore),
@@ -59,14 +60,17 @@ impl SyncFilter {
     /// What `ignore` leaves out asks for nothing at all (C2).
     fn ignores(&self, sync: &Sync, relative: &Path) -> Option<Why> {
         let decision = self.ignore.verdict(own_name(sync, relative))?;
-        decision
-            .ignored
-            .then(|| Why::SyncIgnores { step: sync.step.clone(), pattern: decision.pattern.to_owned() })
+        decision.ignored.then(|| Why::SyncIgnores {
+            step: sync.step.clone(),
+            pattern: decision.pattern.to_owned(),
+        })
     }
 
     /// What `include` does not name is simply not in this sync.
     fn includes(&self, sync: &Sync, relative: &Path) -> bool {
-        self.include.as_ref().is_none_or(|include| include.ignores(own_name(sync, relative)))
+        self.include
+            .as_ref()
+            .is_none_or(|include| include.ignores(own_name(sync, relative)))
     }
 }
 
@@ -84,11 +88,21 @@ impl Rules {
             Vec::new()
         } else {
             builds
-                .flat_map(|build| build.ignore_files().into_iter().chain(build.dockerfile.clone()))
+                .flat_map(|build| {
+                    build
+                        .ignore_files()
+                        .into_iter()
+                        .chain(build.dockerfile.clone())
+                })
                 .collect()
         };
         let filters = block.syncs.iter().map(SyncFilter::of).collect();
-        Some(Self { service: service.name.clone(), block, filters, build_files })
+        Some(Self {
+            service: service.name.clone(),
+            block,
+            filters,
+            build_files,
+        })
     }
 
     /// The service's name.
@@ -121,32 +135,55 @@ impl Rules {
         if self.build_files.contains(path) {
             return Some(Because::BuildFile { path: path.clone() });
         }
-        self.block.fall_back_on.iter().find(|entry| entry.rule.matches(path)).map(|entry| Because::FallBackOn {
-            path: path.clone(),
-            rule: entry.rule.to_string(),
-            step: entry.step.clone(),
-        })
+        self.block
+            .fall_back_on
+            .iter()
+            .find(|entry| entry.rule.matches(path))
+            .map(|entry| Because::FallBackOn {
+                path: path.clone(),
+                rule: entry.rule.to_string(),
+                step: entry.step.clone(),
+            })
     }
 
     /// C4: where `path` goes.
     pub fn mapping(&self, path: &HostPath) -> Mapping<'_> {
         let mut ignored = None;
         for (sync, filter) in self.block.syncs.iter().zip(&self.filters) {
-            let Some(relative) = path.below(&sync.local) else { continue };
+            let Some(relative) = path.below(&sync.local) else {
+                continue;
+            };
             if !filter.includes(sync, relative) {
                 continue;
             }
             match filter.ignores(sync, relative) {
-                None => return Mapping::To { to: target(sync, relative), sync },
+                None => {
+                    return Mapping::To {
+                        to: target(sync, relative),
+                        sync,
+                    };
+                }
                 Some(why) => ignored = ignored.or(Some(why)),
             }
         }
-        if let Some(entry) = self.block.watch_only.iter().find(|entry| entry.rule.matches(path)) {
+        if let Some(entry) = self
+            .block
+            .watch_only
+            .iter()
+            .find(|entry| entry.rule.matches(path))
+        {
             return Mapping::WatchOnly(entry);
         }
         match ignored {
             Some(why) => Mapping::LeftOut(why),
-            None if self.block.syncs.iter().any(|sync| sync.local.below(path).is_some()) => Mapping::SyncParent,
+            None if self
+                .block
+                .syncs
+                .iter()
+                .any(|sync| sync.local.below(path).is_some()) =>
+            {
+                Mapping::SyncParent
+            }
             None => Mapping::None,
         }
     }
@@ -163,7 +200,9 @@ fn own_name<'a>(sync: &'a Sync, relative: &'a Path) -> &'a Path {
 /// The place of the file `relative` to the sync's source.
 fn target(sync: &Sync, relative: &Path) -> ContainerPath {
     match sync.local.as_path().file_name() {
-        Some(name) if relative.as_os_str().is_empty() && sync.into_directory => sync.remote.join(Path::new(name)),
+        Some(name) if relative.as_os_str().is_empty() && sync.into_directory => {
+            sync.remote.join(Path::new(name))
+        }
         _ => sync.remote.join(relative),
     }
 }

@@ -16,7 +16,11 @@ fn host(path: &str) -> HostPath {
 }
 
 fn entry(kind: Kind) -> Entry {
-    Entry { kind, mode: 0o644, modified: SystemTime::UNIX_EPOCH }
+    Entry {
+        kind,
+        mode: 0o644,
+        modified: SystemTime::UNIX_EPOCH,
+    }
 }
 
 #[derive(Clone)]
@@ -28,7 +32,12 @@ struct Situation {
 }
 
 fn service() -> Situation {
-    Situation { block: Block::default(), batch: Vec::new(), standing: Standing::default(), steps: 0 }
+    Situation {
+        block: Block::default(),
+        batch: Vec::new(),
+        standing: Standing::default(),
+        steps: 0,
+    }
 }
 
 impl Situation {
@@ -43,7 +52,10 @@ impl Situation {
 
     fn fall_back_on(mut self, text: &str) -> Self {
         let step = self.step();
-        self.block.fall_back_on.push(FallBackOn { step, rule: Self::rule(text) });
+        self.block.fall_back_on.push(FallBackOn {
+            step,
+            rule: Self::rule(text),
+        });
         self
     }
 
@@ -85,7 +97,11 @@ impl Situation {
     fn restart_container(mut self, triggers: &[&str]) -> Self {
         let step = self.step();
         let trigger = triggers.iter().map(|text| Self::rule(text)).collect();
-        self.block.restart = Some(Restart { step, kind: RestartKind::Container { timeout: None }, trigger });
+        self.block.restart = Some(Restart {
+            step,
+            kind: RestartKind::Container { timeout: None },
+            trigger,
+        });
         self
     }
 
@@ -126,9 +142,17 @@ impl Situation {
             block: Some(self.block),
             ..Service::default()
         };
-        let project =
-            Project { name: "p".into(), dir: host(""), sources: Vec::new(), services: vec![service.clone()] };
-        plan(&Rules::of(&project, &service).unwrap(), &self.batch, &self.standing)
+        let project = Project {
+            name: "p".into(),
+            dir: host(""),
+            sources: Vec::new(),
+            services: vec![service.clone()],
+        };
+        plan(
+            &Rules::of(&project, &service).unwrap(),
+            &self.batch,
+            &self.standing,
+        )
     }
 
     #[track_caller]
@@ -139,7 +163,9 @@ impl Situation {
 
 /// The reference's first example.
 fn reference_sync() -> Situation {
-    service().sync("server/src", "/app").sync("server/package.json", "/app/web/package.json")
+    service()
+        .sync("server/src", "/app")
+        .sync("server/package.json", "/app/web/package.json")
 }
 
 #[test]
@@ -158,7 +184,9 @@ fn a_change_to_a_synced_file_is_synced_to_its_target() {
 
 #[test]
 fn a_change_that_matches_no_sync_but_the_context_is_a_full_build() {
-    reference_sync().write("server/some_file.txt").plans("rebuild: no sync covers /p/server/some_file.txt");
+    reference_sync()
+        .write("server/some_file.txt")
+        .plans("rebuild: no sync covers /p/server/some_file.txt");
 }
 
 #[test]
@@ -172,7 +200,10 @@ fn reference_runs() -> Situation {
         .sync("src", "/app")
         .run("/app/setup.sh", &[])
         .run("cd /app/web && yarn install", &["./src/web/yarn.lock"])
-        .run("/app/configure", &["./configs/foo.yaml", "./configs/bar.yaml"])
+        .run(
+            "/app/configure",
+            &["./configs/foo.yaml", "./configs/bar.yaml"],
+        )
 }
 
 #[test]
@@ -193,7 +224,9 @@ fn a_run_with_triggers_runs_when_a_changed_file_matches() {
 
 #[test]
 fn a_trigger_that_no_sync_covers_does_a_full_build() {
-    reference_runs().write("configs/foo.yaml").plans("rebuild: no sync covers /p/configs/foo.yaml");
+    reference_runs()
+        .write("configs/foo.yaml")
+        .plans("rebuild: no sync covers /p/configs/foo.yaml");
 }
 
 #[test]
@@ -209,21 +242,33 @@ fn fall_back_on_wins_over_sync() {
 #[test]
 fn the_dockerfile_and_the_ignore_file_are_a_full_build() {
     for file in ["Dockerfile", ".dockerignore", "Dockerfile.dockerignore"] {
-        service().sync(".", "/app").write(file).plans(&format!("rebuild: /p/{file} says how the image is built"));
+        service()
+            .sync(".", "/app")
+            .write(file)
+            .plans(&format!("rebuild: /p/{file} says how the image is built"));
     }
 }
 
 #[test]
 fn one_uncovered_file_makes_the_whole_batch_a_full_build() {
-    service().sync("src", "/app").write("src/a").write("b").plans("rebuild: no sync covers /p/b");
+    service()
+        .sync("src", "/app")
+        .write("src/a")
+        .write("b")
+        .plans("rebuild: no sync covers /p/b");
 }
 
 #[test]
 fn unmatched_ignore_leaves_the_file_out_and_says_so() {
-    service().unmatched_ignore().sync("src", "/app").write("src/a").write("b").plans(
-        "live update:\n  copy /p/src/a -> /app/a (step 1)\n  \
+    service()
+        .unmatched_ignore()
+        .sync("src", "/app")
+        .write("src/a")
+        .write("b")
+        .plans(
+            "live update:\n  copy /p/src/a -> /app/a (step 1)\n  \
          leave out /p/b: no sync covers it, and `unmatched` is `ignore`",
-    );
+        );
     service()
         .unmatched_ignore()
         .sync("src", "/app")
@@ -233,17 +278,25 @@ fn unmatched_ignore_leaves_the_file_out_and_says_so() {
 
 #[test]
 fn an_empty_list_rebuilds_on_every_change() {
-    service().write("anything").plans("rebuild: no sync covers /p/anything");
+    service()
+        .write("anything")
+        .plans("rebuild: no sync covers /p/anything");
 }
 
 #[test]
 fn a_new_empty_directory_that_no_sync_covers_asks_for_nothing() {
-    service().sync("src", "/app").there("newdir", Kind::Directory).plans("nothing: no watched file changed");
+    service()
+        .sync("src", "/app")
+        .there("newdir", Kind::Directory)
+        .plans("nothing: no watched file changed");
 }
 
 #[test]
 fn a_deleted_file_is_deleted_where_it_was_synced_to() {
-    service().sync("src", "/app").remove("src/a/b").plans("live update:\n  remove /app/a/b (/p/src/a/b is gone, step 1)");
+    service()
+        .sync("src", "/app")
+        .remove("src/a/b")
+        .plans("live update:\n  remove /app/a/b (/p/src/a/b is gone, step 1)");
 }
 
 #[test]
@@ -258,13 +311,22 @@ fn the_first_sync_that_holds_the_file_decides() {
 
 #[test]
 fn a_file_to_a_path_that_ends_in_a_slash_goes_into_that_directory() {
-    service().sync("f", "/dest/").write("f").plans("live update:\n  copy /p/f -> /dest/f (step 1)");
+    service()
+        .sync("f", "/dest/")
+        .write("f")
+        .plans("live update:\n  copy /p/f -> /dest/f (step 1)");
 }
 
 #[test]
 fn a_directory_to_a_path_that_ends_in_a_slash_is_that_directory() {
-    service().sync("d", "/dest/").write("d/x").plans("live update:\n  copy /p/d/x -> /dest/x (step 1)");
-    service().sync("d", "/dest/").there("d", Kind::Directory).plans("live update:\n  copy /p/d -> /dest (step 1)");
+    service()
+        .sync("d", "/dest/")
+        .write("d/x")
+        .plans("live update:\n  copy /p/d/x -> /dest/x (step 1)");
+    service()
+        .sync("d", "/dest/")
+        .there("d", Kind::Directory)
+        .plans("live update:\n  copy /p/d -> /dest (step 1)");
 }
 
 #[test]
@@ -287,11 +349,20 @@ fn what_a_sync_does_not_include_is_for_the_next_one() {
 
 #[test]
 fn the_restart_comes_with_every_update_unless_it_has_triggers() {
-    service().sync("src", "/app").restart_container(&[]).write("src/a").plans(
-        "live update:\n  copy /p/src/a -> /app/a (step 1)\n  restart the container (step 2)",
-    );
-    let with_trigger = service().sync("src", "/app").restart_container(&["src/*.py"]);
-    with_trigger.clone().write("src/a.html").plans("live update:\n  copy /p/src/a.html -> /app/a.html (step 1)");
+    service()
+        .sync("src", "/app")
+        .restart_container(&[])
+        .write("src/a")
+        .plans(
+            "live update:\n  copy /p/src/a -> /app/a (step 1)\n  restart the container (step 2)",
+        );
+    let with_trigger = service()
+        .sync("src", "/app")
+        .restart_container(&["src/*.py"]);
+    with_trigger
+        .clone()
+        .write("src/a.html")
+        .plans("live update:\n  copy /p/src/a.html -> /app/a.html (step 1)");
     with_trigger.write("src/a.py").plans(
         "live update:\n  copy /p/src/a.py -> /app/a.py (step 1)\n  restart the container (step 2)",
     );
@@ -309,7 +380,12 @@ fn a_run_that_failed_is_run_again_with_the_next_update() {
 fn a_dangling_symlink_is_copied_as_a_symlink() {
     service()
         .sync("src", "/app")
-        .there("src/link", Kind::Link { target: PathBuf::from("nowhere") })
+        .there(
+            "src/link",
+            Kind::Link {
+                target: PathBuf::from("nowhere"),
+            },
+        )
         .plans("live update:\n  copy /p/src/link -> /app/link (step 1)");
 }
 
@@ -325,7 +401,12 @@ fn sockets_are_left_out_and_said_so() {
 fn an_unreadable_file_is_left_out_and_said_so() {
     service()
         .sync("src", "/app")
-        .there("src/s", Kind::Unreadable { why: "permission denied".into() })
+        .there(
+            "src/s",
+            Kind::Unreadable {
+                why: "permission denied".into(),
+            },
+        )
         .plans("nothing: /p/src/s: cannot be read: permission denied");
 }
 

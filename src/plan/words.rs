@@ -64,7 +64,10 @@ pub struct LiveUpdate {
 impl LiveUpdate {
     /// Nothing at all would be done.
     pub fn is_empty(&self) -> bool {
-        self.copies.is_empty() && self.removes.is_empty() && self.runs.is_empty() && self.restart.is_none()
+        self.copies.is_empty()
+            && self.removes.is_empty()
+            && self.runs.is_empty()
+            && self.restart.is_none()
     }
 
     /// Whether files in the container change.
@@ -224,13 +227,21 @@ impl fmt::Display for LiveUpdate {
             write!(f, "\n  copy {} -> {} ({})", copy.from, copy.to, copy.step)?;
         }
         for remove in &self.removes {
-            write!(f, "\n  remove {} ({} is gone, {})", remove.to, remove.path, remove.step)?;
+            write!(
+                f,
+                "\n  remove {} ({} is gone, {})",
+                remove.to, remove.path, remove.step
+            )?;
         }
         for left_out in &self.left_out {
             write!(f, "\n  leave out {left_out}")?;
         }
         for due in &self.runs {
-            write!(f, "\n  run {} ({}, {})", due.run.command, due.run.step, due.because)?;
+            write!(
+                f,
+                "\n  run {} ({}, {})",
+                due.run.command, due.run.step, due.because
+            )?;
         }
         if let Some(restart) = &self.restart {
             write!(f, "\n  {} ({})", restart.kind, restart.step)?;

@@ -17,7 +17,10 @@ pub fn line(event: &Event, now: SystemTime) -> String {
     let mut object = Map::new();
     object.insert("v".into(), VERSION.into());
     object.insert("event".into(), kind(event).into());
-    object.insert("time".into(), humantime::format_rfc3339_millis(now).to_string().into());
+    object.insert(
+        "time".into(),
+        humantime::format_rfc3339_millis(now).to_string().into(),
+    );
     if let Value::Object(fields) = fields(event) {
         object.extend(fields);
     }
@@ -39,7 +42,11 @@ fn kind(event: &Event) -> &'static str {
 
 fn fields(event: &Event) -> Value {
     match event {
-        Event::Started { project, services, directories } => json!({
+        Event::Started {
+            project,
+            services,
+            directories,
+        } => json!({
             "project": project,
             "services": services.iter().map(|service| json!({"name": service.name, "containers": service.containers})).collect::<Vec<_>>(),
             "directories": directories,
@@ -53,13 +60,26 @@ fn fields(event: &Event) -> Value {
             fields["service"] = service.as_str().into();
             fields
         }
-        Event::Step { container, command, stream, text } => {
+        Event::Step {
+            container,
+            command,
+            stream,
+            text,
+        } => {
             json!({"container": container, "command": command, "stream": name(*stream), "text": text})
         }
         Event::Build { service, text } => json!({"service": service, "build": true, "text": text}),
         Event::Outcome(outcome) => outcome_fields(outcome),
-        Event::Problem { service, message, hint } => json!({"service": service, "message": message, "hint": hint}),
-        Event::Log { container, stream, text } => {
+        Event::Problem {
+            service,
+            message,
+            hint,
+        } => json!({"service": service, "message": message, "hint": hint}),
+        Event::Log {
+            container,
+            stream,
+            text,
+        } => {
             json!({"container": container, "stream": name(*stream), "text": text})
         }
     }
@@ -148,7 +168,11 @@ mod tests {
 
     #[test]
     fn every_line_is_one_object_with_version_event_and_time() {
-        let event = Event::Log { container: "web-1".into(), stream: Stream::Err, text: "a\nb".into() };
+        let event = Event::Log {
+            container: "web-1".into(),
+            stream: Stream::Err,
+            text: "a\nb".into(),
+        };
         assert_eq!(
             line(&event, SystemTime::UNIX_EPOCH),
             "{\"container\":\"web-1\",\"event\":\"log\",\"stream\":\"stderr\",\"text\":\"a\\nb\",\

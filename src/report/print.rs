@@ -56,7 +56,10 @@ impl Reporter {
 
     /// A line worth knowing.
     pub fn notice(&self, service: Option<&str>, text: impl Into<String>) {
-        self.say(Event::Notice { service: service.map(str::to_owned), text: text.into() });
+        self.say(Event::Notice {
+            service: service.map(str::to_owned),
+            text: text.into(),
+        });
     }
 }
 

@@ -36,64 +36,118 @@ const DIM: Style = Style::new().dimmed();
 impl Text {
     /// Paths below `dir` are shown relative to it.
     pub fn new(dir: HostPath) -> Self {
-        Self { dir, width: 0, seen: Vec::new() }
+        Self {
+            dir,
+            width: 0,
+            seen: Vec::new(),
+        }
     }
 
     /// The lines of one event, each with its end; empty when people need not see it.
     pub fn lines(&mut self, event: &Event) -> String {
         match event {
-            Event::Started { project, services, directories } => {
-                let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
+            Event::Started {
+                project,
+                services,
+                directories,
+            } => {
+                let names: Vec<&str> = services
+                    .iter()
+                    .map(|service| service.name.as_str())
+                    .collect();
                 format!(
                     "{GOOD}ready{GOOD:#}  {project}: watching {} for {}\n",
                     count(*directories, "directory", "directories"),
                     names.join(", ")
                 )
             }
-            Event::Notice { service, text } => format!("{DIM}{}{text}{DIM:#}\n", prefix(service.as_deref())),
-            Event::Plan { service, plan: Plan::Rebuild(because) } => {
-                format!("{WAITING}{service}{WAITING:#}  rebuilding: {}\n", self.short(&because.to_string()))
+            Event::Notice { service, text } => {
+                format!("{DIM}{}{text}{DIM:#}\n", prefix(service.as_deref()))
+            }
+            Event::Plan {
+                service,
+                plan: Plan::Rebuild(because),
+            } => {
+                format!(
+                    "{WAITING}{service}{WAITING:#}  rebuilding: {}\n",
+                    self.short(&because.to_string())
+                )
             }
             Event::Change { .. } | Event::Plan { .. } => String::new(),
-            Event::Step { container, stream, text, .. } => self.prefixed(container, "run", *stream, text),
+            Event::Step {
+                container,
+                stream,
+                text,
+                ..
+            } => self.prefixed(container, "run", *stream, text),
             Event::Build { service, text } => format!("{DIM}{service}  build | {text}{DIM:#}\n"),
             Event::Outcome(outcome) => self.outcome(outcome),
-            Event::Problem { service, message, hint } => {
-                let mut line = format!("{BAD}error{BAD:#}: {}{message}\n", prefix(service.as_deref()));
+            Event::Problem {
+                service,
+                message,
+                hint,
+            } => {
+                let mut line = format!(
+                    "{BAD}error{BAD:#}: {}{message}\n",
+                    prefix(service.as_deref())
+                );
                 if let Some(hint) = hint {
                     let _ = writeln!(line, "hint: {hint}");
                 }
                 line
             }
-            Event::Log { container, stream, text } => self.prefixed(container, "", *stream, text),
+            Event::Log {
+                container,
+                stream,
+                text,
+            } => self.prefixed(container, "", *stream, text),
         }
     }
 
     fn prefixed(&mut self, container: &str, what: &str, _stream: Stream, text: &str) -> String {
-        let at = self.seen.iter().position(|name| name == container).unwrap_or_else(|| {
-            self.seen.push(container.to_owned());
-            self.seen.len() - 1
-        });
+        let at = self
+            .seen
+            .iter()
+            .position(|name| name == container)
+            .unwrap_or_else(|| {
+                self.seen.push(container.to_owned());
+                self.seen.len() - 1
+            });
         self.width = self.width.max(container.len());
         let style = COLORS[at % COLORS.len()].on_default();
         let gap = if what.is_empty() { "" } else { " " };
-        format!("{style}{container:width$} {what}{gap}| {style:#}{text}\n", width = self.width + 1)
+        format!(
+            "{style}{container:width$} {what}{gap}| {style:#}{text}\n",
+            width = self.width + 1
+        )
     }
 
     fn outcome(&self, outcome: &Outcome) -> String {
         let service = &outcome.service;
         let (style, what) = match (&outcome.result, &outcome.done) {
-            (Ended::Failed { .. }, Done::Updated(updated)) => (BAD, format!("failed: {}", self.updated(outcome, updated))),
-            (Ended::Failed { .. }, Done::Rebuilt(because)) => {
-                (BAD, format!("not rebuilt ({})", self.short(&because.to_string())))
+            (Ended::Failed { .. }, Done::Updated(updated)) => {
+                (BAD, format!("failed: {}", self.updated(outcome, updated)))
             }
+            (Ended::Failed { .. }, Done::Rebuilt(because)) => (
+                BAD,
+                format!("not rebuilt ({})", self.short(&because.to_string())),
+            ),
             (Ended::Failed { .. }, _) => (BAD, "failed".to_owned()),
-            (Ended::Well, Done::Same) => (DIM, "nothing to copy: the containers have this content already".to_owned()),
+            (Ended::Well, Done::Same) => (
+                DIM,
+                "nothing to copy: the containers have this content already".to_owned(),
+            ),
             (Ended::Well, Done::Updated(updated)) => (GOOD, self.updated(outcome, updated)),
-            (Ended::Well, Done::Rebuilt(because)) => (GOOD, format!("rebuilt: {}", self.short(&because.to_string()))),
+            (Ended::Well, Done::Rebuilt(because)) => (
+                GOOD,
+                format!("rebuilt: {}", self.short(&because.to_string())),
+            ),
             (Ended::Well, Done::Waits(why)) => (WAITING, format!("waits: {}", self.short(why))),
         };
-        let mut line = format!("{style}{service}{style:#}  {what} {DIM}({}){DIM:#}\n", took(&outcome.took));
+        let mut line = format!(
+            "{style}{service}{style:#}  {what} {DIM}({}){DIM:#}\n",
+            took(&outcome.took)
+        );
         if let Ended::Failed { what, hint } = &outcome.result {
             for text in what.lines() {
                 let _ = writeln!(line, "{BAD}{service}{BAD:#}  {text}");
@@ -115,7 +169,10 @@ impl Text {
             parts.push(format!("{files} {containers}"));
         }
         if updated.revived > 0 {
-            parts.push(format!("started {}", count(updated.revived, "stopped container", "stopped containers")));
+            parts.push(format!(
+                "started {}",
+                count(updated.revived, "stopped container", "stopped containers")
+            ));
         }
         if updated.ran > 0 {
             parts.push(format!("ran {}", count(updated.ran, "command", "commands")));
@@ -125,17 +182,24 @@ impl Text {
             parts.push("nothing".to_owned());
         }
         let text = parts.join(", ");
-        if updated.catching_up { format!("caught up: {text}") } else { text }
+        if updated.catching_up {
+            format!("caught up: {text}")
+        } else {
+            text
+        }
     }
 
     fn files(&self, updated: &Updated) -> Option<String> {
         let total = updated.copied + updated.live + updated.removed;
         match (&updated.first, total) {
             (_, 0) => None,
-            (Some((from, Some(to))), 1) if updated.copied == 1 => Some(format!("{} -> {to}", self.relative(from))),
-            (Some((from, Some(to))), 1) if updated.live == 1 => {
-                Some(format!("{} is live at {to} through its mount", self.relative(from)))
+            (Some((from, Some(to))), 1) if updated.copied == 1 => {
+                Some(format!("{} -> {to}", self.relative(from)))
             }
+            (Some((from, Some(to))), 1) if updated.live == 1 => Some(format!(
+                "{} is live at {to} through its mount",
+                self.relative(from)
+            )),
             (Some((from, _)), 1) => Some(format!("removed {}", self.relative(from))),
             _ => {
                 let mut parts = Vec::new();
@@ -143,10 +207,16 @@ impl Text {
                     parts.push(format!("copied {}", count(updated.copied, "file", "files")));
                 }
                 if updated.live > 0 {
-                    parts.push(format!("{} live through mounts", count(updated.live, "file", "files")));
+                    parts.push(format!(
+                        "{} live through mounts",
+                        count(updated.live, "file", "files")
+                    ));
                 }
                 if updated.removed > 0 {
-                    parts.push(format!("removed {}", count(updated.removed, "file", "files")));
+                    parts.push(format!(
+                        "removed {}",
+                        count(updated.removed, "file", "files")
+                    ));
                 }
                 Some(parts.join(" and "))
             }
@@ -170,7 +240,11 @@ fn prefix(service: Option<&str>) -> String {
 }
 
 fn count(number: usize, one: &str, many: &str) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
+    if number == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{number} {many}")
+    }
 }
 
 fn took(took: &Took) -> String {
@@ -228,14 +302,24 @@ mod tests {
         let outcome = Outcome {
             service: "web".into(),
             done: Done::Updated(Updated {
-                first: Some((HostPath::new("/p/src/app.py").unwrap(), ContainerPath::new("/app/app.py"))),
+                first: Some((
+                    HostPath::new("/p/src/app.py").unwrap(),
+                    ContainerPath::new("/app/app.py"),
+                )),
                 copied: 1,
                 ran: 1,
                 restarted: Some("restarted".into()),
                 ..Updated::default()
             }),
             containers: vec!["web-1".into(), "web-2".into()],
-            took: Took { wait: ms(6), copy: Some(ms(4)), run: Some(ms(12)), restart: Some(ms(9)), total: ms(31), ..Took::default() },
+            took: Took {
+                wait: ms(6),
+                copy: Some(ms(4)),
+                run: Some(ms(12)),
+                restart: Some(ms(9)),
+                total: ms(31),
+                ..Took::default()
+            },
             ..Outcome::default()
         };
         assert_eq!(
@@ -247,9 +331,14 @@ mod tests {
 
     #[test]
     fn a_rebuild_says_why() {
-        let because = Because::NoSyncCovers { path: HostPath::new("/p/go.mod").unwrap() };
+        let because = Because::NoSyncCovers {
+            path: HostPath::new("/p/go.mod").unwrap(),
+        };
         assert_eq!(
-            plain(&Event::Plan { service: "web".into(), plan: Plan::Rebuild(because) }),
+            plain(&Event::Plan {
+                service: "web".into(),
+                plan: Plan::Rebuild(because)
+            }),
             "web  rebuilding: no sync covers go.mod\n"
         );
     }
@@ -259,8 +348,15 @@ mod tests {
         let outcome = Outcome {
             service: "web".into(),
             done: Done::Updated(Updated::default()),
-            result: Ended::Failed { what: "step 3 `npm install` exited with code 1".into(), hint: Some("fix it".into()) },
-            took: Took { total: ms(5), wait: ms(1), ..Took::default() },
+            result: Ended::Failed {
+                what: "step 3 `npm install` exited with code 1".into(),
+                hint: Some("fix it".into()),
+            },
+            took: Took {
+                total: ms(5),
+                wait: ms(1),
+                ..Took::default()
+            },
             ..Outcome::default()
         };
         assert_eq!(
@@ -271,7 +367,11 @@ mod tests {
 
     #[test]
     fn log_lines_carry_their_container_as_compose_shows_it() {
-        let event = Event::Log { container: "web-1".into(), stream: Stream::Out, text: "hello".into() };
+        let event = Event::Log {
+            container: "web-1".into(),
+            stream: Stream::Out,
+            text: "hello".into(),
+        };
         assert_eq!(plain(&event), "web-1  | hello\n");
     }
 }

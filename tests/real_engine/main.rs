@@ -1,4 +1,7 @@
 //! The engine room's promises on a real Docker Engine: state is compared, nothing is timed. `DOCKER_HOST` and the like say which engine.
 
 mod engine_basics;
+mod engine_copy;
+mod engine_delete;
+mod engine_mounts;
 mod fixture;

@@ -1,13 +1,11 @@
-//! A small Compose project in a temporary folder, for one tool and one case; gone with everything when dropped.
+//! A small Compose project for one tool and one case, built, started and watched.
 
-use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tempfile::TempDir;
-
 use super::case::Case;
 use super::tools::docker::Docker;
+use super::tools::project::ComposeProject;
 use super::tools::running::Running;
 use super::tools::{Result, Tool};
 
@@ -38,45 +36,25 @@ pub struct Project<'a> {
     pub merged: PathBuf,
     /// Its container.
     pub container: String,
-    _containers: Containers<'a>,
+    _containers: ComposeProject<'a>,
 }
 
 impl<'a> Project<'a> {
     /// Plants the tree, builds, starts the containers and the tool, and waits until it watches.
     pub fn start(docker: &'a Docker, case: Case, tool: Tool) -> Result<Self> {
-        let folder = tempfile::Builder::new()
-            .prefix("liveupdate-bench-")
-            .tempdir()?;
-        // What the tool prints must not lie in what it watches.
-        let log = folder.path().join("output");
-        let home = folder.path().join("project");
-        let source = home.join("src");
+        let slug = case.slug();
+        let name = format!("lubench-{}-{slug}-{}", std::process::id(), tool.slug());
+        let block = case.block(tool);
+        let compose =
+            format!("services:\n  web:\n    build: .\n    image: lubench-{slug}\n    {block}\n");
+        let containers = ComposeProject::create(docker, name, &compose)?;
+        let source = containers.home().join("src");
         case.plant(&source)?;
-        fs::write(home.join("Dockerfile"), DOCKERFILE)?;
-        fs::write(home.join("start.sh"), START)?;
-        let name = format!(
-            "lubench-{}-{}-{}",
-            std::process::id(),
-            case.slug(),
-            tool.slug()
-        );
-        let file = home.join("compose.yaml");
-        fs::write(
-            &file,
-            format!(
-                "services:\n  web:\n    build: .\n    image: lubench-{}\n    {}\n",
-                case.slug(),
-                case.block(tool)
-            ),
-        )?;
-        let containers = Containers {
-            docker,
-            name,
-            file,
-            _folder: folder,
-        };
+        containers.write("Dockerfile", DOCKERFILE)?;
+        containers.write("start.sh", START)?;
         containers.compose(&["build", "--quiet"])?;
         containers.compose(&["up", "--detach", "--no-build"])?;
+        let log = containers.beside("output");
         let mut running = Running::start(tool, docker, &containers.file, &containers.name, &log)?;
         running.ready(TIME_TO_START)?;
         let container = docker
@@ -90,28 +68,6 @@ impl<'a> Project<'a> {
             container,
             _containers: containers,
         })
-    }
-}
-
-struct Containers<'a> {
-    docker: &'a Docker,
-    name: String,
-    file: PathBuf,
-    _folder: TempDir,
-}
-
-impl Containers<'_> {
-    fn compose(&self, arguments: &[&str]) -> Result<String> {
-        let file = self.file.to_string_lossy();
-        let mut all = vec!["compose", "-f", &file, "-p", &self.name];
-        all.extend(arguments);
-        self.docker.ask(&all)
-    }
-}
-
-impl Drop for Containers<'_> {
-    fn drop(&mut self) {
-        let _ = self.compose(&["down", "--volumes", "--timeout", "0", "--rmi", "local"]);
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod docker;
 pub mod interrupt;
 pub mod process;
+pub mod project;
 pub mod running;
 
 use std::path::Path;

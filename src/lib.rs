@@ -4,16 +4,22 @@ pub mod paths;
 
 pub mod docker;
 
+pub mod cli;
+
 pub mod compose;
 
 pub mod dockerignore;
 
 pub mod watch;
 
-pub mod engine;
-
 pub mod plan;
+
+pub mod update;
+
+pub mod engine;
 
 pub mod report;
 
-pub mod update;
+pub mod session;
+
+pub mod commands;

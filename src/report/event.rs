@@ -52,8 +52,8 @@ pub enum Event {
     },
     /// A line of a build or of Compose.
     Build {
-        /// The service.
-        service: String,
+        /// The service; `None` for what is done to all together.
+        service: Option<String>,
         /// The line.
         text: String,
     },

@@ -80,7 +80,11 @@ impl Text {
                 text,
                 ..
             } => self.prefixed(container, "run", *stream, text),
-            Event::Build { service, text } => format!("{DIM}{service}  build | {text}{DIM:#}\n"),
+            Event::Build { text, .. } if text.is_empty() => String::new(),
+            Event::Build { service, text } => {
+                let service = service.as_deref().unwrap_or("compose");
+                format!("{DIM}{service}  build | {text}{DIM:#}\n")
+            }
             Event::Outcome(outcome) => self.outcome(outcome),
             Event::Problem {
                 service,

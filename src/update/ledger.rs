@@ -105,8 +105,14 @@ impl Ledger {
         delta
     }
 
-    /// Writes down that `update` is in the container.
-    pub fn settle(&mut self, update: &LiveUpdate, loaded: &Loaded, unread: &[ContainerPath]) {
+    /// Writes down that `update` is in the container, all but the deletes when those had to wait.
+    pub fn settle_as(
+        &mut self,
+        update: &LiveUpdate,
+        loaded: &Loaded,
+        unread: &[ContainerPath],
+        deletes_wait: bool,
+    ) {
         for copy in &update.copies {
             if unread.contains(&copy.to) {
                 self.held.remove(&copy.to);
@@ -117,9 +123,11 @@ impl Ledger {
             }
             self.owed.remove(&copy.from);
         }
-        for remove in &update.removes {
-            self.held.remove(&remove.to);
-            self.owed.remove(&remove.path);
+        if !deletes_wait {
+            for remove in &update.removes {
+                self.held.remove(&remove.to);
+                self.owed.remove(&remove.path);
+            }
         }
         for path in update
             .noticed

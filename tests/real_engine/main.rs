@@ -1,0 +1,4 @@
+//! The engine room's promises on a real Docker Engine: state is compared, nothing is timed. `DOCKER_HOST` and the like say which engine.
+
+mod engine_basics;
+mod fixture;

@@ -83,11 +83,7 @@ impl Docker {
             cmd: Some(exec.argv.clone()),
             env: Some(env),
             user: exec.user.clone(),
-            working_dir: Some(if exec.workdir.is_empty() {
-                "/".to_owned()
-            } else {
-                exec.workdir.clone()
-            }),
+            working_dir: (!exec.workdir.is_empty()).then(|| exec.workdir.clone()),
             ..ExecConfig::default()
         };
         let mut started = self.start_exec(container, config).await?;

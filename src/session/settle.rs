@@ -482,9 +482,13 @@ impl Telling {
         self.updated.ran = self.updated.ran.max(landed.ran.len());
         self.updated.revived += usize::from(landed.revived);
         match (&landed.restarted, &update.restart) {
-            (Some(Ok(_)), Some(restart)) => {
+            (Some(Ok(restarted)), Some(restart)) => {
                 self.updated.restarted = Some(match &restart.kind {
                     RestartKind::Container { .. } => "restarted".to_owned(),
+                    RestartKind::Process { .. } if restarted.whole_container => {
+                        "restarted the container (its process does not run under the helper)"
+                            .to_owned()
+                    }
                     RestartKind::Process { .. } => "restarted the process".to_owned(),
                     RestartKind::Signal { name } => format!("sent {name}"),
                 });

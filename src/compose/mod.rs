@@ -5,6 +5,7 @@
 mod bases;
 pub mod block;
 mod checks;
+mod convert;
 mod dockerfile;
 mod finding;
 mod interpolate;
@@ -17,6 +18,7 @@ pub mod project;
 mod reader;
 mod resolve;
 pub mod rule;
+mod schema;
 mod sources;
 mod steps;
 mod trace;
@@ -27,9 +29,11 @@ mod yaml;
 mod tests;
 
 pub use block::Block;
+pub use convert::convert;
 pub use load::{LoadError, Loaded, load};
 pub use problem::{Place, Problem, Severity};
 pub use project::{Build, Mount, MountKind, Project, Service};
 pub use resolve::{project_from, read_block};
 pub use rule::PathRule;
+pub use schema::schema;
 pub use sources::{Disk, Entry, FileKind, Files, Sources};

@@ -66,10 +66,7 @@ struct Waiting {
 
 impl Waiting {
     fn finished(&self) -> bool {
-        matches!(
-            self.stage,
-            Stage::Complete | Stage::Directory | Stage::Gone
-        )
+        matches!(self.stage, Stage::Complete | Stage::Directory | Stage::Gone)
     }
 
     /// Came and went since the last batch.

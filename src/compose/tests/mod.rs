@@ -3,7 +3,9 @@
 mod bad_blocks;
 mod bases;
 mod blocks;
+mod convert;
 mod files;
+mod schema;
 mod watch_rules;
 
 use std::collections::BTreeMap;

@@ -146,6 +146,43 @@ impl Sources {
         compose.chain(self.env_files.iter().cloned()).collect()
     }
 
+    /// The included files: Compose takes their services, and leaves their top-level `x-` keys out of the model.
+    pub fn included(&self) -> BTreeSet<usize> {
+        self.files
+            .iter()
+            .flat_map(|file| file.includes.iter().flatten())
+            .copied()
+            .filter(|index| !self.main.contains(index))
+            .collect()
+    }
+
+    /// The named steps of included files (B3), with their variables put in.
+    pub fn included_steps(&self) -> Vec<(Value, Value)> {
+        self.included()
+            .into_iter()
+            .flat_map(|index| &self.files[index].documents)
+            .filter_map(|document| get(get(document, "x-live-update")?, "steps"))
+            .filter_map(|steps| untagged(steps).as_mapping())
+            .flatten()
+            .map(|(name, step)| (name.clone(), self.filled_in(step)))
+            .collect()
+    }
+
+    fn filled_in(&self, value: &Value) -> Value {
+        match untagged(value) {
+            Value::String(text) => {
+                Value::String(interpolate(text, &self.variables).unwrap_or_else(|| text.clone()))
+            }
+            Value::Sequence(items) => items.iter().map(|item| self.filled_in(item)).collect(),
+            Value::Mapping(map) => Value::Mapping(
+                map.iter()
+                    .map(|(key, value)| (key.clone(), self.filled_in(value)))
+                    .collect(),
+            ),
+            other => other.clone(),
+        }
+    }
+
     /// The parts that are merged into `service`, in merge order.
     pub fn parts<'s>(&'s self, service: &'s str) -> Vec<Part<'s>> {
         let mut parts = Vec::new();

@@ -175,10 +175,11 @@ impl<'s> Trace<'s> {
                 return (origins, rest);
             }
         }
-        let origins = self
-            .sources
-            .main
+        // Included files first: what the top level says of the same key is written last and holds.
+        let included = self.sources.included();
+        let origins = included
             .iter()
+            .chain(&self.sources.main)
             .filter_map(|&file| Some((file, self.sources.files.get(file)?)))
             .flat_map(|(file, raw)| {
                 raw.documents

@@ -5,6 +5,7 @@ mod bases;
 mod blocks;
 mod convert;
 mod files;
+mod robust;
 mod schema;
 mod watch_rules;
 

@@ -6,12 +6,13 @@ use serde_yaml::Value;
 
 use crate::paths::HostPath;
 
+use super::disk::Files;
 use super::finding::{Findings, Seg, Spot};
 use super::model::{self, Sourcing};
 use super::problem::{Problem, Severity};
 use super::project::{Project, Service};
 use super::reader::{self, Names, ReadBlock, Written};
-use super::sources::{Files, Sources};
+use super::sources::Sources;
 use super::trace::Trace;
 use super::yaml::{get, scalar_text, undouble_dollars, untagged};
 use super::{bases, checks, names, watch_rules};

@@ -1,51 +1,15 @@
 //! The raw files a model was read from: compose files, included and extended ones, env files. Knows what refers to what, not what a step is.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 
 use serde::Deserialize as _;
 use serde_yaml::Value;
 
 use crate::paths::HostPath;
 
+use super::disk::Files;
 use super::interpolate::{interpolate, read_env_file};
 use super::yaml::{get, key_text, untagged};
-
-/// The only seam to the disk: what the reader and the checks ask of it.
-pub trait Files {
-    /// The whole content.
-    fn read(&self, path: &HostPath) -> io::Result<Vec<u8>>;
-    /// What is there, links followed; `None` for nothing.
-    fn kind(&self, path: &HostPath) -> Option<FileKind>;
-}
-
-/// What a path is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileKind {
-    /// A directory.
-    Directory,
-    /// Anything else.
-    File,
-}
-
-/// The host's file system.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Disk;
-
-impl Files for Disk {
-    fn read(&self, path: &HostPath) -> io::Result<Vec<u8>> {
-        std::fs::read(path)
-    }
-
-    fn kind(&self, path: &HostPath) -> Option<FileKind> {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some(if metadata.is_dir() {
-            FileKind::Directory
-        } else {
-            FileKind::File
-        })
-    }
-}
 
 /// Where the reading starts: what flags, environment and Compose's own search say.
 #[derive(Clone, Debug)]

@@ -9,11 +9,12 @@ use crate::dockerignore::DockerIgnore;
 use crate::paths::HostPath;
 
 use super::block::{Block, OnFailure, Origin, Sync};
+use super::disk::Files;
 use super::finding::{Findings, Spot};
 use super::reader::ReadBlock;
 use super::resolve::Draft;
 use super::rule::PathRule;
-use super::sources::{Files, Sources};
+use super::sources::Sources;
 use super::steps::Read;
 use roots::{Root, watched};
 

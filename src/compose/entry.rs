@@ -22,10 +22,10 @@ pub fn find(
     let env_flags = flag_values(flags, &["--env-file"]);
     let mut project_dir = project_flag.as_ref().map(|dir| cwd.join(dir));
     let mut env_files: Vec<HostPath> = env_flags.iter().map(|file| cwd.join(file)).collect();
-    if env_files.is_empty() {
-        if let Some(list) = environment.get("COMPOSE_ENV_FILES") {
-            env_files = list.split(',').map(|file| cwd.join(file)).collect();
-        }
+    if env_files.is_empty()
+        && let Some(list) = environment.get("COMPOSE_ENV_FILES")
+    {
+        env_files = list.split(',').map(|file| cwd.join(file)).collect();
     }
     if named.is_empty() {
         // `COMPOSE_FILE` may stand in the env file as well.

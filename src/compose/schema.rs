@@ -309,6 +309,10 @@ fn one_of(description: &str, words: &[&str]) -> Value {
 }
 
 /// A mapping with these keys and no others.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "every caller makes it on the spot"
+)]
 fn closed(properties: Value, required: &[&str]) -> Value {
     json!({
         "type": "object",

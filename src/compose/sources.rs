@@ -298,17 +298,14 @@ impl Sources {
                 Some(dirs) if !dirs.is_empty() => base.join(&dirs[0]),
                 _ => first.parent().unwrap_or_else(|| base.clone()),
             };
-            match get(entry, "env_file") {
-                Some(files) => {
-                    for file in self.texts(files) {
-                        self.env_files.insert(base.join(file));
-                    }
+            if let Some(files) = get(entry, "env_file") {
+                for file in self.texts(files) {
+                    self.env_files.insert(base.join(file));
                 }
-                None => {
-                    let default = included_base.join(".env");
-                    if disk.kind(&default).is_some() {
-                        self.env_files.insert(default);
-                    }
+            } else {
+                let default = included_base.join(".env");
+                if disk.kind(&default).is_some() {
+                    self.env_files.insert(default);
                 }
             }
             let group: Vec<usize> = paths

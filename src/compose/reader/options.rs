@@ -41,7 +41,7 @@ pub(super) fn read(
         let block = &mut read.block;
         match key.as_str() {
             "ignore" => {
-                block.ignore = filters(&key, value, &at, written, block.dir.as_ref(), found)
+                block.ignore = filters(&key, value, &at, written, block.dir.as_ref(), found);
             }
             "only" => {
                 block.only = filters(&key, value, &at, written, block.dir.as_ref(), found);

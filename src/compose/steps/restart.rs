@@ -92,12 +92,11 @@ pub const SIGNALS: [&str; 31] = [
 
 /// A signal's name, without `SIG`, in upper case.
 fn signal(key: &str, value: &Value, at: &Spot, found: &mut Findings) -> Option<String> {
-    let given = match untagged(value) {
-        Value::String(_) => text(key, value, "a signal's name", at, found)?,
-        _ => {
-            wrong_type(key, value, "a signal's name such as `HUP`", at, found);
-            return None;
-        }
+    let given = if let Value::String(_) = untagged(value) {
+        text(key, value, "a signal's name", at, found)?
+    } else {
+        wrong_type(key, value, "a signal's name such as `HUP`", at, found);
+        return None;
     };
     let upper = given.to_uppercase();
     let name = upper.strip_prefix("SIG").unwrap_or(&upper).to_owned();

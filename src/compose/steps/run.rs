@@ -64,7 +64,7 @@ pub(super) fn run(
                     }
                     "user" => {
                         run.user =
-                            text_or_number(&key, value, "a user's name or number", &at, found)
+                            text_or_number(&key, value, "a user's name or number", &at, found);
                     }
                     "environment" => run.environment = environment(value, &at, found),
                     "timeout" => {

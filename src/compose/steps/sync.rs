@@ -25,9 +25,10 @@ pub(super) fn sync(
     let (local, local_at, remote, remote_at) = match untagged(value) {
         Value::Mapping(map) => {
             only_keys("sync", map, &KEYS, at, found);
-            let mut part = |key: &str, expected: &str| match map.get(key) {
-                Some(value) => text(key, value, expected, &at.key(key), found),
-                None => {
+            let mut part = |key: &str, expected: &str| {
+                if let Some(value) = map.get(key) {
+                    text(key, value, expected, &at.key(key), found)
+                } else {
                     let hint =
                         "the long form is `sync: {local_path: ./src, remote_path: /app/src}`";
                     found.error(at, format!("`sync` has no `{key}`"), Some(hint.into()));

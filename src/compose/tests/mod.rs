@@ -65,7 +65,12 @@ pub fn compose(text: &str) -> Situation {
 pub fn web(block: &str) -> Situation {
     let block: String = block
         .lines()
-        .map(|line| format!("      {line}\n"))
+        .flat_map(|line| {
+            [
+                "      ", line, "
+",
+            ]
+        })
         .collect();
     compose(&format!(
         "services:\n  web:\n    build: .\n    x-live-update:\n{block}"

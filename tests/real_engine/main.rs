@@ -2,4 +2,12 @@
 
 mod compose_config;
 mod engine_basics;
+mod engine_compose;
+mod engine_connect;
+mod engine_copy;
+mod engine_delete;
+mod engine_logs;
+mod engine_mounts;
+mod engine_run;
 mod fixture;
+mod proxy;

@@ -1,5 +1,6 @@
 //! The engine room's promises on a real Docker Engine: state is compared, nothing is timed. `DOCKER_HOST` and the like say which engine.
 
+mod compose_config;
 mod engine_basics;
 mod engine_compose;
 mod engine_connect;

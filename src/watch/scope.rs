@@ -13,6 +13,7 @@ use crate::paths::HostPath;
 use super::editors;
 use super::filter::{Bad, LeftOut, Lists};
 use super::sources::Sources;
+use super::touch::{Stage, Touch};
 use super::why::{BadIgnore, Place, Why};
 
 /// What is watched for one service.
@@ -140,6 +141,12 @@ impl Scope {
     /// Whether `path` is watched.
     pub fn watches(&self, path: &HostPath) -> bool {
         matches!(self.verdict(path), Verdict::Watched { .. })
+    }
+
+    /// Whether `touch` is news for this service. A renewed directory is when something below it may be watched.
+    pub fn hears(&self, touch: &Touch) -> bool {
+        self.watches(&touch.path)
+            || (touch.stage == Stage::Renewed && self.keeps_directory(&touch.path))
     }
 
     /// Whether a walk has to enter the directory `path`: something below it may be watched.

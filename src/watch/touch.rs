@@ -26,6 +26,15 @@ pub enum Stage {
     Complete,
     /// Removed or renamed away. Often the first half of a save, so it waits a little longer for the second.
     Gone,
+    /// A directory that is new here, or may be another one than before. Everything in it is touched as well; what was
+    /// there before and is not now is gone without a touch of its own.
+    Renewed,
+}
+
+impl Stage {
+    pub(super) fn finished(self) -> bool {
+        matches!(self, Self::Complete | Self::Gone | Self::Renewed)
+    }
 }
 
 impl Touch {
@@ -40,6 +49,6 @@ impl Touch {
 
     /// Whether nothing more need come for this path.
     pub fn finished(&self) -> bool {
-        matches!(self.stage, Stage::Complete | Stage::Gone)
+        self.stage.finished()
     }
 }

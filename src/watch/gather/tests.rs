@@ -198,6 +198,19 @@ fn a_file_the_last_batch_told_of_is_never_fleeting() {
 }
 
 #[test]
+fn a_renewed_directory_is_named_whatever_happens_to_it_since() {
+    let mut story = Story::new();
+    story
+        .touch(0, "/p/d", Stage::Gone)
+        .touch(10, "/p/d", Stage::Renewed)
+        .touch(20, "/p/d/f", Stage::Complete)
+        .touch(30, "/p/d", Stage::Complete);
+    let batch = story.gatherer.take(story.at(10_000)).unwrap();
+    assert_eq!(batch.renewed, [HostPath::new("/p/d").unwrap()]);
+    assert_eq!(batch.paths.len(), 2);
+}
+
+#[test]
 fn debounce_replaces_the_adaptive_quiet_time() {
     let mut story = Story::with(Quiet {
         debounce: Some(Duration::from_millis(40)),
@@ -214,7 +227,8 @@ fn stage() -> impl Strategy<Value = Stage> {
         Just(Stage::Created),
         Just(Stage::Writing),
         Just(Stage::Complete),
-        Just(Stage::Gone)
+        Just(Stage::Gone),
+        Just(Stage::Renewed)
     ]
 }
 

@@ -140,7 +140,7 @@ impl Ear {
                     self.writing.insert(path.clone());
                 }
             }
-            Stage::Complete | Stage::Gone => {
+            Stage::Complete | Stage::Gone | Stage::Renewed => {
                 self.writing.remove(&path);
             }
         }

@@ -259,6 +259,7 @@ impl Keeper {
         announce: Announce,
     ) -> BTreeSet<HostPath> {
         let mut visited = BTreeSet::new();
+        let mut renewed = level.clone();
         if announce == Announce::Yes {
             for path in &level {
                 self.announce(interest, path);
@@ -299,12 +300,19 @@ impl Keeper {
                         }
                         if lead.as_path().is_dir() {
                             next.push(lead.clone());
+                            renewed.push(lead.clone());
                         }
                     }
                 }
             }
             visited.extend(level);
             level = next;
+        }
+        // Not before all the watches are there: what is removed from now on is heard of.
+        renewed.retain(|directory| announce == Announce::Yes && interest.keeps(directory));
+        for directory in renewed {
+            let touch = Touch::now(directory, Stage::Renewed);
+            self.say(WatchEvent::Touched(touch));
         }
         visited
     }

@@ -20,6 +20,7 @@ use crate::watch::touch::Stage;
 use super::{Count, Notice, WatchEvent, Watcher};
 
 mod limits;
+mod storm;
 
 /// How long what must come may take on a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -491,4 +492,16 @@ async fn names_of_any_bytes_are_watched() {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn when_events_are_lost_the_watches_are_made_anew_and_a_comparison_is_asked_for() {
+    let mut watched = Watched::after(|context| fs::create_dir(context.join("src")).unwrap());
+    // What the ear does on the system's overflow event.
+    let lost = super::keeper::Job::Rescan("overflow".to_owned());
+    watched.watcher.jobs.send(lost).unwrap();
+    while !matches!(watched.next().await, WatchEvent::Rescan { .. }) {}
+    watched.write("src/f");
+    watched.touched(&["src/f"]).await;
+    assert_eq!(watched.count().watched, 2);
 }

@@ -120,12 +120,12 @@ async fn measure(context: &Path, dir: &Path) {
     }
     print_delays("same, 2,000 moved in", &mut delays);
 
-    let (used, began) = (processor(), Instant::now());
+    let (used, idle_since) = (processor(), Instant::now());
     tokio::time::sleep(Duration::from_secs(3)).await;
     println!(
         "idle CPU                  {:8} ticks in {:.0} s",
         processor() - used,
-        began.elapsed().as_secs_f64()
+        idle_since.elapsed().as_secs_f64()
     );
     println!("memory in the end         {:8} KiB", memory());
 }

@@ -16,6 +16,9 @@ use super::sources::Sources;
 use super::touch::{Stage, Touch};
 use super::why::{BadIgnore, Place, Why};
 
+#[cfg(test)]
+mod tests;
+
 /// What is watched for one service.
 #[derive(Debug, Default)]
 pub struct Scope {
@@ -92,7 +95,7 @@ impl Scope {
                         .block
                         .as_ref()
                         .and_then(|block| making.block_filter(name, block));
-                    making.image(base, filter);
+                    making.image(base, filter.as_ref());
                 }
             }
             if service.build.is_none() && block.custom_build.is_none() {
@@ -250,21 +253,21 @@ struct Making<'a> {
 
 impl Making<'_> {
     /// The roots that `service`'s image is made from: the deps of a custom build in place of the contexts (D3).
-    fn image(&mut self, service: &Service, filter: Option<BlockFilter>) {
+    fn image(&mut self, service: &Service, filter: Option<&BlockFilter>) {
         let custom = service
             .block
             .as_ref()
             .and_then(|block| block.custom_build.as_ref());
         if let Some(custom) = custom {
             for dep in &custom.deps {
-                self.directory_with_own_ignore_file(dep, filter.clone());
+                self.directory_with_own_ignore_file(dep, filter.cloned());
             }
         } else if let Some(build) = &service.build {
             self.scope.always.extend(build.dockerfile.clone());
             let ignore = self.ignore_file(&build.context, build.ignore_files());
-            self.root(build.context.clone(), ignore, filter.clone());
+            self.root(build.context.clone(), ignore, filter.cloned());
             for context in &build.additional_contexts {
-                self.directory_with_own_ignore_file(context, filter.clone());
+                self.directory_with_own_ignore_file(context, filter.cloned());
             }
         }
     }

@@ -113,6 +113,7 @@ impl Keeper {
     /// `false` when told to stop.
     fn all(&mut self, jobs: Vec<Job>) -> bool {
         let mut renew = BTreeSet::new();
+        let mut unmounted = BTreeSet::new();
         let mut rescan = None;
         let mut replies = Vec::new();
         for job in jobs {
@@ -126,7 +127,7 @@ impl Keeper {
                     }
                 }
                 Job::Unmounted(path) => {
-                    self.poller.wait_for(path.clone());
+                    unmounted.insert(path.clone());
                     renew.insert(path);
                 }
                 Job::Rescan(why) => rescan = Some(why),
@@ -148,6 +149,10 @@ impl Keeper {
             self.say(WatchEvent::Rescan { why });
         } else {
             self.renew(renew);
+        }
+        // No event will tell of a file system that is mounted again.
+        for path in topmost(unmounted) {
+            self.poller.wait_for(path);
         }
         for reply in replies {
             let _ = reply.send(self.take_notices());
@@ -224,12 +229,8 @@ impl Keeper {
     fn renew(&mut self, paths: BTreeSet<HostPath>) {
         let interest = current(&self.shared);
         let mut begin = Vec::new();
-        let mut last = None::<HostPath>;
-        for path in paths {
-            // A directory's renewal includes what is below it.
-            if last.as_ref().is_some_and(|last| path.below(last).is_some()) {
-                continue;
-            }
+        // A directory's renewal includes what is below it.
+        for path in topmost(paths) {
             let stale: Vec<HostPath> = self
                 .watched
                 .range(path.clone()..)
@@ -243,9 +244,8 @@ impl Keeper {
             if is_directory(&path, &interest) {
                 begin.push(path.clone());
             } else if interest.leads(&path) && self.is_without_events(&path) {
-                self.poller.wait_for(path.clone());
+                self.poller.wait_for(path);
             }
-            last = Some(path);
         }
         self.establish(&interest, begin, Announce::Yes);
     }
@@ -468,6 +468,17 @@ impl Keeper {
     }
 }
 
+/// Those of `paths` that are not below another of them.
+fn topmost(paths: BTreeSet<HostPath>) -> Vec<HostPath> {
+    let mut top: Vec<HostPath> = Vec::new();
+    for path in paths {
+        if top.last().is_none_or(|last| path.below(last).is_none()) {
+            top.push(path);
+        }
+    }
+    top
+}
+
 /// A link to a directory is followed only where it is, or leads to, a root: the user named it.
 fn is_directory(path: &HostPath, interest: &Interest) -> bool {
     if interest.leads(path) {
@@ -488,16 +499,18 @@ fn watch_config(directory: &HostPath, interest: &Interest) -> Option<WatchPathCo
     Some(config.with_dereference_symlinks(interest.leads(directory)))
 }
 
-/// One recursive watch for each root, which covers the directories in it; ignored ones cost nothing there.
+/// One recursive watch for each root, which covers the directories in it; ignored ones cost nothing there. And one for
+/// the directory each root and single file lies in.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn watch_config(directory: &HostPath, interest: &Interest) -> Option<WatchPathConfig> {
-    if interest.roots().any(|root| root == directory) {
-        Some(WatchPathConfig::new(RecursiveMode::Recursive))
-    } else if interest.keeps(directory) {
-        None
+    let mode = if interest.roots().any(|root| root == directory) {
+        RecursiveMode::Recursive
+    } else if !interest.keeps(directory) && interest.holds_an_end(directory) {
+        RecursiveMode::NonRecursive
     } else {
-        Some(WatchPathConfig::new(RecursiveMode::NonRecursive))
-    }
+        return None;
+    };
+    Some(WatchPathConfig::new(mode))
 }
 
 #[cfg(unix)]

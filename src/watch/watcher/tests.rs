@@ -380,11 +380,11 @@ async fn the_watch_survives_a_directory_above_the_root_being_moved_and_linked() 
     symlink("one", dir.path().join("current")).unwrap();
     let (out, events) = unbounded_channel();
     let project = dir.path().join("current/project");
-    let (watcher, notices) = Watcher::start(vec![scope_of(&project)], Vec::new(), out).unwrap();
+    let started = Watcher::start(vec![scope_of(&project)], Vec::new(), out).unwrap();
     let mut watched = Watched {
         dir,
-        watcher,
-        notices,
+        watcher: started.0,
+        notices: started.1,
         events,
     };
     let base = watched.dir.path().to_owned();

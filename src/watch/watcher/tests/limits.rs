@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use crate::watch::{Change, Entry, Kind, look};
+
 use super::*;
 
 /// Runs the test `name` of this module once more, as `arguments` of `unshare` say. `None` when the machine allows no
@@ -133,6 +135,13 @@ async fn an_unreadable_directory_is_skipped_and_said_until_it_can_be_read() {
     );
     watched.write("open/f");
     watched.touched(&["open/f"]).await;
+    allow(&watched.path("open/f"), 0o200);
+    let file = HostPath::new(watched.path("open/f")).unwrap();
+    let changes = look::look(&scope_of(watched.dir.path()), &[file]);
+    assert!(
+        matches!(&changes[..], [Change::Written(_, Entry { kind: Kind::Unreadable { why }, .. })] if why.contains("ermission denied")),
+        "{changes:?}"
+    );
     allow(&watched.path("closed"), 0o755);
     watched.touched(&["closed/in"]).await;
     watched.write("closed/in/f");
@@ -148,4 +157,38 @@ async fn a_storm_where_most_is_polled_ends_up_equal_to_the_disk() {
         return;
     }
     super::storm::storm(4711, 3000).await;
+}
+
+#[tokio::test]
+async fn an_unmounted_root_is_no_deletion_and_is_watched_when_it_is_mounted_again() {
+    if !is_inside() {
+        let name = "an_unmounted_root_is_no_deletion_and_is_watched_when_it_is_mounted_again";
+        assert_passed(again(&["-Urm"], "", name));
+        return;
+    }
+    let mount = |context: &Path| {
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "none"]).arg(context);
+        assert!(mount.status().unwrap().success());
+        fs::create_dir(context.join("src")).unwrap();
+        fs::write(context.join("src/f"), "").unwrap();
+    };
+    let mut watched = Watched::after(mount);
+    let scope = scope_of(watched.dir.path());
+    let file = HostPath::new(watched.path("src/f")).unwrap();
+    assert_eq!(look::look(&scope, std::slice::from_ref(&file)).len(), 1);
+    let unmounted = Command::new("umount").arg(watched.path("")).status();
+    assert!(unmounted.unwrap().success());
+    watched.touched(&[""]).await;
+    assert!(look::look(&scope, std::slice::from_ref(&file)).is_empty());
+    mount(&watched.path(""));
+    watched.touched(&["src/f"]).await;
+    watched.write("src/g");
+    watched.touched(&["src/g"]).await;
+    assert_eq!(look::look(&scope, &[file]).len(), 1);
+    let umount = Command::new("umount")
+        .arg("-l")
+        .arg(watched.path(""))
+        .status();
+    assert!(umount.unwrap().success());
 }

@@ -12,7 +12,8 @@ use super::walk::{self, Unreadable};
 
 pub use super::sources::is_there;
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
 
 /// What the disk says of `paths`, of those that `scope` watches, in their order.

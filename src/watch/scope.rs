@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
-use crate::compose::block::{Origin, Sync};
+use crate::compose::block::Origin;
 use crate::compose::{Block, Build, Project, Service};
 use crate::dockerignore::DockerIgnore;
 use crate::paths::HostPath;
@@ -375,41 +375,5 @@ impl Making<'_> {
                 self.bad.push(bad);
             }
         }
-    }
-}
-
-/// The `ignore` and `include` of one sync, compiled.
-#[derive(Clone, Debug, Default)]
-pub struct SyncFilter {
-    lists: Lists,
-}
-
-impl SyncFilter {
-    /// Compiles the two lists of `sync`. Fails with every pattern that cannot be read.
-    pub fn of(sync: &Sync) -> Result<Self, Vec<BadIgnore>> {
-        let lists = Lists::new(&sync.ignore, &sync.include).map_err(|Bad { ignore, only }| {
-            let place = |place: Place| {
-                move |bad| BadIgnore {
-                    place: place.clone(),
-                    bad,
-                }
-            };
-            let ignore = ignore
-                .into_iter()
-                .map(place(Place::SyncIgnore(sync.step.clone())));
-            let include = only
-                .into_iter()
-                .map(place(Place::SyncInclude(sync.step.clone())));
-            ignore.chain(include).collect::<Vec<_>>()
-        })?;
-        Ok(Self { lists })
-    }
-
-    /// Why the path, relative to the sync's source, is not part of the sync; `None` when it is.
-    pub fn verdict(&self, relative: &Path) -> Option<Why> {
-        Some(match self.lists.verdict(relative)? {
-            LeftOut::Ignored { place, pattern } => Why::SyncIgnore { place, pattern },
-            LeftOut::NotAmong => Why::SyncInclude,
-        })
     }
 }

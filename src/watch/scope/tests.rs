@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use crate::compose::PathRule;
-use crate::compose::block::{CustomBuild, FallBackOn, Step};
+use crate::compose::block::{CustomBuild, FallBackOn, Step, Sync};
 use crate::paths::ContainerPath;
 
 use super::*;
@@ -351,28 +351,4 @@ fn every_bad_pattern_is_reported_with_its_place() {
             "`/p/.dockerignore` 2 c[",
         ]
     );
-}
-
-#[test]
-fn a_syncs_own_lists_are_relative_to_its_source() {
-    let mut sync = sync("static");
-    sync.ignore = texts(&["**/*.map"]);
-    sync.include = texts(&["js", "!js/old"]);
-    let filter = SyncFilter::of(&sync).unwrap();
-    let says = |name: &str| filter.verdict(Path::new(name)).map(|why| why.to_string());
-    assert_eq!(says("js/a.js"), None);
-    assert_eq!(says(""), None);
-    assert_eq!(
-        says("js/a.map").unwrap(),
-        "pattern 1 of the sync's `ignore`: `**/*.map`"
-    );
-    for name in ["js/old/a.js", "css/a.css"] {
-        assert_eq!(
-            says(name).unwrap(),
-            "the sync's `include` does not name it",
-            "{name}"
-        );
-    }
-    sync.ignore = texts(&["a["]);
-    assert_eq!(SyncFilter::of(&sync).unwrap_err().len(), 1);
 }

@@ -10,8 +10,10 @@ mod keeper;
 mod notice;
 mod poller;
 mod system;
+mod watches;
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
 
 use std::sync::mpsc::{self, Sender};

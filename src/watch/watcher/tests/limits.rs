@@ -1,5 +1,6 @@
 //! The system's limits, in a user namespace of its own: the test starts itself there once more.
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use crate::watch::{Change, Entry, Kind, look};
@@ -70,7 +71,9 @@ async fn when_the_watches_run_out_the_rest_is_polled_and_it_is_said_what_to_do()
         "{notice}"
     );
     let names: Vec<String> = (0..40).map(|index| format!("d{index}/f")).collect();
-    names.iter().for_each(|name| watched.write(name));
+    for name in &names {
+        watched.write(name);
+    }
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     watched.touched(&names).await;
     watched.mkdir("d39/new/deep");
@@ -120,7 +123,6 @@ async fn an_unreadable_directory_is_skipped_and_said_until_it_can_be_read() {
         assert_passed(again(&["-U"], "", name));
         return;
     }
-    use std::os::unix::fs::PermissionsExt;
     let allow =
         |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     let mut watched = Watched::after(|context| {

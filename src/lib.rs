@@ -4,10 +4,24 @@ pub mod paths;
 
 pub mod docker;
 
+pub mod cli;
+
 pub mod compose;
+
+pub mod dockerignore;
 
 pub mod watch;
 
+pub mod plan;
+
+pub mod update;
+
 pub mod engine;
 
-pub mod dockerignore;
+pub mod helper;
+
+pub mod report;
+
+pub mod session;
+
+pub mod commands;

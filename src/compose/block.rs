@@ -155,7 +155,7 @@ pub struct Run {
     pub command: Command,
     /// Run only when a changed synced file matches one of these; empty means always.
     pub trigger: Vec<PathRule>,
-    /// Working directory; `/` when not given.
+    /// Working directory; `/` when not given, the container's own when empty (`develop.watch`).
     pub workdir: Option<String>,
     /// User; the container's own when not given.
     pub user: Option<String>,

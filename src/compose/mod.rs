@@ -2,10 +2,34 @@
 //!
 //! Knows nothing of watching, planning or the engine; runs nothing but `docker compose config`.
 
+mod bases;
 pub mod block;
+mod checks;
+mod dockerfile;
+mod finding;
+mod interpolate;
+mod load;
+mod model;
+mod names;
+mod places;
+pub mod problem;
 pub mod project;
+mod reader;
+mod resolve;
 pub mod rule;
+mod sources;
+mod steps;
+mod trace;
+mod watch_rules;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
 
 pub use block::Block;
+pub use load::{LoadError, Loaded, load};
+pub use problem::{Place, Problem, Severity};
 pub use project::{Build, Mount, MountKind, Project, Service};
+pub use resolve::{project_from, read_block};
 pub use rule::PathRule;
+pub use sources::{Disk, Entry, FileKind, Files, Sources};

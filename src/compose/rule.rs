@@ -4,6 +4,7 @@ use std::fmt;
 
 use globset::{GlobBuilder, GlobMatcher};
 
+use crate::dockerignore::DockerIgnore;
 use crate::paths::HostPath;
 
 /// A file, a directory (anything below it), or a glob when the text has `*`, `?`, `[` or `{`.
@@ -16,7 +17,18 @@ pub struct PathRule {
 #[derive(Clone, Debug)]
 enum Kind {
     Within(HostPath),
-    Glob(GlobMatcher),
+    Glob {
+        glob: GlobMatcher,
+        /// The directory all matches lie in.
+        below: HostPath,
+    },
+    /// A watch rule of Compose's own, with its lists.
+    Filtered {
+        root: HostPath,
+        lists: [Vec<String>; 2],
+        include: Option<DockerIgnore>,
+        ignore: DockerIgnore,
+    },
 }
 
 impl PathRule {
@@ -37,7 +49,10 @@ impl PathRule {
                 .literal_separator(true)
                 .build()
                 .map_err(|error| error.kind().to_string())?;
-            Kind::Glob(glob.compile_matcher())
+            Kind::Glob {
+                glob: glob.compile_matcher(),
+                below: dir.join(plain_beginning(text)),
+            }
         } else {
             Kind::Within(dir.join(text))
         };
@@ -47,21 +62,87 @@ impl PathRule {
         })
     }
 
+    /// `path` itself and anything below it, whatever characters its name has.
+    pub fn within(path: &HostPath) -> Self {
+        Self {
+            text: path.to_string(),
+            kind: Kind::Within(path.clone()),
+        }
+    }
+
+    /// As [`within`](Self::within), less what `ignore` names and, with a filled `include`, what that does not name;
+    /// both in `.dockerignore`'s syntax, relative to `path`. The error is the bad pattern's.
+    pub fn filtered(
+        path: &HostPath,
+        include: &[String],
+        ignore: &[String],
+    ) -> Result<Self, String> {
+        if include.is_empty() && ignore.is_empty() {
+            return Ok(Self::within(path));
+        }
+        let compile = |list: &[String]| {
+            DockerIgnore::from_patterns(list.iter().map(String::as_str)).map_err(|bad| {
+                let bad: Vec<String> = bad.iter().map(ToString::to_string).collect();
+                bad.join("; ")
+            })
+        };
+        let kind = Kind::Filtered {
+            root: path.clone(),
+            lists: [include.to_vec(), ignore.to_vec()],
+            include: (!include.is_empty())
+                .then(|| compile(include))
+                .transpose()?,
+            ignore: compile(ignore)?,
+        };
+        Ok(Self {
+            text: path.to_string(),
+            kind,
+        })
+    }
+
+    /// The file or directory that all matches lie in: the path itself, or the part of a glob before its first special character.
+    pub fn root(&self) -> &HostPath {
+        match &self.kind {
+            Kind::Within(root) | Kind::Filtered { root, .. } => root,
+            Kind::Glob { below, .. } => below,
+        }
+    }
+
     /// Whether `path` is the file, lies in the directory, or matches the glob (or lies in a directory that does).
     pub fn matches(&self, path: &HostPath) -> bool {
         match &self.kind {
             Kind::Within(root) => path.below(root).is_some(),
-            Kind::Glob(glob) => path.as_path().ancestors().any(|part| glob.is_match(part)),
+            Kind::Glob { glob, .. } => path.as_path().ancestors().any(|part| glob.is_match(part)),
+            Kind::Filtered {
+                root,
+                include,
+                ignore,
+                ..
+            } => path.below(root).is_some_and(|below| {
+                // A single file is known by its own name.
+                let below = match root.as_path().file_name() {
+                    Some(name) if below.as_os_str().is_empty() => name.as_ref(),
+                    _ => below,
+                };
+                include.as_ref().is_none_or(|list| list.ignores(below)) && !ignore.ignores(below)
+            }),
         }
     }
 
     /// The path it names when it is no glob.
     pub fn path(&self) -> Option<&HostPath> {
         match &self.kind {
-            Kind::Within(root) => Some(root),
-            Kind::Glob(_) => None,
+            Kind::Within(root) | Kind::Filtered { root, .. } => Some(root),
+            Kind::Glob { .. } => None,
         }
     }
+}
+
+/// The directories of a glob before the first component with a special character.
+fn plain_beginning(text: &str) -> &str {
+    let special = text.find(['*', '?', '[', '{', '\\']).unwrap_or(text.len());
+    let slash = text[..special].rfind('/').map_or(0, |slash| slash + 1);
+    &text[..slash]
 }
 
 impl PartialEq for PathRule {
@@ -69,7 +150,21 @@ impl PartialEq for PathRule {
         self.text == other.text
             && match (&self.kind, &other.kind) {
                 (Kind::Within(one), Kind::Within(two)) => one == two,
-                (Kind::Glob(one), Kind::Glob(two)) => one.glob() == two.glob(),
+                (Kind::Glob { glob: one, .. }, Kind::Glob { glob: two, .. }) => {
+                    one.glob() == two.glob()
+                }
+                (
+                    Kind::Filtered {
+                        root: one,
+                        lists: ones,
+                        ..
+                    },
+                    Kind::Filtered {
+                        root: two,
+                        lists: twos,
+                        ..
+                    },
+                ) => one == two && ones == twos,
                 _ => false,
             }
     }
@@ -107,6 +202,30 @@ mod tests {
         assert!(matches("**/*.lock", "yarn.lock"));
         assert!(matches("./{a,b}/?.txt", "b/x.txt"));
         assert!(matches("gen*", "generated/deep/file"));
+    }
+
+    #[test]
+    fn a_watch_rule_keeps_to_its_include_and_ignore() {
+        let dir = HostPath::new("/p/src").unwrap();
+        let list = |pattern: &str| vec![pattern.to_owned()];
+        let rule = PathRule::filtered(&dir, &list("**/*.go"), &list("gen/")).unwrap();
+        assert!(rule.matches(&dir.join("a/b.go")));
+        assert!(!rule.matches(&dir.join("a/b.txt")));
+        assert!(!rule.matches(&dir.join("gen/b.go")));
+        assert!(!rule.matches(&HostPath::new("/p/b.go").unwrap()));
+        assert!(PathRule::filtered(&dir, &[], &list("a[")).is_err());
+    }
+
+    #[test]
+    fn all_matches_of_a_glob_lie_in_its_plain_beginning() {
+        let root = |rule| {
+            let dir = HostPath::new("/p").unwrap();
+            PathRule::new(rule, &dir).unwrap().root().to_string()
+        };
+        assert_eq!(root("./src/a/*.lock"), "/p/src/a");
+        assert_eq!(root("gen*/x"), "/p");
+        assert_eq!(root("/abs/x/**"), "/abs/x");
+        assert_eq!(root("src"), "/p/src");
     }
 
     #[test]

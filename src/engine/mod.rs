@@ -1,5 +1,21 @@
 //! The few verbs we ask of Docker. bollard, the compose command and the helper stand behind it, named nowhere else.
 
+mod archive;
+mod client;
+mod compose;
+mod containers;
+mod context;
+mod events;
+mod exec;
+mod fingerprint;
+mod logs;
+mod restart;
+mod transport;
+
+pub use client::Docker;
+pub use compose::Lines;
+pub use logs::LogsFrom;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;

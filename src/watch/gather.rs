@@ -12,7 +12,7 @@ mod tests;
 
 /// A single finished save goes after this: long enough to see whether more follows at once.
 const SINGLE: Duration = Duration::from_millis(1);
-/// The first quiet time of a burst, and that of a removal, which often is the first half of a save.
+/// The first quiet time of a burst, and that of a removal or a new directory, often the first half of what comes.
 const BURST: Duration = Duration::from_millis(5);
 /// The longest quiet time of a burst, and the longest silence a file that was not closed waits for its close.
 const LONGEST_QUIET: Duration = Duration::from_millis(250);
@@ -110,6 +110,11 @@ impl Gatherer {
         }
     }
 
+    /// Waits as `quiet` says from now on; what is waiting already is kept (E7).
+    pub fn set_quiet(&mut self, quiet: Quiet) {
+        self.quiet = quiet;
+    }
+
     /// Whether nothing is waiting.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
@@ -147,7 +152,7 @@ impl Gatherer {
         let Some(burst) = &mut self.burst else {
             let quiet = match (self.quiet.debounce, stage) {
                 (Some(debounce), _) => debounce,
-                (None, Stage::Gone) => BURST,
+                (None, Stage::Renewed | Stage::Gone) => BURST,
                 (None, _) => SINGLE,
             };
             self.burst = Some(Burst {

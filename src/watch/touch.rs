@@ -27,7 +27,7 @@ pub enum Stage {
     /// Removed or renamed away. Often the first half of a save, so it waits a little longer for the second.
     Gone,
     /// A directory that is new here, or may be another one than before. Everything in it is touched as well; what was
-    /// there before and is not now is gone without a touch of its own.
+    /// there before and is not now is gone without a touch of its own. It waits a little longer, for its files.
     Renewed,
 }
 

@@ -204,7 +204,7 @@ impl Keeper {
         let mut renewed = level.clone();
         if announce == Announce::Yes {
             for path in &level {
-                self.announce(interest, path);
+                self.announce(interest, path, Stage::Renewed);
             }
         }
         while !level.is_empty() {
@@ -224,7 +224,12 @@ impl Keeper {
                                     interest.leads(&found.path) && found.path.as_path().is_dir()
                                 };
                                 if announce == Announce::Yes {
-                                    self.announce(interest, &found.path);
+                                    let stage = if found.is_dir {
+                                        Stage::Renewed
+                                    } else {
+                                        Stage::Complete
+                                    };
+                                    self.announce(interest, &found.path, stage);
                                 }
                                 if enters {
                                     next.push(found.path);
@@ -240,7 +245,7 @@ impl Keeper {
                 } else {
                     for lead in interest.leads_in(directory) {
                         if announce == Announce::Yes && fs::symlink_metadata(lead).is_ok() {
-                            self.announce(interest, lead);
+                            self.announce(interest, lead, Stage::Complete);
                         }
                         if lead.as_path().is_dir() {
                             next.push(lead.clone());
@@ -261,12 +266,9 @@ impl Keeper {
         visited
     }
 
-    fn announce(&self, interest: &Interest, path: &HostPath) {
+    fn announce(&self, interest: &Interest, path: &HostPath, stage: Stage) {
         if interest.watches(path) {
-            self.say(WatchEvent::Touched(Touch::now(
-                path.clone(),
-                Stage::Complete,
-            )));
+            self.say(WatchEvent::Touched(Touch::now(path.clone(), stage)));
         }
     }
 

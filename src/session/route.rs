@@ -106,7 +106,7 @@ impl Session {
             WatchEvent::Touched(touch) if self.own_output.contains(&touch.path) => {}
             WatchEvent::Touched(touch) => {
                 for (name, scope) in &self.scopes {
-                    if scope.watches(&touch.path)
+                    if scope.hears(&touch)
                         && let Some(worker) = self.workers.get(name)
                     {
                         // A worker lives as long as its queue.

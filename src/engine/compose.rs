@@ -226,15 +226,12 @@ async fn lines(from: impl AsyncRead + Unpin, to: mpsc::Sender<String>) {
             Ok(part) if !part.is_empty() => {
                 let room = LONGEST_LINE - line.len();
                 let part = &part[..part.len().min(room)];
-                match part.iter().position(|&byte| byte == b'\n') {
-                    Some(end) => {
-                        line.extend_from_slice(&part[..end]);
-                        (end + 1, true)
-                    }
-                    None => {
-                        line.extend_from_slice(part);
-                        (part.len(), line.len() == LONGEST_LINE)
-                    }
+                if let Some(end) = part.iter().position(|&byte| byte == b'\n') {
+                    line.extend_from_slice(&part[..end]);
+                    (end + 1, true)
+                } else {
+                    line.extend_from_slice(part);
+                    (part.len(), line.len() == LONGEST_LINE)
                 }
             }
             _ => break,

@@ -98,14 +98,12 @@ impl Docker {
             drain(&mut started, output).await;
             self.exit_code(container, &started.id).await
         };
-        match timeout(limit, whole).await {
-            Ok(code) => code.map(Ended::Exit),
-            Err(_) => {
-                self.end_tree(container, &mark, limit).await?;
-                let _ = timeout(LAST_WORDS, drain(&mut started, output)).await;
-                Ok(Ended::TimedOut)
-            }
+        if let Ok(code) = timeout(limit, whole).await {
+            return code.map(Ended::Exit);
         }
+        self.end_tree(container, &mark, limit).await?;
+        let _ = timeout(LAST_WORDS, drain(&mut started, output)).await;
+        Ok(Ended::TimedOut)
     }
 
     /// `TERM`, some time to obey, then `KILL` until nobody is left.
@@ -173,7 +171,9 @@ impl Docker {
             Stream::Out => out.extend_from_slice(bytes),
             Stream::Err => err.extend_from_slice(bytes),
         };
-        if !input.is_empty() {
+        if input.is_empty() {
+            drain(&mut started, &mut keep).await;
+        } else {
             // A command that ends before it read all closes the pipe: its exit code tells.
             let mut stdin = std::mem::replace(&mut started.input, Box::pin(tokio::io::sink()));
             let feed = async move {
@@ -182,8 +182,6 @@ impl Docker {
                 }
             };
             tokio::join!(feed, drain(&mut started, &mut keep));
-        } else {
-            drain(&mut started, &mut keep).await;
         }
         let code = self.exit_code(container, &started.id).await?;
         Ok(Said { code, out, err })

@@ -12,6 +12,9 @@ struct Process {
 
 /// The living descendants of `root`, and whoever is in the session that `root` leads; without `root` itself.
 pub fn descendants(root: i32) -> Vec<i32> {
+    if !proc_is_ours() {
+        return Vec::new();
+    }
     let mut processes = processes();
     // A child may have a lower number than its parent once numbers have wrapped: so not one pass, but until nothing is added.
     let mut family = HashSet::from([root]);
@@ -32,6 +35,12 @@ pub fn descendants(root: i32) -> Vec<i32> {
         .map(|process| process.pid)
         .filter(|pid| family.contains(pid))
         .collect()
+}
+
+/// Whether /proc counts processes as we do: in a process namespace with another's /proc the numbers would be strangers'.
+fn proc_is_ours() -> bool {
+    std::fs::read_link("/proc/self")
+        .is_ok_and(|own| own.to_str() == Some(std::process::id().to_string().as_str()))
 }
 
 fn processes() -> Vec<Process> {

@@ -18,6 +18,25 @@ struct Supervised {
     init: Child,
 }
 
+impl Drop for Supervised {
+    /// A supervisor that is killed leaves its processes behind; a test must not.
+    fn drop(&mut self) {
+        if let Some(init) = self.init.id() {
+            kill_tree(&init.to_string());
+        }
+    }
+}
+
+fn kill_tree(pid: &str) {
+    // First the parent: it must not start anyone again.
+    let children =
+        fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let _ = std::process::Command::new("kill")
+        .args(["-KILL", pid])
+        .status();
+    children.split_whitespace().for_each(kill_tree);
+}
+
 impl Supervised {
     fn start(script: &str) -> Self {
         let place = Place::new();

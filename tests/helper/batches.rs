@@ -18,7 +18,10 @@ fn symlink_to(target: &str) -> Content {
 async fn a_batch_puts_files_links_and_directories_with_the_hosts_modes_and_times() {
     let place = Place::new();
     let (mut link, _helper) = place.serve().await;
-    let (one, big) = (place.host("one", "1"), place.host("big", vec![b'x'; 300_000]));
+    let (one, big) = (
+        place.host("one", "1"),
+        place.host("big", vec![b'x'; 300_000]),
+    );
     let mut script = place.file(&one, "bin/run.sh");
     script.mode = 0o4750;
     let mut locked = place.item("bin", Content::Directory);
@@ -48,7 +51,11 @@ async fn a_batch_puts_files_links_and_directories_with_the_hosts_modes_and_times
     ");
     for name in ["bin/run.sh", "deep/er/big", "link", "none"] {
         let metadata = fs::symlink_metadata(place.path("app").join(name)).unwrap();
-        assert_eq!((metadata.mtime(), metadata.mtime_nsec()), (1_700_000_000, 123_456_789), "{name}");
+        assert_eq!(
+            (metadata.mtime(), metadata.mtime_nsec()),
+            (1_700_000_000, 123_456_789),
+            "{name}"
+        );
     }
 }
 
@@ -79,7 +86,10 @@ async fn a_reader_sees_no_missing_and_no_short_file_over_10_000_overwrites() {
     for round in 0..10_000 {
         link.apply(&batches[round % 2]).await.unwrap();
     }
-    until("the reader has read often", || reads.load(Ordering::Relaxed) > 100).await;
+    until("the reader has read often", || {
+        reads.load(Ordering::Relaxed) > 100
+    })
+    .await;
     over.store(true, Ordering::Relaxed);
     assert_eq!(reader.join().unwrap(), 0);
 }
@@ -104,11 +114,15 @@ async fn a_batch_that_cannot_be_staged_changes_nothing() {
     };
     let error = link.apply(&batch).await.unwrap_err();
     assert_eq!(error.code(), Some(Code::System));
-    let text = error.to_string().replace(&*place.path("app").to_string_lossy(), "/app");
+    let text = error
+        .to_string()
+        .replace(&*place.path("app").to_string_lossy(), "/app");
     assert_eq!(text, "`/app/file`: not a directory");
     assert_eq!(place.tree(), before);
     // And the link is as good as before.
-    link.apply(&put([place.file(&source, "old")])).await.unwrap();
+    link.apply(&put([place.file(&source, "old")]))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -117,8 +131,14 @@ async fn a_full_or_read_only_target_is_named_with_the_kernels_reason() {
     let (mut link, _helper) = place.serve().await;
     let mut item = place.file(&place.host("new", "new"), "x");
     item.to = b"/proc/sys/new/file".to_vec();
-    let error = link.apply(&put([place.file(&place.host("a", "a"), "a"), item])).await.unwrap_err();
-    assert!(error.to_string().starts_with("`/proc/sys/new`: "), "{error}");
+    let error = link
+        .apply(&put([place.file(&place.host("a", "a"), "a"), item]))
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().starts_with("`/proc/sys/new`: "),
+        "{error}"
+    );
     assert_eq!(place.tree(), "");
 }
 
@@ -127,7 +147,11 @@ async fn a_replaced_file_keeps_its_owner_and_a_new_one_gets_its_directorys() {
     let place = Place::new();
     let replaced = place.container("replaced", "old");
     let directory = place.path("app");
-    let (theirs, directorys) = if is_root() { ((1234, 2345), (3456, 4567)) } else { (own(), own()) };
+    let (theirs, directorys) = if is_root() {
+        ((1234, 2345), (3456, 4567))
+    } else {
+        (own(), own())
+    };
     chown(&replaced, Some(theirs.0), Some(theirs.1)).unwrap();
     chown(&directory, Some(directorys.0), Some(directorys.1)).unwrap();
     let (mut link, _helper) = place.serve().await;
@@ -154,7 +178,10 @@ async fn a_replaced_file_keeps_its_owner_and_a_new_one_gets_its_directorys() {
 }
 
 fn own() -> (u32, u32) {
-    (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())
+    (
+        rustix::process::geteuid().as_raw(),
+        rustix::process::getegid().as_raw(),
+    )
 }
 
 #[tokio::test]
@@ -164,7 +191,12 @@ async fn an_existing_directory_keeps_owner_and_mode() {
     fs::set_permissions(place.path("app/d"), fs::Permissions::from_mode(0o2711)).unwrap();
     let (mut link, _helper) = place.serve().await;
     let source = place.host("f", "f");
-    link.apply(&put([place.item("d", Content::Directory), place.file(&source, "d/sub/f")])).await.unwrap();
+    link.apply(&put([
+        place.item("d", Content::Directory),
+        place.file(&source, "d/sub/f"),
+    ]))
+    .await
+    .unwrap();
     // What is made in a directory with the set-group-ID bit inherits it, as from any program.
     insta::assert_snapshot!(place.tree(), @r"
     d/ 2711
@@ -207,7 +239,15 @@ async fn a_removed_directory_keeps_what_only_the_container_has() {
         place.container(name, "");
     }
     let (mut link, _helper) = place.serve().await;
-    let remove = ["d", "d/ours", "d/sub", "d/sub/ours", "e", "e/ours", "never/was"];
+    let remove = [
+        "d",
+        "d/ours",
+        "d/sub",
+        "d/sub/ours",
+        "e",
+        "e/ours",
+        "never/was",
+    ];
     let batch = Batch {
         remove: remove.iter().map(|name| place.target(name)).collect(),
         put: Vec::new(),
@@ -227,7 +267,13 @@ async fn a_path_may_change_its_kind() {
     symlink("nowhere", place.path("app/link_to_dir")).unwrap();
     symlink("nowhere", place.path("app/link_to_file")).unwrap();
     let (mut link, _helper) = place.serve().await;
-    let remove = ["file_to_dir", "dir_to_file", "dir_to_file/ours", "dir_to_link/ours", "link_to_dir"];
+    let remove = [
+        "file_to_dir",
+        "dir_to_file",
+        "dir_to_file/ours",
+        "dir_to_link/ours",
+        "link_to_dir",
+    ];
     let batch = Batch {
         remove: remove.iter().map(|name| place.target(name)).collect(),
         put: vec![
@@ -313,9 +359,15 @@ async fn a_running_binary_can_be_replaced() {
     let place = Place::new();
     let sleep = place.container("sleep", fs::read("/bin/sleep").unwrap());
     fs::set_permissions(&sleep, fs::Permissions::from_mode(0o755)).unwrap();
-    let mut running = tokio::process::Command::new(&sleep).arg("60").kill_on_drop(true).spawn().unwrap();
+    let mut running = tokio::process::Command::new(&sleep)
+        .arg("60")
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
     let (mut link, _helper) = place.serve().await;
-    link.apply(&put([place.file(&place.host("new", "new"), "sleep")])).await.unwrap();
+    link.apply(&put([place.file(&place.host("new", "new"), "sleep")]))
+        .await
+        .unwrap();
     assert_eq!(fs::read_to_string(&sleep).unwrap(), "new");
     assert!(running.try_wait().unwrap().is_none());
     running.kill().await.unwrap();
@@ -333,10 +385,15 @@ async fn a_file_that_shrinks_while_it_is_read_aborts_the_batch() {
         .apply(&put([place.file(&first, "a"), place.file(&shrinking, "b")]))
         .await
         .unwrap_err();
-    assert!(matches!(error, Error::Changed { .. }) && error.is_retryable(), "{error}");
+    assert!(
+        matches!(error, Error::Changed { .. }) && error.is_retryable(),
+        "{error}"
+    );
     assert_eq!(place.tree(), "old 644 old");
     // The same without a byte sent yet.
-    link.apply(&put([place.file(&shrinking, "b")])).await.unwrap_err();
+    link.apply(&put([place.file(&shrinking, "b")]))
+        .await
+        .unwrap_err();
     link.ping().await.unwrap();
 }
 
@@ -355,9 +412,17 @@ async fn a_file_that_grows_while_it_is_read_is_cut_at_its_stated_length() {
             }
         }
     });
-    until("the file grows", || fs::metadata(&log).unwrap().len() > 2_000_000).await;
+    until("the file grows", || {
+        fs::metadata(&log).unwrap().len() > 2_000_000
+    })
+    .await;
     for _ in 0..20 {
-        link.apply(&put([place.file(&log, "log"), place.file(&place.host("z", "after"), "z")])).await.unwrap();
+        link.apply(&put([
+            place.file(&log, "log"),
+            place.file(&place.host("z", "after"), "z"),
+        ]))
+        .await
+        .unwrap();
         let copied = fs::read(place.path("app/log")).unwrap();
         assert!(fs::read(&log).unwrap().starts_with(&copied));
         assert_eq!(fs::read_to_string(place.path("app/z")).unwrap(), "after");
@@ -370,12 +435,26 @@ async fn a_file_that_grows_while_it_is_read_is_cut_at_its_stated_length() {
 async fn a_file_that_is_gone_is_worth_another_look_and_sends_nothing() {
     let place = Place::new();
     let (mut link, _helper) = place.serve().await;
-    let error = link.apply(&put([place.file(&place.path("host/gone"), "x")])).await.unwrap_err();
+    let error = link
+        .apply(&put([place.file(&place.path("host/gone"), "x")]))
+        .await
+        .unwrap_err();
     assert!(error.is_retryable(), "{error}");
     // A FIFO in a file's place is not waited for.
     let fifo = place.path("host/fifo");
-    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-    assert!(link.apply(&put([place.file(&fifo, "x")])).await.unwrap_err().is_retryable());
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&fifo)
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert!(
+        link.apply(&put([place.file(&fifo, "x")]))
+            .await
+            .unwrap_err()
+            .is_retryable()
+    );
     link.ping().await.unwrap();
     assert_eq!(place.tree(), "");
 }
@@ -391,7 +470,12 @@ async fn a_killed_helpers_temporary_files_are_gone_after_the_next_start() {
         fs::read_dir(place.path("app"))
             .unwrap()
             .flatten()
-            .any(|entry| entry.file_name().to_string_lossy().starts_with(".liveupdate-"))
+            .any(|entry| {
+                entry
+                    .file_name()
+                    .to_string_lossy()
+                    .starts_with(".liveupdate-")
+            })
     };
     {
         let batch = put([place.file(&fifo_fed, "d/big"), place.file(&fifo_fed, "old")]);
@@ -449,7 +533,9 @@ async fn a_helper_whose_directory_was_removed_works_on() {
     let place = Place::new();
     let (mut link, _helper) = place.serve().await;
     fs::remove_dir_all(place.path("home")).unwrap();
-    link.apply(&put([place.file(&place.host("new", "new"), "d/new")])).await.unwrap();
+    link.apply(&put([place.file(&place.host("new", "new"), "d/new")]))
+        .await
+        .unwrap();
     assert_eq!(place.tree(), "d/ 755\nd/new 644 new");
 }
 
@@ -467,9 +553,18 @@ async fn names_are_bytes() {
     link.apply(&put(items)).await.unwrap();
     assert_eq!(fs::read_dir(place.path("app")).unwrap().count(), 4);
     let remove = odd.map(to).to_vec();
-    let applied = link.apply(&Batch { remove, put: vec![] }).await.unwrap();
+    let applied = link
+        .apply(&Batch {
+            remove,
+            put: vec![],
+        })
+        .await
+        .unwrap();
     assert_eq!(applied.removed, 4);
-    let error = link.apply(&put([place.file(&source, &"n".repeat(256))])).await.unwrap_err();
+    let error = link
+        .apply(&put([place.file(&source, &"n".repeat(256))]))
+        .await
+        .unwrap_err();
     assert!(error.to_string().ends_with("file name too long"), "{error}");
 }
 

@@ -32,12 +32,16 @@ impl Batch<'_> {
             batch.enter(parent)?;
             let at = batch.here()?;
             if at.fresh {
-                return match make_directory(&at.fd, name, mode, at) {
+                match make_directory(&at.fd, name, mode, at) {
+                    Ok(()) => batch.placed += 1,
                     // Made on the way to something below it, with a mode of our own choice.
-                    Err(Errno::EXIST) => set_mode(&at.fd, name, mode | inherited(at)),
-                    other => other,
+                    Err(Errno::EXIST) => {
+                        set_mode(&at.fd, name, mode | inherited(at))
+                            .map_err(|errno| Failure::system(errno, &path))?;
+                    }
+                    Err(errno) => return Err(Failure::system(errno, &path)),
                 }
-                .map_err(|errno| Failure::system(errno, &path));
+                return Ok(());
             }
             match path::status(&at.fd, name, true) {
                 Ok(there) if there.kind == FileType::Directory => Ok(()),
@@ -268,6 +272,7 @@ impl Batch<'_> {
                 if at.fresh {
                     make_directory(&at.fd, name, 0o755, at)
                         .map_err(|errno| Failure::system(errno, wanted))?;
+                    self.placed += 1;
                 } else if path::status(&at.fd, name, false).is_ok() {
                     return Err(Failure::system(Errno::NOTDIR, wanted));
                 } else {

@@ -132,10 +132,7 @@ fn render(problems: &[Problem]) -> String {
 
 /// Loads and checks the project that `cli` speaks of.
 pub async fn load(cli: &DockerCli) -> Result<Loaded, LoadError> {
-    let cwd = std::env::current_dir()
-        .ok()
-        .and_then(HostPath::new)
-        .ok_or_else(|| LoadError::NotAFile(".".into()))?;
+    let cwd = HostPath::current_dir().ok_or_else(|| LoadError::NotAFile(".".into()))?;
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();

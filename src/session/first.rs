@@ -71,7 +71,8 @@ pub async fn load(cli: &DockerCli) -> Result<(DockerCli, Project), ExitCode> {
     }
 }
 
-fn exit_code(error: &compose::LoadError) -> ExitCode {
+/// How a call ends whose project could not be read.
+pub fn exit_code(error: &compose::LoadError) -> ExitCode {
     use compose::LoadError;
     match error {
         LoadError::Problems { .. }

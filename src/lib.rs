@@ -18,6 +18,8 @@ pub mod update;
 
 pub mod engine;
 
+pub mod helper;
+
 pub mod report;
 
 pub mod session;

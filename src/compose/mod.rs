@@ -5,6 +5,7 @@
 mod bases;
 pub mod block;
 mod checks;
+mod dockerfile;
 mod finding;
 mod interpolate;
 mod load;

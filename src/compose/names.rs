@@ -17,7 +17,7 @@ pub fn check(names: &Names, sources: &Sources, found: &mut Findings) {
         if !names.used.contains(name) && !inactive.contains(name) {
             found.error_on_key(
                 &named.at,
-                format!("`{name}` is defined but no service uses it"),
+                "no service uses it",
                 Some(format!(
                     "use it in a service's `x-live-update` list as `- {name}`, or take it out"
                 )),
@@ -26,7 +26,7 @@ pub fn check(names: &Names, sources: &Sources, found: &mut Findings) {
         if let Some([.., first, last]) = definitions.get(name).map(Vec::as_slice) {
             found.error_on_key(
                 &named.at,
-                format!("`{name}` is defined in two files: `{first}` and `{last}`"),
+                format!("it is defined in two files, `{first}` and `{last}`"),
                 Some(
                     "rename one of them, or write `!override` before the value that is to hold"
                         .into(),

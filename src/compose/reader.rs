@@ -381,13 +381,12 @@ fn options(
             }
             "debounce" => block.debounce = duration(&key, value, &at, found),
             "helper" => {
-                let choices = [
-                    ("auto", HelperUse::Auto),
-                    ("off", HelperUse::Off),
-                    // `off` is a boolean to YAML 1.1 parsers.
-                    ("false", HelperUse::Off),
-                ];
-                block.helper = choice(&key, value, &choices, &at, found).unwrap_or_default();
+                let choices = [("auto", HelperUse::Auto), ("off", HelperUse::Off)];
+                // `off` is a boolean to YAML 1.1 parsers.
+                block.helper = match untagged(value) {
+                    Value::Bool(false) => HelperUse::Off,
+                    _ => choice(&key, value, &choices, &at, found).unwrap_or_default(),
+                };
             }
             "entrypoint" => block.entrypoint = argv(&key, value, &at, found),
             "command" => block.command = argv(&key, value, &at, found),

@@ -101,7 +101,7 @@ pub fn project_from(
         }
     }
     names::check(&names, sources, &mut found);
-    bases::fill(&mut drafts, disk, &mut found);
+    bases::fill(&project_name, &mut drafts, sources, disk, &mut found);
     checks::check(&mut drafts, sources, disk, &mut found);
     let failed = found.has_errors();
     let problems = in_reading_order(trace.problems(found), sources);

@@ -9,7 +9,7 @@ use super::finding::{Findings, Spot};
 use super::rule::PathRule;
 use super::yaml::{
     boolean, choice, describe, did_you_mean, duration, key_text, only_keys, quoted, scalar_text,
-    text, texts, untagged, wrong_type,
+    text, text_or_number, texts, untagged, wrong_type,
 };
 
 /// The kinds of step, in the order in which they must stand (B1).
@@ -471,7 +471,10 @@ fn run(value: &Value, at: &Spot, setting: Setting<'_>, found: &mut Findings) -> 
                             );
                         }
                     }
-                    "user" => run.user = text(&key, value, "a user's name or number", &at, found),
+                    "user" => {
+                        run.user =
+                            text_or_number(&key, value, "a user's name or number", &at, found)
+                    }
                     "environment" => run.environment = environment(value, &at, found),
                     "timeout" => {
                         run.timeout = duration(&key, value, &at, found);

@@ -83,7 +83,7 @@ pub fn wrong_type(name: &str, value: &Value, expected: &str, at: &Spot, found: &
     );
 }
 
-/// A text that is not empty; numbers are texts as well.
+/// A text that is not empty.
 pub fn text(
     name: &str,
     value: &Value,
@@ -93,7 +93,6 @@ pub fn text(
 ) -> Option<String> {
     let text = match untagged(value) {
         Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
         _ => {
             wrong_type(name, value, expected, at, found);
             return None;
@@ -108,6 +107,20 @@ pub fn text(
         return None;
     }
     Some(text)
+}
+
+/// A text that is not empty, or a number (`user: 1000`, `timeout: 5`).
+pub fn text_or_number(
+    name: &str,
+    value: &Value,
+    expected: &str,
+    at: &Spot,
+    found: &mut Findings,
+) -> Option<String> {
+    match untagged(value) {
+        Value::Number(number) => Some(number.to_string()),
+        _ => text(name, value, expected, at, found),
+    }
 }
 
 /// One text or a list of texts, each with its place.
@@ -130,7 +143,7 @@ pub fn texts(
         _ => text(
             name,
             value,
-            &format!("{expected} or a list of them"),
+            &format!("{expected}, or a list of them"),
             at,
             found,
         )
@@ -156,7 +169,7 @@ pub fn boolean(name: &str, value: &Value, at: &Spot, found: &mut Findings) -> Op
 /// A duration: `10s`, `1m30s`, `500ms`, or a number of seconds.
 pub fn duration(name: &str, value: &Value, at: &Spot, found: &mut Findings) -> Option<Duration> {
     let expected = "a duration such as `10s` or `1m30s`, or a number of seconds";
-    let text = text(name, value, expected, at, found)?;
+    let text = text_or_number(name, value, expected, at, found)?;
     let parsed = parse_duration(&text);
     if parsed.is_none() {
         wrong_type(name, value, expected, at, found);

@@ -24,6 +24,13 @@ impl Class {
             != self.negated
     }
 
+    /// Its ASCII characters, as bits.
+    pub fn ascii(&self) -> u128 {
+        ('\0'..='\x7F')
+            .filter(|&char| self.contains(char))
+            .fold(0, |bits, char| bits | 1 << u32::from(char))
+    }
+
     /// Reads the class whose `[` begins `rest`, and returns what follows it.
     pub fn parse(rest: &str) -> Result<(Self, &str), Why> {
         let mut class = Self::default();

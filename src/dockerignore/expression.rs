@@ -262,23 +262,57 @@ fn unreadable(rest: &str) -> Why {
     )
 }
 
+/// What every path that an expression matches begins and ends with; it spares most paths the automaton.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ends {
+    beginning: String,
+    ending: String,
+    /// The last character is one of these.
+    last: Option<Class>,
+}
+
+impl Ends {
+    /// `false` when the path cannot match.
+    pub fn allow(&self, path: &[u8]) -> bool {
+        let last = || match (&self.last, path.last()) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            // A byte of a longer character tells nothing.
+            (Some(class), Some(byte)) => !byte.is_ascii() || class.contains(char::from(*byte)),
+        };
+        path.ends_with(self.ending.as_bytes())
+            && last()
+            && path.starts_with(self.beginning.as_bytes())
+    }
+}
+
 impl Node {
-    /// The text that all matches begin with, at the start of the path.
-    pub fn beginning(&self) -> String {
+    /// Nothing is asked of either end unless the expression is bound to both.
+    pub fn ends(&self) -> Ends {
         let Self::Concat(nodes) = self else {
-            return String::new();
+            return Ends::default();
         };
-        let Some((Self::Assert(Assertion::Begin), nodes)) = nodes.split_first() else {
-            return String::new();
+        let [
+            Self::Assert(Assertion::Begin),
+            nodes @ ..,
+            Self::Assert(Assertion::End),
+        ] = nodes.as_slice()
+        else {
+            return Ends::default();
         };
-        nodes
-            .iter()
-            .map_while(|node| match node {
-                // This one also stands for a byte that is no UTF-8.
-                Self::Char(char::REPLACEMENT_CHARACTER) => None,
-                Self::Char(char) => Some(*char),
+        // The replacement character also stands for a byte that is no UTF-8.
+        let plain = |node: &Self| match node {
+            Self::Char(char) if *char != char::REPLACEMENT_CHARACTER => Some(*char),
+            _ => None,
+        };
+        let reversed: Vec<char> = nodes.iter().rev().map_while(plain).collect();
+        Ends {
+            beginning: nodes.iter().map_while(plain).collect(),
+            ending: reversed.into_iter().rev().collect(),
+            last: match nodes.last() {
+                Some(Self::Class(class)) => Some(class.clone()),
                 _ => None,
-            })
-            .collect()
+            },
+        }
     }
 }

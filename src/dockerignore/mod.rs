@@ -1,9 +1,9 @@
 //! Decides which paths an ignore file leaves out, exactly as the builder does. No I/O: it sees text and relative paths.
 //!
 //! The builder walks the context from the top and carries each pattern's match from a directory to all below it. A
-//! pattern is only asked when it could change the answer, so a `!` pattern that names a directory has no effect on
-//! what a later walk ignores below it: `a/b`, `!a` still leaves out `a/b`. The last pattern that changed the answer
-//! wins. `tests/dockerignore_oracle.rs` compares all of this with the real builder.
+//! pattern is asked only when it could change the answer so far, and the last one that changed it wins. A `!` pattern
+//! that was not asked about a directory carries nothing down: with `a/b`, `!a` the builder still leaves out `a/b`.
+//! `tests/dockerignore_oracle` compares all of this with the real builder.
 
 mod class;
 mod expression;
@@ -12,6 +12,7 @@ mod pattern;
 mod program;
 mod shape;
 mod standing;
+mod subject;
 mod syntax;
 mod translate;
 
@@ -24,6 +25,7 @@ use std::{borrow::Cow, path::Path};
 
 use lines::Line;
 use pattern::{Pattern, is_below};
+use subject::Subject;
 
 pub use standing::Standing;
 
@@ -197,10 +199,11 @@ impl DockerIgnore {
         if above.ignored && self.is_closed(directory) {
             return above.clone();
         }
+        let subject = Subject::new(path);
         let mut standing = Standing::default();
         for (index, pattern) in self.patterns.iter().enumerate() {
             let changes = pattern.line.keeps == standing.ignored;
-            let matched = above.matched.contains(index) || (changes && pattern.matches(path));
+            let matched = above.matched.contains(index) || (changes && pattern.matches(&subject));
             if !matched {
                 continue;
             }

@@ -1,10 +1,11 @@
 //! One pattern, compiled. Knows nothing of the patterns before and after it, nor of a path's parents.
 
 use super::{
-    expression,
+    expression::{self, Ends},
     lines::Line,
     program::Program,
     shape::Shape,
+    subject::Subject,
     syntax::{self, Why},
     translate::{self, Kind},
 };
@@ -21,8 +22,7 @@ enum Matcher {
     Prefix(String),
     Suffix(String),
     Shape(Shape, Program),
-    /// The text is what every path that matches begins with.
-    Program(String, Program),
+    Program(Ends, Program),
 }
 
 impl Pattern {
@@ -38,7 +38,7 @@ impl Pattern {
                 let program = Program::new(&node)?;
                 match Shape::of(&node) {
                     Some(shape) => Matcher::Shape(shape, program),
-                    None => Matcher::Program(node.beginning(), program),
+                    None => Matcher::Program(node.ends(), program),
                 }
             }
         };
@@ -46,7 +46,8 @@ impl Pattern {
     }
 
     /// Whether the pattern is for exactly this path; its parents are the caller's business.
-    pub fn matches(&self, path: &[u8]) -> bool {
+    pub fn matches(&self, subject: &Subject) -> bool {
+        let path = subject.path;
         match &self.matcher {
             Matcher::Exact(text) => path == text.as_bytes(),
             Matcher::Prefix(text) => path.starts_with(text.as_bytes()),
@@ -56,12 +57,10 @@ impl Pattern {
                         .strip_prefix('/')
                         .is_some_and(|name| path == name.as_bytes())
             }
-            Matcher::Shape(shape, program) => {
-                shape.matches(path).unwrap_or_else(|| program.matches(path))
-            }
-            Matcher::Program(beginning, program) => {
-                path.starts_with(beginning.as_bytes()) && program.matches(path)
-            }
+            Matcher::Shape(shape, program) => shape
+                .matches(subject)
+                .unwrap_or_else(|| program.matches(path)),
+            Matcher::Program(ends, program) => ends.allow(path) && program.matches(path),
         }
     }
 

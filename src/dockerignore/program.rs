@@ -87,7 +87,8 @@ fn chars(path: &[u8]) -> impl Iterator<Item = char> {
 #[derive(Clone, Debug)]
 enum State {
     Char(char, usize),
-    Class(Class, usize),
+    /// The first holds the class's ASCII characters as bits.
+    Class(u128, Class, usize),
     Either(usize, usize),
     Assert(Assertion, usize),
     Match,
@@ -98,7 +99,10 @@ impl State {
     fn after(&self, char: char) -> Option<usize> {
         match self {
             Self::Char(wanted, next) if *wanted == char => Some(*next),
-            Self::Class(class, next) if class.contains(char) => Some(*next),
+            Self::Class(ascii, _, next) if char.is_ascii() => {
+                (ascii >> u32::from(char) & 1 != 0).then_some(*next)
+            }
+            Self::Class(_, class, next) if class.contains(char) => Some(*next),
             _ => None,
         }
     }
@@ -132,7 +136,7 @@ impl Code {
         match node {
             Node::Empty => Ok(next),
             Node::Char(char) => self.add(State::Char(*char, next)),
-            Node::Class(class) => self.add(State::Class(class.clone(), next)),
+            Node::Class(class) => self.add(State::Class(class.ascii(), class.clone(), next)),
             Node::Assert(assertion) => self.add(State::Assert(*assertion, next)),
             Node::Concat(nodes) => self.all(nodes, next),
             Node::Either(branches) => {

@@ -49,10 +49,10 @@ proptest! {
 
     #[test]
     fn the_short_forms_agree_with_the_automaton(pattern in "(\\*\\*/)?[ab.]{0,2}\\*{0,3}(/\\*\\*/)?[ab.]{0,2}(/\\*\\*)?", path in "[ab.\n]{1,3}(/[ab.]{1,3}){0,3}") {
-        use super::{expression, program::Program, shape::Shape, translate::{self, Kind}};
+        use super::{expression, program::Program, shape::Shape, subject::Subject, translate::{self, Kind}};
         if let Kind::Expression(text) = translate::kind(&pattern) {
             let node = expression::parse(&text).unwrap();
-            if let Some(found) = Shape::of(&node).and_then(|shape| shape.matches(path.as_bytes())) {
+            if let Some(found) = Shape::of(&node).and_then(|shape| shape.matches(&Subject::new(path.as_bytes()))) {
                 prop_assert_eq!(found, Program::new(&node).unwrap().matches(path.as_bytes()), "{}", text);
             }
         }

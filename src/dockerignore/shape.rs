@@ -4,6 +4,7 @@
 use super::{
     class::Class,
     expression::{Assertion, Node},
+    subject::Subject,
 };
 
 /// A form of expression that needs no automaton. Texts hold no replacement character, so bytes decide.
@@ -71,22 +72,17 @@ impl Shape {
     }
 
     /// `None` when bytes cannot tell: `.` of the expression stops at a line feed.
-    pub fn matches(&self, path: &[u8]) -> Option<bool> {
+    pub fn matches(&self, subject: &Subject) -> Option<bool> {
+        let path = subject.path;
         if let Self::Gap { before, after } = self {
             return Some(gap(path, before, after).is_some_and(|gap| !gap.contains(&b'/')));
         }
-        if path.contains(&b'\n') {
+        if subject.has_line_feed {
             return None;
         }
         Some(match self {
             Self::Gap { .. } => false,
-            Self::Name { before, after } => {
-                let start = path
-                    .iter()
-                    .rposition(|&byte| byte == b'/')
-                    .map_or(0, |slash| slash + 1);
-                gap(&path[start..], before, after).is_some()
-            }
+            Self::Name { before, after } => gap(subject.name(), before, after).is_some(),
             Self::Within { inner } => {
                 let inner = inner.as_bytes();
                 path.starts_with(inner)

@@ -173,6 +173,7 @@ fn an_untidy_path_is_the_tidy_one() {
     assert!(!everything.ignores(Path::new("")) && !everything.ignores(Path::new(".")));
 }
 
+#[cfg(unix)]
 #[test]
 fn names_that_are_no_utf8_are_matched_byte_by_byte() {
     use std::{ffi::OsStr, os::unix::ffi::OsStrExt};

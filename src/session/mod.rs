@@ -13,7 +13,7 @@
 //! | `logs` | the containers' output |
 //! | `reload` | compose files, env files, ignore files changed (E7) |
 
-mod builder;
+pub mod builder;
 pub mod compare;
 mod containers;
 mod custom;

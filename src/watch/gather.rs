@@ -12,7 +12,7 @@ mod tests;
 
 /// A single finished save goes after this: long enough to see whether more follows at once.
 const SINGLE: Duration = Duration::from_millis(1);
-/// The first quiet time of a burst, and that of a removal, which often is the first half of a save.
+/// The first quiet time of a burst, and that of a removal or a new directory, often the first half of what comes.
 const BURST: Duration = Duration::from_millis(5);
 /// The longest quiet time of a burst, and the longest silence a file that was not closed waits for its close.
 const LONGEST_QUIET: Duration = Duration::from_millis(250);
@@ -66,7 +66,7 @@ struct Waiting {
 
 impl Waiting {
     fn finished(&self) -> bool {
-        matches!(self.stage, Stage::Complete | Stage::Gone)
+        matches!(self.stage, Stage::Complete | Stage::Directory | Stage::Gone)
     }
 
     /// Came and went since the last batch.
@@ -145,7 +145,7 @@ impl Gatherer {
         let Some(burst) = &mut self.burst else {
             let quiet = match (self.quiet.debounce, stage) {
                 (Some(debounce), _) => debounce,
-                (None, Stage::Gone) => BURST,
+                (None, Stage::Directory | Stage::Gone) => BURST,
                 (None, _) => SINGLE,
             };
             self.burst = Some(Burst {

@@ -24,6 +24,8 @@ pub enum Stage {
     Writing,
     /// Closed after writing, renamed into place, or changed in one go: complete now.
     Complete,
+    /// A new directory: mostly the first half of what comes, so it waits a little longer for its files.
+    Directory,
     /// Removed or renamed away. Often the first half of a save, so it waits a little longer for the second.
     Gone,
 }
@@ -40,6 +42,6 @@ impl Touch {
 
     /// Whether nothing more need come for this path.
     pub fn finished(&self) -> bool {
-        matches!(self.stage, Stage::Complete | Stage::Gone)
+        matches!(self.stage, Stage::Complete | Stage::Directory | Stage::Gone)
     }
 }

@@ -38,15 +38,19 @@ impl Project {
     /// A project with a name of its own on the engine of the environment.
     #[track_caller]
     pub fn connect() -> impl Future<Output = Self> {
+        Self::connect_with(cli())
+    }
+
+    /// The same with global flags of one's own.
+    #[track_caller]
+    pub fn connect_with(cli: DockerCli) -> impl Future<Output = Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("engine-{}-{count}", std::process::id());
         async move {
-            let engine = Docker::connect(&cli(), &name)
-                .await
-                .unwrap_or_else(|error| {
-                    panic!("these tests need a Docker Engine (see tests/engine.sh): {error}")
-                });
+            let engine = Docker::connect(&cli, &name).await.unwrap_or_else(|error| {
+                panic!("these tests need a Docker Engine (see tests/engine.sh): {error}")
+            });
             Self { name, engine }
         }
     }
@@ -92,11 +96,6 @@ impl Project {
         }
     }
 
-    /// The container as it is now.
-    pub async fn now(&self, container: &Container) -> Container {
-        self.engine.look_at(container.id.clone()).await.unwrap()
-    }
-
     /// The only container of service `web`.
     pub async fn web(&self) -> Container {
         let mut found = self.engine.containers("web").await.unwrap();
@@ -132,6 +131,7 @@ impl Drop for Project {
             (&["ps", "-aq", "--filter"][..], &["rm", "-fv"][..]),
             (&["volume", "ls", "-q", "--filter"], &["volume", "rm", "-f"]),
             (&["network", "ls", "-q", "--filter"], &["network", "rm"]),
+            (&["images", "-q", "--filter"], &["rmi", "-f"]),
         ] {
             let output = Command::new("docker").args(list).arg(&filter).output();
             let Ok(output) = output else { return };

@@ -1,11 +1,18 @@
 //! The product's promises on a real Docker Engine: state is compared, nothing is timed. `DOCKER_HOST` and the like say which engine.
 
 mod engine_basics;
+mod engine_compose;
+mod engine_connect;
+mod engine_copy;
+mod engine_delete;
+mod engine_logs;
+mod engine_mounts;
+mod engine_run;
 mod fixture;
-
-mod session;
-mod tree;
+mod proxy;
 
 mod bad_input;
 mod examples;
+mod session;
+mod tree;
 mod up;

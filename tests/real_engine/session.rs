@@ -201,8 +201,14 @@ impl Project {
     /// `docker liveupdate up` that may still be building.
     pub fn begin(&self, args: &[&str]) -> Session<'_> {
         let mut command = self.tool(&["up", "--format", "json"]);
+        command.args(args);
+        self.follow(command)
+    }
+
+    /// A session of `up --format json` that the test put together.
+    pub fn follow(&self, mut command: Command) -> Session<'_> {
         command
-            .args(args)
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);

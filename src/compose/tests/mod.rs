@@ -1,6 +1,10 @@
 //! The promises of the block, told by tables: what is written, and the exact text that comes back.
 
+mod bad_blocks;
+mod bases;
 mod blocks;
+mod files;
+mod watch_rules;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -140,7 +140,7 @@ impl Ear {
                     self.writing.insert(path.clone());
                 }
             }
-            Stage::Complete | Stage::Gone => {
+            Stage::Complete | Stage::Directory | Stage::Gone => {
                 self.writing.remove(&path);
             }
         }

@@ -311,10 +311,13 @@ impl Keeper {
 
     fn announce(&self, interest: &Interest, path: &HostPath) {
         if interest.watches(path) {
-            self.say(WatchEvent::Touched(Touch::now(
-                path.clone(),
-                Stage::Complete,
-            )));
+            let is_dir = std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
+            let stage = if is_dir {
+                Stage::Directory
+            } else {
+                Stage::Complete
+            };
+            self.say(WatchEvent::Touched(Touch::now(path.clone(), stage)));
         }
     }
 

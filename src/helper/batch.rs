@@ -1,0 +1,318 @@
+//! A batch of changes on its way into the container: what to remove, what to put, and the files' content as it is on disk now.
+
+use super::error::Error;
+use super::link::{Link, unexpected};
+use super::protocol::{CHUNK, IN_PLACE, REPLACE_TREE, Reply, Request, Time};
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// How much is read from disk and encoded before it is written in one go.
+const PIECE: usize = 256 * 1024;
+
+/// Changes that come into force together.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// Absolute paths in the container to remove. A directory goes only when it is empty by then; a path that is not there is fine.
+    pub remove: Vec<Vec<u8>>,
+    /// What has to be there. Missing parents are made (mode 0755, their parent's owner).
+    pub put: Vec<Item>,
+}
+
+/// One thing that has to be there.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// Absolute path in the container.
+    pub to: Vec<u8>,
+    /// Permission bits.
+    pub mode: u32,
+    /// Modification time.
+    pub mtime: SystemTime,
+    /// What it is.
+    pub content: Content,
+    /// A directory in the way goes with all that is in it. Otherwise one that holds anything the batch does not remove
+    /// refuses the batch with [`Code::NotEmpty`](super::Code::NotEmpty).
+    pub replace_tree: bool,
+}
+
+/// What an [`Item`] is.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// A directory. One that exists keeps owner and mode, also behind a link.
+    Directory,
+    /// A file.
+    File {
+        /// Where its content is on the host.
+        from: PathBuf,
+        /// Write into the inode that is there, if there is one: for bind-mounted files and watchers of single files.
+        in_place: bool,
+    },
+    /// A symbolic link.
+    Symlink {
+        /// What it points to.
+        target: Vec<u8>,
+    },
+}
+
+/// What came of a [`Batch`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Applied {
+    /// Files, links and new directories put in place.
+    pub placed: u32,
+    /// Paths removed; those that were not there do not count.
+    pub removed: u32,
+    /// Directories to be removed that stay, for what only the container has in them.
+    pub kept: u32,
+}
+
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
+    /// Puts a batch in force: all of it, or after an error nothing (unless the error says `partly`).
+    pub async fn apply(&mut self, batch: &Batch) -> Result<Applied, Error> {
+        self.begin()?;
+        let mut encoder = Encoder::new(batch);
+        let mut piece = Vec::new();
+        // One save is one small read and one write: not worth another thread.
+        let mut more = match encoder.fill(&mut piece) {
+            Ok(more) => more,
+            Err(error) => {
+                // Nothing was said yet.
+                self.end();
+                return Err(error);
+            }
+        };
+        while more {
+            let reading = tokio::task::spawn_blocking(move || {
+                let mut piece = Vec::with_capacity(PIECE + CHUNK);
+                let more = encoder.fill(&mut piece);
+                (encoder, piece, more)
+            });
+            let (written, read) = tokio::join!(self.write(&piece), reading);
+            written?;
+            let next = read.map_err(std::io::Error::other)?;
+            (encoder, piece) = (next.0, next.1);
+            more = match next.2 {
+                Ok(more) => more,
+                Err(error) => return Err(self.abort(error).await),
+            };
+        }
+        self.write(&piece).await?;
+        match self.incoming.next().await? {
+            Reply::Applied {
+                placed,
+                removed,
+                kept,
+            } => {
+                let applied = Applied {
+                    placed,
+                    removed,
+                    kept,
+                };
+                self.end();
+                Ok(applied)
+            }
+            other => {
+                let error = unexpected(other);
+                self.end();
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes back what was said of a batch, for a reason of ours.
+    async fn abort(&mut self, reason: Error) -> Error {
+        let answer = match self.send(&Request::Abort).await {
+            Ok(()) => self.incoming.next().await.map(drop),
+            Err(error) => Err(error),
+        };
+        match answer {
+            Ok(()) => {
+                self.end();
+                reason
+            }
+            Err(error) => error,
+        }
+    }
+}
+
+/// Turns a batch into frames, piece by piece. Reads files, blocking.
+struct Encoder {
+    remove: std::vec::IntoIter<Vec<u8>>,
+    put: std::vec::IntoIter<Item>,
+    open: Option<Open>,
+    chunk: Vec<u8>,
+    begun: bool,
+}
+
+/// A file that is being read.
+struct Open {
+    path: PathBuf,
+    file: File,
+    /// What is still owed of the stated length.
+    remaining: u64,
+}
+
+impl Encoder {
+    fn new(batch: &Batch) -> Self {
+        let Batch { remove, mut put } = batch.clone();
+        // Directory by directory, each before what is in it.
+        put.sort_by(|one, other| place(one).cmp(&place(other)));
+        Self {
+            remove: remove.into_iter(),
+            put: put.into_iter(),
+            open: None,
+            chunk: Vec::new(),
+            begun: false,
+        }
+    }
+
+    /// Appends frames to `out` until it is a good piece or the batch is complete. Answers whether there is more.
+    fn fill(&mut self, out: &mut Vec<u8>) -> Result<bool, Error> {
+        if !std::mem::replace(&mut self.begun, true) {
+            Request::Begin.encode(out)?;
+        }
+        while out.len() < PIECE {
+            if self.open.is_some() {
+                self.data(out)?;
+            } else if let Some(path) = self.remove.next() {
+                Request::Remove { path: &path }.encode(out)?;
+            } else if let Some(item) = self.put.next() {
+                self.item(&item, out)?;
+            } else {
+                Request::Commit.encode(out)?;
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn item(&mut self, item: &Item, out: &mut Vec<u8>) -> Result<(), Error> {
+        let (path, mode) = (item.to.as_slice(), item.mode & 0o7777);
+        let mtime = time(item.mtime);
+        let flags = if item.replace_tree { REPLACE_TREE } else { 0 };
+        match &item.content {
+            Content::Directory => Request::Directory { path, mode }.encode(out)?,
+            Content::Symlink { target } => Request::Symlink {
+                path,
+                target,
+                mtime,
+                flags,
+            }
+            .encode(out)?,
+            Content::File { from, in_place } => {
+                let (file, length) = open(from).map_err(|source| Error::Read {
+                    path: from.clone(),
+                    source,
+                })?;
+                let flags = flags | if *in_place { IN_PLACE } else { 0 };
+                Request::File {
+                    path,
+                    mode,
+                    mtime,
+                    length,
+                    flags,
+                }
+                .encode(out)?;
+                if length > 0 {
+                    self.open = Some(Open {
+                        path: from.clone(),
+                        file,
+                        remaining: length,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn data(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
+        let Some(open) = &mut self.open else {
+            return Ok(());
+        };
+        let wanted =
+            usize::try_from(open.remaining).map_or(CHUNK, |remaining| remaining.min(CHUNK));
+        self.chunk.resize(wanted.max(self.chunk.len()), 0);
+        let read = loop {
+            match open.file.read(&mut self.chunk[..wanted]) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(source) => {
+                    let path = open.path.clone();
+                    return Err(Error::Read { path, source });
+                }
+                Ok(read) => break read,
+            }
+        };
+        if read == 0 {
+            let path = open.path.clone();
+            return Err(Error::Changed { path });
+        }
+        Request::Data(&self.chunk[..read]).encode(out)?;
+        open.remaining -= read as u64;
+        if open.remaining == 0 {
+            self.open = None;
+        }
+        Ok(())
+    }
+}
+
+/// An item's directory, then its name.
+fn place(item: &Item) -> (&[u8], &[u8]) {
+    let slash = item.to.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+    item.to.split_at(slash)
+}
+
+/// Opens a regular file, and says how long it is right now. Never waits for a FIFO that took its place.
+fn open(path: &Path) -> std::io::Result<(File, u64)> {
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
+        options.custom_flags(flags.bits().cast_signed());
+    }
+    let file = options.open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::NotFound,
+            "is no file any more",
+        ));
+    }
+    Ok((file, metadata.len()))
+}
+
+fn time(time: SystemTime) -> Time {
+    let (seconds, nanos) = match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => (i128::from(after.as_secs()), after.subsec_nanos()),
+        Err(before) => {
+            let before = before.duration();
+            match before.subsec_nanos() {
+                0 => (-i128::from(before.as_secs()), 0),
+                nanos => (-i128::from(before.as_secs()) - 1, 1_000_000_000 - nanos),
+            }
+        }
+    };
+    Time {
+        seconds: i64::try_from(seconds).unwrap_or(0),
+        nanos,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn times_before_1970_are_kept_to_the_nanosecond() {
+        let seconds_nanos = |at: SystemTime| (time(at).seconds, time(at).nanos);
+        assert_eq!(seconds_nanos(UNIX_EPOCH + Duration::new(5, 7)), (5, 7));
+        assert_eq!(seconds_nanos(UNIX_EPOCH - Duration::new(5, 0)), (-5, 0));
+        assert_eq!(
+            seconds_nanos(UNIX_EPOCH - Duration::new(5, 1)),
+            (-6, 999_999_999)
+        );
+    }
+}

@@ -1,0 +1,96 @@
+//! What can go wrong between host and helper, and whether to try again.
+
+use super::protocol::{Code, Malformed};
+use std::io;
+use std::path::PathBuf;
+
+/// Why an operation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The connection is over: the helper, its exec or its container ended. The link is of no use any more.
+    #[error("the connection to the helper in the container broke: {0}")]
+    Connection(#[from] io::Error),
+    /// What answered is not a helper; mostly the engine's words on why it could not start one.
+    #[error("the helper did not start in the container: {text}")]
+    NotAHelper {
+        /// What came instead of an answer.
+        text: String,
+    },
+    /// Another version's helper answered.
+    #[error(
+        "the helper in the container speaks version {theirs} of the protocol, this tool version {ours}"
+    )]
+    Version {
+        /// The helper's version.
+        theirs: u32,
+        /// Our version.
+        ours: u32,
+    },
+    /// The helper said something that makes no sense, or what we had to say is too long for one frame.
+    #[error("the helper in the container and this tool do not understand each other")]
+    Malformed,
+    /// An earlier operation on this link was broken off half-way: only a new link helps.
+    #[error("an earlier exchange with the helper in the container was broken off")]
+    OutOfStep,
+    /// A file of the host cannot be read. Nothing was changed in the container.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file of the host became shorter while it was read. Nothing was changed in the container.
+    #[error("`{}` changed while it was read", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The helper refused.
+    #[error("{}", refusal(.path, .text))]
+    Refused {
+        /// What kind of refusal.
+        code: Code,
+        /// The kernel's number; 0 when it was not the kernel.
+        errno: u32,
+        /// A part of the batch is in force all the same.
+        partly: bool,
+        /// The path in the container, or empty.
+        path: Vec<u8>,
+        /// The reason in words.
+        text: String,
+    },
+}
+
+impl Error {
+    /// Whether the same batch, looked at anew, may well succeed: the disk moved under our hands.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Changed { .. } => true,
+            Self::Read { source, .. } => source.kind() == io::ErrorKind::NotFound,
+            _ => false,
+        }
+    }
+
+    /// The helper's reason, if it was the helper that refused.
+    pub fn code(&self) -> Option<Code> {
+        match self {
+            Self::Refused { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+}
+
+impl From<Malformed> for Error {
+    fn from(_: Malformed) -> Self {
+        Self::Malformed
+    }
+}
+
+fn refusal(path: &[u8], text: &str) -> String {
+    if path.is_empty() {
+        text.to_owned()
+    } else {
+        format!("`{}`: {text}", String::from_utf8_lossy(path))
+    }
+}

@@ -1,0 +1,132 @@
+//! The helper's own directory: which directories may hold temporary names, and content on its way into an existing inode.
+//! Without it (the directory was removed, or is read-only by now) batches work all the same; only a killed helper then leaves
+//! its temporary names.
+
+use crate::{path, wire};
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+const JOURNAL: &str = "journal-";
+const CONTENT: &str = "content-";
+
+/// The journal of this helper.
+pub struct Journal {
+    home: PathBuf,
+    file: Option<OwnedFd>,
+    noted: bool,
+}
+
+impl Journal {
+    /// Begins this helper's journal in `home`, after cleaning up behind helpers that left theirs there and are gone.
+    pub fn begin(home: &Path) -> Self {
+        clean_up_after_the_dead(home);
+        let own = home.join(format!("{JOURNAL}{}", std::process::id()));
+        let flags =
+            OFlags::CREATE | OFlags::TRUNC | OFlags::WRONLY | OFlags::APPEND | OFlags::CLOEXEC;
+        Self {
+            home: home.to_owned(),
+            file: rustix::fs::open(own, flags, Mode::from_raw_mode(0o600)).ok(),
+            noted: false,
+        }
+    }
+
+    /// A temporary name is about to be made in this directory.
+    pub fn note(&mut self, directory: &[u8]) {
+        if let Some(file) = &self.file {
+            let line = [directory, b"\0"].concat();
+            self.noted = wire::write_all(file, &line).is_ok() || self.noted;
+        }
+    }
+
+    /// No temporary name is left anywhere.
+    pub fn clear(&mut self) {
+        if let Some(file) = &self.file
+            && self.noted
+        {
+            let _ = rustix::fs::ftruncate(file, 0);
+            self.noted = false;
+        }
+    }
+
+    /// The helper leaves for good.
+    pub fn end(self) {
+        drop(std::fs::remove_file(
+            self.home.join(format!("{JOURNAL}{}", std::process::id())),
+        ));
+    }
+
+    fn content(&self, number: u32) -> PathBuf {
+        self.home
+            .join(format!("{CONTENT}{}-{number}", std::process::id()))
+    }
+
+    pub fn create_content(&self, number: u32) -> Result<File, Errno> {
+        let flags =
+            OFlags::CREATE | OFlags::TRUNC | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        rustix::fs::open(self.content(number), flags, Mode::from_raw_mode(0o600)).map(File::from)
+    }
+
+    pub fn open_content(&self, number: u32) -> Result<File, Errno> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        rustix::fs::open(self.content(number), flags, Mode::empty()).map(File::from)
+    }
+
+    pub fn remove_content(&self, number: u32) {
+        drop(std::fs::remove_file(self.content(number)));
+    }
+}
+
+/// Removes what helpers that were killed in the middle of a batch left behind.
+fn clean_up_after_the_dead(home: &Path) {
+    let Ok(entries) = std::fs::read_dir(home) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else { continue };
+        let is_dead = |pid: &str| {
+            pid.parse()
+                .is_ok_and(|pid: u32| pid == std::process::id() || !lives(pid))
+        };
+        if let Some(pid) = name.strip_prefix(JOURNAL).filter(|pid| is_dead(pid)) {
+            let directories = std::fs::read(entry.path()).unwrap_or_default();
+            for directory in directories
+                .split(|byte| *byte == 0)
+                .filter(|path| !path.is_empty())
+            {
+                remove_temporary_names(directory, pid);
+            }
+            drop(std::fs::remove_file(entry.path()));
+        } else if let Some(rest) = name.strip_prefix(CONTENT)
+            && rest.split('-').next().is_some_and(is_dead)
+        {
+            drop(std::fs::remove_file(entry.path()));
+        }
+    }
+}
+
+fn lives(pid: u32) -> bool {
+    Path::new(&format!("/proc/{pid}")).exists()
+}
+
+fn remove_temporary_names(directory: &[u8], pid: &str) {
+    let own = [path::TEMPORARY, pid.as_bytes(), b"-"].concat();
+    let Ok(entries) = std::fs::read_dir(Path::new(std::ffi::OsStr::from_bytes(directory))) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        if !name.as_bytes().starts_with(&own) || !path::is_temporary(name.as_bytes()) {
+            continue;
+        }
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            drop(std::fs::remove_dir_all(entry.path()));
+        } else {
+            let _ = rustix::fs::unlinkat(CWD, entry.path(), rustix::fs::AtFlags::empty());
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! `init`: keeps the container's real process as its child, as process 1 or below the engine's own init, and restarts it on
+//! request. Forwards signals, reaps orphans, ends as its child ends. Knows nothing of files and updates.
+//!
+//! A restart ends everything that descends from here: the process's group gets the signal and the grace, the rest is killed,
+//! as the kernel would do with all of a container when its first process ends. What `docker exec` started is no descendant.
+
+use crate::control;
+use crate::failure::{self, Failure};
+use crate::protocol::{Reply, Request};
+use crate::run;
+use crate::signals::{self, Signals};
+use crate::tree;
+use crate::wire::{Hangup, Input, Output};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+/// How often a stopping group is looked at when no signal tells of a change: its members may be others' children.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long to wait for killed processes to be gone before the new one starts all the same.
+const LINGER: Duration = Duration::from_secs(2);
+/// Connections beyond this number are turned away.
+const MOST_CLIENTS: usize = 16;
+
+/// Runs `argv` until it ends by itself.
+pub fn init(argv: &[OsString]) -> ExitCode {
+    let signals = match Signals::all() {
+        Ok(signals) => signals,
+        Err(errno) => {
+            eprintln!("liveupdate-helper: cannot watch for signals: {errno}");
+            return ExitCode::from(125);
+        }
+    };
+    // As process 1 orphans come here anyway; below another init only so.
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    let mut init = Init {
+        argv,
+        signals,
+        // Without it this is a plain init.
+        listener: control::home().and_then(|home| control::listen(&home)).ok(),
+        clients: Vec::new(),
+        process: None,
+        code: 0,
+        stopping: None,
+    };
+    if let Err(error) = init.start() {
+        eprintln!("{}", init.cannot_start(&error));
+    }
+    init.keep();
+    init.kill_the_rest();
+    ExitCode::from(u8::try_from(init.code).unwrap_or(u8::MAX))
+}
+
+/// A connection: holds us, and may ask for a restart.
+struct Client {
+    input: Input<OwnedFd>,
+    output: Output<OwnedFd>,
+    /// It asked for a restart and has no answer yet.
+    waits: bool,
+}
+
+impl Client {
+    fn new(stream: UnixStream) -> std::io::Result<Self> {
+        Ok(Self {
+            output: Output::new(OwnedFd::from(stream.try_clone()?)),
+            input: Input::new(OwnedFd::from(stream)),
+            waits: false,
+        })
+    }
+}
+
+/// A restart under way.
+struct Stopping {
+    since: Instant,
+    deadline: Instant,
+    signal: u32,
+    group: i32,
+    killed: bool,
+    /// A signal from outside asked everything to end: so do not start again.
+    leaving: bool,
+}
+
+struct Init<'a> {
+    argv: &'a [OsString],
+    signals: Signals,
+    listener: Option<UnixListener>,
+    clients: Vec<Client>,
+    /// The child, while it lives.
+    process: Option<i32>,
+    /// How the last child ended.
+    code: u32,
+    stopping: Option<Stopping>,
+}
+
+impl Init<'_> {
+    /// The loop: ends when the child has ended and nobody is about to start it again.
+    fn keep(&mut self) {
+        while self.process.is_some() || self.stopping.is_some() || !self.clients.is_empty() {
+            self.wait();
+            while let Some(signal) = self.signals.next() {
+                if signal != signals::CHILD {
+                    self.forward(signal);
+                }
+            }
+            self.reap();
+            self.stop();
+        }
+    }
+
+    fn wait(&mut self) {
+        let mut descriptors = vec![PollFd::new(&self.signals, PollFlags::IN)];
+        descriptors.extend(
+            self.clients
+                .iter()
+                .map(|client| PollFd::from_borrowed_fd(client.input.fd(), PollFlags::IN)),
+        );
+        if let Some(listener) = &self.listener {
+            descriptors.push(PollFd::new(listener, PollFlags::IN));
+        }
+        let timeout = self.stopping.as_ref().map(|stopping| {
+            let left = stopping
+                .deadline
+                .saturating_duration_since(Instant::now())
+                .min(LOOK);
+            Timespec::try_from(left).unwrap_or(Timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            })
+        });
+        if poll(&mut descriptors, timeout.as_ref()).is_err() {
+            return;
+        }
+        let ready: Vec<bool> = descriptors[1..]
+            .iter()
+            .map(|fd| !fd.revents().is_empty())
+            .collect();
+        let clients = std::mem::take(&mut self.clients);
+        let calls = ready.get(clients.len()).is_some_and(|calls| *calls);
+        for (mut client, ready) in clients.into_iter().zip(ready) {
+            if !ready || self.hear(&mut client).is_ok() {
+                self.clients.push(client);
+            }
+        }
+        if calls {
+            self.accept();
+        }
+    }
+
+    fn accept(&mut self) {
+        let Some(Ok((stream, _))) = self.listener.as_ref().map(UnixListener::accept) else {
+            return;
+        };
+        if self.clients.len() < MOST_CLIENTS
+            && control::is_trusted(&stream)
+            && let Ok(client) = Client::new(stream)
+        {
+            self.clients.push(client);
+        }
+    }
+
+    fn hear(&mut self, client: &mut Client) -> Result<(), Hangup> {
+        client.input.read()?;
+        while let Some((kind, fields)) = client.input.next()? {
+            let Request::Restart { signal, grace_ms } = Request::decode(kind, fields)? else {
+                return Err(Hangup);
+            };
+            client.waits = true;
+            self.begin_stop(signal, grace_ms);
+        }
+        Ok(())
+    }
+
+    fn begin_stop(&mut self, signal: u32, grace_ms: u64) {
+        if self.stopping.is_some() {
+            return;
+        }
+        let now = Instant::now();
+        // A grace that does not fit is as good as for ever.
+        let deadline = now
+            .checked_add(Duration::from_millis(grace_ms))
+            .unwrap_or(now + Duration::from_secs(86_400));
+        let group = self.process.unwrap_or_default();
+        if let Some(process) = self.process {
+            let _ = signals::send(-process, signal);
+            // A stopped process hears nothing.
+            let _ = signals::send(-process, signals::CONT);
+        }
+        self.stopping = Some(Stopping {
+            since: now,
+            deadline,
+            signal,
+            group,
+            killed: false,
+            leaving: false,
+        });
+    }
+
+    /// Takes the restart under way a step further.
+    fn stop(&mut self) {
+        let Some(stopping) = &mut self.stopping else {
+            return;
+        };
+        if stopping.group != 0 && signals::group_lives(stopping.group) {
+            if Instant::now() < stopping.deadline {
+                return;
+            }
+            if !stopping.killed {
+                stopping.killed = true;
+                stopping.deadline = Instant::now() + LINGER;
+                let _ = signals::send(-stopping.group, signals::KILL);
+                return;
+            }
+        }
+        self.kill_the_rest();
+        let Some(stopping) = self.stopping.take() else {
+            return;
+        };
+        if stopping.leaving {
+            self.clients.clear();
+            return;
+        }
+        let started = self.start();
+        let text;
+        let failure;
+        let reply = match &started {
+            Ok(pid) => Reply::Restarted {
+                pid: pid.unsigned_abs(),
+                micros: u64::try_from(stopping.since.elapsed().as_micros()).unwrap_or(u64::MAX),
+                killed: stopping.killed,
+            },
+            Err(error) => {
+                text = self.cannot_start(error);
+                failure = Failure {
+                    text,
+                    ..Failure::system(failure::errno(error), b"")
+                };
+                failure.reply()
+            }
+        };
+        self.clients.retain_mut(|client| {
+            !std::mem::take(&mut client.waits) || client.output.send(&reply).is_ok()
+        });
+    }
+
+    /// Passes a signal on to the child, as if it were the first process itself.
+    fn forward(&mut self, signal: u32) {
+        if let Some(process) = self.process {
+            let _ = signals::send(process, signal);
+        }
+        let ends = matches!(signal, signals::TERM | signals::INT | signals::QUIT);
+        match &mut self.stopping {
+            Some(stopping) => stopping.leaving |= ends || signal == stopping.signal,
+            // Held without a child: nothing is left that could end by itself.
+            None if self.process.is_none() && ends => self.clients.clear(),
+            None => {}
+        }
+    }
+
+    fn reap(&mut self) {
+        for (pid, code) in run::reap() {
+            if self.process == Some(pid) {
+                self.process = None;
+                self.code = code;
+            }
+        }
+    }
+
+    /// Starts the child, in a session of its own; on a terminal in our session, as its foreground group.
+    fn start(&mut self) -> std::io::Result<i32> {
+        let Some((program, arguments)) = self.argv.split_first() else {
+            return Err(std::io::ErrorKind::InvalidInput.into());
+        };
+        let mut command = Command::new(program);
+        command.args(arguments);
+        let terminal = rustix::termios::isatty(rustix::stdio::stdin());
+        signals::before_exec(&mut command, move || {
+            if terminal {
+                let own = rustix::process::getpid();
+                rustix::process::setpgid(None, None)?;
+                // Our signals are still held back here, and with them the stop for doing this from the background.
+                // A terminal that is not the controlling one has no foreground to be in.
+                let _ = rustix::termios::tcsetpgrp(rustix::stdio::stdin(), own);
+            } else {
+                rustix::process::setsid()?;
+            }
+            signals::let_all_through();
+            Ok(())
+        });
+        match command.spawn() {
+            Ok(child) => {
+                let pid = child.id().cast_signed();
+                self.process = Some(pid);
+                Ok(pid)
+            }
+            Err(error) => {
+                let not_found = error.kind() == std::io::ErrorKind::NotFound;
+                self.code = if not_found { 127 } else { 126 };
+                Err(error)
+            }
+        }
+    }
+
+    fn cannot_start(&self, error: &std::io::Error) -> String {
+        let program = self
+            .argv
+            .first()
+            .map(|program| program.to_string_lossy())
+            .unwrap_or_default();
+        format!(
+            "cannot start `{program}`: {}",
+            failure::words(failure::errno(error))
+        )
+    }
+
+    /// Kills every descendant that is left, also those that left the group.
+    fn kill_the_rest(&mut self) {
+        let own = std::process::id().cast_signed();
+        let patience = Instant::now() + LINGER;
+        loop {
+            let rest = tree::descendants(own);
+            if rest.is_empty() || Instant::now() >= patience {
+                return;
+            }
+            for pid in rest {
+                let _ = signals::send(pid, signals::KILL);
+            }
+            let mut descriptors = [PollFd::new(&self.signals, PollFlags::IN)];
+            let _ = poll(
+                &mut descriptors,
+                Some(&Timespec {
+                    tv_sec: 0,
+                    tv_nsec: 1_000_000,
+                }),
+            );
+            // Only children's ends are of interest now, but an order to leave must not get lost.
+            while let Some(signal) = self.signals.next() {
+                if signal != signals::CHILD {
+                    self.forward(signal);
+                }
+            }
+            self.reap();
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! Runs one command as `docker exec` would, and sends what it writes. When time is up, when it is cancelled or when the host
+//! is gone, the command's whole process tree ends.
+
+use crate::failure::{self, Failure};
+use crate::protocol::{Code, Reply, Request, Stream};
+use crate::signals::{self, Signals};
+use crate::tree;
+use crate::user::{self, User};
+use crate::wire::{Hangup, Input, Output};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, WaitOptions, WaitStatus};
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a command may take to end after SIGTERM, before it is killed.
+const GRACE: Duration = Duration::from_millis(500);
+const READ: usize = 32 * 1024;
+
+/// A command to run, free of the frame it came in.
+pub struct Order {
+    argv: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+    directory: OsString,
+    user: String,
+    timeout: Option<Duration>,
+}
+
+impl Order {
+    /// `None` when the request is no [`Request::Run`].
+    pub fn new(request: &Request) -> Option<Self> {
+        let Request::Run {
+            argv,
+            environment,
+            directory,
+            user,
+            timeout_ms,
+        } = request
+        else {
+            return None;
+        };
+        let text = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+        Some(Self {
+            argv: argv.iter().map(|word| text(word)).collect(),
+            environment: environment
+                .iter()
+                .filter_map(|pair| {
+                    let equals = pair.iter().position(|byte| *byte == b'=')?;
+                    Some((text(&pair[..equals]), text(&pair[equals + 1..])))
+                })
+                .collect(),
+            directory: text(directory),
+            user: String::from_utf8_lossy(user).into_owned(),
+            timeout: (*timeout_ms > 0).then(|| Duration::from_millis(*timeout_ms)),
+        })
+    }
+
+    /// Runs it to its end. Fails only when nobody listens any more.
+    pub fn run<I: AsFd, O: AsFd>(
+        &self,
+        input: &mut Input<I>,
+        output: &mut Output<O>,
+        signals: &Signals,
+    ) -> Result<(), Hangup> {
+        let mut command = match self.command() {
+            Ok(command) => command,
+            Err(failure) => return output.send(&failure.reply()),
+        };
+        match command.spawn() {
+            Ok(child) => Running::new(child, self.timeout).follow(input, output, signals),
+            Err(error) => {
+                // The codes and the place of the text are those of a shell and of `docker exec`.
+                let not_found = error.kind() == std::io::ErrorKind::NotFound;
+                let program = self.argv[0].to_string_lossy();
+                let text = format!(
+                    "exec: `{program}`: {}\n",
+                    failure::words(failure::errno(&error))
+                );
+                output.add(&Reply::Output {
+                    stream: Stream::Stderr,
+                    bytes: text.as_bytes(),
+                })?;
+                output.send(&Reply::Ended {
+                    code: if not_found { 127 } else { 126 },
+                    timed_out: false,
+                })
+            }
+        }
+    }
+
+    fn command(&self) -> Result<Command, Failure> {
+        let Some((program, arguments)) = self.argv.split_first() else {
+            return Err(Failure::new(Code::Protocol, b"", "no program to run"));
+        };
+        let directory = if self.directory.is_empty() {
+            Path::new("/")
+        } else {
+            Path::new(&self.directory)
+        };
+        if let Err(error) = std::fs::read_dir(directory).map(drop)
+            && error.kind() != std::io::ErrorKind::PermissionDenied
+        {
+            let errno = failure::errno(&error);
+            return Err(Failure::system(errno, directory.as_os_str().as_bytes()));
+        }
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let user = self.user()?;
+        if let Some(user) = &user
+            && home_is_our_own()
+        {
+            command.env("HOME", OsStr::from_bytes(&user.home));
+        }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let directory = directory.to_owned();
+        signals::before_exec(&mut command, move || {
+            signals::let_all_through();
+            rustix::process::setsid()?;
+            rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+            if let Some(user) = &user {
+                become_user(user)?;
+            }
+            // As the user, who may be the only one with a right to go there.
+            rustix::process::chdir(&directory)?;
+            Ok(())
+        });
+        Ok(command)
+    }
+
+    fn user(&self) -> Result<Option<User>, Failure> {
+        if self.user.is_empty() {
+            return Ok(None);
+        }
+        let read = |path: &str| std::fs::read(path).unwrap_or_default();
+        user::find(&self.user, &read("/etc/passwd"), &read("/etc/group"))
+            .map(Some)
+            .map_err(|text| Failure::new(Code::User, b"", text))
+    }
+}
+
+/// The engine gives every exec the HOME of its user unless the container's environment names one: ours is then our own.
+fn home_is_our_own() -> bool {
+    let passwd = std::fs::read("/etc/passwd").unwrap_or_default();
+    let own = user::home(rustix::process::geteuid().as_raw(), &passwd);
+    match std::env::var_os("HOME") {
+        Some(home) => own.map_or(home == "/", |own| own == home.as_bytes()),
+        None => true,
+    }
+}
+
+/// Nothing but system calls: this runs between fork and exec.
+fn become_user(user: &User) -> std::io::Result<()> {
+    use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
+    if rustix::process::geteuid().is_root() {
+        // The numbers are read as they lie: `Gid` is a transparent u32.
+        let mut groups = [rustix::fs::Gid::ROOT; 64];
+        let count = user.groups.len().min(groups.len());
+        for (to, from) in groups.iter_mut().zip(&user.groups) {
+            *to = rustix::fs::Gid::from_raw(*from);
+        }
+        set_thread_groups(&groups[..count])?;
+    }
+    set_thread_gid(rustix::fs::Gid::from_raw(user.gid))?;
+    set_thread_uid(rustix::fs::Uid::from_raw(user.uid))?;
+    Ok(())
+}
+
+/// A command that runs.
+struct Running {
+    pid: i32,
+    stdout: Option<OwnedFd>,
+    stderr: Option<OwnedFd>,
+    /// When the next stage of its end is due.
+    deadline: Option<Instant>,
+    timed_out: bool,
+    /// Its tree when it was asked to end.
+    ending: Option<Vec<i32>>,
+    code: Option<u32>,
+}
+
+impl Running {
+    fn new(mut child: Child, timeout: Option<Duration>) -> Self {
+        Self {
+            pid: child.id().cast_signed(),
+            stdout: child.stdout.take().map(OwnedFd::from),
+            stderr: child.stderr.take().map(OwnedFd::from),
+            deadline: timeout.map(|timeout| Instant::now() + timeout),
+            timed_out: false,
+            ending: None,
+            code: None,
+        }
+    }
+
+    fn follow<I: AsFd, O: AsFd>(
+        mut self,
+        input: &mut Input<I>,
+        output: &mut Output<O>,
+        signals: &Signals,
+    ) -> Result<(), Hangup> {
+        // The tree ends even when nobody listens any more: that is noted, and answered at the end.
+        let mut listening = Ok(());
+        let mut buffer = vec![0; READ];
+        while self.code.is_none() {
+            let [hears, out, err] = self.wait(listening.is_ok().then(|| input.fd()), signals);
+            if hears && let Err(hangup) = self.hear(input) {
+                listening = Err(hangup);
+                self.end();
+            }
+            for (stream, ready) in [(Stream::Stdout, out), (Stream::Stderr, err)] {
+                if ready && self.forward(stream, &mut buffer, output).is_err() && listening.is_ok()
+                {
+                    listening = Err(Hangup);
+                    self.end();
+                }
+            }
+            while signals.next().is_some() {}
+            self.reap();
+            if self.code.is_none()
+                && self
+                    .deadline
+                    .is_some_and(|deadline| deadline <= Instant::now())
+            {
+                self.time_is_up();
+            }
+        }
+        if let Some(tree) = self.ending.take() {
+            self.kill(&tree);
+        }
+        listening?;
+        self.drain(&mut buffer, output)?;
+        output.send(&Reply::Ended {
+            code: self.code.unwrap_or_default(),
+            timed_out: self.timed_out,
+        })
+    }
+
+    /// Waits until something happened: the host spoke, output came, output came, or neither (a child ended, or time is up).
+    fn wait(&self, input: Option<std::os::fd::BorrowedFd>, signals: &Signals) -> [bool; 3] {
+        let timeout = self.deadline.map(|deadline| {
+            let left = deadline.saturating_duration_since(Instant::now());
+            Timespec::try_from(left).unwrap_or(Timespec {
+                tv_sec: 3600,
+                tv_nsec: 0,
+            })
+        });
+        let mut descriptors = vec![PollFd::new(signals, PollFlags::IN)];
+        let streams = [
+            input,
+            self.stdout.as_ref().map(AsFd::as_fd),
+            self.stderr.as_ref().map(AsFd::as_fd),
+        ];
+        let streams = streams.map(|stream| {
+            stream.map(|stream| {
+                descriptors.push(PollFd::from_borrowed_fd(stream, PollFlags::IN));
+                descriptors.len() - 1
+            })
+        });
+        if poll(&mut descriptors, timeout.as_ref()).is_err() {
+            return [false; 3];
+        }
+        streams.map(|index| index.is_some_and(|index| !descriptors[index].revents().is_empty()))
+    }
+
+    /// While a command runs the host has only one thing to say.
+    fn hear<I: AsFd>(&mut self, input: &mut Input<I>) -> Result<(), Hangup> {
+        input.read()?;
+        while let Some((kind, fields)) = input.next()? {
+            match Request::decode(kind, fields)? {
+                Request::Cancel => self.end(),
+                _ => return Err(Hangup),
+            }
+        }
+        Ok(())
+    }
+
+    fn forward<O: AsFd>(
+        &mut self,
+        stream: Stream,
+        buffer: &mut [u8],
+        output: &mut Output<O>,
+    ) -> Result<bool, Hangup> {
+        let from = match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        };
+        let Some(fd) = from else { return Ok(false) };
+        match rustix::io::read(&*fd, &mut *buffer) {
+            Ok(0) => {
+                *from = None;
+                Ok(false)
+            }
+            Ok(read) => output
+                .send(&Reply::Output {
+                    stream,
+                    bytes: &buffer[..read],
+                })
+                .map(|()| true),
+            Err(rustix::io::Errno::INTR) => Ok(true),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// What the command wrote last. A child that it left in the background may hold the pipes: nobody waits for that one.
+    fn drain<O: AsFd>(&mut self, buffer: &mut [u8], output: &mut Output<O>) -> Result<(), Hangup> {
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            let from = match stream {
+                Stream::Stdout => &self.stdout,
+                Stream::Stderr => &self.stderr,
+            };
+            if let Some(fd) = from {
+                let _ = rustix::io::ioctl_fionbio(fd, true);
+            }
+            while self.forward(stream, buffer, output)? {}
+        }
+        Ok(())
+    }
+
+    fn reap(&mut self) {
+        for (pid, code) in reap() {
+            if pid == self.pid {
+                self.code = Some(code);
+            }
+        }
+    }
+
+    fn time_is_up(&mut self) {
+        match self.ending.take() {
+            None => {
+                self.timed_out = true;
+                self.end();
+            }
+            Some(tree) => {
+                self.kill(&tree);
+                self.ending = Some(tree);
+                self.deadline = Some(Instant::now() + GRACE);
+            }
+        }
+    }
+
+    /// Asks the command to end.
+    fn end(&mut self) {
+        if self.ending.is_none() {
+            self.ending = Some(tree::descendants(self.pid));
+            let _ = signals::send(-self.pid, signals::TERM);
+            let _ = signals::send(-self.pid, signals::CONT);
+            self.deadline = Some(Instant::now() + GRACE);
+        }
+    }
+
+    /// Kills what is left: its group, what descended from it when it was asked to end, and what did since.
+    fn kill(&self, tree: &[i32]) {
+        if self.code.is_none() {
+            let _ = signals::send(-self.pid, signals::KILL);
+        }
+        // Whoever forked in the meantime is found by the next look; a few looks see the end of any tree that is not a bomb.
+        for _ in 0..16 {
+            let mut left = tree::descendants(self.pid);
+            for pid in tree {
+                left.extend(tree::descendants(*pid));
+                left.push(*pid);
+            }
+            left.retain(|pid| *pid != self.pid && tree::lives(*pid));
+            if left.is_empty() {
+                return;
+            }
+            for pid in left {
+                let _ = signals::send(pid, signals::KILL);
+            }
+        }
+    }
+}
+
+/// Reaps every child that has ended, and says how as a shell would.
+pub fn reap() -> Vec<(i32, u32)> {
+    let mut ended = Vec::new();
+    while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
+        ended.push((Pid::as_raw(Some(pid)), code(status)));
+    }
+    ended
+}
+
+fn code(status: WaitStatus) -> u32 {
+    let code = status
+        .exit_status()
+        .or_else(|| status.terminating_signal().map(|signal| 128 + signal));
+    code.unwrap_or_default().unsigned_abs()
+}

@@ -1,0 +1,258 @@
+//! `serve`: answers the host's requests on standard input and output until it says bye or is gone.
+
+use crate::batch::{Batch, Journal};
+use crate::control::{self, Supervisor};
+use crate::failure::Failure;
+use crate::hashes;
+use crate::protocol::{Code, Reply, Request, VERSION};
+use crate::run::{self, Order};
+use crate::signals::{self, Signals};
+use crate::wire::{Hangup, Input, Output};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::Mode;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// What lasts as long as the connection.
+struct Session {
+    home: PathBuf,
+    journal: Journal,
+    supervisor: Option<Supervisor>,
+    signals: Signals,
+}
+
+/// Serves until the host is done. The exit code is 0 then, and 1 when the helper cannot work here.
+pub fn serve() -> ExitCode {
+    match Session::begin() {
+        Ok((session, own)) => {
+            let mut input = Input::new(rustix::stdio::stdin());
+            let mut output = Output::new(rustix::stdio::stdout());
+            let ended = session.answer_all(&mut input, &mut output, &own);
+            if let Ok(Bye) = ended {
+                drop(output.send(&Reply::Done));
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("liveupdate-helper: cannot begin: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The host said that it is done.
+struct Bye;
+
+impl Session {
+    fn begin() -> std::io::Result<(Self, PathBuf)> {
+        let (own, home) = (std::env::current_exe()?, control::home()?);
+        let signals = Signals::only(signals::CHILD)?;
+        // Modes are given exactly.
+        rustix::process::umask(Mode::empty());
+        // What a command leaves behind is found and reaped here.
+        let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+        let session = Self {
+            journal: Journal::begin(&home),
+            home,
+            supervisor: None,
+            signals,
+        };
+        Ok((session, own))
+    }
+
+    /// Answers, and at the end removes what is the helper's own: its journal, its executable, and the directory unless a
+    /// supervisor or another helper lives there.
+    fn answer_all<I: AsFd, O: AsFd>(
+        mut self,
+        input: &mut Input<I>,
+        output: &mut Output<O>,
+        own: &Path,
+    ) -> Result<Bye, Hangup> {
+        let ended = loop {
+            if let Err(hangup) = self.next_frame(input) {
+                break Err(hangup);
+            }
+            match self.answer(input, output) {
+                Ok(None) => {}
+                Ok(Some(bye)) => break Ok(bye),
+                Err(hangup) => break Err(hangup),
+            }
+        };
+        self.journal.end();
+        drop(std::fs::remove_file(own));
+        drop(std::fs::remove_dir(&self.home));
+        ended
+    }
+
+    /// Waits for the next frame, and meanwhile reaps what commands left behind.
+    fn next_frame<I: AsFd>(&self, input: &mut Input<I>) -> Result<(), Hangup> {
+        while !input.has_frame()? {
+            let fd = input.fd();
+            let mut descriptors = [
+                PollFd::from_borrowed_fd(fd, PollFlags::IN),
+                PollFd::new(&self.signals, PollFlags::IN),
+            ];
+            // A failing poll is as good as one that says "read".
+            let said_nothing =
+                poll(&mut descriptors, None).is_ok() && descriptors[0].revents().is_empty();
+            if !descriptors[1].revents().is_empty() {
+                while self.signals.next().is_some() {}
+                run::reap();
+            }
+            if !said_nothing {
+                input.read()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn answer<I: AsFd, O: AsFd>(
+        &mut self,
+        input: &mut Input<I>,
+        output: &mut Output<O>,
+    ) -> Result<Option<Bye>, Hangup> {
+        let Some((kind, fields)) = input.next()? else {
+            return Ok(None);
+        };
+        let Ok(request) = Request::decode(kind, fields) else {
+            let text = format!("a frame of kind {kind} makes no sense");
+            output.send(&Failure::new(Code::Protocol, b"", text).reply())?;
+            return Err(Hangup);
+        };
+        match request {
+            Request::Hello { version } => {
+                output.send(&Reply::Hello {
+                    version: VERSION,
+                    euid: rustix::process::geteuid().as_raw(),
+                    pid: std::process::id(),
+                })?;
+                if version != VERSION {
+                    return Err(Hangup);
+                }
+            }
+            Request::Bye => return Ok(Some(Bye)),
+            // It had ended before the host's word arrived.
+            Request::Cancel => {}
+            Request::Walk { path, content } => hashes::walk(path, content, &self.home, output)?,
+            Request::Look { path, content } => hashes::look(path, content, output).map(drop)?,
+            Request::End => output.send(&Reply::Done)?,
+            Request::Hold => {
+                if self.supervisor.is_none() {
+                    self.supervisor = Supervisor::hold(&self.home);
+                }
+                let held = self.supervisor.is_some();
+                output.send(&Reply::Held { held })?;
+            }
+            Request::Release => {
+                self.supervisor = None;
+                output.send(&Reply::Held { held: false })?;
+            }
+            Request::Restart { signal, grace_ms } => self.restart(signal, grace_ms, output)?,
+            ref request @ Request::Run { .. } => {
+                if let Some(order) = Order::new(request) {
+                    order.run(input, output, &self.signals)?;
+                }
+            }
+            Request::Begin => self.batch(input, output)?,
+            Request::Remove { .. }
+            | Request::Directory { .. }
+            | Request::File { .. }
+            | Request::Data(_)
+            | Request::Symlink { .. }
+            | Request::Commit
+            | Request::Abort => {
+                output.send(&Failure::new(Code::Protocol, b"", "no batch was begun").reply())?;
+                return Err(Hangup);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes a batch in, up to its commit, and answers once. After a failure the rest of the batch is read and let go.
+    fn batch<I: AsFd, O: AsFd>(
+        &mut self,
+        input: &mut Input<I>,
+        output: &mut Output<O>,
+    ) -> Result<(), Hangup> {
+        let mut batch = Batch::new(&mut self.journal);
+        loop {
+            let over = match input.next() {
+                Ok(Some((kind, fields))) => Request::decode(kind, fields).map_err(|_| Hangup),
+                Ok(None) => match input.read() {
+                    Ok(()) => continue,
+                    Err(hangup) => Err(hangup),
+                },
+                Err(hangup) => Err(hangup),
+            };
+            match over {
+                Ok(Request::Remove { path }) => batch.remove(path),
+                Ok(Request::Directory { path, mode }) => batch.directory(path, mode),
+                Ok(Request::File {
+                    path,
+                    mode,
+                    mtime,
+                    length,
+                    flags,
+                }) => batch.file(path, mode, mtime, length, flags),
+                Ok(Request::Data(bytes)) => batch.data(bytes),
+                Ok(Request::Symlink {
+                    path,
+                    target,
+                    mtime,
+                    flags,
+                }) => batch.symlink(path, target, mtime, flags),
+                Ok(Request::Commit) => {
+                    return match batch.commit() {
+                        Ok(applied) => output.send(&Reply::Applied {
+                            placed: applied.placed,
+                            removed: applied.removed,
+                            kept: applied.kept,
+                        }),
+                        Err(failure) => output.send(&failure.reply()),
+                    };
+                }
+                Ok(Request::Abort) => {
+                    batch.fail(Failure::new(Code::Aborted, b"", "the batch was given up"));
+                    return match batch.commit() {
+                        Ok(_) => Err(Hangup),
+                        Err(failure) => output.send(&failure.reply()),
+                    };
+                }
+                // The host is gone, or lost its way: what is staged must not stay.
+                Ok(_) | Err(_) => {
+                    batch.fail(Failure::new(Code::Aborted, b"", "the connection broke"));
+                    drop(batch.commit());
+                    return Err(Hangup);
+                }
+            }
+        }
+    }
+
+    fn restart<O: AsFd>(
+        &mut self,
+        signal: u32,
+        grace_ms: u64,
+        output: &mut Output<O>,
+    ) -> Result<(), Hangup> {
+        let held = self.supervisor.is_some();
+        if !held {
+            self.supervisor = Supervisor::hold(&self.home);
+        }
+        let answer = match &mut self.supervisor {
+            Some(supervisor) => supervisor.restart(signal, grace_ms, |reply| output.send(reply)),
+            None => Err(Failure::new(
+                Code::NoSupervisor,
+                b"",
+                "the container's process was not started under the helper",
+            )),
+        };
+        if !held || answer.is_err() {
+            self.supervisor = None;
+        }
+        match answer {
+            Ok(sent) => sent,
+            Err(failure) => output.send(&failure.reply()),
+        }
+    }
+}

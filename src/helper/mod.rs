@@ -1,0 +1,29 @@
+//! Speaks to a small executable inside a container: atomic updates, commands, hashes, process restarts, over one long
+//! connection. Knows nothing of the engine: a connection is any pair of byte streams, the container any Linux file system.
+
+pub mod protocol;
+
+mod batch;
+mod command;
+mod error;
+mod inventory;
+mod link;
+mod supervisor;
+
+pub use batch::{Applied, Batch, Content, Item};
+pub use command::{Command, Ended};
+pub use error::Error;
+pub use inventory::{Entry, Found, Wanted};
+pub use link::Link;
+pub use protocol::{Code, Kind, Stream};
+pub use supervisor::{Restarted, signal_number};
+
+include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+
+/// The executable for containers of that architecture, by the engine's name (`amd64`, `arm64`). `None` when this build has none.
+///
+/// It goes into a directory of its own, `/.liveupdate` unless that cannot be written, with mode 0755, and is started as root
+/// with the one argument `serve`. At its end it removes itself, and the directory when nothing else is in it.
+pub fn binary(architecture: &str) -> Option<&'static [u8]> {
+    embedded(architecture)
+}

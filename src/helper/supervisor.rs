@@ -1,0 +1,123 @@
+//! The container's process under the helper's `init`: hold it during an update, restart it.
+
+use super::command::millis;
+use super::error::Error;
+use super::link::{Link, unexpected};
+use super::protocol::{Reply, Request};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// A process that was restarted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restarted {
+    /// The new process's id in the container.
+    pub pid: u32,
+    /// From the signal to the new process.
+    pub took: Duration,
+    /// The old one ignored the signal for the whole grace, and was killed.
+    pub killed: bool,
+}
+
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
+    /// Says that an update begins: until [`Link::release`] (or the end of the helper) the container outlives its process.
+    /// Answers whether the container's process runs under the helper at all.
+    pub async fn hold(&mut self) -> Result<bool, Error> {
+        self.held(&Request::Hold).await
+    }
+
+    /// The update is over: a process that ended meanwhile and was not restarted now ends the container, with its code.
+    pub async fn release(&mut self) -> Result<(), Error> {
+        self.held(&Request::Release).await.map(drop)
+    }
+
+    /// Stops the container's process group with `signal` and starts the process again. After `grace` what is left is killed.
+    /// Fails with [`Code::NoSupervisor`](super::Code::NoSupervisor) when the process does not run under the helper.
+    pub async fn restart(&mut self, signal: u32, grace: Duration) -> Result<Restarted, Error> {
+        self.begin()?;
+        let grace_ms = millis(grace);
+        self.send(&Request::Restart { signal, grace_ms }).await?;
+        let answer = match self.incoming.next().await? {
+            Reply::Restarted {
+                pid,
+                micros,
+                killed,
+            } => Ok(Restarted {
+                pid,
+                took: Duration::from_micros(micros),
+                killed,
+            }),
+            other => Err(unexpected(other)),
+        };
+        self.end();
+        answer
+    }
+
+    async fn held(&mut self, request: &Request<'_>) -> Result<bool, Error> {
+        self.begin()?;
+        self.send(request).await?;
+        let answer = match self.incoming.next().await? {
+            Reply::Held { held } => Ok(held),
+            other => Err(unexpected(other)),
+        };
+        self.end();
+        answer
+    }
+}
+
+/// A signal's number on Linux, from what Docker and Compose accept: `SIGTERM`, `term`, `15`, `RTMIN+3`.
+pub fn signal_number(name: &str) -> Option<u32> {
+    const NAMES: [&str; 31] = [
+        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
+        "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
+        "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+    ];
+    const RTMIN: u32 = 34;
+    const RTMAX: u32 = 64;
+    let name = name.trim().to_ascii_uppercase();
+    let name = name.strip_prefix("SIG").unwrap_or(&name);
+    let number: u32 = if let Ok(number) = name.parse() {
+        number
+    } else if let Some(index) = NAMES.iter().position(|known| *known == name) {
+        u32::try_from(index).ok()? + 1
+    } else if let Some(offset) = name.strip_prefix("RTMIN") {
+        RTMIN.checked_add(distance(offset, '+')?)?
+    } else {
+        RTMAX.checked_sub(distance(name.strip_prefix("RTMAX")?, '-')?)?
+    };
+    (1..=RTMAX).contains(&number).then_some(number)
+}
+
+/// What stands after `RTMIN` or `RTMAX`.
+fn distance(offset: &str, sign: char) -> Option<u32> {
+    if offset.is_empty() {
+        return Some(0);
+    }
+    offset.strip_prefix(sign)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::signal_number;
+
+    #[test]
+    fn a_signal_is_known_by_every_name_that_compose_accepts() {
+        let known = [
+            "SIGTERM",
+            "term",
+            "15",
+            "SIGINT",
+            "USR2",
+            "RTMIN",
+            "SIGRTMIN+3",
+            "RTMAX-1",
+            "sys",
+        ];
+        let numbers = known.map(signal_number);
+        assert_eq!(numbers, [15, 15, 15, 2, 12, 34, 37, 63, 31].map(Some));
+        for unknown in [
+            "", "SIG", "NOPE", "0", "65", "RTMIN+x", "RTMIN3", "RTMAX-64",
+        ] {
+            assert_eq!(signal_number(unknown), None, "{unknown}");
+        }
+    }
+}

@@ -1,0 +1,489 @@
+//! Atomic updates: all or nothing, never half a file, owners, modes and links as they should be.
+
+use crate::place::{Place, bytes, is_root, put, until};
+use docker_liveupdate::helper::{Batch, Code, Content, Error, Item};
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+fn symlink_to(target: &str) -> Content {
+    Content::Symlink {
+        target: target.as_bytes().to_vec(),
+    }
+}
+
+#[tokio::test]
+async fn a_batch_puts_files_links_and_directories_with_the_hosts_modes_and_times() {
+    let place = Place::new();
+    let (mut link, _helper) = place.serve().await;
+    let (one, big) = (place.host("one", "1"), place.host("big", vec![b'x'; 300_000]));
+    let mut script = place.file(&one, "bin/run.sh");
+    script.mode = 0o4750;
+    let mut locked = place.item("bin", Content::Directory);
+    locked.mode = 0o700;
+    let applied = link
+        .apply(&put([
+            script,
+            place.file(&big, "deep/er/big"),
+            place.item("empty", Content::Directory),
+            locked,
+            place.item("link", symlink_to("../nowhere")),
+            place.file(&place.host("none", ""), "none"),
+        ]))
+        .await
+        .unwrap();
+    assert_eq!((applied.placed, applied.removed, applied.kept), (8, 0, 0));
+    let tree = place.tree().replace(&"x".repeat(300_000), "300,000 x");
+    insta::assert_snapshot!(tree, @r"
+    bin/ 700
+    bin/run.sh 4750 1
+    deep/ 755
+    deep/er/ 755
+    deep/er/big 644 300,000 x
+    empty/ 755
+    link -> ../nowhere
+    none 644 
+    ");
+    for name in ["bin/run.sh", "deep/er/big", "link", "none"] {
+        let metadata = fs::symlink_metadata(place.path("app").join(name)).unwrap();
+        assert_eq!((metadata.mtime(), metadata.mtime_nsec()), (1_700_000_000, 123_456_789), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_reader_sees_no_missing_and_no_short_file_over_10_000_overwrites() {
+    const LENGTH: usize = 20_000;
+    let place = Place::new();
+    let target = place.container("page", vec![b'a'; LENGTH]);
+    let (mut link, _helper) = place.serve().await;
+    let sources = ["a", "b"].map(|letter| place.host(letter, letter.repeat(LENGTH)));
+    let over = Arc::new(AtomicBool::new(false));
+    let reads = Arc::new(AtomicUsize::new(0));
+    let reader = std::thread::spawn({
+        let (over, reads) = (over.clone(), reads.clone());
+        move || {
+            let mut wrong = 0;
+            while !over.load(Ordering::Relaxed) {
+                let whole = fs::read(&target).is_ok_and(|content| {
+                    content.len() == LENGTH && content.iter().all(|byte| *byte == content[0])
+                });
+                wrong += usize::from(!whole);
+                reads.fetch_add(1, Ordering::Relaxed);
+            }
+            wrong
+        }
+    });
+    let batches = sources.map(|source| put([place.file(&source, "page")]));
+    for round in 0..10_000 {
+        link.apply(&batches[round % 2]).await.unwrap();
+    }
+    until("the reader has read often", || reads.load(Ordering::Relaxed) > 100).await;
+    over.store(true, Ordering::Relaxed);
+    assert_eq!(reader.join().unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_batch_that_cannot_be_staged_changes_nothing() {
+    let place = Place::new();
+    place.container("old", "old");
+    place.container("file", "a file");
+    let before = place.tree();
+    let (mut link, _helper) = place.serve().await;
+    let source = place.host("new", "new");
+    let batch = Batch {
+        remove: vec![place.target("old")],
+        put: vec![
+            place.file(&source, "a/first"),
+            place.item("b", Content::Directory),
+            place.item("c", symlink_to("x")),
+            // A file is no directory.
+            place.file(&source, "file/below"),
+        ],
+    };
+    let error = link.apply(&batch).await.unwrap_err();
+    assert_eq!(error.code(), Some(Code::System));
+    let text = error.to_string().replace(&*place.path("app").to_string_lossy(), "/app");
+    assert_eq!(text, "`/app/file`: not a directory");
+    assert_eq!(place.tree(), before);
+    // And the link is as good as before.
+    link.apply(&put([place.file(&source, "old")])).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_or_read_only_target_is_named_with_the_kernels_reason() {
+    let place = Place::new();
+    let (mut link, _helper) = place.serve().await;
+    let mut item = place.file(&place.host("new", "new"), "x");
+    item.to = b"/proc/sys/new/file".to_vec();
+    let error = link.apply(&put([place.file(&place.host("a", "a"), "a"), item])).await.unwrap_err();
+    assert!(error.to_string().starts_with("`/proc/sys/new`: "), "{error}");
+    assert_eq!(place.tree(), "");
+}
+
+#[tokio::test]
+async fn a_replaced_file_keeps_its_owner_and_a_new_one_gets_its_directorys() {
+    let place = Place::new();
+    let replaced = place.container("replaced", "old");
+    let directory = place.path("app");
+    let (theirs, directorys) = if is_root() { ((1234, 2345), (3456, 4567)) } else { (own(), own()) };
+    chown(&replaced, Some(theirs.0), Some(theirs.1)).unwrap();
+    chown(&directory, Some(directorys.0), Some(directorys.1)).unwrap();
+    let (mut link, _helper) = place.serve().await;
+    let source = place.host("new", "new");
+    let mut setuid = place.file(&source, "replaced");
+    setuid.mode = 0o4755;
+    link.apply(&put([
+        setuid,
+        place.file(&source, "new"),
+        place.file(&source, "fresh/deep/new"),
+        place.item("link", symlink_to("new")),
+    ]))
+    .await
+    .unwrap();
+    let owner = |name: &str| {
+        let metadata = fs::symlink_metadata(directory.join(name)).unwrap();
+        (metadata.uid(), metadata.gid())
+    };
+    assert_eq!(owner("replaced"), theirs);
+    assert_eq!(fs::metadata(&replaced).unwrap().mode() & 0o7777, 0o4755);
+    for name in ["new", "fresh", "fresh/deep", "fresh/deep/new", "link"] {
+        assert_eq!(owner(name), directorys, "{name}");
+    }
+}
+
+fn own() -> (u32, u32) {
+    (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())
+}
+
+#[tokio::test]
+async fn an_existing_directory_keeps_owner_and_mode() {
+    let place = Place::new();
+    fs::create_dir(place.path("app/d")).unwrap();
+    fs::set_permissions(place.path("app/d"), fs::Permissions::from_mode(0o2711)).unwrap();
+    let (mut link, _helper) = place.serve().await;
+    let source = place.host("f", "f");
+    link.apply(&put([place.item("d", Content::Directory), place.file(&source, "d/sub/f")])).await.unwrap();
+    // What is made in a directory with the set-group-ID bit inherits it, as from any program.
+    insta::assert_snapshot!(place.tree(), @r"
+    d/ 2711
+    d/sub/ 2755
+    d/sub/f 644 f
+    ");
+}
+
+#[tokio::test]
+async fn in_place_keeps_the_inode_and_shortens_the_file() {
+    let place = Place::new();
+    let target = place.container("conf", "a long old text");
+    let hard_link = place.path("hard");
+    fs::hard_link(&target, &hard_link).unwrap();
+    let inode = fs::metadata(&target).unwrap().ino();
+    let (mut link, _helper) = place.serve().await;
+    let in_place = |name: &str| {
+        place.item(
+            name,
+            Content::File {
+                from: place.path("host/conf"),
+                in_place: true,
+            },
+        )
+    };
+    place.host("conf", "new");
+    let mut item = in_place("conf");
+    item.mode = 0o600;
+    link.apply(&put([item, in_place("other")])).await.unwrap();
+    let metadata = fs::metadata(&target).unwrap();
+    assert_eq!((metadata.ino(), metadata.mtime()), (inode, 1_700_000_000));
+    assert_eq!(fs::read_to_string(&hard_link).unwrap(), "new");
+    assert_eq!(place.tree(), "conf 600 new\nother 644 new");
+}
+
+#[tokio::test]
+async fn a_removed_directory_keeps_what_only_the_container_has() {
+    let place = Place::new();
+    for name in ["d/ours", "d/sub/ours", "d/cache/theirs", "e/ours"] {
+        place.container(name, "");
+    }
+    let (mut link, _helper) = place.serve().await;
+    let remove = ["d", "d/ours", "d/sub", "d/sub/ours", "e", "e/ours", "never/was"];
+    let batch = Batch {
+        remove: remove.iter().map(|name| place.target(name)).collect(),
+        put: Vec::new(),
+    };
+    let applied = link.apply(&batch).await.unwrap();
+    assert_eq!((applied.removed, applied.kept), (5, 1));
+    assert_eq!(place.tree(), "d/ 755\nd/cache/ 755\nd/cache/theirs 644 ");
+}
+
+#[tokio::test]
+async fn a_path_may_change_its_kind() {
+    let place = Place::new();
+    let source = place.host("new", "new");
+    place.container("file_to_dir", "");
+    place.container("dir_to_file/ours", "");
+    place.container("dir_to_link/ours", "");
+    symlink("nowhere", place.path("app/link_to_dir")).unwrap();
+    symlink("nowhere", place.path("app/link_to_file")).unwrap();
+    let (mut link, _helper) = place.serve().await;
+    let remove = ["file_to_dir", "dir_to_file", "dir_to_file/ours", "dir_to_link/ours", "link_to_dir"];
+    let batch = Batch {
+        remove: remove.iter().map(|name| place.target(name)).collect(),
+        put: vec![
+            place.item("file_to_dir", Content::Directory),
+            place.file(&source, "file_to_dir/f"),
+            place.file(&source, "dir_to_file"),
+            place.item("dir_to_link", symlink_to("file_to_dir")),
+            place.item("link_to_dir", Content::Directory),
+            place.file(&source, "link_to_dir/f"),
+            place.file(&source, "link_to_file"),
+        ],
+    };
+    link.apply(&batch).await.unwrap();
+    insta::assert_snapshot!(place.tree(), @r"
+    dir_to_file 644 new
+    dir_to_link -> file_to_dir
+    file_to_dir/ 755
+    file_to_dir/f 644 new
+    link_to_dir/ 755
+    link_to_dir/f 644 new
+    link_to_file 644 new
+    ");
+}
+
+#[tokio::test]
+async fn a_file_replaces_a_tree_only_if_told_so() {
+    let place = Place::new();
+    place.container("d/ours", "");
+    place.container("d/sub/theirs", "");
+    let before = place.tree();
+    let (mut link, _helper) = place.serve().await;
+    let source = place.host("new", "new");
+    let mut batch = put([place.file(&source, "other"), place.file(&source, "d")]);
+    batch.remove.push(place.target("d/ours"));
+    let error = link.apply(&batch).await.unwrap_err();
+    assert_eq!(error.code(), Some(Code::NotEmpty));
+    assert!(error.to_string().contains("d/sub`"), "{error}");
+    assert_eq!(place.tree(), before);
+    batch.put[1].replace_tree = true;
+    link.apply(&batch).await.unwrap();
+    assert_eq!(place.tree(), "d 644 new\nother 644 new");
+}
+
+#[tokio::test]
+async fn links_on_the_way_are_followed_and_a_link_at_the_end_is_replaced() {
+    let place = Place::new();
+    place.container("real/f", "old");
+    place.container("outside", "outside");
+    symlink("real", place.path("app/way")).unwrap();
+    symlink("../outside", place.path("app/real/end")).unwrap();
+    let (mut link, _helper) = place.serve().await;
+    let source = place.host("new", "new");
+    link.apply(&put([
+        place.item("way", Content::Directory),
+        place.file(&source, "way/f"),
+        place.file(&source, "way/end"),
+    ]))
+    .await
+    .unwrap();
+    insta::assert_snapshot!(place.tree(), @r"
+    outside 644 outside
+    real/ 755
+    real/end 644 new
+    real/f 644 new
+    way -> real
+    ");
+}
+
+#[tokio::test]
+async fn removing_below_a_path_that_became_a_link_does_not_follow_the_link() {
+    let place = Place::new();
+    place.container("real/f", "kept");
+    symlink("real", place.path("app/link")).unwrap();
+    let (mut link, _helper) = place.serve().await;
+    let mut batch = put([place.item("link", symlink_to("real"))]);
+    batch.remove.push(place.target("link/f"));
+    link.apply(&batch).await.unwrap();
+    assert_eq!(place.tree(), "link -> real\nreal/ 755\nreal/f 644 kept");
+}
+
+#[tokio::test]
+async fn a_running_binary_can_be_replaced() {
+    let place = Place::new();
+    let sleep = place.container("sleep", fs::read("/bin/sleep").unwrap());
+    fs::set_permissions(&sleep, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut running = tokio::process::Command::new(&sleep).arg("60").kill_on_drop(true).spawn().unwrap();
+    let (mut link, _helper) = place.serve().await;
+    link.apply(&put([place.file(&place.host("new", "new"), "sleep")])).await.unwrap();
+    assert_eq!(fs::read_to_string(&sleep).unwrap(), "new");
+    assert!(running.try_wait().unwrap().is_none());
+    running.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_shrinks_while_it_is_read_aborts_the_batch() {
+    let place = Place::new();
+    place.container("old", "old");
+    let (mut link, _helper) = place.serve().await;
+    // The kernel states a length for this one that reading it does not keep.
+    let shrinking = std::path::PathBuf::from("/sys/kernel/uevent_seqnum");
+    let first = place.host("first", vec![0; 1_000_000]);
+    let error = link
+        .apply(&put([place.file(&first, "a"), place.file(&shrinking, "b")]))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::Changed { .. }) && error.is_retryable(), "{error}");
+    assert_eq!(place.tree(), "old 644 old");
+    // The same without a byte sent yet.
+    link.apply(&put([place.file(&shrinking, "b")])).await.unwrap_err();
+    link.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_grows_while_it_is_read_is_cut_at_its_stated_length() {
+    let place = Place::new();
+    let (mut link, _helper) = place.serve().await;
+    let log = place.host("log", vec![b'x'; 2_000_000]);
+    let over = Arc::new(AtomicBool::new(false));
+    let writer = std::thread::spawn({
+        let (log, over) = (log.clone(), over.clone());
+        move || {
+            let mut file = fs::File::options().append(true).open(log).unwrap();
+            while !over.load(Ordering::Relaxed) {
+                file.write_all(b"yy").unwrap();
+            }
+        }
+    });
+    until("the file grows", || fs::metadata(&log).unwrap().len() > 2_000_000).await;
+    for _ in 0..20 {
+        link.apply(&put([place.file(&log, "log"), place.file(&place.host("z", "after"), "z")])).await.unwrap();
+        let copied = fs::read(place.path("app/log")).unwrap();
+        assert!(fs::read(&log).unwrap().starts_with(&copied));
+        assert_eq!(fs::read_to_string(place.path("app/z")).unwrap(), "after");
+    }
+    over.store(true, Ordering::Relaxed);
+    writer.join().unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_is_worth_another_look_and_sends_nothing() {
+    let place = Place::new();
+    let (mut link, _helper) = place.serve().await;
+    let error = link.apply(&put([place.file(&place.path("host/gone"), "x")])).await.unwrap_err();
+    assert!(error.is_retryable(), "{error}");
+    // A FIFO in a file's place is not waited for.
+    let fifo = place.path("host/fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    assert!(link.apply(&put([place.file(&fifo, "x")])).await.unwrap_err().is_retryable());
+    link.ping().await.unwrap();
+    assert_eq!(place.tree(), "");
+}
+
+#[tokio::test]
+async fn a_killed_helpers_temporary_files_are_gone_after_the_next_start() {
+    let place = Place::new();
+    place.container("old", "old");
+    let (mut link, mut helper) = place.serve().await;
+    // The file never arrives whole: the host's side stands still in the middle.
+    let fifo_fed = place.host("big", vec![b'x'; 50_000_000]);
+    let staged = || {
+        fs::read_dir(place.path("app"))
+            .unwrap()
+            .flatten()
+            .any(|entry| entry.file_name().to_string_lossy().starts_with(".liveupdate-"))
+    };
+    {
+        let batch = put([place.file(&fifo_fed, "d/big"), place.file(&fifo_fed, "old")]);
+        let applying = link.apply(&batch);
+        tokio::pin!(applying);
+        tokio::select! {
+            done = &mut applying => panic!("too fast to be caught: {done:?}"),
+            () = until("something is staged", staged) => {}
+        }
+        helper.start_kill().unwrap();
+        applying.await.unwrap_err();
+    }
+    helper.wait().await.unwrap();
+    assert!(staged());
+    assert!(matches!(link.ping().await, Err(Error::OutOfStep)));
+    let (mut link, _helper) = place.serve().await;
+    link.ping().await.unwrap();
+    assert_eq!(place.tree(), "old 644 old");
+}
+
+#[tokio::test]
+async fn a_helper_whose_host_vanishes_in_mid_batch_leaves_no_trace() {
+    let place = Place::new();
+    let (mut link, mut helper) = place.serve().await;
+    let big = place.host("big", vec![b'x'; 50_000_000]);
+    {
+        let batch = put([place.file(&big, "d/big")]);
+        tokio::select! {
+            done = link.apply(&batch) => panic!("too fast to be caught: {done:?}"),
+            () = until("something is staged", || fs::read_dir(place.path("app")).unwrap().count() > 0) => {}
+        }
+    }
+    drop(link);
+    assert!(helper.wait().await.unwrap().success());
+    assert_eq!(place.tree(), "");
+    assert!(!place.path("home").exists());
+}
+
+#[tokio::test]
+async fn bye_removes_the_helpers_directory_unless_someone_else_lives_there() {
+    let place = Place::new();
+    let (link, mut helper) = place.serve().await;
+    let other = place.put_helper("other");
+    let (second, mut other) = place.serve_with(&other).await;
+    link.bye().await.unwrap();
+    helper.wait().await.unwrap();
+    assert!(place.path("home").join("other").exists());
+    second.bye().await.unwrap();
+    other.wait().await.unwrap();
+    assert!(!place.path("home").exists());
+}
+
+#[tokio::test]
+async fn a_helper_whose_directory_was_removed_works_on() {
+    let place = Place::new();
+    let (mut link, _helper) = place.serve().await;
+    fs::remove_dir_all(place.path("home")).unwrap();
+    link.apply(&put([place.file(&place.host("new", "new"), "d/new")])).await.unwrap();
+    assert_eq!(place.tree(), "d/ 755\nd/new 644 new");
+}
+
+#[tokio::test]
+async fn names_are_bytes() {
+    let place = Place::new();
+    let (mut link, _helper) = place.serve().await;
+    let source = place.host("new", "new");
+    let odd: [&[u8]; 4] = [b"sp ace\nline", b"-rf", b"\xff\xfe", &[b'n'; 255]];
+    let to = |name: &[u8]| [bytes(&place.path("app")), b"/".to_vec(), name.to_vec()].concat();
+    let items = odd.map(|name| Item {
+        to: to(name),
+        ..place.file(&source, "")
+    });
+    link.apply(&put(items)).await.unwrap();
+    assert_eq!(fs::read_dir(place.path("app")).unwrap().count(), 4);
+    let remove = odd.map(to).to_vec();
+    let applied = link.apply(&Batch { remove, put: vec![] }).await.unwrap();
+    assert_eq!(applied.removed, 4);
+    let error = link.apply(&put([place.file(&source, &"n".repeat(256))])).await.unwrap_err();
+    assert!(error.to_string().ends_with("file name too long"), "{error}");
+}
+
+#[tokio::test]
+async fn a_path_that_could_lead_elsewhere_is_refused() {
+    let place = Place::new();
+    let (mut link, _helper) = place.serve().await;
+    let source = place.host("new", "new");
+    for path in ["relative", "", "/a/../b", "/a/./b", "/a\0b"] {
+        let item = Item {
+            to: path.into(),
+            ..place.file(&source, "")
+        };
+        let error = link.apply(&put([item])).await.unwrap_err();
+        assert_eq!(error.code(), Some(Code::Protocol), "{path:?}: {error}");
+    }
+}

@@ -1,0 +1,174 @@
+//! A directory that stands for a container's file system, with a helper that serves it.
+
+use docker_liveupdate::helper::{Batch, Content, Item, Link};
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, SystemTime};
+use tokio::process::{Child, ChildStdin, ChildStdout};
+
+pub type Pipes = Link<ChildStdout, ChildStdin>;
+
+/// The longest that anything in these tests may take. Nobody waits so long unless something is broken.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A temporary directory with the helper's executable in it.
+pub struct Place {
+    directory: tempfile::TempDir,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let place = Self { directory };
+        fs::create_dir(place.path("home")).unwrap();
+        place.put_helper("helper");
+        fs::create_dir(place.path("host")).unwrap();
+        fs::create_dir(place.path("app")).unwrap();
+        place
+    }
+
+    /// What the host does before it starts a helper.
+    pub fn put_helper(&self, name: &str) -> PathBuf {
+        let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+        let binary = docker_liveupdate::helper::binary(architecture)
+            .expect("the build has a helper for this machine's own architecture");
+        let path = self.path("home").join(name);
+        fs::write(&path, binary).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub fn executable(&self) -> PathBuf {
+        self.path("home").join("helper")
+    }
+
+    /// A helper and the connection to it. It ends with the connection.
+    pub async fn serve(&self) -> (Pipes, Child) {
+        self.serve_with(&self.executable()).await
+    }
+
+    pub async fn serve_with(&self, executable: &Path) -> (Pipes, Child) {
+        let mut helper = started(tokio::process::Command::new(executable).arg("serve"));
+        let (reader, writer) = (helper.stdout.take().unwrap(), helper.stdin.take().unwrap());
+        let link = Link::open(reader, writer).await.unwrap();
+        (link, helper)
+    }
+
+    /// A file on the host's side.
+    pub fn host(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path("host").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// A file in the "container".
+    pub fn container(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path("app").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    pub fn target(&self, name: &str) -> Vec<u8> {
+        bytes(&self.path("app").join(name))
+    }
+
+    pub fn file(&self, from: &Path, name: &str) -> Item {
+        self.item(
+            name,
+            Content::File {
+                from: from.to_owned(),
+                in_place: false,
+            },
+        )
+    }
+
+    pub fn item(&self, name: &str, content: Content) -> Item {
+        let mode = if matches!(content, Content::Directory) { 0o755 } else { 0o644 };
+        Item {
+            to: self.target(name),
+            mode,
+            mtime: SystemTime::UNIX_EPOCH + Duration::new(1_700_000_000, 123_456_789),
+            content,
+            replace_tree: false,
+        }
+    }
+
+    /// The "container" as text: every path with what it is.
+    pub fn tree(&self) -> String {
+        let mut lines = Vec::new();
+        describe(&self.path("app"), "", &mut lines);
+        lines.sort();
+        lines.join("\n")
+    }
+}
+
+fn describe(directory: &Path, prefix: &str, lines: &mut Vec<String>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let name = format!("{prefix}{}", path.file_name().unwrap().to_string_lossy());
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        let mode = metadata.mode() & 0o7777;
+        if metadata.is_dir() {
+            lines.push(format!("{name}/ {mode:o}"));
+            describe(&path, &format!("{name}/"), lines);
+        } else if metadata.is_symlink() {
+            lines.push(format!("{name} -> {}", fs::read_link(&path).unwrap().display()));
+        } else {
+            let content = fs::read(&path).unwrap();
+            lines.push(format!("{name} {mode:o} {}", String::from_utf8_lossy(&content)));
+        }
+    }
+}
+
+pub fn started(command: &mut tokio::process::Command) -> Child {
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+pub fn put(items: impl IntoIterator<Item = Item>) -> Batch {
+    Batch {
+        remove: Vec::new(),
+        put: items.into_iter().collect(),
+    }
+}
+
+pub fn bytes(path: &Path) -> Vec<u8> {
+    path.as_os_str().as_bytes().to_vec()
+}
+
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Waits until `condition` holds.
+#[track_caller]
+pub fn until(what: &str, mut condition: impl FnMut() -> bool) -> impl Future<Output = ()> {
+    let caller = std::panic::Location::caller();
+    async move {
+        let patience = tokio::time::Instant::now() + PATIENCE;
+        while !condition() {
+            assert!(tokio::time::Instant::now() < patience, "{caller}: still waiting: {what}");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+/// Whether a process is there and no zombie.
+pub fn lives(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| !rest.starts_with(" Z")))
+}

@@ -82,6 +82,11 @@ impl Docker {
         })
     }
 
+    /// Where the engine is, as a name for it: two engines never share one.
+    pub fn place(&self) -> String {
+        self.inner.transport.endpoint().to_string()
+    }
+
     /// A request of our own below the negotiated API version, for what bollard wraps too tightly (archives, events, logs).
     pub(super) async fn ask(
         &self,

@@ -41,6 +41,11 @@ pub struct Transport {
 }
 
 impl Transport {
+    /// Where it leads.
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
     pub(super) fn new(endpoint: Endpoint, cli: DockerCli) -> Arc<Self> {
         Arc::new(Self {
             endpoint,

@@ -10,9 +10,11 @@
 //! | `rebuild`, `builder`, `custom` | the full way |
 //! | `compare` | a container against the disk, by content |
 //! | `disk` | what the disk held when it was last looked at |
+//! | `alone` | one session per project |
 //! | `logs` | the containers' output |
 //! | `reload` | compose files, env files, ignore files changed (E7) |
 
+mod alone;
 pub mod builder;
 pub mod compare;
 mod containers;
@@ -31,6 +33,7 @@ pub use first::{Loading, complain, scope_of};
 use crate::cli::{ExitCode, Format, Invocation, Keys, Shutdown, Up};
 use crate::report;
 
+use alone::{Alone, NotAlone};
 use first::First;
 
 /// Builds, starts, follows logs, watches, updates, until told to end.
@@ -50,6 +53,21 @@ pub async fn up(invocation: &Invocation, up: &Up) -> ExitCode {
         Ok(loading) => loading,
         Err(code) => return code,
     };
+    let alone = match Alone::of(&loading.project.name, &loading.engine.place()) {
+        Ok(alone) => Some(alone),
+        Err(NotAlone::Another(process)) => {
+            let process =
+                process.map_or_else(String::new, |process| format!(" (process {process})"));
+            complain(&format!(
+                "error: project `{}` is already being live-updated{process}\n\
+                 hint: end that `docker liveupdate up` first, or give this one another name with `-p`",
+                loading.project.name
+            ));
+            return ExitCode::Problems;
+        }
+        // A folder that cannot be written is no reason to refuse to work.
+        Err(NotAlone::Unknown(_)) => None,
+    };
     let format = match up.format {
         Format::Text => report::Format::Text,
         Format::Json => report::Format::Json,
@@ -63,6 +81,7 @@ pub async fn up(invocation: &Invocation, up: &Up) -> ExitCode {
     };
     let code = route::run(first, &mut shutdown, &mut keys).await;
     drop(keys);
+    drop(alone);
     // Every line that was said is shown before the prompt comes back.
     let _ = tokio::task::spawn_blocking(move || printer.join()).await;
     code

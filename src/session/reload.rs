@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::compose::{self, Project, Service};
+use crate::engine::{Engine as _, State};
 use crate::paths::HostPath;
 use crate::report::Event;
 
@@ -76,10 +77,18 @@ impl Session {
                 return;
             }
         };
-        if model && project == self.project {
-            return;
+        let new: BTreeSet<String> = project
+            .services
+            .iter()
+            .filter(|service| self.project.service(&service.name).is_none())
+            .map(|service| service.name.clone())
+            .collect();
+        if project != self.project || !model {
+            self.adopt(project).await;
         }
-        self.adopt(project).await;
+        if model {
+            self.bring_up(new);
+        }
     }
 
     async fn adopt(&mut self, project: Project) {
@@ -112,7 +121,6 @@ impl Session {
                 .for_each(|notice| self.reporter.notice(None, notice.to_string())),
             Err(error) => self.reporter.problem(None, error.to_string(), None),
         }
-        let recreate = changed_services(&self.project, &project);
         let kept: BTreeSet<String> = configurations
             .iter()
             .map(|configuration| configuration.service.name.clone())
@@ -132,23 +140,41 @@ impl Session {
         }
         self.reporter
             .notice(None, "the configuration was read again");
-        self.recreate(recreate);
     }
 
-    /// As `docker compose up` does: what changed is recreated, what did not is left alone. Beside the loop, for it can take long.
-    fn recreate(&mut self, services: Vec<String>) {
-        if services.is_empty() {
-            return;
-        }
+    /// As `docker compose up` does: what changed is recreated, what did not, an edited block among it, is left alone. What
+    /// is stopped stays so. Beside the loop, for it can take long.
+    fn bring_up(&mut self, new: BTreeSet<String>) {
         let (engine, reporter) = (Arc::clone(&self.engine), self.reporter.clone());
+        let services: Vec<String> = self
+            .project
+            .services
+            .iter()
+            .filter(|service| self.is_chosen(service))
+            .map(|service| service.name.clone())
+            .collect();
         self.tasks.spawn(async move {
+            let mut concerned = Vec::new();
+            for name in services {
+                let containers = engine.containers(&name).await.unwrap_or_default();
+                if new.contains(&name)
+                    || containers
+                        .iter()
+                        .any(|container| container.state == State::Running)
+                {
+                    concerned.push(name);
+                }
+            }
+            if concerned.is_empty() {
+                return;
+            }
             let mut show = |line: &str| {
                 reporter.say(Event::Build {
                     service: None,
                     text: line.trim_end().to_owned(),
                 });
             };
-            if let Err(error) = engine.up(&services, &[], &mut show).await {
+            if let Err(error) = engine.up(&concerned, &[], &mut show).await {
                 reporter.problem(
                     None,
                     error.to_string(),
@@ -161,20 +187,4 @@ impl Session {
     fn is_chosen(&self, service: &Service) -> bool {
         self.up.services.is_empty() || self.up.services.contains(&service.name)
     }
-}
-
-/// Services that differ in more than their block: an edited block alone recreates nothing.
-fn changed_services(old: &Project, new: &Project) -> Vec<String> {
-    new.services
-        .iter()
-        .filter(|service| {
-            let bare = |service: &Service| Service {
-                block: None,
-                ..service.clone()
-            };
-            old.service(&service.name)
-                .is_none_or(|before| bare(before) != bare(service))
-        })
-        .map(|service| service.name.clone())
-        .collect()
 }

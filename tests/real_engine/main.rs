@@ -1,4 +1,4 @@
-//! The engine room's promises on a real Docker Engine: state is compared, nothing is timed. `DOCKER_HOST` and the like say which engine.
+//! The product's promises on a real Docker Engine: state is compared, nothing is timed. `DOCKER_HOST` and the like say which engine.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -13,3 +13,9 @@ mod engine_mounts;
 mod engine_run;
 mod fixture;
 mod proxy;
+
+mod bad_input;
+mod examples;
+mod session;
+mod tree;
+mod up;

@@ -80,11 +80,19 @@ impl Docker {
 
     /// Starts the helper before it is needed, so that the first update need not wait for it.
     pub(super) async fn warm_up_helper(&self, container: &Container) {
-        let _ = self.way(container).await;
+        let slot = self.slot(&container.id).await;
+        let mut slot = slot.lock().await;
+        // One that ended with its container's last run says nothing by itself.
+        if let Some(link) = &mut slot.link
+            && link.ping().await.is_err()
+        {
+            slot.link = None;
+        }
+        let _ = self.link(container, &mut slot).await;
     }
 
     /// Ends every helper; each removes what it brought.
-    pub async fn close_helpers(&self) {
+    pub(super) async fn close_helpers(&self) {
         let slots: Vec<_> = self.inner.helpers.slots.lock().await.drain().collect();
         let ends = slots.into_iter().map(|(_, slot)| async move {
             if let Some(link) = slot.lock().await.link.take() {

@@ -65,6 +65,16 @@ impl Docker {
         self.runs().services = services;
     }
 
+    /// The session is over: the helpers end, and what was made for this run alone is gone.
+    pub async fn close(&self) {
+        self.close_helpers().await;
+        let file = self.runs().file.take();
+        if let Some(file) = file {
+            // Somebody may have tidied up before us.
+            let _ = std::fs::remove_file(file);
+        }
+    }
+
     pub(super) fn runs(&self) -> std::sync::MutexGuard<'_, Runs> {
         // A panic while it was held leaves nothing half done in it.
         self.inner

@@ -58,6 +58,7 @@ pub async fn run(first: First, shutdown: &mut Shutdown, keys: &mut Keys) -> Exit
         },
         _ = shutdown.next() => ExitCode::Interrupted,
     };
+    engine.close().await;
     if up.keep {
         return code;
     }

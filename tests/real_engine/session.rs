@@ -194,7 +194,9 @@ impl Project {
     #[track_caller]
     pub fn up_with(&self, args: &[&str]) -> Session<'_> {
         let mut up = self.begin(args);
-        up.wait_for("the session has started", |event| event["event"] == "started");
+        up.wait_for("the session has started", |event| {
+            event["event"] == "started"
+        });
         up
     }
 
@@ -618,7 +620,9 @@ impl Drop for Session<'_> {
 fn said(output: &Output, args: &[&str]) -> String {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{args:?}: {errors}");
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned()
 }
 
 fn copy_all(from: &Path, to: &Path) {

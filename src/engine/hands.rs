@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -13,7 +14,7 @@ use tokio::sync::Mutex;
 use tokio_util::io::StreamReader;
 
 use super::client::Docker;
-use super::supervise::HELPER;
+use super::supervise::HIDDEN;
 use super::{
     Applied, Body, Container, ContainerId, Delta, Ended, EngineError, Exec, Fingerprint, Outgoing,
     Restarted, State, Stream, Via,
@@ -167,21 +168,10 @@ impl Docker {
         let binary = helper::binary(&architecture)
             .ok_or_else(|| format!("this build has no helper for {architecture}"))?;
         let place = place(container).ok_or("the root is read-only and no volume can be written")?;
-        let supervised = self.is_supervised(container);
-        if !supervised {
-            self.put_binary(container, &place, binary)
-                .await
-                .map_err(|error| error.to_string())?;
-        }
-        let begun = self.begin(container, &place).await;
-        // The container may be one that somebody else made, without the helper in it.
-        if supervised && begun.is_err() {
-            self.put_binary(container, &place, binary)
-                .await
-                .map_err(|error| error.to_string())?;
-            return self.begin(container, &place).await;
-        }
-        begun
+        self.put_binary(container, &place, binary)
+            .await
+            .map_err(|error| error.to_string())?;
+        self.begin(container, &place).await
     }
 
     async fn put_binary(
@@ -476,20 +466,20 @@ impl Question for Restart {
     }
 }
 
-/// Where the helper can stand: the root, or a volume where that is read-only.
+/// Where the helper can stand: the root, or a volume where that is read-only. The name is new each time, as a helper
+/// removes itself at its end, and what an older one left may still be running.
 fn place(container: &Container) -> Option<ContainerPath> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("{HIDDEN}/serve-{}-{count}", std::process::id());
     if !container.read_only {
-        return ContainerPath::new(HELPER);
+        return ContainerPath::new(format!("/{name}"));
     }
     let volume = container
         .mounts
         .iter()
         .find(|mount| !mount.read_only && matches!(mount.kind, MountKind::Volume(_)))?;
-    Some(
-        volume
-            .target
-            .join(std::path::Path::new(HELPER.trim_start_matches('/'))),
-    )
+    Some(volume.target.join(std::path::Path::new(&name)))
 }
 
 fn batch(delta: &Delta) -> Batch {

@@ -15,8 +15,10 @@ use crate::docker::DockerCli;
 use crate::helper;
 use crate::paths::ContainerPath;
 
-/// Where the helper lives in a container.
-pub(super) const HELPER: &str = "/.liveupdate/helper";
+/// The hidden directory in a container, below the root or below a volume that can be written.
+pub(super) const HIDDEN: &str = ".liveupdate";
+/// The helper that a container's process runs under. The one that updates go through has a file of its own.
+const INIT: &str = "/.liveupdate/init";
 
 /// A service that runs something else under `up` than the compose file and the image say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,12 +52,6 @@ impl Runs {
             overrides: self.file.iter().cloned().collect(),
             ..cli.clone()
         }
-    }
-
-    fn supervises(&self, service: &str) -> bool {
-        self.services
-            .iter()
-            .any(|runs| runs.supervised && runs.service == service)
     }
 }
 
@@ -158,7 +154,7 @@ impl Docker {
             config.entrypoint.unwrap_or_default(),
             config.cmd.unwrap_or_default(),
         );
-        let entrypoint: Vec<String> = [HELPER, "init", "--"]
+        let entrypoint: Vec<String> = [INIT, "init", "--"]
             .map(str::to_owned)
             .into_iter()
             .chain(argv)
@@ -207,7 +203,7 @@ impl Docker {
             .await
             .map_err(|error| refused(error, &container.id))?;
         let architecture = image.architecture.unwrap_or_default();
-        let (Some(binary), Some(to)) = (helper::binary(&architecture), ContainerPath::new(HELPER))
+        let (Some(binary), Some(to)) = (helper::binary(&architecture), ContainerPath::new(INIT))
         else {
             return Ok(());
         };
@@ -228,11 +224,6 @@ impl Docker {
             .iter()
             .find(|run| run.service == container.service)?
             .grace
-    }
-
-    /// Whether the container's process was started under the helper by this run.
-    pub(super) fn is_supervised(&self, container: &Container) -> bool {
-        self.runs().supervises(&container.service)
     }
 }
 

@@ -124,7 +124,7 @@ impl<E: Engine> Worker<E> {
             .filter_map(|part| self.job(part, &loaded))
             .collect();
         let landed = update::apply(&*self.engine, &jobs, &self.reporter).await;
-        self.write_down(&parts, &landed, &loaded, begun, wait)
+        self.write_down(&parts, &landed, &loaded, begun, wait, why)
     }
 
     fn all_standing(&self) -> plan::Standing {
@@ -262,8 +262,10 @@ impl<E: Engine> Worker<E> {
         loaded: &Loaded,
         begun: Instant,
         wait: Duration,
+        why: Why,
     ) -> Round {
         let mut told = Telling::new(wait);
+        told.updated.catching_up = why == Why::Containers;
         let mut next = Round::Settled;
         for (part, landed) in parts.iter().zip(landed) {
             let Some(ledger) = self.ledgers.get_mut(&part.id) else {

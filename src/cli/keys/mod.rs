@@ -1,0 +1,159 @@
+//! The keys of a session in a terminal. Knows what a key is called, not what it does.
+
+#[cfg(unix)]
+mod terminal;
+
+#[cfg(unix)]
+use terminal::Listening;
+
+/// A key that means something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// `r`: rebuild.
+    Rebuild,
+    /// `u`: apply the changes that wait (`trigger_mode: manual`).
+    Apply,
+    /// `p`: pause, and go on.
+    Pause,
+    /// `v`: verify.
+    Verify,
+    /// `q`: end the session.
+    Quit,
+    /// `?`: what the keys do.
+    Help,
+}
+
+impl Key {
+    /// Every key, in the order in which help shows them.
+    pub const ALL: [Self; 6] = [
+        Self::Rebuild,
+        Self::Apply,
+        Self::Pause,
+        Self::Verify,
+        Self::Quit,
+        Self::Help,
+    ];
+
+    /// What is typed.
+    pub const fn letter(self) -> char {
+        match self {
+            Self::Rebuild => 'r',
+            Self::Apply => 'u',
+            Self::Pause => 'p',
+            Self::Verify => 'v',
+            Self::Quit => 'q',
+            Self::Help => '?',
+        }
+    }
+
+    /// What it does, in a word or three.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Rebuild => "rebuild",
+            Self::Apply => "apply what waits",
+            Self::Pause => "pause",
+            Self::Verify => "verify",
+            Self::Quit => "quit",
+            Self::Help => "help",
+        }
+    }
+}
+
+/// Hears keys, where there is a terminal to hear them from; silent for ever elsewhere.
+///
+/// While it lives, the terminal neither echoes nor waits for a newline (Ctrl-C and Ctrl-Z work as ever). Dropping it, a panic and Ctrl-Z put the terminal back as it was.
+#[derive(Debug)]
+pub struct Keys {
+    #[cfg(unix)]
+    listening: Option<Listening>,
+}
+
+impl Keys {
+    /// Listens when standard input and output are a terminal with us in its foreground. On Windows there are no keys so far.
+    ///
+    /// Must be called within a tokio runtime.
+    pub fn listen() -> Self {
+        Self {
+            #[cfg(unix)]
+            listening: Listening::on_standard_input(),
+        }
+    }
+
+    /// No keys: the output is for a program, or nobody is there.
+    pub fn none() -> Self {
+        Self {
+            #[cfg(unix)]
+            listening: None,
+        }
+    }
+
+    /// Whether a key can come at all, so that it makes sense to show them.
+    pub fn are_heard(&self) -> bool {
+        #[cfg(unix)]
+        return self.listening.is_some();
+        #[cfg(not(unix))]
+        return false;
+    }
+
+    /// The next key; never resolves where there are none. Safe to drop and call again, as in a `select!`.
+    pub async fn next(&mut self) -> Key {
+        #[cfg(unix)]
+        if let Some(listening) = &mut self.listening
+            && let Some(key) = listening.next().await
+        {
+            return key;
+        }
+        std::future::pending().await
+    }
+}
+
+/// The keys in what a terminal sent at once. An escape sequence (arrows, function keys) takes the rest with it.
+#[cfg_attr(not(unix), expect(dead_code, reason = "no keys on Windows so far"))]
+fn decode(bytes: &[u8]) -> impl Iterator<Item = Key> {
+    const ESCAPE: u8 = 0x1b;
+    bytes
+        .iter()
+        .take_while(|&&byte| byte != ESCAPE)
+        .filter_map(|byte| {
+            let letter = char::from(byte.to_ascii_lowercase());
+            Key::ALL.into_iter().find(|key| key.letter() == letter)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_letter_is_its_key_and_anything_else_is_none() {
+        let keys: Vec<Key> = decode(b"r up\nvxQ?\x03").collect();
+        assert_eq!(
+            keys,
+            [
+                Key::Rebuild,
+                Key::Apply,
+                Key::Pause,
+                Key::Verify,
+                Key::Quit,
+                Key::Help
+            ]
+        );
+    }
+
+    #[test]
+    fn an_arrow_or_function_key_is_no_letter() {
+        assert_eq!(decode(b"\x1bOr").count(), 0);
+        assert_eq!(decode(b"\x1b[24~q").count(), 0);
+    }
+
+    #[tokio::test]
+    async fn without_a_terminal_no_key_ever_comes() {
+        let mut keys = Keys::none();
+        assert!(!keys.are_heard());
+        tokio::select! {
+            biased;
+            key = keys.next() => panic!("{key:?}"),
+            () = std::future::ready(()) => {}
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The names of services and profiles in compose files, read cheaply for completion. Does not ask Compose: `include` and `extends` are not followed.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde_yaml::Value;
+
+/// The files that Compose looks for, in its order, and the override beside each.
+const DEFAULTS: [(&str, &str); 4] = [
+    ("compose.yaml", "compose.override.yaml"),
+    ("compose.yml", "compose.override.yml"),
+    ("docker-compose.yml", "docker-compose.override.yml"),
+    ("docker-compose.yaml", "docker-compose.override.yaml"),
+];
+
+/// What the files name.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    pub services: BTreeSet<String>,
+    pub profiles: BTreeSet<String>,
+}
+
+/// The names in `files`; without any, in those that Compose finds in `directory` or above it. What cannot be read is left out.
+pub fn names(files: &[PathBuf], directory: &Path) -> Names {
+    let mut names = Names::default();
+    let found = if files.is_empty() {
+        search(directory)
+    } else {
+        files.to_vec()
+    };
+    for file in found {
+        let Ok(text) = std::fs::read_to_string(directory.join(file)) else {
+            continue;
+        };
+        let Ok(model) = serde_yaml::from_str::<Value>(&text) else {
+            continue;
+        };
+        let Some(services) = model.get("services").and_then(Value::as_mapping) else {
+            continue;
+        };
+        for (name, service) in services {
+            names.services.extend(name.as_str().map(str::to_owned));
+            let profiles = service.get("profiles").and_then(Value::as_sequence);
+            for profile in profiles.into_iter().flatten() {
+                names.profiles.extend(profile.as_str().map(str::to_owned));
+            }
+        }
+    }
+    names
+}
+
+fn search(directory: &Path) -> Vec<PathBuf> {
+    for directory in directory.ancestors() {
+        for (file, beside) in DEFAULTS {
+            let file = directory.join(file);
+            if file.is_file() {
+                return vec![file, directory.join(beside)];
+            }
+        }
+    }
+    Vec::new()
+}

@@ -1,0 +1,252 @@
+//! The words of `x-live-update`: checked steps and options of one service. No files, no engine.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::paths::{ContainerPath, HostPath};
+
+use super::rule::PathRule;
+
+/// The checked `x-live-update` of one service (`spec.md` section 1).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Block {
+    /// Where the block was written.
+    pub origin: Origin,
+    /// E5: compare when a container first appears; the step's number.
+    pub initial_sync: Option<Step>,
+    /// Files whose change asks for a full rebuild.
+    pub fall_back_on: Vec<FallBackOn>,
+    /// What is copied where, in the order of the list: the first that holds a file decides (C4).
+    pub syncs: Vec<Sync>,
+    /// Commands, in order.
+    pub runs: Vec<Run>,
+    /// The last step, at most one.
+    pub restart: Option<Restart>,
+    /// Files watched for their triggers alone, never copied (`develop.watch` `action: restart`).
+    pub watch_only: Vec<FallBackOn>,
+    /// Context filter: what is left out, in `.dockerignore`'s syntax, relative to the block's directory.
+    pub ignore: Vec<String>,
+    /// Context filter: what alone is watched, same syntax; empty means everything.
+    pub only: Vec<String>,
+    /// The directory `ignore` and `only` are relative to (B5); `None` only for an empty default.
+    pub dir: Option<HostPath>,
+    /// What a watched file that no step covers asks for.
+    pub unmatched: Unmatched,
+    /// Whether changes are applied by themselves or wait for a key.
+    pub trigger_mode: TriggerMode,
+    /// A quiet time of the user's choice in place of the adaptive one.
+    pub debounce: Option<Duration>,
+    /// D3: an image built by the user's own command.
+    pub custom_build: Option<CustomBuild>,
+    /// What the container runs under `docker liveupdate up` only.
+    pub entrypoint: Option<Vec<String>>,
+    /// Its arguments, likewise.
+    pub command: Option<Vec<String>>,
+    /// Whether the in-container helper may be used (`helper: off` forbids it).
+    pub helper: HelperUse,
+}
+
+impl Block {
+    /// An empty list of steps: rebuild on every change of the context (B2).
+    pub fn always_rebuilds(&self) -> bool {
+        self.syncs.is_empty() && self.watch_only.is_empty() && self.unmatched == Unmatched::Rebuild
+    }
+}
+
+/// Which of the two keys the block was read from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// `x-live-update`.
+    #[default]
+    LiveUpdate,
+    /// Compose's own `develop.watch` (section 5).
+    DevelopWatch,
+}
+
+/// A step's number in its list, from 1, with the name it was used by, if any.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Step {
+    /// Position in the merged list, from 1.
+    pub number: usize,
+    /// B3: the named step it came from.
+    pub name: Option<String>,
+}
+
+impl Step {
+    /// The step at `number`, written in place.
+    pub fn new(number: usize) -> Self {
+        Self { number, name: None }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "step {} `{name}`", self.number),
+            None => write!(f, "step {}", self.number),
+        }
+    }
+}
+
+/// One path or glob of a `fall_back_on` step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FallBackOn {
+    /// The step it stands in.
+    pub step: Step,
+    /// What it matches.
+    pub rule: PathRule,
+}
+
+/// One `sync` step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sync {
+    /// The step's place.
+    pub step: Step,
+    /// The file or directory on the host.
+    pub local: HostPath,
+    /// Where it goes.
+    pub remote: ContainerPath,
+    /// `remote_path` ended in `/`: a single file goes into that directory (C4).
+    pub into_directory: bool,
+    /// Left out of this sync, in `.dockerignore`'s syntax, relative to `local`.
+    pub ignore: Vec<String>,
+    /// When not empty, only these are in this sync; same syntax.
+    pub include: Vec<String>,
+    /// Write into the same inode, for single-file watchers.
+    pub in_place: bool,
+    /// E5 for this sync alone (`develop.watch` has it per rule).
+    pub initial: bool,
+}
+
+/// What a `run` executes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// A string: `/bin/sh -c`.
+    Shell(String),
+    /// A list: executed as it is, for images without a shell.
+    Argv(Vec<String>),
+}
+
+impl Command {
+    /// What the engine is asked to execute.
+    pub fn argv(&self) -> Vec<String> {
+        match self {
+            Self::Shell(text) => vec!["/bin/sh".into(), "-c".into(), text.clone()],
+            Self::Argv(argv) => argv.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shell(text) => f.write_str(text),
+            Self::Argv(argv) => f.write_str(&argv.join(" ")),
+        }
+    }
+}
+
+/// One `run` step (C7).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// The step's place.
+    pub step: Step,
+    /// What is executed.
+    pub command: Command,
+    /// Run only when a changed synced file matches one of these; empty means always.
+    pub trigger: Vec<PathRule>,
+    /// Working directory; `/` when not given, the container's own when empty (`develop.watch`).
+    pub workdir: Option<String>,
+    /// User; the container's own when not given.
+    pub user: Option<String>,
+    /// Additional environment.
+    pub environment: Vec<(String, String)>,
+    /// Ended with its whole process tree after this time.
+    pub timeout: Option<Duration>,
+    /// What a failure asks for.
+    pub on_failure: OnFailure,
+}
+
+/// What a failing `run` asks for (C7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The service is marked failed, the run stays owed.
+    #[default]
+    Keep,
+    /// The service is rebuilt.
+    Rebuild,
+}
+
+/// The last step: how the process gets to know of the change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Restart {
+    /// The step's place.
+    pub step: Step,
+    /// What is done.
+    pub kind: RestartKind,
+    /// Only when a changed file matches one of these; empty means always.
+    pub trigger: Vec<PathRule>,
+}
+
+/// The three kinds of last step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RestartKind {
+    /// `restart_container` (C9); the grace time overrides `stop_grace_period`.
+    Container {
+        /// How long the process has before it is killed.
+        timeout: Option<Duration>,
+    },
+    /// `restart_process`: the process restarts without the container.
+    Process {
+        /// The signal in place of the service's `stop_signal`.
+        signal: Option<String>,
+        /// How long the process has before it is killed.
+        timeout: Option<Duration>,
+    },
+    /// `signal`: sent to the container's main process.
+    Signal {
+        /// Without the `SIG` prefix, upper case.
+        name: String,
+    },
+}
+
+/// `unmatched`: what a watched file that no sync covers asks for (C3.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unmatched {
+    /// A full rebuild.
+    #[default]
+    Rebuild,
+    /// The file is left out, and said so.
+    Ignore,
+}
+
+/// `trigger_mode`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TriggerMode {
+    /// Changes are applied by themselves.
+    #[default]
+    Auto,
+    /// Changes gather until the user applies them.
+    Manual,
+}
+
+/// `helper`: whether updates may go through the in-container helper.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HelperUse {
+    /// When it can run there.
+    #[default]
+    Auto,
+    /// Never: the plain Engine API.
+    Off,
+}
+
+/// D3: `custom_build`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CustomBuild {
+    /// Run by the host's shell in the project directory, `EXPECTED_REF` set to the tag.
+    pub command: String,
+    /// What is watched in place of the context.
+    pub deps: Vec<HostPath>,
+    /// The image's name; the service's `image:` when not given.
+    pub tag: String,
+}

@@ -1,0 +1,386 @@
+//! Checks read blocks against services, contexts and the disk (B7, B9, D3): what could never work, and what hardly was meant.
+
+mod overlaps;
+mod roots;
+
+use std::collections::BTreeSet;
+
+use crate::dockerignore::DockerIgnore;
+use crate::paths::HostPath;
+
+use super::block::{Block, OnFailure, Origin, Sync};
+use super::disk::Files;
+use super::finding::{Findings, Spot};
+use super::reader::ReadBlock;
+use super::resolve::Draft;
+use super::rule::PathRule;
+use super::sources::Sources;
+use super::steps::Read;
+use roots::{Root, watched};
+
+/// Checks every service of the project, and that there is something to do at all.
+pub fn check(drafts: &mut [Draft], sources: &Sources, disk: &dyn Files, found: &mut Findings) {
+    let mut bad_ignore_files = BTreeSet::new();
+    for index in 0..drafts.len() {
+        let draft = &drafts[index];
+        check_build(draft, disk, found);
+        check_ignore_file(draft, disk, &mut bad_ignore_files, found);
+        let Some(read) = &draft.block else {
+            continue;
+        };
+        if draft.shadowed_watch {
+            let mut at = draft.at().key("develop");
+            at.path.push(super::finding::Seg::Key("watch".into()));
+            found.warning(
+                &at,
+                "`develop.watch` stands beside `x-live-update` and is not used here",
+                Some("it still holds for `docker compose watch`".into()),
+            );
+        }
+        check_custom_build(draft, read, disk, found);
+        check_patterns(read, found);
+        let roots = watched(drafts, index, disk);
+        if read.block.origin == Origin::DevelopWatch {
+            check_watch_rules(draft, read, disk, found);
+        } else {
+            check_steps(draft, read, &roots, disk, found);
+            overlaps::check(read, found);
+        }
+        let tag = &draft.service.image.clone();
+        if let Some(custom) = drafts[index]
+            .block
+            .as_mut()
+            .and_then(|read| read.block.custom_build.as_mut())
+            && custom.tag.is_empty()
+        {
+            custom.tag.clone_from(tag);
+        }
+    }
+    if !drafts.iter().any(|draft| draft.block.is_some()) && !found.has_errors() {
+        no_block(drafts, sources, found);
+    }
+}
+
+/// A project in which nothing would ever be live-updated: the user sees the block to paste.
+fn no_block(drafts: &[Draft], sources: &Sources, found: &mut Findings) {
+    let built = drafts.iter().find(|draft| draft.service.build.is_some());
+    let at = built
+        .or(drafts.first())
+        .map_or_else(Spot::root, |draft| Spot {
+            service: None,
+            ..draft.at()
+        });
+    let name = built.map_or("web", |draft| draft.service.name.as_str());
+    let context = built
+        .and_then(|draft| draft.service.build.as_ref())
+        .and_then(|build| build.context.below(&sources.project_dir))
+        .filter(|below| !below.as_os_str().is_empty())
+        .map_or_else(|| ".".to_owned(), |below| format!("./{}", below.display()));
+    found.error_on_key(
+        &at,
+        "no service has an `x-live-update` block or `develop.watch` rules, so there is nothing to update",
+        Some(format!(
+            "say for a service what goes where, for example:\n\n  services:\n    {name}:\n      x-live-update:\n        - sync: {context}/src:/app/src\n        - restart_container"
+        )),
+    );
+}
+
+fn check_build(draft: &Draft, disk: &dyn Files, found: &mut Findings) {
+    let custom = draft
+        .block
+        .as_ref()
+        .is_some_and(|read| read.block.custom_build.is_some());
+    if custom {
+        return;
+    }
+    let at = draft.at().key("build");
+    if let (Some(remote), Some(read)) = (&draft.sourcing.remote_context, &draft.block) {
+        found.error_on_key(
+            &read.at,
+            format!("the build context `{remote}` is not on this machine, so no file of it can be watched or synced"),
+            Some("build from a local checkout, or name what to watch in `custom_build: {command: .., deps: [..]}`".into()),
+        );
+    }
+    let Some(build) = &draft.service.build else {
+        return;
+    };
+    let complaint = if disk.kind(&build.context).is_none() {
+        (
+            at.key("context"),
+            format!("the build context `{}` does not exist", build.context),
+            "check `build.context`; it is relative to the project directory".to_owned(),
+        )
+    } else if let Some(dockerfile) = build
+        .dockerfile
+        .as_ref()
+        .filter(|dockerfile| disk.kind(dockerfile).is_none())
+    {
+        (
+            at.key("dockerfile"),
+            format!("the Dockerfile `{dockerfile}` does not exist"),
+            "write it, or name another one in `build.dockerfile`, relative to the context"
+                .to_owned(),
+        )
+    } else {
+        return;
+    };
+    let (at, message, hint) = complaint;
+    if draft.block.is_some() {
+        found.error(&at, message, Some(hint));
+    } else {
+        // Its image may be there already; Compose will say so if it is not.
+        found.warning(&at, message, Some(hint));
+    }
+}
+
+fn check_ignore_file(
+    draft: &Draft,
+    disk: &dyn Files,
+    seen: &mut BTreeSet<HostPath>,
+    found: &mut Findings,
+) {
+    let Some(build) = &draft.service.build else {
+        return;
+    };
+    let file = &build.ignore_file;
+    let Ok(text) = disk.read(file) else {
+        return;
+    };
+    if !seen.insert(file.clone()) {
+        return;
+    }
+    for bad in DockerIgnore::parse(&text).err().into_iter().flatten() {
+        let (why, instead) = split_hint(&bad.to_string());
+        found.error(
+            &draft.at().key("build"),
+            format!("line {} of `{file}` cannot be read: {why}", bad.line),
+            instead.or_else(|| Some("the builder refuses it as well: put it right there".into())),
+        );
+    }
+}
+
+fn check_custom_build(draft: &Draft, read: &ReadBlock, disk: &dyn Files, found: &mut Findings) {
+    let Some(custom) = &read.block.custom_build else {
+        return;
+    };
+    let at = read.at.key("custom_build");
+    if !custom.tag.is_empty() && custom.tag != draft.service.image {
+        found.warning(
+            &at.key("tag"),
+            format!(
+                "the image `{}` is built, but the service runs `{}`",
+                custom.tag, draft.service.image
+            ),
+            Some(format!(
+                "write `image: {}` for the service, or take `tag` out",
+                custom.tag
+            )),
+        );
+    }
+    for (dep, at) in custom.deps.iter().zip(&read.deps) {
+        if disk.kind(dep).is_none() {
+            found.warning(
+                at,
+                format!("the dep `{dep}` does not exist"),
+                Some("it is watched as soon as it is created".into()),
+            );
+        }
+    }
+}
+
+/// Every list in `.dockerignore`'s syntax must be one that can be read.
+fn check_patterns(read: &ReadBlock, found: &mut Findings) {
+    let mut check = |key: &str, list: &[String], at: &Spot| {
+        let patterns = DockerIgnore::from_patterns(list.iter().map(String::as_str));
+        for bad in patterns.err().into_iter().flatten() {
+            let (why, instead) = split_hint(&bad.to_string());
+            found.error(
+                at,
+                format!("a pattern of `{key}` cannot be read: {why}"),
+                instead,
+            );
+        }
+    };
+    check("ignore", &read.block.ignore, &read.at.key("ignore"));
+    check("only", &read.block.only, &read.at.key("only"));
+    for placed in &read.steps {
+        if let Read::Sync(sync, at) = &placed.read {
+            check("ignore", &sync.ignore, at);
+            check("include", &sync.include, at);
+        }
+    }
+}
+
+/// A bad pattern says on its second line what to write instead.
+fn split_hint(text: &str) -> (String, Option<String>) {
+    match text.split_once('\n') {
+        Some((why, instead)) => (why.to_owned(), Some(instead.to_owned())),
+        None => (text.to_owned(), None),
+    }
+}
+
+fn check_watch_rules(draft: &Draft, read: &ReadBlock, disk: &dyn Files, found: &mut Findings) {
+    for placed in &read.steps {
+        match &placed.read {
+            Read::FallBackOn(_) if draft.service.build.is_none() => found.error(
+                &placed.at,
+                "the rule asks for a rebuild, but the service has no `build`",
+                Some("give the service a `build`, or take the rule out".into()),
+            ),
+            Read::Sync(sync, at) => check_exists(sync, at, disk, found),
+            _ => {}
+        }
+    }
+}
+
+fn check_steps(
+    draft: &Draft,
+    read: &ReadBlock,
+    roots: &[Root],
+    disk: &dyn Files,
+    found: &mut Findings,
+) {
+    let block = &read.block;
+    // Said already: with a remote context there is nothing to compare with.
+    let unknown_roots = draft.sourcing.remote_context.is_some() && block.custom_build.is_none();
+    let only_image =
+        draft.service.build.is_none() && block.custom_build.is_none() && !unknown_roots;
+    if only_image && read.steps.is_empty() && !found_any(found, &read.at) {
+        found.error_on_key(
+            &read.at,
+            "an empty list rebuilds on every change, but the service has only `image`",
+            Some("add a `sync`, give the service a `build`, or take the block out".into()),
+        );
+    }
+    for placed in &read.steps {
+        match &placed.read {
+            Read::Sync(sync, at) => {
+                if !only_image
+                    && !unknown_roots
+                    && !roots.iter().any(|root| root.holds(&sync.local))
+                {
+                    outside("sync source", &sync.local, at, roots, found);
+                    continue;
+                }
+                check_exists(sync, at, disk, found);
+                check_excluded(sync, at, block, roots, found);
+            }
+            Read::FallBackOn(files) => {
+                if only_image {
+                    found.error(
+                        &placed.at,
+                        "`fall_back_on` asks for a rebuild, but the service has only `image`",
+                        Some("take the step out, or give the service a `build`".into()),
+                    );
+                    continue;
+                }
+                for (file, at) in files {
+                    let root = file.rule.root();
+                    let reached = roots.iter().any(|watched| watched.meets(root));
+                    if !reached && !unknown_roots {
+                        outside("the path", root, at, roots, found);
+                    }
+                }
+            }
+            Read::Run(run, spots) => {
+                check_triggers(&run.trigger, spots, block, found);
+                if only_image && run.on_failure == OnFailure::Rebuild {
+                    found.warning(
+                        &placed.at,
+                        "`on_failure: rebuild` cannot rebuild a service that has only `image`",
+                        Some("take `on_failure` out, or give the service a `build`".into()),
+                    );
+                }
+            }
+            Read::Restart(restart, spots) => check_triggers(&restart.trigger, spots, block, found),
+            Read::InitialSync => {}
+        }
+    }
+}
+
+/// Whether something was already said about that block.
+fn found_any(found: &Findings, at: &Spot) -> bool {
+    found.list.iter().any(|it| it.at.path.starts_with(&at.path))
+}
+
+fn outside(what: &str, path: &HostPath, at: &Spot, roots: &[Root], found: &mut Findings) {
+    let places: Vec<String> = roots.iter().map(Root::to_string).collect();
+    let (message, reason) = match places.as_slice() {
+        [only] => (format!("{what} `{path}` is outside {only}"), "that"),
+        _ => (
+            format!("{what} `{path}` is outside {}", places.join(" and ")),
+            "those",
+        ),
+    };
+    let hint = if roots.iter().any(|root| root.path.below(path).is_some()) {
+        "it reaches further than what is watched: name a path within".to_owned()
+    } else {
+        format!(
+            "only files of {reason} get into the image, so no change elsewhere is watched; widen `build.context`, or name a path within"
+        )
+    };
+    found.error(at, message, Some(hint));
+}
+
+fn check_exists(sync: &Sync, at: &Spot, disk: &dyn Files, found: &mut Findings) {
+    if disk.kind(&sync.local).is_none() {
+        found.warning(
+            at,
+            format!("sync source `{}` does not exist", sync.local),
+            Some(
+                "it is synced as soon as it is created; check the path if it should be there"
+                    .into(),
+            ),
+        );
+    }
+}
+
+/// B7: a trigger that no sync covers can never fire.
+fn check_triggers(triggers: &[PathRule], spots: &[Spot], block: &Block, found: &mut Findings) {
+    for (trigger, at) in triggers.iter().zip(spots) {
+        let root = trigger.root();
+        let covered = block
+            .syncs
+            .iter()
+            .any(|sync| root.below(&sync.local).is_some() || (sync.local.below(root).is_some()));
+        if !covered && !block.syncs.is_empty() {
+            found.warning(
+                at,
+                format!("no `sync` covers the trigger `{trigger}`, so it never fires"),
+                Some("only synced files trigger; add a `sync` that holds it".into()),
+            );
+        }
+    }
+}
+
+/// B7: a source that ignore rules leave out entirely can never sync.
+fn check_excluded(sync: &Sync, at: &Spot, block: &Block, roots: &[Root], found: &mut Findings) {
+    let mut reasons = Vec::new();
+    for root in roots.iter().filter(|root| root.holds(&sync.local)) {
+        if let Some(reason) = root.excludes(&sync.local) {
+            reasons.push(reason);
+        } else {
+            reasons.clear();
+            break;
+        }
+    }
+    if let (true, Some(dir)) = (reasons.is_empty(), &block.dir) {
+        reasons.extend(roots::excluded_by_list(&block.ignore, dir, &sync.local));
+        reasons.extend(roots::missed_by_only(&block.only, dir, &sync.local));
+    }
+    if sync
+        .ignore
+        .iter()
+        .any(|pattern| matches!(pattern.as_str(), "**" | "*"))
+        && !sync.ignore.iter().any(|pattern| pattern.starts_with('!'))
+    {
+        reasons.push("the sync's own `ignore`".into());
+    }
+    if let Some(reason) = reasons.first() {
+        found.warning(
+            at,
+            format!("sync source `{}` is left out entirely by {reason}, so nothing of it is ever synced", sync.local),
+            Some("take the pattern out, or keep what is needed with a `!` pattern".into()),
+        );
+    }
+}

@@ -1,0 +1,275 @@
+//! Asks Compose for the resolved model, reads the raw files beside it, and hands both on. The only file here that starts a process.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Output;
+
+use crate::docker::DockerCli;
+use crate::paths::HostPath;
+
+use super::disk::Disk;
+use super::entry;
+use super::problem::{Problem, Severity};
+use super::project::Project;
+use super::resolve::project_from;
+use super::sources::Sources;
+
+/// The first Compose that resolves what we need (`include`, `develop`).
+const OLDEST: (u64, u64) = (2, 20);
+
+/// A project that can be started.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The checked project.
+    pub project: Project,
+    /// Warnings: nothing stops the start.
+    pub warnings: Vec<Problem>,
+    /// The top level's compose files as flags, environment or Compose's own search name them: for [`DockerCli::files`].
+    pub files: Vec<PathBuf>,
+}
+
+/// Why there is no project.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The configuration is wrong: all problems, warnings among them, in reading order.
+    #[error("{}", render(.problems))]
+    Problems {
+        /// What is wrong.
+        problems: Vec<Problem>,
+        /// The files that were read: a change of one of them may put it right (E7).
+        sources: Vec<HostPath>,
+    },
+    /// Compose itself refused the files.
+    #[error("{message}")]
+    Compose {
+        /// Its message.
+        message: String,
+        /// What to try.
+        hint: Option<String>,
+        /// The files that were read: a change of one of them may put it right (E7).
+        sources: Vec<HostPath>,
+    },
+    /// There is no compose file, here or above.
+    #[error("no compose file in `{0}` or any directory above it")]
+    NoFile(HostPath),
+    /// The compose file comes from standard input or an address: it cannot be read again.
+    #[error("`-f {0}` cannot be read again when it changes")]
+    NotAFile(String),
+    /// `docker` itself cannot be run.
+    #[error("`{program}` cannot be run: {reason}")]
+    NoDocker {
+        /// What was called.
+        program: String,
+        /// The system's complaint.
+        reason: std::io::Error,
+    },
+    /// The CLI has no Compose plugin.
+    #[error("docker has no Compose plugin: {0}")]
+    NoComposePlugin(String),
+    /// The Compose plugin is too old.
+    #[error("Docker Compose {found} is too old: version {}.{} or later is needed", OLDEST.0, OLDEST.1)]
+    ComposeTooOld {
+        /// What it says it is.
+        found: String,
+    },
+}
+
+impl LoadError {
+    /// What to do about it; problems carry their own hints.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Problems { .. } => None,
+            Self::Compose { hint, .. } => hint.clone(),
+            Self::NoFile(_) => {
+                Some("go to a project's directory, or name its file with `-f`".into())
+            }
+            Self::NotAFile(_) => Some("write it to a file and name that with `-f`".into()),
+            Self::NoDocker { .. } => {
+                Some("install Docker's command line and put it on `PATH`".into())
+            }
+            Self::NoComposePlugin(_) => {
+                Some("install it: https://docs.docker.com/compose/install/".into())
+            }
+            Self::ComposeTooOld { .. } => {
+                Some("update it: https://docs.docker.com/compose/install/".into())
+            }
+        }
+    }
+
+    /// The files whose change may put it right (E7).
+    pub fn sources(&self) -> &[HostPath] {
+        match self {
+            Self::Problems { sources, .. } | Self::Compose { sources, .. } => sources,
+            _ => &[],
+        }
+    }
+
+    /// The error as a user sees it, with hints, without a newline at the end.
+    pub fn render(&self, color: bool) -> String {
+        match self {
+            Self::Problems { problems, .. } => problems
+                .iter()
+                .map(|problem| problem.render(color))
+                .collect::<Vec<_>>()
+                .join("\n\n"),
+            other => Problem {
+                severity: Severity::Error,
+                service: None,
+                step: None,
+                message: other.to_string(),
+                hint: other.hint(),
+                place: None,
+            }
+            .render(color),
+        }
+    }
+}
+
+fn render(problems: &[Problem]) -> String {
+    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    problems.join("\n\n")
+}
+
+/// Loads and checks the project that `cli` speaks of.
+pub async fn load(cli: &DockerCli) -> Result<Loaded, LoadError> {
+    let cwd = HostPath::current_dir().ok_or_else(|| LoadError::NotAFile(".".into()))?;
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    load_at(cli, cwd, environment).await
+}
+
+async fn load_at(
+    cli: &DockerCli,
+    cwd: HostPath,
+    environment: BTreeMap<String, String>,
+) -> Result<Loaded, LoadError> {
+    let entry = entry::find(&cli.compose_flags, cwd, environment, &Disk)?;
+    // The version is asked for beside the model, so that an old Compose is known without a second wait.
+    let (model, version) = tokio::join!(
+        output(cli.compose(["config"])),
+        output(cli.docker(["compose", "version", "--short"])),
+    );
+    let no_docker = |reason| LoadError::NoDocker {
+        program: cli.program.to_string_lossy().into_owned(),
+        reason,
+    };
+    let (model, version) = (model.map_err(no_docker)?, version.map_err(no_docker)?);
+    check_version(&version)?;
+    let sources = Sources::gather(&entry, &Disk);
+    if !model.status.success() {
+        let said = String::from_utf8_lossy(&model.stderr);
+        let (message, hint) = complaint(&said, &sources);
+        return Err(LoadError::Compose {
+            message,
+            hint,
+            sources: sources.all(),
+        });
+    }
+    let (project, problems) =
+        project_from(&String::from_utf8_lossy(&model.stdout), &sources, &Disk);
+    match project {
+        Some(project) => Ok(Loaded {
+            project,
+            warnings: problems,
+            files: entry
+                .files
+                .iter()
+                .map(|file| file.as_path().into())
+                .collect(),
+        }),
+        None => Err(LoadError::Problems {
+            problems,
+            sources: sources.all(),
+        }),
+    }
+}
+
+async fn output(mut command: tokio::process::Command) -> std::io::Result<Output> {
+    command
+        .stdin(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+}
+
+fn check_version(version: &Output) -> Result<(), LoadError> {
+    let said = String::from_utf8_lossy(&version.stdout).trim().to_owned();
+    let numbers = version_numbers(&said);
+    match numbers {
+        Some(numbers) if version.status.success() => {
+            if numbers < OLDEST {
+                return Err(LoadError::ComposeTooOld { found: said });
+            }
+            Ok(())
+        }
+        // A version we cannot read (a development build) gets the benefit of the doubt.
+        None if version.status.success() && !said.is_empty() => Ok(()),
+        _ => {
+            let complaint = String::from_utf8_lossy(&version.stderr);
+            let first = complaint.lines().find(|line| !line.trim().is_empty());
+            Err(LoadError::NoComposePlugin(
+                first
+                    .unwrap_or("`docker compose version` failed")
+                    .trim()
+                    .to_owned(),
+            ))
+        }
+    }
+}
+
+fn version_numbers(text: &str) -> Option<(u64, u64)> {
+    let mut numbers = text.trim_start_matches('v').split(['.', '-', '+', '~']);
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+/// Compose's complaint in our form, with what to do where we know more.
+fn complaint(said: &str, sources: &Sources) -> (String, Option<String>) {
+    let lines: Vec<&str> = said
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with("time=") && !line.starts_with("WARN"))
+        .collect();
+    let message = if lines.is_empty() {
+        "`docker compose config` failed without a word".to_owned()
+    } else {
+        lines.join("\n")
+    };
+    let message = message.trim_end_matches('.').to_owned();
+    let quoted = |marker: &str| {
+        let rest = message.split_once(marker)?.1;
+        let rest = rest.trim_start();
+        let rest = rest.strip_prefix('"')?;
+        Some(rest.split('"').next()?.to_owned())
+    };
+    // A base service behind an inactive profile, or one that is not there at all.
+    if let Some(name) = quoted("unknown service").or_else(|| quoted("undefined service")) {
+        let hint = if sources.service_names().contains(&name) {
+            let profiles = sources.profiles(&name);
+            match profiles.first() {
+                Some(profile) => format!(
+                    "`{name}` is in profile `{profile}`, which is not active: add `--profile {profile}`"
+                ),
+                None => format!("`{name}` is not active here: check its `profiles`"),
+            }
+        } else {
+            let names = sources.service_names();
+            let near = super::yaml::nearest(&name, names.iter().map(String::as_str));
+            match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "name a service of this project".to_owned(),
+            }
+        };
+        return (message, Some(hint));
+    }
+    let hint = if message.contains("yaml:") {
+        Some("the file is not valid YAML: look at that line and the one before it".to_owned())
+    } else if message.contains("required variable") {
+        Some("set it in the environment or in `.env`".to_owned())
+    } else if message.contains("no such file") {
+        Some("check the path; it is relative to the project directory".to_owned())
+    } else {
+        Some("`docker compose config` says the same: put it right there first".to_owned())
+    };
+    (message, hint)
+}

@@ -1,0 +1,165 @@
+//! A wrong line in a compose file, as the user sees it: message, place, the line itself, what to write instead. Knows no rules.
+
+use std::fmt::{self, Write as _};
+
+use anstyle::{AnsiColor, Style};
+
+use crate::paths::HostPath;
+
+/// Whether a problem keeps anything from being built or started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Nothing is started before it is put right.
+    Error,
+    /// It works, but hardly as meant.
+    Warning,
+}
+
+impl Severity {
+    /// `error` or `warning`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// Where something stands in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub file: HostPath,
+    /// The file's name as it is shown: relative to the current directory when it lies below it.
+    pub shown: String,
+    /// From 1.
+    pub line: usize,
+    /// In characters, from 1.
+    pub column: usize,
+    /// The line itself.
+    pub text: String,
+}
+
+/// One thing that is wrong, or doubtful, with the configuration (B4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Whether it stops the start.
+    pub severity: Severity,
+    /// The service it concerns, if one.
+    pub service: Option<String>,
+    /// The step it concerns: `step 2`, or ``named step `x` ``.
+    pub step: Option<String>,
+    /// What is wrong: lower case, no full stop.
+    pub message: String,
+    /// What to write instead; may have several lines.
+    pub hint: Option<String>,
+    /// Where it was written; `None` when no file could be read.
+    pub place: Option<Place>,
+}
+
+impl Problem {
+    /// The problem as text, without a newline at the end.
+    pub fn render(&self, color: bool) -> String {
+        let paint = |style: Style, text: &str| {
+            if color {
+                format!("{style}{text}{style:#}")
+            } else {
+                text.to_owned()
+            }
+        };
+        let bold = Style::new().bold();
+        let frame = Style::new().fg_color(Some(AnsiColor::BrightBlue.into()));
+        let strong = match self.severity {
+            Severity::Error => bold.fg_color(Some(AnsiColor::Red.into())),
+            Severity::Warning => bold.fg_color(Some(AnsiColor::Yellow.into())),
+        };
+        let mut out = format!(
+            "{} {}",
+            paint(strong, &format!("{}:", self.severity.word())),
+            paint(bold, &self.subject_and_message())
+        );
+        if let Some(place) = &self.place {
+            let number = place.line.to_string();
+            let margin = " ".repeat(number.len());
+            // A tab stays a tab, so that the caret stands below its column at any tab width.
+            let indent: String = place
+                .text
+                .chars()
+                .take(place.column.saturating_sub(1))
+                .map(|character| if character == '\t' { '\t' } else { ' ' })
+                .collect();
+            // Writing to a string cannot fail.
+            let _ = write!(
+                out,
+                "\n{margin}{} {}:{}:{}\n{margin} {}\n{} {} {}\n{margin} {} {indent}{}",
+                paint(frame, "-->"),
+                place.shown,
+                place.line,
+                place.column,
+                paint(frame, "|"),
+                paint(frame, &number),
+                paint(frame, "|"),
+                place.text,
+                paint(frame, "|"),
+                paint(strong, "^"),
+            );
+        }
+        if let Some(hint) = &self.hint {
+            let _ = write!(out, "\n{} {hint}", paint(bold, "hint:"));
+        }
+        out
+    }
+
+    fn subject_and_message(&self) -> String {
+        match (&self.service, &self.step) {
+            (Some(service), Some(step)) => {
+                format!("service `{service}`, {step}: {}", self.message)
+            }
+            (Some(service), None) => format!("service `{service}`: {}", self.message),
+            (None, Some(step)) => format!("{step}: {}", self.message),
+            (None, None) => self.message.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem() -> Problem {
+        Problem {
+            severity: Severity::Error,
+            service: Some("web".into()),
+            step: Some("step 2".into()),
+            message: "unknown key `triger` in `run`".into(),
+            hint: Some("did you mean `trigger`?".into()),
+            place: Some(Place {
+                file: HostPath::new("/p/compose.yaml").unwrap(),
+                shown: "compose.yaml".into(),
+                line: 12,
+                column: 5,
+                text: "\t - {triger: x}".into(),
+            }),
+        }
+    }
+
+    #[test]
+    fn a_problem_shows_service_step_place_line_and_what_to_write() {
+        assert_eq!(
+            problem().to_string(),
+            "error: service `web`, step 2: unknown key `triger` in `run`\n  --> compose.yaml:12:5\n   |\n12 | \t - {triger: x}\n   | \t   ^\nhint: did you mean `trigger`?"
+        );
+    }
+
+    #[test]
+    fn colours_are_added_only_when_asked_for() {
+        assert!(problem().render(true).contains("\u{1b}["));
+        assert!(!problem().render(false).contains('\u{1b}'));
+    }
+}

@@ -1,0 +1,120 @@
+//! The words of a resolved Compose project: what the other stages need to know of it. No files, no engine.
+
+use std::time::Duration;
+
+use crate::paths::{ContainerPath, HostPath};
+
+use super::block::Block;
+
+/// A resolved and checked Compose project.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Project {
+    /// Compose's project name.
+    pub name: String,
+    /// The project directory.
+    pub dir: HostPath,
+    /// Every file the model was read from: compose files (included and extended ones too) and env files (E7).
+    pub sources: Vec<HostPath>,
+    /// The services of the active profiles, in Compose's order.
+    pub services: Vec<Service>,
+}
+
+impl Project {
+    /// The service of that name.
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.iter().find(|service| service.name == name)
+    }
+
+    /// D1: `name` and the services whose images are built from its image, directly or not.
+    pub fn built_from<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Service> {
+        self.services.iter().filter(move |service| {
+            service.name != name && service.bases.iter().any(|base| base == name)
+        })
+    }
+}
+
+/// One service of the project.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "they are Compose's own keys")]
+pub struct Service {
+    /// Its key under `services`.
+    pub name: String,
+    /// The image it runs: `image:`, or what Compose names the built one.
+    pub image: String,
+    /// How the image is built; `None` for a service with only `image:` (B9).
+    pub build: Option<Build>,
+    /// D1: the services whose images this one's is built from, directly or not, bases first.
+    pub bases: Vec<String>,
+    /// `None`: started and left alone (B2).
+    pub block: Option<Block>,
+    /// Mounts, as the compose file has them (E6).
+    pub mounts: Vec<Mount>,
+    /// `read_only: true`.
+    pub read_only: bool,
+    /// `stop_signal`, when given.
+    pub stop_signal: Option<String>,
+    /// `stop_grace_period`; Compose's default is 10 s.
+    pub stop_grace_period: Option<Duration>,
+    /// `init: true`.
+    pub init: bool,
+    /// `tty: true`: logs come unmultiplexed.
+    pub tty: bool,
+    /// `attach: false` keeps it out of the log.
+    pub attach: bool,
+    /// `entrypoint`, when the compose file gives one.
+    pub entrypoint: Option<Vec<String>>,
+    /// `command`, when the compose file gives one.
+    pub command: Option<Vec<String>>,
+}
+
+/// How Compose builds a service's image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Build {
+    /// The build context.
+    pub context: HostPath,
+    /// The Dockerfile; `None` when it is inline.
+    pub dockerfile: Option<HostPath>,
+    /// The ignore file in force (`<Dockerfile>.dockerignore` before `.dockerignore`), existing or not.
+    pub ignore_file: HostPath,
+    /// `build.target`.
+    pub target: Option<String>,
+    /// Further local directories of `additional_contexts`.
+    pub additional_contexts: Vec<HostPath>,
+}
+
+impl Build {
+    /// Both names an ignore file can have (C2); the first that exists is in force.
+    pub fn ignore_files(&self) -> Vec<HostPath> {
+        let general = self.context.join(".dockerignore");
+        match &self.dockerfile {
+            Some(dockerfile) => {
+                let mut own = dockerfile.as_path().as_os_str().to_owned();
+                own.push(".dockerignore");
+                HostPath::new(own).into_iter().chain([general]).collect()
+            }
+            None => vec![general],
+        }
+    }
+}
+
+/// One mount of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// What is mounted.
+    pub kind: MountKind,
+    /// Where.
+    pub target: ContainerPath,
+    /// Whether the container may write to it.
+    pub read_only: bool,
+}
+
+/// The kinds of mount that matter to a sync (E6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MountKind {
+    /// A host's file or directory.
+    Bind(HostPath),
+    /// A named or anonymous volume.
+    Volume(String),
+    /// Memory.
+    Tmpfs,
+}

@@ -1,0 +1,230 @@
+//! The resolved model and the raw files in, a checked [`Project`] and all problems out. Asks the disk only through [`Files`].
+
+use std::collections::BTreeMap;
+
+use serde_yaml::Value;
+
+use crate::paths::HostPath;
+
+use super::disk::Files;
+use super::finding::{Findings, Seg, Spot};
+use super::model::{self, Sourcing};
+use super::problem::{Problem, Severity};
+use super::project::{Project, Service};
+use super::reader::{self, Names, ReadBlock, Written};
+use super::sources::Sources;
+use super::trace::Trace;
+use super::yaml::{get, scalar_text, undouble_dollars, untagged};
+use super::{bases, checks, names, watch_rules};
+
+/// One service on its way through the checks.
+#[derive(Debug)]
+pub struct Draft {
+    /// Its words; block and bases are put in as they are found.
+    pub service: Service,
+    /// Where its image comes from.
+    pub sourcing: Sourcing,
+    /// Its block with places; `None` without one.
+    pub block: Option<ReadBlock>,
+    /// `develop.watch` is there beside `x-live-update`.
+    pub shadowed_watch: bool,
+}
+
+impl Draft {
+    /// The service's place.
+    pub fn at(&self) -> Spot {
+        Spot::service(&self.service.name)
+    }
+}
+
+/// Reads `resolved` (what `docker compose config` wrote), made from `sources`. With any error there is no project.
+pub fn project_from(
+    resolved: &str,
+    sources: &Sources,
+    disk: &dyn Files,
+) -> (Option<Project>, Vec<Problem>) {
+    let mut model: Value = match serde_yaml::from_str(resolved) {
+        Ok(model) => model,
+        Err(error) => {
+            let message =
+                format!("the model that `docker compose config` wrote cannot be read: {error}");
+            return (None, vec![bare(message)]);
+        }
+    };
+    undouble_dollars(&mut model);
+    add_included_steps(&mut model, sources);
+    let trace = Trace::new(sources, &model);
+    let mut found = Findings::default();
+    let mut names = match get(&model, "x-live-update") {
+        Some(value) => reader::read_names(
+            value,
+            &Spot::root().key("x-live-update"),
+            &trace,
+            &mut found,
+        ),
+        None => Names::default(),
+    };
+    let project_name = get(&model, "name")
+        .and_then(scalar_text)
+        .unwrap_or_default();
+    let mut drafts: Vec<Draft> = services(&model)
+        .map(|(name, value)| {
+            let (service, sourcing) = model::service(&project_name, &name, value);
+            let at = Spot::service(&name);
+            let rules = get(value, "develop").and_then(|develop| get(develop, "watch"));
+            let block = match (get(value, "x-live-update"), rules) {
+                (Some(block), _) => {
+                    let at = at.key("x-live-update");
+                    Some(reader::read_block(
+                        block, &at, &trace, &mut names, &mut found,
+                    ))
+                }
+                (None, Some(rules)) => {
+                    let at = at.key("develop").key("watch");
+                    Some(watch_rules::read(rules, &at, &trace, sources, &mut found))
+                }
+                (None, None) => None,
+            };
+            let shadowed_watch = rules.is_some() && get(value, "x-live-update").is_some();
+            Draft {
+                service,
+                sourcing,
+                block,
+                shadowed_watch,
+            }
+        })
+        .collect();
+    for draft in &mut drafts {
+        if let Some(build) = &mut draft.service.build {
+            let files = build.ignore_files();
+            if let Some(file) = files.into_iter().find(|file| disk.kind(file).is_some()) {
+                build.ignore_file = file;
+            }
+        }
+    }
+    names::check(&names, sources, &mut found);
+    bases::fill(&project_name, &mut drafts, sources, disk, &mut found);
+    checks::check(&mut drafts, sources, disk, &mut found);
+    let failed = found.has_errors();
+    let problems = in_reading_order(trace.problems(found), sources);
+    let project = (!failed).then(|| Project {
+        name: project_name,
+        dir: sources.project_dir.clone(),
+        sources: sources.all(),
+        services: drafts
+            .into_iter()
+            .map(|draft| {
+                let mut service = draft.service;
+                service.block = draft.block.map(|read| read.block);
+                service
+            })
+            .collect(),
+    });
+    (project, problems)
+}
+
+/// An included file's named steps belong to the project as its services do (B3); Compose drops them.
+fn add_included_steps(model: &mut Value, sources: &Sources) {
+    let steps = sources.included_steps();
+    let (false, Value::Mapping(model)) = (steps.is_empty(), model) else {
+        return;
+    };
+    let empty = || Value::Mapping(serde_yaml::Mapping::new());
+    let top = model.entry("x-live-update".into()).or_insert_with(empty);
+    let Value::Mapping(top) = top else {
+        return;
+    };
+    let Value::Mapping(known) = top.entry("steps".into()).or_insert_with(empty) else {
+        return;
+    };
+    for (name, step) in steps {
+        known.entry(name).or_insert(step);
+    }
+}
+
+/// Reads one block on its own, as if it stood in `dir`: the reader without Compose, for fuzzing and editors.
+pub fn read_block(yaml: &str, dir: &HostPath) -> (super::Block, Vec<Problem>) {
+    let value: Value = match serde_yaml::from_str(yaml) {
+        Ok(value) => value,
+        Err(error) => return (super::Block::default(), vec![bare(error.to_string())]),
+    };
+    let mut found = Findings::default();
+    let read = reader::read_block(
+        &value,
+        &Spot::root(),
+        &Alone(dir),
+        &mut Names::default(),
+        &mut found,
+    );
+    let problems = found.list.into_iter().map(|finding| Problem {
+        severity: finding.severity,
+        service: finding.at.service,
+        step: finding.at.step,
+        message: finding.message,
+        hint: finding.hint,
+        place: None,
+    });
+    (read.block, problems.collect())
+}
+
+/// A block outside of any file.
+struct Alone<'d>(&'d HostPath);
+
+impl Written for Alone<'_> {
+    fn dir(&self, _: &[Seg]) -> HostPath {
+        self.0.clone()
+    }
+
+    fn part(&self, _: &[Seg]) -> usize {
+        0
+    }
+}
+
+impl Written for Trace<'_> {
+    fn dir(&self, path: &[Seg]) -> HostPath {
+        Trace::dir(self, path)
+    }
+
+    fn part(&self, path: &[Seg]) -> usize {
+        self.written(path).map_or(0, |written| written.part)
+    }
+}
+
+fn services(model: &Value) -> impl Iterator<Item = (String, &Value)> {
+    get(model, "services")
+        .and_then(|services| untagged(services).as_mapping())
+        .into_iter()
+        .flat_map(|services| services.iter())
+        .filter_map(|(name, value)| Some((scalar_text(name)?, value)))
+}
+
+fn bare(message: String) -> Problem {
+    Problem {
+        severity: Severity::Error,
+        service: None,
+        step: None,
+        message,
+        hint: None,
+        place: None,
+    }
+}
+
+/// File by file in the order of reading, each from top to bottom; what is said twice of one place is said once.
+fn in_reading_order(mut problems: Vec<Problem>, sources: &Sources) -> Vec<Problem> {
+    let order: BTreeMap<&HostPath, usize> = sources
+        .files
+        .iter()
+        .enumerate()
+        .map(|(index, file)| (&file.path, index))
+        .collect();
+    problems.sort_by_key(|problem| match &problem.place {
+        Some(place) => (
+            order.get(&place.file).copied().unwrap_or(usize::MAX),
+            place.line,
+            place.column,
+        ),
+        None => (usize::MAX, 0, 0),
+    });
+    problems.dedup();
+    problems
+}

@@ -1,0 +1,367 @@
+//! The raw files a model was read from: compose files, included and extended ones, env files. Knows what refers to what, not what a step is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize as _;
+use serde_yaml::Value;
+
+use crate::paths::HostPath;
+
+use super::disk::Files;
+use super::interpolate::{interpolate, read_env_file};
+use super::yaml::{get, key_text, untagged};
+
+/// Where the reading starts: what flags, environment and Compose's own search say.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The current directory, for names as they are shown.
+    pub cwd: HostPath,
+    /// The project directory.
+    pub project_dir: HostPath,
+    /// The compose files, in order.
+    pub files: Vec<HostPath>,
+    /// The env files; the project directory's `.env` when none is given.
+    pub env_files: Vec<HostPath>,
+    /// The process's environment.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// One raw compose file.
+#[derive(Clone, Debug)]
+pub struct RawFile {
+    /// Where it is.
+    pub path: HostPath,
+    /// Its text.
+    pub text: String,
+    /// Its documents, merge keys and tags as written; empty when it is not YAML.
+    pub documents: Vec<Value>,
+    /// What its `include`, `extends` and `env_file` are relative to.
+    base: HostPath,
+    /// The groups of files it includes.
+    includes: Vec<Vec<usize>>,
+    /// The files its services extend, by the text that names them.
+    extends: BTreeMap<String, usize>,
+}
+
+impl RawFile {
+    /// The directory that relative paths of its blocks are relative to (B5).
+    pub fn dir(&self) -> HostPath {
+        self.path.parent().unwrap_or_else(|| self.path.clone())
+    }
+}
+
+/// One file's part of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part<'s> {
+    /// Index of the file.
+    pub file: usize,
+    /// Index of the document in it.
+    pub document: usize,
+    /// The service's name there (an extended one may have another).
+    pub service: &'s str,
+}
+
+/// All raw files of a model.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// The current directory, for names as they are shown.
+    pub cwd: HostPath,
+    /// The project directory.
+    pub project_dir: HostPath,
+    /// Compose files read, each once.
+    pub files: Vec<RawFile>,
+    /// The files of the top level, in merge order.
+    pub main: Vec<usize>,
+    /// What interpolation knows.
+    pub variables: BTreeMap<String, String>,
+    env_files: BTreeSet<HostPath>,
+}
+
+impl Sources {
+    /// Reads everything that `entry` leads to. A file that cannot be read is Compose's to complain about.
+    pub fn gather(entry: &Entry, disk: &dyn Files) -> Self {
+        let mut variables = BTreeMap::new();
+        for file in &entry.env_files {
+            if let Ok(text) = disk.read(file) {
+                variables.extend(read_env_file(&String::from_utf8_lossy(&text)));
+            }
+        }
+        // The process's environment wins over env files, as in Compose.
+        variables.extend(entry.environment.clone());
+        let mut sources = Self {
+            cwd: entry.cwd.clone(),
+            project_dir: entry.project_dir.clone(),
+            files: Vec::new(),
+            main: Vec::new(),
+            variables,
+            env_files: entry.env_files.iter().cloned().collect(),
+        };
+        let mut main = Vec::new();
+        for file in &entry.files {
+            main.extend(sources.add(file, &entry.project_dir, disk));
+        }
+        sources.main = main;
+        sources
+    }
+
+    /// Every file the model depends on, those of `include` and `extends` and the env files too (E7).
+    pub fn all(&self) -> Vec<HostPath> {
+        let compose = self.files.iter().map(|file| file.path.clone());
+        compose.chain(self.env_files.iter().cloned()).collect()
+    }
+
+    /// The included files: Compose takes their services, and leaves their top-level `x-` keys out of the model.
+    pub fn included(&self) -> BTreeSet<usize> {
+        self.files
+            .iter()
+            .flat_map(|file| file.includes.iter().flatten())
+            .copied()
+            .filter(|index| !self.main.contains(index))
+            .collect()
+    }
+
+    /// The named steps of included files (B3), with their variables put in.
+    pub fn included_steps(&self) -> Vec<(Value, Value)> {
+        self.included()
+            .into_iter()
+            .flat_map(|index| &self.files[index].documents)
+            .filter_map(|document| get(get(document, "x-live-update")?, "steps"))
+            .filter_map(|steps| untagged(steps).as_mapping())
+            .flatten()
+            .map(|(name, step)| (name.clone(), self.filled_in(step)))
+            .collect()
+    }
+
+    fn filled_in(&self, value: &Value) -> Value {
+        match untagged(value) {
+            Value::String(text) => {
+                Value::String(interpolate(text, &self.variables).unwrap_or_else(|| text.clone()))
+            }
+            Value::Sequence(items) => items.iter().map(|item| self.filled_in(item)).collect(),
+            Value::Mapping(map) => Value::Mapping(
+                map.iter()
+                    .map(|(key, value)| (key.clone(), self.filled_in(value)))
+                    .collect(),
+            ),
+            other => other.clone(),
+        }
+    }
+
+    /// The parts that are merged into `service`, in merge order.
+    pub fn parts<'s>(&'s self, service: &'s str) -> Vec<Part<'s>> {
+        let mut parts = Vec::new();
+        let mut seen = BTreeSet::new();
+        for &file in &self.main {
+            self.file_parts(file, service, &mut seen, &mut parts);
+        }
+        parts
+    }
+
+    /// The names of all services in any file, active or not.
+    pub fn service_names(&self) -> BTreeSet<String> {
+        let documents = self.files.iter().flat_map(|file| &file.documents);
+        documents
+            .filter_map(|document| untagged(get(document, "services")?).as_mapping())
+            .flat_map(|services| services.keys().filter_map(key_text))
+            .collect()
+    }
+
+    /// The profiles that `service` is in.
+    pub fn profiles(&self, service: &str) -> Vec<String> {
+        let parts = self.parts(service);
+        let values = parts.into_iter().filter_map(|part| self.value(part));
+        values
+            .filter_map(|value| get(value, "profiles"))
+            .flat_map(|profiles| self.texts(profiles))
+            .collect()
+    }
+
+    /// The raw value of a part.
+    pub fn value(&self, part: Part<'_>) -> Option<&Value> {
+        let document = self.files.get(part.file)?.documents.get(part.document)?;
+        get(get(document, "services")?, part.service)
+    }
+
+    fn file_parts<'s>(
+        &'s self,
+        index: usize,
+        service: &'s str,
+        seen: &mut BTreeSet<(usize, usize, &'s str)>,
+        parts: &mut Vec<Part<'s>>,
+    ) {
+        let Some(file) = self.files.get(index) else {
+            return;
+        };
+        for document in 0..file.documents.len() {
+            self.part_with_bases(
+                Part {
+                    file: index,
+                    document,
+                    service,
+                },
+                seen,
+                parts,
+            );
+        }
+        for &included in file.includes.iter().flatten() {
+            if included != index && !self.main.contains(&included) {
+                self.file_parts(included, service, seen, parts);
+            }
+        }
+    }
+
+    fn part_with_bases<'s>(
+        &'s self,
+        part: Part<'s>,
+        seen: &mut BTreeSet<(usize, usize, &'s str)>,
+        parts: &mut Vec<Part<'s>>,
+    ) {
+        let Some(value) = self.value(part) else {
+            return;
+        };
+        if !seen.insert((part.file, part.document, part.service)) {
+            return;
+        }
+        if let Some((file, name)) = extended(value) {
+            match file {
+                None => {
+                    for document in 0..self.files[part.file].documents.len() {
+                        let base = Part {
+                            document,
+                            service: name,
+                            ..part
+                        };
+                        self.part_with_bases(base, seen, parts);
+                    }
+                }
+                Some(file) => {
+                    if let Some(&index) = self.files[part.file].extends.get(file) {
+                        for document in 0..self.files[index].documents.len() {
+                            let base = Part {
+                                file: index,
+                                document,
+                                service: name,
+                            };
+                            self.part_with_bases(base, seen, parts);
+                        }
+                    }
+                }
+            }
+        }
+        parts.push(part);
+    }
+
+    fn add(&mut self, path: &HostPath, base: &HostPath, disk: &dyn Files) -> Option<usize> {
+        if let Some(known) = self.files.iter().position(|file| file.path == *path) {
+            return Some(known);
+        }
+        let text = String::from_utf8_lossy(&disk.read(path).ok()?).into_owned();
+        let documents: Result<Vec<Value>, _> = serde_yaml::Deserializer::from_str(&text)
+            .map(Value::deserialize)
+            .collect();
+        let documents = documents.unwrap_or_default();
+        let index = self.files.len();
+        self.files.push(RawFile {
+            path: path.clone(),
+            text,
+            documents: documents.clone(),
+            base: base.clone(),
+            includes: Vec::new(),
+            extends: BTreeMap::new(),
+        });
+        for document in &documents {
+            self.follow_includes(index, document, disk);
+            let services = get(document, "services").and_then(|it| untagged(it).as_mapping());
+            for service in services.into_iter().flat_map(|map| map.values()) {
+                self.follow_service(index, service, disk);
+            }
+        }
+        Some(index)
+    }
+
+    fn follow_includes(&mut self, index: usize, document: &Value, disk: &dyn Files) {
+        let base = self.files[index].base.clone();
+        for entry in get(document, "include")
+            .and_then(|it| untagged(it).as_sequence())
+            .into_iter()
+            .flatten()
+        {
+            let paths = match get(entry, "path") {
+                Some(paths) => self.texts(paths),
+                None => self.texts(entry),
+            };
+            let Some(first) = paths.first() else {
+                continue;
+            };
+            let first = base.join(first);
+            let included_base = match get(entry, "project_directory").map(|it| self.texts(it)) {
+                Some(dirs) if !dirs.is_empty() => base.join(&dirs[0]),
+                _ => first.parent().unwrap_or_else(|| base.clone()),
+            };
+            if let Some(files) = get(entry, "env_file") {
+                for file in self.texts(files) {
+                    self.env_files.insert(base.join(file));
+                }
+            } else {
+                let default = included_base.join(".env");
+                if disk.kind(&default).is_some() {
+                    self.env_files.insert(default);
+                }
+            }
+            let group: Vec<usize> = paths
+                .iter()
+                .filter_map(|path| self.add(&base.join(path), &included_base, disk))
+                .collect();
+            self.files[index].includes.push(group);
+        }
+    }
+
+    fn follow_service(&mut self, index: usize, service: &Value, disk: &dyn Files) {
+        let base = self.files[index].base.clone();
+        if let Some((Some(file), _)) = extended(service) {
+            let file = file.to_owned();
+            if let Some(text) = interpolate(&file, &self.variables) {
+                let path = base.join(text);
+                let extended_base = path.parent().unwrap_or_else(|| base.clone());
+                if let Some(found) = self.add(&path, &extended_base, disk) {
+                    self.files[index].extends.insert(file, found);
+                }
+            }
+        }
+        if let Some(env_file) = get(service, "env_file") {
+            let entries = match untagged(env_file) {
+                Value::Sequence(entries) => entries.clone(),
+                other => vec![other.clone()],
+            };
+            for entry in &entries {
+                for path in self.texts(get(entry, "path").unwrap_or(entry)) {
+                    self.env_files.insert(base.join(path));
+                }
+            }
+        }
+    }
+
+    /// One text or a list of them, interpolated; what cannot be is left out.
+    fn texts(&self, value: &Value) -> Vec<String> {
+        let items = match untagged(value) {
+            Value::Sequence(items) => items.as_slice(),
+            _ => std::slice::from_ref(value),
+        };
+        items
+            .iter()
+            .filter_map(|item| interpolate(untagged(item).as_str()?, &self.variables))
+            .collect()
+    }
+}
+
+/// The file and the service that `extends` names.
+fn extended(service: &Value) -> Option<(Option<&str>, &str)> {
+    let extends = get(service, "extends")?;
+    match untagged(extends) {
+        Value::String(name) => Some((None, name)),
+        _ => Some((
+            get(extends, "file").and_then(|file| untagged(file).as_str()),
+            untagged(get(extends, "service")?).as_str()?,
+        )),
+    }
+}

@@ -1,0 +1,139 @@
+//! Sorts a pattern into one of the builder's kinds, and writes the wildcard kind as the builder's regular expression.
+//! Knows nothing of that expression's meaning.
+
+/// How the builder compares a pattern with a path.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The path is the text.
+    Exact(String),
+    /// The path begins with the text: `x/**`.
+    Prefix(String),
+    /// The path ends with the text, or is the text less its leading `/`: `**/x`.
+    Suffix(String),
+    /// The regular expression is found in the path.
+    Expression(String),
+}
+
+/// The kind of a cleaned pattern. Wildcards are rewritten even inside `[..]`, and `{`, `|`, `}` and `^` are handed
+/// through: so it is in the builder, and such patterns have to mean the same here.
+pub(super) fn kind(pattern: &str) -> Kind {
+    // The builder's scanner drops a byte order mark at the start of what it reads.
+    let mut rest = pattern.strip_prefix('\u{feff}').unwrap_or(pattern);
+    let mut expression = String::with_capacity(pattern.len() + 16);
+    expression.push('^');
+    let mut found = Found::Exact;
+    let mut first = true;
+    while let Some(char) = take(&mut rest) {
+        match char {
+            '*' if rest.starts_with('*') => {
+                rest = &rest[1..];
+                rest = rest.strip_prefix('/').unwrap_or(rest);
+                if !rest.is_empty() {
+                    expression.push_str("(.*/)?");
+                    found = Found::Expression;
+                } else if found == Found::Exact {
+                    found = Found::Prefix;
+                } else {
+                    expression.push_str(".*");
+                    found = Found::Expression;
+                }
+                if first {
+                    found = Found::Suffix;
+                }
+            }
+            '*' => {
+                expression.push_str("[^/]*");
+                found = Found::Expression;
+            }
+            '?' => {
+                expression.push_str("[^/]");
+                found = Found::Expression;
+            }
+            '.' | '+' | '(' | ')' | '$' => {
+                expression.push('\\');
+                expression.push(char);
+            }
+            '\\' => {
+                expression.push('\\');
+                if let Some(escaped) = take(&mut rest) {
+                    expression.push(escaped);
+                    found = Found::Expression;
+                }
+            }
+            '[' | ']' => {
+                expression.push(char);
+                found = Found::Expression;
+            }
+            other => expression.push(other),
+        }
+        first = false;
+    }
+    match found {
+        Found::Exact => Kind::Exact(pattern.to_owned()),
+        Found::Prefix => Kind::Prefix(pattern.strip_suffix("**").unwrap_or(pattern).to_owned()),
+        Found::Suffix => Kind::Suffix(pattern.strip_prefix("**").unwrap_or(pattern).to_owned()),
+        Found::Expression => {
+            expression.push('$');
+            Kind::Expression(expression)
+        }
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Found {
+    Exact,
+    Prefix,
+    Suffix,
+    Expression,
+}
+
+fn take(rest: &mut &str) -> Option<char> {
+    let mut chars = rest.chars();
+    let char = chars.next()?;
+    *rest = chars.as_str();
+    Some(char)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, kind};
+
+    #[test]
+    fn patterns_without_wildcards_and_with_a_double_star_at_one_end_need_no_expression() {
+        for (pattern, expected) in [
+            ("a/b.c", Kind::Exact("a/b.c".into())),
+            ("{a,b}", Kind::Exact("{a,b}".into())),
+            ("a|b", Kind::Exact("a|b".into())),
+            ("a/**", Kind::Prefix("a/".into())),
+            ("a**", Kind::Prefix("a".into())),
+            ("**/a.b", Kind::Suffix("/a.b".into())),
+            ("**a", Kind::Suffix("a".into())),
+            ("**", Kind::Suffix(String::new())),
+        ] {
+            assert_eq!(kind(pattern), expected, "`{pattern}`");
+        }
+    }
+
+    #[test]
+    fn the_rest_becomes_the_builders_expression() {
+        for (pattern, expected) in [
+            ("*.js", r"^[^/]*\.js$"),
+            ("a?b", "^a[^/]b$"),
+            ("a/**/b", "^a/(.*/)?b$"),
+            ("**/a/**", "^(.*/)?a/.*$"),
+            ("**/*.o", r"^(.*/)?[^/]*\.o$"),
+            ("***", "^(.*/)?[^/]*$"),
+            ("**/**", "^(.*/)?.*$"),
+            ("[!a]", "^[!a]$"),
+            ("\\#a", "^\\#a$"),
+            ("*{1,2}|", "^[^/]*{1,2}|$"),
+            ("[a*]", "^[a[^/]*]$"),
+        ] {
+            assert_eq!(
+                kind(pattern),
+                Kind::Expression(expected.into()),
+                "`{pattern}`"
+            );
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Copies through PUT archive: looks at what is there, then sends. Deletes nothing but what a copy replaces.
+
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt};
+use http_body_util::{Either, StreamBody};
+use hyper::Method;
+use hyper::body::Frame;
+
+use super::super::client::Docker;
+use super::super::transport::escaped;
+use super::super::{Body, Container, EngineError, Outgoing};
+use super::route::{Door, door, name_through};
+use super::survey::{Kind, Owner, Seen, Survey};
+use super::write::{Content, Entry, stream};
+use crate::paths::ContainerPath;
+
+/// A file that keeps shrinking while it is read is tried so many times before it is read into memory.
+const ATTEMPTS: usize = 3;
+
+/// The mode of a directory that the host does not tell us about.
+const PARENT_MODE: u32 = 0o755;
+
+/// What goes through one door: first what replaces a file by a directory or the reverse, then the rest.
+#[derive(Default)]
+struct Load {
+    replacing: Vec<Entry>,
+    plain: Vec<Entry>,
+}
+
+impl Docker {
+    /// Writes all of `put`; returns what could not be read whole.
+    pub(in crate::engine) async fn put(
+        &self,
+        container: &Container,
+        put: &[Outgoing],
+    ) -> Result<Vec<ContainerPath>, EngineError> {
+        if put.is_empty() {
+            return Ok(Vec::new());
+        }
+        let loads = self.loads(container, put).await?;
+        let mut unread = Vec::new();
+        for (door, load) in loads {
+            if !load.replacing.is_empty() {
+                unread.extend(self.send(container, &door, load.replacing, true).await?);
+            }
+            if !load.plain.is_empty() {
+                unread.extend(self.send(container, &door, load.plain, false).await?);
+            }
+        }
+        unread.sort();
+        unread.dedup();
+        Ok(unread)
+    }
+
+    async fn loads(
+        &self,
+        container: &Container,
+        put: &[Outgoing],
+    ) -> Result<BTreeMap<Door, Load>, EngineError> {
+        let mut survey = Survey::new(self, &container.id);
+        let paths: Vec<&ContainerPath> = put.iter().map(|outgoing| &outgoing.to).collect();
+        let sent = put.iter().map(size).sum();
+        let mut doors = Vec::with_capacity(put.len());
+        for path in &paths {
+            doors.push(door(container, path)?);
+        }
+        survey.prepare(&paths, sent).await?;
+        let mut loads: BTreeMap<Door, Load> = BTreeMap::new();
+        for (outgoing, door) in put.iter().zip(doors) {
+            let load = loads.entry(door.clone()).or_default();
+            let is_directory = outgoing.body == Body::Directory;
+            let there = if is_directory {
+                survey.look_through(&outgoing.to).await?
+            } else {
+                survey.look(&outgoing.to).await?
+            };
+            let owner = match there {
+                // Trap 4: a header on an existing directory would reset its owner and mode.
+                Some(seen) if is_directory && seen.kind == Kind::Directory => continue,
+                Some(seen) => seen.owner,
+                None => parents(&mut survey, load, &door, outgoing).await?,
+            };
+            let replaces = there.is_some_and(|seen| is_directory != (seen.kind == Kind::Directory));
+            let kind = match outgoing.body {
+                Body::Directory => Kind::Directory,
+                Body::Link(_) => Kind::Link,
+                Body::Bytes(_) | Body::File { .. } => Kind::File,
+            };
+            survey.will_be(&outgoing.to, Seen { kind, owner });
+            let entry = Entry {
+                name: name_through(&door, &outgoing.to),
+                to: outgoing.to.clone(),
+                mode: outgoing.mode,
+                modified: outgoing.modified,
+                uid: owner.uid,
+                gid: owner.gid,
+                content: match &outgoing.body {
+                    Body::Bytes(bytes) => Content::Bytes(bytes.clone()),
+                    Body::File { from, .. } => Content::File(from.clone()),
+                    Body::Link(target) => Content::Link(target.clone()),
+                    Body::Directory => Content::Directory,
+                },
+            };
+            if replaces {
+                load.replacing.push(entry);
+            } else {
+                load.plain.push(entry);
+            }
+        }
+        Ok(loads)
+    }
+
+    /// One archive through one door; the outcome is certain: all of it went in, or an error.
+    async fn send(
+        &self,
+        container: &Container,
+        door: &Door,
+        mut entries: Vec<Entry>,
+        replacing: bool,
+    ) -> Result<Vec<ContainerPath>, EngineError> {
+        let target = format!(
+            "/containers/{}/archive?path={}{}",
+            container.id.0,
+            escaped(door.as_bytes()),
+            // Trap 6: only what was seen to stand in the way may be replaced by another kind.
+            if replacing {
+                ""
+            } else {
+                "&noOverwriteDirNonDir=true"
+            }
+        );
+        for attempt in 1.. {
+            let (archive, story) = stream(entries.clone());
+            let body = Either::Right(StreamBody::new(archive.map_ok(Frame::data).boxed()));
+            let answer = self.ask(Method::PUT, &target, body, &container.id).await;
+            let story = std::mem::take(&mut *story.lock().unwrap_or_else(PoisonError::into_inner));
+            if let Some(path) = story.shrunk {
+                // Trap 2: what was sent stays, half of this file included, so all of it goes again.
+                let keeps_shrinking = attempt >= ATTEMPTS;
+                for entry in entries.iter_mut().filter(|entry| entry.to == path) {
+                    if let Content::File(from) = &entry.content
+                        && keeps_shrinking
+                    {
+                        let whole = tokio::fs::read(from.as_path()).await.map_err(|error| {
+                            EngineError::Unreadable(from.clone(), error.to_string())
+                        })?;
+                        entry.content = Content::Bytes(Bytes::from(whole));
+                    }
+                }
+                continue;
+            }
+            if let Some((path, why)) = story.unreadable {
+                return Err(EngineError::Unreadable(path, why));
+            }
+            answer.map_err(|error| explained(error, container))?;
+            if !story.whole {
+                return Err(EngineError::Unreachable(
+                    "the engine answered before it had the whole archive".to_owned(),
+                ));
+            }
+            let mut unread = story.vanished;
+            unread.extend(story.grown);
+            return Ok(unread);
+        }
+        Ok(Vec::new())
+    }
+}
+
+/// The owner for a new thing: its directory's (C6). Directories missing on the way are made with their own parent's owner.
+async fn parents(
+    survey: &mut Survey<'_>,
+    load: &mut Load,
+    door: &Door,
+    outgoing: &Outgoing,
+) -> Result<Owner, EngineError> {
+    let mut missing = Vec::new();
+    let mut above = outgoing.to.parent();
+    let mut owner = Owner { uid: 0, gid: 0 };
+    while let Some(folder) = above {
+        if &folder == door {
+            if let Some(seen) = survey.look_through(&folder).await? {
+                owner = seen.owner;
+            }
+            break;
+        }
+        match survey.look_through(&folder).await? {
+            Some(seen) if seen.kind == Kind::Directory => {
+                owner = seen.owner;
+                break;
+            }
+            other => {
+                above = folder.parent();
+                missing.push((folder, other.is_some()));
+            }
+        }
+    }
+    for (folder, in_the_way) in missing.into_iter().rev() {
+        let entry = Entry {
+            name: name_through(door, &folder),
+            to: folder.clone(),
+            mode: PARENT_MODE,
+            modified: outgoing.modified,
+            uid: owner.uid,
+            gid: owner.gid,
+            content: Content::Directory,
+        };
+        let kind = Kind::Directory;
+        survey.will_be(&folder, Seen { kind, owner });
+        if in_the_way {
+            load.replacing.push(entry);
+        } else {
+            load.plain.push(entry);
+        }
+    }
+    Ok(owner)
+}
+
+fn size(outgoing: &Outgoing) -> u64 {
+    match &outgoing.body {
+        Body::Bytes(bytes) => bytes.len() as u64,
+        Body::File { len, .. } => *len,
+        Body::Link(_) | Body::Directory => 0,
+    }
+}
+
+/// The engine's refusal of a copy, with what to do where we know it.
+fn explained(error: EngineError, container: &Container) -> EngineError {
+    let EngineError::Refused(why) = error else {
+        return error;
+    };
+    let name = &container.name;
+    let hint = if why.contains("no space left on device") {
+        "\nhint: the disk or a size limit is full: `docker system df`, `docker system prune`"
+    } else if why.contains("read-only file system") || why.contains("marked read-only") {
+        "\nhint: it is mounted read-only there"
+    } else {
+        ""
+    };
+    EngineError::Refused(format!("copy into {name}: {why}{hint}"))
+}

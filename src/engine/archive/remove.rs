@@ -1,0 +1,184 @@
+//! Deletes through `rm` and `rmdir` in the container, as root, with plain arguments: the archive API cannot delete (trap 8). Copies nothing.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+
+use super::super::client::Docker;
+use super::super::{Container, Delta, EngineError};
+use super::survey::{Kind, Survey};
+use crate::paths::ContainerPath;
+
+/// Bytes of arguments in one command: well below any kernel's limit, and below what the engine passes on in one message.
+const ARGUMENTS: usize = 256 * 1024;
+
+/// For names that are no UTF-8, which the engine's API cannot carry: they come escaped and are decoded in the container.
+const DECODED: &str =
+    r#"verb=$1; shift; for name; do name=$(printf '%b.' "$name"); $verb "${name%.}"; done"#;
+
+/// What is asked of the container.
+#[derive(Clone, Copy)]
+enum Verb {
+    Files,
+    EmptyDirectories,
+}
+
+impl Docker {
+    /// Removes files and links, then directories that are empty by then; what is not there is no error.
+    pub(super) async fn remove(
+        &self,
+        container: &Container,
+        delta: &Delta,
+    ) -> Result<(), EngineError> {
+        let written: HashSet<&ContainerPath> = delta.put.iter().map(|put| &put.to).collect();
+        let due = |paths: &[ContainerPath]| -> Vec<ContainerPath> {
+            let due = paths.iter().filter(|path| !written.contains(path));
+            due.cloned().collect()
+        };
+        let files = due(&delta.remove);
+        if self.verb(container, Verb::Files, &files).await?.failed() {
+            self.all_gone(container, &files).await?;
+        }
+        // A directory that is not empty stays: what is left in it is the container's own (E4).
+        self.verb(container, Verb::EmptyDirectories, &due(&delta.remove_dirs))
+            .await?;
+        Ok(())
+    }
+
+    async fn verb(
+        &self,
+        container: &Container,
+        verb: Verb,
+        paths: &[ContainerPath],
+    ) -> Result<Answer, EngineError> {
+        let (text, bytes): (Vec<_>, Vec<_>) = paths
+            .iter()
+            .partition(|path| std::str::from_utf8(path.as_bytes()).is_ok());
+        let mut answer = Answer::Done;
+        let plain: &[&str] = match verb {
+            Verb::Files => &["rm", "-f", "--"],
+            Verb::EmptyDirectories => &["rmdir", "--"],
+        };
+        let text = text.into_iter().map(ToString::to_string);
+        answer.add(self.chunks(container, plain, text).await?);
+        let decoded: &[&str] = match verb {
+            Verb::Files => &["sh", "-c", DECODED, "sh", "rm -f --"],
+            Verb::EmptyDirectories => &["sh", "-c", DECODED, "sh", "rmdir --"],
+        };
+        let bytes = bytes.into_iter().map(escaped_for_printf);
+        answer.add(self.chunks(container, decoded, bytes).await?);
+        Ok(answer)
+    }
+
+    async fn chunks(
+        &self,
+        container: &Container,
+        command: &[&str],
+        arguments: impl Iterator<Item = String>,
+    ) -> Result<Answer, EngineError> {
+        let mut answer = Answer::Done;
+        let mut chunk: Vec<String> = Vec::new();
+        let mut length = 0;
+        for argument in arguments {
+            // Each costs its bytes, an end and a pointer.
+            length += argument.len() + 9;
+            if length > ARGUMENTS && !chunk.is_empty() {
+                answer.add(self.command(container, command, &chunk).await?);
+                chunk.clear();
+                length = argument.len() + 9;
+            }
+            chunk.push(argument);
+        }
+        if !chunk.is_empty() {
+            answer.add(self.command(container, command, &chunk).await?);
+        }
+        Ok(answer)
+    }
+
+    async fn command(
+        &self,
+        container: &Container,
+        command: &[&str],
+        arguments: &[String],
+    ) -> Result<Answer, EngineError> {
+        let mut argv = command.to_vec();
+        argv.extend(arguments.iter().map(String::as_str));
+        let said = self.root_exec(&container.id, &argv, Bytes::new()).await?;
+        let name = &container.name;
+        let program = command.first().copied().unwrap_or_default();
+        match said.code {
+            0 => Ok(Answer::Done),
+            126 | 127 => Err(EngineError::Refused(format!(
+                "cannot delete in {name}: its image has no `{program}`\nhint: the in-container helper can delete there (`helper: off` and LIVEUPDATE_HELPER=off forbid it); a rebuild does it too"
+            ))),
+            _ => Ok(Answer::Failed(said.words())),
+        }
+    }
+
+    /// After `rm` complained: what counts is whether anything that should be gone is still there.
+    async fn all_gone(
+        &self,
+        container: &Container,
+        files: &[ContainerPath],
+    ) -> Result<(), EngineError> {
+        let mut survey = Survey::new(self, &container.id);
+        survey.prepare(&files.iter().collect::<Vec<_>>(), 0).await?;
+        for path in files {
+            let left = survey.look(path).await?;
+            // A directory of that name is the container's own.
+            if left.is_some_and(|seen| seen.kind != Kind::Directory) {
+                let again = [path.clone()];
+                if let Answer::Failed(why) = self.verb(container, Verb::Files, &again).await? {
+                    return Err(EngineError::Refused(format!(
+                        "cannot delete `{path}` in {}: {why}",
+                        container.name
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a command had something to complain about.
+enum Answer {
+    Done,
+    Failed(String),
+}
+
+impl Answer {
+    fn failed(&self) -> bool {
+        matches!(self, Answer::Failed(_))
+    }
+
+    fn add(&mut self, other: Answer) {
+        if other.failed() {
+            *self = other;
+        }
+    }
+}
+
+/// `\0ooo` for every byte that could mean anything.
+fn escaped_for_printf(path: &ContainerPath) -> String {
+    use std::fmt::Write;
+    let mut out = String::new();
+    for &byte in path.as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/._-".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "\\0{byte:03o}");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_no_text_travels_escaped() {
+        let path = ContainerPath::new(b"/a b/\xff\\n".as_slice()).unwrap();
+        assert_eq!(escaped_for_printf(&path), r"/a\0040b/\0377\0134n");
+    }
+}

@@ -1,0 +1,60 @@
+//! Through which door a path can be written: the root, or a writable mount under a read-only root; and which mounts have none (traps 5 and 7). Asks nobody.
+
+use super::super::{Container, EngineError};
+use crate::compose::{Mount, MountKind};
+use crate::paths::ContainerPath;
+
+/// The `path=` of a PUT; names in the archive are relative to it.
+pub type Door = ContainerPath;
+
+/// The door for a path, or why there is none.
+pub fn door(container: &Container, path: &ContainerPath) -> Result<Door, EngineError> {
+    let root = || ContainerPath::new("/").ok_or_else(|| EngineError::Refused(String::new()));
+    let name = &container.name;
+    let no = |why: String| {
+        Err(EngineError::Refused(format!(
+            "cannot write `{path}` in {name}: {why}"
+        )))
+    };
+    let Some(mount) = mount_over(container, path) else {
+        if container.read_only {
+            return no(
+                "the container's root file system is read-only\nhint: sync into a volume, or take `read_only: true` out of the service for development".to_owned(),
+            );
+        }
+        return root();
+    };
+    let target = &mount.target;
+    if mount.read_only {
+        return no(format!("`{target}` is mounted read-only"));
+    }
+    match &mount.kind {
+        MountKind::Tmpfs => no(format!(
+            "`{target}` is a tmpfs, which the engine's copy does not reach\nhint: only the in-container helper can write there; sync to another directory, or take the tmpfs out for development"
+        )),
+        // The engine replaces files by remove and create, which a mounted file does not allow.
+        MountKind::Bind(source) if target == path => no(format!(
+            "it is itself mounted from `{source}`\nhint: a file that is mounted needs no sync; mount its directory, or take the mount out"
+        )),
+        MountKind::Bind(_) | MountKind::Volume(_) if container.read_only => Ok(target.clone()),
+        MountKind::Bind(_) | MountKind::Volume(_) => root(),
+    }
+}
+
+/// The innermost mount that holds the path.
+fn mount_over<'a>(container: &'a Container, path: &ContainerPath) -> Option<&'a Mount> {
+    container
+        .mounts
+        .iter()
+        .filter(|mount| path.is_within(&mount.target))
+        .max_by_key(|mount| mount.target.as_bytes().len())
+}
+
+/// The name of a path in an archive that goes through a door.
+pub fn name_through(door: &Door, path: &ContainerPath) -> Vec<u8> {
+    let name = path
+        .as_bytes()
+        .strip_prefix(door.as_bytes())
+        .unwrap_or(path.as_bytes());
+    name.strip_prefix(b"/").unwrap_or(name).to_vec()
+}

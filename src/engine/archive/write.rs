@@ -1,0 +1,447 @@
+//! Writes the tar streams that the engine unpacks. Sizes come from the opened file; what is read from it never exceeds them. Knows no engine.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::Stream;
+use tokio::io::AsyncReadExt;
+
+use crate::paths::{ContainerPath, HostPath};
+
+const BLOCK: usize = 512;
+
+/// Bytes handed to the connection at once.
+const PIECE: usize = 128 * 1024;
+
+/// A member to write.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The thing in the container that this is.
+    pub to: ContainerPath,
+    /// The name in the archive.
+    pub name: Vec<u8>,
+    /// Permission bits.
+    pub mode: u32,
+    /// Modification time, kept to the nanosecond.
+    pub modified: SystemTime,
+    /// Owner, verbatim.
+    pub uid: u64,
+    /// Group, verbatim.
+    pub gid: u64,
+    /// What it is.
+    pub content: Content,
+}
+
+/// The content of an [`Entry`].
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// A file in memory.
+    Bytes(Bytes),
+    /// A file on the host's disk.
+    File(HostPath),
+    /// A symbolic link.
+    Link(Vec<u8>),
+    /// A directory.
+    Directory,
+}
+
+/// How the writing went; whole only when the end marker went out.
+#[derive(Debug, Default)]
+pub struct Story {
+    /// The end marker was written.
+    pub whole: bool,
+    /// Files that were not there to be opened: left out.
+    pub vanished: Vec<ContainerPath>,
+    /// Files that were longer in the end than when opened: cut to the size they had.
+    pub grown: Vec<ContainerPath>,
+    /// The file that ended early: the stream was cut there.
+    pub shrunk: Option<ContainerPath>,
+    /// The file that could not be read, and why: the stream was cut or not begun there.
+    pub unreadable: Option<(HostPath, String)>,
+}
+
+/// The story as it is being written.
+pub type SharedStory = Arc<Mutex<Story>>;
+
+/// The archive as a stream of pieces; an error in it means "cut the connection", the story says why.
+pub fn stream(
+    entries: Vec<Entry>,
+) -> (
+    impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+    SharedStory,
+) {
+    let story = SharedStory::default();
+    let writer = Writer {
+        entries: entries.into(),
+        buffer: BytesMut::with_capacity(PIECE + 4 * BLOCK),
+        current: None,
+        ended: false,
+        story: Arc::clone(&story),
+    };
+    let stream = futures_util::stream::try_unfold(writer, |mut writer| async move {
+        let piece = writer.piece().await?;
+        Ok(piece.map(|piece| (piece, writer)))
+    });
+    (stream, story)
+}
+
+struct Writer {
+    entries: VecDeque<Entry>,
+    buffer: BytesMut,
+    current: Option<OpenFile>,
+    ended: bool,
+    story: SharedStory,
+}
+
+struct OpenFile {
+    file: tokio::fs::File,
+    to: ContainerPath,
+    from: HostPath,
+    left: u64,
+    padding: usize,
+}
+
+impl Writer {
+    async fn piece(&mut self) -> io::Result<Option<Bytes>> {
+        while self.buffer.len() < PIECE && !self.ended {
+            if let Some(open) = self.current.take() {
+                self.go_on(open).await?;
+            } else if let Some(entry) = self.entries.pop_front() {
+                self.begin(entry).await?;
+            } else {
+                self.buffer.put_bytes(0, 2 * BLOCK);
+                self.ended = true;
+                self.tell(|story| story.whole = true);
+            }
+        }
+        Ok((!self.buffer.is_empty()).then(|| self.buffer.split().freeze()))
+    }
+
+    async fn begin(&mut self, entry: Entry) -> io::Result<()> {
+        match &entry.content {
+            Content::Bytes(bytes) => {
+                header(&mut self.buffer, &entry, bytes.len() as u64);
+                self.buffer.extend_from_slice(bytes);
+                self.buffer.put_bytes(0, padding(bytes.len() as u64));
+            }
+            Content::Link(_) | Content::Directory => header(&mut self.buffer, &entry, 0),
+            Content::File(from) => {
+                let opened = async {
+                    let file = tokio::fs::File::open(from.as_path()).await?;
+                    let seen = file.metadata().await?;
+                    io::Result::Ok((file, seen))
+                };
+                let (file, seen) = match opened.await {
+                    Ok(opened) => opened,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                        self.tell(|story| story.vanished.push(entry.to.clone()));
+                        return Ok(());
+                    }
+                    Err(error) => return Err(self.unreadable(from, error)),
+                };
+                if !seen.is_file() {
+                    // Something else stands there by now; a later batch brings that.
+                    self.tell(|story| story.vanished.push(entry.to.clone()));
+                    return Ok(());
+                }
+                header(&mut self.buffer, &entry, seen.len());
+                self.current = Some(OpenFile {
+                    file,
+                    to: entry.to.clone(),
+                    from: from.clone(),
+                    left: seen.len(),
+                    padding: padding(seen.len()),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    async fn go_on(&mut self, mut open: OpenFile) -> io::Result<()> {
+        if open.left == 0 {
+            // One byte more than promised: it grows, and its end is for a later batch.
+            if let Ok(1) = open.file.read(&mut [0]).await {
+                self.tell(|story| story.grown.push(open.to.clone()));
+            }
+            self.buffer.put_bytes(0, open.padding);
+            return Ok(());
+        }
+        let room = PIECE.saturating_sub(self.buffer.len()).max(BLOCK) as u64;
+        self.buffer.reserve(clamp(room));
+        let mut limited = (&mut open.file).take(open.left.min(room));
+        let read = match limited.read_buf(&mut self.buffer).await {
+            Ok(read) => read,
+            Err(error) => return Err(self.unreadable(&open.from, error)),
+        };
+        if read == 0 {
+            self.tell(|story| story.shrunk = Some(open.to.clone()));
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        open.left -= read as u64;
+        self.current = Some(open);
+        Ok(())
+    }
+
+    fn unreadable(&self, from: &HostPath, error: io::Error) -> io::Error {
+        self.tell(|story| story.unreadable = Some((from.clone(), error.to_string())));
+        error
+    }
+
+    fn tell(&self, what: impl FnOnce(&mut Story)) {
+        what(&mut self.story.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+fn clamp(length: u64) -> usize {
+    usize::try_from(length).unwrap_or(usize::MAX)
+}
+
+fn padding(size: u64) -> usize {
+    // Less than a block, so it fits.
+    clamp(size.wrapping_neg() % BLOCK as u64)
+}
+
+/// The largest numbers that the fixed fields hold; larger ones go into an extended header.
+const LARGEST_SIZE: u64 = 0o777_7777_7777;
+const LARGEST_ID: u64 = 0o777_7777;
+
+/// One header, with a PAX header before it for all that the old fields cannot say.
+fn header(out: &mut BytesMut, entry: &Entry, size: u64) {
+    let link: &[u8] = match &entry.content {
+        Content::Link(target) => target,
+        _ => b"",
+    };
+    let mut records = Vec::new();
+    let mut record = |key: &str, value: &[u8]| pax(&mut records, key, value);
+    // Plain fields hold 100 bytes, and what is no ASCII there is anybody's guess.
+    let plain = |bytes: &[u8]| bytes.len() <= 100 && bytes.is_ascii();
+    if !plain(&entry.name) {
+        record("path", &entry.name);
+    }
+    if !plain(link) {
+        record("linkpath", link);
+    }
+    if size > LARGEST_SIZE {
+        record("size", size.to_string().as_bytes());
+    }
+    if entry.uid > LARGEST_ID {
+        record("uid", entry.uid.to_string().as_bytes());
+    }
+    if entry.gid > LARGEST_ID {
+        record("gid", entry.gid.to_string().as_bytes());
+    }
+    let (seconds, exact) = modified(entry.modified);
+    if let Some(exact) = exact {
+        record("mtime", exact.as_bytes());
+    }
+    if !records.is_empty() {
+        let mut extended = tar::Header::new_ustar();
+        extended.set_entry_type(tar::EntryType::XHeader);
+        put_bytes(&mut extended.as_old_mut().name, b"PaxHeaders.0");
+        extended.set_mode(0o644);
+        extended.set_uid(0);
+        extended.set_gid(0);
+        extended.set_mtime(0);
+        extended.set_size(records.len() as u64);
+        extended.set_cksum();
+        out.extend_from_slice(extended.as_bytes());
+        out.extend_from_slice(&records);
+        out.put_bytes(0, padding(records.len() as u64));
+    }
+    let mut header = tar::Header::new_ustar();
+    header.set_entry_type(match entry.content {
+        Content::Bytes(_) | Content::File(_) => tar::EntryType::Regular,
+        Content::Link(_) => tar::EntryType::Symlink,
+        Content::Directory => tar::EntryType::Directory,
+    });
+    let fields = header.as_old_mut();
+    put_bytes(&mut fields.name, &entry.name);
+    put_bytes(&mut fields.linkname, link);
+    header.set_mode(entry.mode & 0o7777);
+    header.set_uid(entry.uid.min(LARGEST_ID));
+    header.set_gid(entry.gid.min(LARGEST_ID));
+    header.set_size(size.min(LARGEST_SIZE));
+    header.set_mtime(seconds);
+    header.set_cksum();
+    out.extend_from_slice(header.as_bytes());
+}
+
+/// As many of the bytes as the field holds; the rest stands in the extended header.
+fn put_bytes(field: &mut [u8; 100], bytes: &[u8]) {
+    let length = bytes.len().min(field.len());
+    field[..length].copy_from_slice(&bytes[..length]);
+}
+
+/// Whole seconds for the old field, and the exact time where that is not all.
+fn modified(time: SystemTime) -> (u64, Option<String>) {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(since) if since.subsec_nanos() == 0 && since.as_secs() <= LARGEST_SIZE => {
+            (since.as_secs(), None)
+        }
+        Ok(since) => (
+            since.as_secs().min(LARGEST_SIZE),
+            Some(format!("{}.{:09}", since.as_secs(), since.subsec_nanos())),
+        ),
+        Err(before) => {
+            let before = before.duration();
+            (
+                0,
+                Some(format!(
+                    "-{}.{:09}",
+                    before.as_secs(),
+                    before.subsec_nanos()
+                )),
+            )
+        }
+    }
+}
+
+/// `LENGTH KEY=VALUE\n`, where the length counts itself.
+fn pax(records: &mut Vec<u8>, key: &str, value: &[u8]) {
+    let rest = 1 + key.len() + 1 + value.len() + 1;
+    let mut length = rest + 1;
+    while length.to_string().len() + rest != length {
+        length = length.to_string().len() + rest;
+    }
+    records.extend_from_slice(format!("{length} {key}=").as_bytes());
+    records.extend_from_slice(value);
+    records.push(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::read::{Reader, tests::Pieces};
+    use super::*;
+    use futures_util::StreamExt;
+    use proptest::prelude::*;
+    use std::io::Write;
+    use std::time::Duration;
+
+    fn entry(name: &[u8], content: Content) -> Entry {
+        let to = ContainerPath::new([b"/", name].concat()).unwrap();
+        Entry {
+            name: to.tar_name().to_vec(),
+            to,
+            mode: 0o751,
+            modified: UNIX_EPOCH + Duration::new(1_700_000_000, 5),
+            uid: 1000,
+            gid: 33,
+            content,
+        }
+    }
+
+    async fn written(entries: Vec<Entry>) -> (Vec<u8>, bool, Story) {
+        let (stream, story) = stream(entries);
+        let mut stream = std::pin::pin!(stream);
+        let mut all = Vec::new();
+        let mut cut = false;
+        while let Some(piece) = stream.next().await {
+            if let Ok(piece) = piece {
+                all.extend_from_slice(&piece);
+            } else {
+                cut = true;
+                break;
+            }
+        }
+        let story = std::mem::take(&mut *story.lock().unwrap());
+        (all, cut, story)
+    }
+
+    #[tokio::test]
+    async fn a_file_that_vanished_is_left_out_and_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let gone = HostPath::new(folder.path().join("gone")).unwrap();
+        let (archive, cut, story) = written(vec![
+            entry(b"gone", Content::File(gone)),
+            entry(b"a", Content::Bytes(Bytes::from_static(b"x"))),
+        ])
+        .await;
+        assert!(!cut && story.whole);
+        assert_eq!(story.vanished[0].to_string(), "/gone");
+        let mut names = Vec::new();
+        for member in tar::Archive::new(archive.as_slice()).entries().unwrap() {
+            names.push(member.unwrap().path().unwrap().into_owned());
+        }
+        assert_eq!(names, [std::path::PathBuf::from("a")]);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_shrinks_cuts_the_stream() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("big");
+        let file = std::fs::File::create(&path).unwrap();
+        file.set_len(3 * PIECE as u64).unwrap();
+        let (stream, story) = stream(vec![entry(
+            b"big",
+            Content::File(HostPath::new(&path).unwrap()),
+        )]);
+        let mut stream = std::pin::pin!(stream);
+        assert!(stream.next().await.unwrap().is_ok());
+        file.set_len(10).unwrap();
+        let mut last = stream.next().await;
+        while let Some(Ok(_)) = last {
+            last = stream.next().await;
+        }
+        assert!(last.unwrap().is_err(), "a short file must never look whole");
+        let story = story.lock().unwrap();
+        assert!(!story.whole);
+        assert_eq!(story.shrunk.as_ref().unwrap().to_string(), "/big");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_grows_is_cut_to_the_size_it_had() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let mut file = std::fs::File::create(&path).unwrap();
+        file.write_all(&vec![b'a'; 2 * PIECE]).unwrap();
+        let (stream, story) = stream(vec![
+            entry(b"log", Content::File(HostPath::new(&path).unwrap())),
+            entry(b"after", Content::Bytes(Bytes::from_static(b"whole"))),
+        ]);
+        let mut stream = std::pin::pin!(stream);
+        let mut archive = stream.next().await.unwrap().unwrap().to_vec();
+        file.write_all(b"more").unwrap();
+        while let Some(piece) = stream.next().await {
+            archive.extend_from_slice(&piece.unwrap());
+        }
+        let sizes: Vec<u64> = tar::Archive::new(archive.as_slice())
+            .entries()
+            .unwrap()
+            .map(|member| member.unwrap().size())
+            .collect();
+        assert_eq!(sizes, [2 * PIECE as u64, 5]);
+        let story = story.lock().unwrap();
+        assert!(story.whole);
+        assert_eq!(story.grown[0].to_string(), "/log");
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_owner_and_time_survives(
+            name in prop::collection::vec(1u8..=255, 1..300),
+            target in prop::collection::vec(1u8..=255, 1..300),
+            uid in 0u64..1 << 32,
+            seconds in -5_000_000_000i64..50_000_000_000,
+        ) {
+            let Some(to) = ContainerPath::new([b"/", name.as_slice()].concat()) else { return Ok(()) };
+            prop_assume!(!to.tar_name().is_empty());
+            let mut written_entry = entry(to.tar_name(), Content::Link(target.clone()));
+            written_entry.uid = uid;
+            let offset = Duration::from_secs(seconds.unsigned_abs());
+            written_entry.modified = if seconds < 0 { UNIX_EPOCH - offset } else { UNIX_EPOCH + offset };
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(async {
+                let (archive, _, story) = written(vec![written_entry]).await;
+                assert!(story.whole);
+                let pieces = Pieces([Bytes::from(archive)].into());
+                let member = Reader::new(pieces).next().await.unwrap().unwrap();
+                assert_eq!(member.name, to.tar_name());
+                assert_eq!(member.link, target);
+                assert_eq!((member.uid, member.gid, member.mode), (uid, 33, 0o751));
+            });
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! What only `docker compose` can do: build, create, start, recreate, stop, down. Parses none of its output.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+
+use super::client::Docker;
+use super::{Engine, EngineError, State};
+
+/// Lines of a failed command that its error may quote.
+const LAST_LINES: usize = 40;
+
+/// Longest line that is kept in one piece.
+const LONGEST_LINE: usize = 64 * 1024;
+
+/// Hears a command's lines.
+pub type Lines<'a> = &'a mut (dyn FnMut(&str) + Send);
+
+impl Docker {
+    /// First start: creates and starts services with what they depend on; waits for nothing after that.
+    pub async fn up(
+        &self,
+        services: &[String],
+        flags: &[OsString],
+        output: Lines<'_>,
+    ) -> Result<(), EngineError> {
+        let _alone = self.inner.recreating.lock().await;
+        self.write_override(&mut *output).await?;
+        let mut words: Vec<OsString> = flags.to_vec();
+        if self.any_supervised(services) {
+            let mut first = words.clone();
+            first.extend(services.iter().map(Into::into));
+            self.compose(&["up", "--no-start"], &first, &mut *output)
+                .await?;
+            self.put_helpers(services).await?;
+            // Done just now: a second time would make the containers anew, without the helper.
+            words.retain(|flag| flag != "--force-recreate" && flag != "--build");
+        }
+        words.extend(services.iter().map(Into::into));
+        self.compose(&["up", "-d"], &words, output).await
+    }
+
+    /// Creates the services' containers without starting them.
+    pub async fn create(&self, services: &[String], output: Lines<'_>) -> Result<(), EngineError> {
+        let _alone = self.inner.recreating.lock().await;
+        self.compose(&["up", "--no-start", "--no-build"], services, output)
+            .await
+    }
+
+    /// Stops services as Ctrl-C in `docker compose up` does; all of them when `services` is empty.
+    pub async fn stop(
+        &self,
+        services: &[String],
+        grace: Option<Duration>,
+        output: Lines<'_>,
+    ) -> Result<(), EngineError> {
+        let grace = grace.map(|grace| format!("--timeout={}", grace.as_secs()));
+        let words: Vec<String> = grace.into_iter().chain(services.iter().cloned()).collect();
+        self.compose(&["stop"], &words, output).await
+    }
+
+    /// Ends services at once, as the second Ctrl-C in `docker compose up` does.
+    pub async fn kill(&self, services: &[String]) -> Result<(), EngineError> {
+        self.compose(&["kill"], services, &mut |_| {}).await
+    }
+
+    /// `docker compose down` with the user's own flags.
+    pub async fn down(&self, args: &[OsString], output: Lines<'_>) -> Result<(), EngineError> {
+        let _alone = self.inner.recreating.lock().await;
+        self.compose(&["down"], args, output).await
+    }
+
+    pub(super) async fn compose_build(
+        &self,
+        services: &[String],
+        output: Lines<'_>,
+    ) -> Result<(), EngineError> {
+        self.compose(&["build"], services, output).await
+    }
+
+    /// C11: the containers whose image changed are replaced, as many of them as there are now.
+    pub(super) async fn compose_recreate(
+        &self,
+        services: &[String],
+        output: Lines<'_>,
+    ) -> Result<(), EngineError> {
+        let _alone = self.inner.recreating.lock().await;
+        let mut words: Vec<OsString> = Vec::new();
+        for service in services {
+            // Without this a service scaled by hand would shrink to what the compose file says.
+            let now = self.find(service).await?.len();
+            if now > 0 {
+                words.push("--scale".into());
+                words.push(format!("{service}={now}").into());
+            }
+        }
+        words.extend(services.iter().map(OsString::from));
+        self.write_override(&mut *output).await?;
+        if !self.any_supervised(services) {
+            return self
+                .compose(&["up", "-d", "--no-deps", "--no-build"], &words, output)
+                .await;
+        }
+        self.compose(
+            &["up", "--no-start", "--no-deps", "--no-build"],
+            &words,
+            output,
+        )
+        .await?;
+        self.put_helpers(services).await?;
+        for service in services {
+            for container in self.find(service).await? {
+                if container.state == State::Created {
+                    self.start(&container).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn compose(
+        &self,
+        verb: &[&str],
+        words: &[impl Into<OsString> + Clone],
+        output: Lines<'_>,
+    ) -> Result<(), EngineError> {
+        let args = ["--progress", "plain"]
+            .iter()
+            .chain(verb)
+            .map(OsString::from)
+            .chain(words.iter().cloned().map(Into::into));
+        let what = format!("docker compose {}", verb.first().unwrap_or(&""));
+        let cli = self.runs().cli(&self.inner.cli);
+        stream(cli.compose(args), &what, output).await
+    }
+}
+
+/// Runs a command in a process group of its own, hands on its lines, and makes its last ones the error when it fails.
+///
+/// Dropped midway, it ends the whole group.
+async fn stream(mut command: Command, what: &str, output: Lines<'_>) -> Result<(), EngineError> {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    // Ctrl-C in a terminal reaches a whole process group; what to stop, and in which order, is ours to say.
+    #[cfg(unix)]
+    command.process_group(0);
+    let child = command.spawn().map_err(|error| {
+        EngineError::Refused(format!(
+            "cannot start `{what}`: {error}\nhint: see whether `docker compose version` works"
+        ))
+    })?;
+    let mut group = Group { child: Some(child) };
+    let Some(child) = group.child.as_mut() else {
+        return Ok(());
+    };
+    let (sender, mut receiver) = mpsc::channel(64);
+    if let Some(stdout) = child.stdout.take() {
+        tokio::spawn(lines(stdout, sender.clone()));
+    }
+    if let Some(stderr) = child.stderr.take() {
+        tokio::spawn(lines(stderr, sender.clone()));
+    }
+    drop(sender);
+    let mut last = VecDeque::new();
+    while let Some(line) = receiver.recv().await {
+        output(&line);
+        if !line.trim().is_empty() {
+            if last.len() == LAST_LINES {
+                last.pop_front();
+            }
+            last.push_back(line);
+        }
+    }
+    let ended = child
+        .wait()
+        .await
+        .map_err(|error| EngineError::Refused(format!("lost sight of `{what}`: {error}")))?;
+    group.child = None;
+    if ended.success() {
+        return Ok(());
+    }
+    let said = last_words(last.make_contiguous());
+    Err(EngineError::Refused(if said.is_empty() {
+        format!("`{what}` failed: {ended}")
+    } else {
+        said
+    }))
+}
+
+/// The lines that say why: the builder frames them with dashes, everything else says it in its last lines.
+fn last_words(lines: &[String]) -> String {
+    const OTHERS: usize = 5;
+    let frame = |line: &&String| line.trim_end() == "------";
+    let ends: Vec<usize> = lines
+        .iter()
+        .enumerate()
+        .filter(|(_, line)| frame(line))
+        .map(|(at, _)| at)
+        .collect();
+    let from = match ends.as_slice() {
+        [.., open, _] => open + 1,
+        _ => lines.len().saturating_sub(OTHERS),
+    };
+    let mut kept: Vec<&str> = lines[from..]
+        .iter()
+        .filter(|line| !frame(line))
+        .map(|line| line.trim_end())
+        .collect();
+    kept.dedup();
+    kept.join("\n")
+}
+
+async fn lines(from: impl AsyncRead + Unpin, to: mpsc::Sender<String>) {
+    let mut from = BufReader::new(from);
+    let mut line = Vec::new();
+    loop {
+        let (used, whole) = match from.fill_buf().await {
+            Ok(part) if !part.is_empty() => {
+                let room = LONGEST_LINE - line.len();
+                let part = &part[..part.len().min(room)];
+                if let Some(end) = part.iter().position(|&byte| byte == b'\n') {
+                    line.extend_from_slice(&part[..end]);
+                    (end + 1, true)
+                } else {
+                    line.extend_from_slice(part);
+                    (part.len(), line.len() == LONGEST_LINE)
+                }
+            }
+            _ => break,
+        };
+        from.consume(used);
+        if whole && to.send(text(&mut line)).await.is_err() {
+            return;
+        }
+    }
+    if !line.is_empty() {
+        let _ = to.send(text(&mut line)).await;
+    }
+}
+
+fn text(line: &mut Vec<u8>) -> String {
+    let text = String::from_utf8_lossy(line)
+        .trim_end_matches('\r')
+        .to_owned();
+    line.clear();
+    text
+}
+
+/// A running command with its process group.
+struct Group {
+    child: Option<Child>,
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let Some(mut child) = self.child.take() else {
+            return;
+        };
+        #[cfg(unix)]
+        if let Some(group) = child
+            .id()
+            .and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?))
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            use rustix::process::{Signal, kill_process_group};
+            let _ = kill_process_group(group, Signal::TERM);
+            // Compose cancels its build on TERM; whoever does not gets no second request.
+            runtime.spawn(async move {
+                let patience = std::time::Duration::from_secs(5);
+                if tokio::time::timeout(patience, child.wait()).await.is_err() {
+                    let _ = kill_process_group(group, Signal::KILL);
+                    let _ = child.wait().await;
+                }
+            });
+            return;
+        }
+        let _ = child.start_kill();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> String {
+        let lines: Vec<String> = text.lines().map(String::from).collect();
+        last_words(&lines)
+    }
+
+    #[test]
+    fn a_failed_build_says_the_builders_own_last_words() {
+        let said = words(
+            "#1 [internal] load build definition\n#5 ERROR: process did not complete\n------\n > [2/2] RUN false:\n0.1 no such thing\n------\nDockerfile:2\n\nfailed to solve: process did not complete",
+        );
+        assert_eq!(
+            said,
+            " > [2/2] RUN false:\n0.1 no such thing\nDockerfile:2\n\nfailed to solve: process did not complete"
+        );
+    }
+
+    #[test]
+    fn any_other_failure_says_its_last_lines() {
+        assert_eq!(
+            words("1\n2\n3\n4\n5\n6\nno such service: x"),
+            "3\n4\n5\n6\nno such service: x"
+        );
+        assert_eq!(words(""), "");
+    }
+
+    #[tokio::test]
+    async fn lines_are_handed_on_as_they_come_and_an_endless_one_in_pieces() {
+        let long = "x".repeat(LONGEST_LINE + 10);
+        let text = format!("a\r\nb\n{long}\nlast");
+        let (sender, mut receiver) = mpsc::channel(10);
+        lines(text.as_bytes(), sender).await;
+        let mut got = Vec::new();
+        while let Some(line) = receiver.recv().await {
+            got.push(line.len());
+        }
+        assert_eq!(got, [1, 1, LONGEST_LINE, 10, 4]);
+    }
+}

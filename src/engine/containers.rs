@@ -1,0 +1,138 @@
+//! Finds a service's containers by Compose's labels and describes them in our words.
+
+use std::collections::HashMap;
+
+use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
+use bollard::query_parameters::{InspectContainerOptions, ListContainersOptions};
+use futures_util::future::join_all;
+
+use super::client::{Docker, refused};
+use super::{Container, ContainerId, EngineError, State};
+use crate::compose::{Mount, MountKind};
+use crate::paths::{ContainerPath, HostPath};
+
+/// Compose's label for the project.
+pub(super) const PROJECT: &str = "com.docker.compose.project";
+/// Compose's label for the service.
+pub(super) const SERVICE: &str = "com.docker.compose.service";
+/// Compose's label on containers of `compose run`.
+pub(super) const ONE_OFF: &str = "com.docker.compose.oneoff";
+const NUMBER: &str = "com.docker.compose.container-number";
+
+impl Docker {
+    pub(super) async fn find(&self, service: &str) -> Result<Vec<Container>, EngineError> {
+        let labels = vec![
+            format!("{PROJECT}={}", self.inner.project),
+            format!("{SERVICE}={service}"),
+            format!("{ONE_OFF}=False"),
+        ];
+        let options = ListContainersOptions {
+            all: true,
+            filters: Some(HashMap::from([("label".to_owned(), labels)])),
+            ..ListContainersOptions::default()
+        };
+        let listed = self
+            .inner
+            .api
+            .list_containers(Some(options))
+            .await
+            .map_err(|error| refused(error, &ContainerId(String::new())))?;
+        let ids = listed.into_iter().filter_map(|listed| listed.id);
+        let looks = ids.map(|id| self.look_at(ContainerId(id)));
+        let mut found = Vec::new();
+        for look in join_all(looks).await {
+            match look {
+                Ok(container) => found.push(container),
+                // Removed between the list and the look.
+                Err(EngineError::Gone(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        found.sort_by(|a, b| (a.number, &a.id).cmp(&(b.number, &b.id)));
+        Ok(found)
+    }
+
+    /// One container as it is now.
+    pub async fn look_at(&self, id: ContainerId) -> Result<Container, EngineError> {
+        let seen = self
+            .inner
+            .api
+            .inspect_container(&id.0, None::<InspectContainerOptions>)
+            .await
+            .map_err(|error| refused(error, &id))?;
+        Ok(describe(id, seen, &self.inner.project))
+    }
+}
+
+fn describe(id: ContainerId, seen: ContainerInspectResponse, project: &str) -> Container {
+    let config = seen.config.unwrap_or_default();
+    let host = seen.host_config.unwrap_or_default();
+    let state = seen.state.unwrap_or_default();
+    let labels = config.labels.unwrap_or_default();
+    let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
+    let name = seen.name.unwrap_or_default();
+    let name = name.trim_start_matches('/');
+    let mut mounts: Vec<Mount> = seen
+        .mounts
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|mount| {
+            let source = mount.source.unwrap_or_default();
+            let kind = match mount.typ.as_deref() {
+                Some("bind") => MountKind::Bind(HostPath::new(&source)?),
+                Some("tmpfs") => MountKind::Tmpfs,
+                _ => MountKind::Volume(mount.name.unwrap_or(source)),
+            };
+            Some(Mount {
+                kind,
+                target: ContainerPath::new(mount.destination?)?,
+                read_only: mount.rw == Some(false),
+            })
+        })
+        .collect();
+    // `tmpfs:` of a service is not among the engine's mounts.
+    for (target, options) in host.tmpfs.unwrap_or_default() {
+        if let Some(target) = ContainerPath::new(&target) {
+            mounts.push(Mount {
+                kind: MountKind::Tmpfs,
+                target,
+                read_only: options.split(',').any(|option| option == "ro"),
+            });
+        }
+    }
+    mounts.sort_by(|a, b| a.target.cmp(&b.target));
+    Container {
+        name: name
+            .strip_prefix(project)
+            .and_then(|rest| rest.strip_prefix(['-', '_']))
+            .filter(|rest| !rest.is_empty())
+            .unwrap_or(name)
+            .to_owned(),
+        service: label(SERVICE),
+        number: label(NUMBER).parse().unwrap_or(0),
+        image_id: seen.image.unwrap_or_default(),
+        state: match state.status {
+            Some(ContainerStateStatusEnum::CREATED) => State::Created,
+            Some(ContainerStateStatusEnum::RUNNING | ContainerStateStatusEnum::STOPPING) => {
+                State::Running
+            }
+            Some(ContainerStateStatusEnum::PAUSED) => State::Paused,
+            Some(ContainerStateStatusEnum::RESTARTING) => State::Restarting,
+            Some(ContainerStateStatusEnum::EXITED) => State::Exited {
+                code: state.exit_code.unwrap_or(0),
+            },
+            _ => State::Gone,
+        },
+        mounts,
+        read_only: host.readonly_rootfs == Some(true),
+        tty: config.tty == Some(true),
+        stop_signal: config
+            .stop_signal
+            .filter(|signal| !signal.is_empty())
+            .unwrap_or_else(|| "SIGTERM".to_owned()),
+        init: host.init == Some(true),
+        user: config.user.unwrap_or_default(),
+        workdir: config.working_dir.unwrap_or_default(),
+        id,
+    }
+}

@@ -1,0 +1,357 @@
+//! The few verbs we ask of Docker. bollard, the compose command and the helper stand behind it, named nowhere else.
+
+mod archive;
+mod client;
+mod compose;
+mod containers;
+mod context;
+mod events;
+mod exec;
+mod fingerprint;
+mod hands;
+mod logs;
+mod restart;
+mod supervise;
+mod transport;
+
+pub use client::Docker;
+pub use compose::Lines;
+pub use logs::LogsFrom;
+pub use supervise::RunsUnder;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+
+use crate::compose::Mount;
+use crate::paths::{ContainerPath, HostPath};
+
+/// A container's full ID: the key of all that is known about it, since a restart keeps it and a recreate does not.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContainerId(pub String);
+
+impl fmt::Display for ContainerId {
+    /// The first 12 digits, as Docker shows them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.get(..12).unwrap_or(&self.0))
+    }
+}
+
+/// A container of a service, as the engine describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Container {
+    /// Its ID.
+    pub id: ContainerId,
+    /// Compose's short name for people: `web-1`.
+    pub name: String,
+    /// The service it belongs to.
+    pub service: String,
+    /// Its number within the service.
+    pub number: u32,
+    /// The ID of the image it was made from.
+    pub image_id: String,
+    /// What it is doing.
+    pub state: State,
+    /// The actual mounts (E6), the image's anonymous volumes among them.
+    pub mounts: Vec<Mount>,
+    /// The root file system is read-only.
+    pub read_only: bool,
+    /// It has a terminal: its output is one stream.
+    pub tty: bool,
+    /// The signal that `stop` sends: the container's, the image's, or `SIGTERM`.
+    pub stop_signal: String,
+    /// It runs under `docker-init`.
+    pub init: bool,
+    /// The user it runs as; empty is root.
+    pub user: String,
+    /// Its working directory; empty is `/`.
+    pub workdir: String,
+}
+
+/// What a container is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Made, never started.
+    Created,
+    /// Running.
+    Running,
+    /// Paused.
+    Paused,
+    /// Between two starts of its restart policy.
+    Restarting,
+    /// Its process ended.
+    Exited {
+        /// Exit code.
+        code: i64,
+    },
+    /// Being removed, or beyond repair.
+    Gone,
+}
+
+/// Files to put into a container and to take out of it, in one go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delta {
+    /// What to write; a directory stands before what lies in it.
+    pub put: Vec<Outgoing>,
+    /// Files and links to remove; one that is not there is no error.
+    pub remove: Vec<ContainerPath>,
+    /// Directories to remove if they are empty by then, deepest first: files that only the container has are kept (E4).
+    pub remove_dirs: Vec<ContainerPath>,
+}
+
+impl Delta {
+    /// Nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.put.is_empty() && self.remove.is_empty() && self.remove_dirs.is_empty()
+    }
+}
+
+/// One thing to write into a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Where.
+    pub to: ContainerPath,
+    /// Permission bits.
+    pub mode: u32,
+    /// Modification time.
+    pub modified: SystemTime,
+    /// What.
+    pub body: Body,
+    /// Write into the same inode instead of replacing the file.
+    pub in_place: bool,
+}
+
+/// The content of an [`Outgoing`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// A small file, read once for all containers.
+    Bytes(Bytes),
+    /// A large file, streamed from the host; `len` is what the receiver was promised.
+    File {
+        /// Where it is read from.
+        from: HostPath,
+        /// Its size when looked at; the size that counts is taken again from the opened file.
+        len: u64,
+    },
+    /// A symbolic link with that target.
+    Link(Vec<u8>),
+    /// A directory: made when missing, otherwise left as it is (trap 4).
+    Directory,
+}
+
+/// The way an update took (issue: the tool says which).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// The in-container helper.
+    Helper,
+    /// The plain Engine API.
+    Archive,
+}
+
+/// What came of a [`Delta`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The way it took.
+    pub via: Via,
+    /// Files that vanished or changed while they were read: not in the container, a later batch brings them.
+    pub unread: Vec<ContainerPath>,
+}
+
+/// A command for a container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exec {
+    /// What is executed, no shell added.
+    pub argv: Vec<String>,
+    /// Working directory; the container's own when empty.
+    pub workdir: String,
+    /// User; the container's own when `None`.
+    pub user: Option<String>,
+    /// Additional environment.
+    pub environment: Vec<(String, String)>,
+    /// Ended with its process tree after this time.
+    pub timeout: Option<Duration>,
+}
+
+/// Which of its streams a process wrote to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Err,
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// By itself, with that code (127: no such program; 126: not executable; 128+N: signal N).
+    Exit(i64),
+    /// By its timeout; its process tree is gone.
+    TimedOut,
+}
+
+/// What stands at a path in a container, for comparisons (`verify`, `initial_sync`, catching up).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fingerprint {
+    /// A file: permission bits and xxh3-128 of the content.
+    File {
+        /// Permission bits.
+        mode: u32,
+        /// xxh3-128.
+        hash: u128,
+    },
+    /// A directory with these permission bits.
+    Directory {
+        /// Permission bits.
+        mode: u32,
+    },
+    /// A link.
+    Link {
+        /// Its target's bytes.
+        target: Vec<u8>,
+    },
+    /// Something else.
+    Other,
+}
+
+/// How a container's restart went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restarted {
+    /// The process ignored the signal until it was killed (C9).
+    pub killed: bool,
+    /// The container was restarted although only its process should have been: it does not run under the helper.
+    pub whole_container: bool,
+}
+
+/// Something the engine tells of a container of this project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EngineEvent {
+    /// A container of `service` was created, started, died, paused, renamed, removed …: look at the service again.
+    Container {
+        /// The service.
+        service: String,
+        /// The container.
+        id: ContainerId,
+        /// The engine's word: `start`, `die`, `destroy`, `pause` …
+        action: String,
+        /// The exit code of a `die`.
+        exit_code: Option<i64>,
+    },
+    /// The stream broke and is back: anything may have happened (E4).
+    Reconnected,
+    /// The engine does not answer; the stream tries again by itself.
+    Lost(String),
+}
+
+/// One line of a container's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// Which stream.
+    pub stream: Stream,
+    /// Without the line's end.
+    pub text: Vec<u8>,
+}
+
+/// Why the engine did not do what was asked; the kinds are what callers act on.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// No such container (any more).
+    #[error("container {0} is gone")]
+    Gone(ContainerId),
+    /// The container does not run, which this verb needs.
+    #[error("container {0} is not running")]
+    NotRunning(ContainerId),
+    /// The engine answered no: its own words.
+    #[error("{0}")]
+    Refused(String),
+    /// The engine cannot be reached: words for people.
+    #[error("{0}")]
+    Unreachable(String),
+    /// A host file could not be read: which, and why.
+    #[error("cannot read `{0}`: {1}")]
+    Unreadable(HostPath, String),
+}
+
+/// Docker, as the session sees it. Every verb is safe to repeat.
+pub trait Engine: Send + Sync + 'static {
+    /// All containers of a service, one-offs left out, by number.
+    fn containers(
+        &self,
+        service: &str,
+    ) -> impl Future<Output = Result<Vec<Container>, EngineError>> + Send;
+
+    /// Copies and deletes (C5, C6). Works on created, stopped and paused containers too, as far as the engine can.
+    fn apply(
+        &self,
+        container: &Container,
+        delta: &Delta,
+    ) -> impl Future<Output = Result<Applied, EngineError>> + Send;
+
+    /// Runs a command to its end (C7); `output` hears it while it runs.
+    fn run(
+        &self,
+        container: &Container,
+        exec: &Exec,
+        output: &mut (dyn FnMut(Stream, &[u8]) + Send),
+    ) -> impl Future<Output = Result<Ended, EngineError>> + Send;
+
+    /// Restarts the container (C9); `grace` in place of its own.
+    fn restart(
+        &self,
+        container: &Container,
+        grace: Option<Duration>,
+    ) -> impl Future<Output = Result<Restarted, EngineError>> + Send;
+
+    /// Restarts the process under the helper, without the container.
+    fn restart_process(
+        &self,
+        container: &Container,
+        signal: Option<&str>,
+        grace: Option<Duration>,
+    ) -> impl Future<Output = Result<Restarted, EngineError>> + Send;
+
+    /// A running container was seen: what an update will need there may be made ready beforehand.
+    fn warm_up(&self, _container: &Container) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
+    /// Sends a signal to the main process; the name without `SIG`.
+    fn signal(
+        &self,
+        container: &Container,
+        name: &str,
+    ) -> impl Future<Output = Result<(), EngineError>> + Send;
+
+    /// Starts a created or stopped container (E2).
+    fn start(&self, container: &Container) -> impl Future<Output = Result<(), EngineError>> + Send;
+
+    /// What stands at and below `roots`; a root that does not exist is simply not in the answer.
+    fn fingerprints(
+        &self,
+        container: &Container,
+        roots: &[ContainerPath],
+    ) -> impl Future<Output = Result<BTreeMap<ContainerPath, Fingerprint>, EngineError>> + Send;
+
+    /// The ID of the image with that name; `None` when there is none.
+    fn image_id(
+        &self,
+        image: &str,
+    ) -> impl Future<Output = Result<Option<String>, EngineError>> + Send;
+
+    /// Builds images (C11); `output` hears the build's lines. The error is the build's own last words.
+    fn build(
+        &self,
+        services: &[String],
+        output: &mut (dyn FnMut(&str) + Send),
+    ) -> impl Future<Output = Result<(), EngineError>> + Send;
+
+    /// Recreates services from their images, without their dependencies (C11); one at a time per project.
+    fn recreate(
+        &self,
+        services: &[String],
+        output: &mut (dyn FnMut(&str) + Send),
+    ) -> impl Future<Output = Result<(), EngineError>> + Send;
+}

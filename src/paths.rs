@@ -1,0 +1,218 @@
+//! The two kinds of path: on the host and in a container. Checked once on the way in; afterwards the type is the proof.
+
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
+
+/// An absolute path on the host, lexically clean: no `.`, no `..`, no doubled separators.
+///
+/// Symlinks are not resolved: a link is a thing of its own here (`spec.md` C5).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostPath(PathBuf);
+
+impl HostPath {
+    /// `None` when `path` is relative: a relative path has no meaning once we leave the compose file.
+    pub fn new(path: impl AsRef<Path>) -> Option<Self> {
+        let path = path.as_ref();
+        path.is_absolute().then(|| Self(clean(path)))
+    }
+
+    /// The current directory as Compose names it, `None` when it is gone: by the name in `PWD` where that leads there,
+    /// so that a directory entered through a link is called the same on both sides.
+    pub fn current_dir() -> Option<Self> {
+        let real = std::env::current_dir().ok()?;
+        let named = std::env::var_os("PWD").map(PathBuf::from).filter(|named| {
+            named.is_absolute() && std::fs::canonicalize(named).is_ok_and(|named| named == real)
+        });
+        Self::new(named.unwrap_or(real))
+    }
+
+    /// `path` itself when absolute, else below `self`.
+    #[must_use]
+    pub fn join(&self, path: impl AsRef<Path>) -> Self {
+        Self(clean(&self.0.join(path)))
+    }
+
+    /// The path as the standard library sees it.
+    pub fn as_path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The part of `self` below `root`; empty for `root` itself, `None` outside of it.
+    pub fn below<'a>(&'a self, root: &HostPath) -> Option<&'a Path> {
+        self.0.strip_prefix(&root.0).ok()
+    }
+
+    /// The containing directory; `None` for a file system's root.
+    pub fn parent(&self) -> Option<Self> {
+        self.0.parent().map(|parent| Self(parent.to_path_buf()))
+    }
+}
+
+impl AsRef<Path> for HostPath {
+    fn as_ref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl fmt::Display for HostPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.display().fmt(f)
+    }
+}
+
+fn clean(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// An absolute, clean path in a container: bytes between slashes, as Linux has them.
+///
+/// Never empty; `/` is the root. Names need not be UTF-8.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContainerPath(Vec<u8>);
+
+impl ContainerPath {
+    /// `None` when `path` does not begin with a slash (B4: a relative `remote_path` is an error).
+    pub fn new(path: impl AsRef<[u8]>) -> Option<Self> {
+        let path = path.as_ref();
+        if path.first() != Some(&b'/') {
+            return None;
+        }
+        let mut parts: Vec<&[u8]> = Vec::new();
+        for part in path.split(|&byte| byte == b'/') {
+            match part {
+                b"" | b"." => {}
+                b".." => {
+                    parts.pop();
+                }
+                name => parts.push(name),
+            }
+        }
+        let mut clean = Vec::with_capacity(path.len());
+        for part in parts {
+            clean.push(b'/');
+            clean.extend_from_slice(part);
+        }
+        if clean.is_empty() {
+            clean.push(b'/');
+        }
+        Some(Self(clean))
+    }
+
+    /// The place of a host's relative path below this directory.
+    #[must_use]
+    pub fn join(&self, relative: &Path) -> Self {
+        let mut joined = self.0.clone();
+        for component in relative.components() {
+            if let Component::Normal(name) = component {
+                if joined.last() != Some(&b'/') {
+                    joined.push(b'/');
+                }
+                joined.extend_from_slice(name.as_encoded_bytes());
+            }
+        }
+        Self(joined)
+    }
+
+    /// The path's bytes, as the kernel takes them.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The bytes without the leading slash, as tar headers have them; empty for the root.
+    pub fn tar_name(&self) -> &[u8] {
+        &self.0[1..]
+    }
+
+    /// The last name; empty for the root.
+    pub fn file_name(&self) -> &[u8] {
+        self.0
+            .rsplit(|&byte| byte == b'/')
+            .next()
+            .unwrap_or_default()
+    }
+
+    /// The containing directory; `None` for the root.
+    pub fn parent(&self) -> Option<Self> {
+        if self.0 == b"/" {
+            return None;
+        }
+        let slash = self.0.iter().rposition(|&byte| byte == b'/')?;
+        Some(Self(self.0[..slash.max(1)].to_vec()))
+    }
+
+    /// Whether `self` is `root` or lies below it.
+    pub fn is_within(&self, root: &ContainerPath) -> bool {
+        root.0 == b"/"
+            || self
+                .0
+                .strip_prefix(root.0.as_slice())
+                .is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+    }
+}
+
+impl fmt::Display for ContainerPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        String::from_utf8_lossy(&self.0).fmt(f)
+    }
+}
+
+impl fmt::Debug for ContainerPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", String::from_utf8_lossy(&self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_host_path_is_absolute_and_clean() {
+        assert_eq!(HostPath::new("src"), None);
+        let path = HostPath::new("/p/./a//b/../c/").unwrap();
+        assert_eq!(path.to_string(), "/p/a/c");
+        assert_eq!(
+            path.below(&HostPath::new("/p").unwrap()),
+            Some(Path::new("a/c"))
+        );
+        assert_eq!(path.below(&HostPath::new("/pp").unwrap()), None);
+    }
+
+    #[test]
+    fn a_container_path_is_absolute_and_clean() {
+        assert_eq!(ContainerPath::new("app"), None);
+        assert_eq!(ContainerPath::new("").is_none(), true);
+        let path = ContainerPath::new("/app//x/../y/.").unwrap();
+        assert_eq!(path.to_string(), "/app/y");
+        assert_eq!(path.file_name(), b"y");
+        assert_eq!(path.parent().unwrap().to_string(), "/app");
+        assert_eq!(path.parent().unwrap().parent().unwrap().to_string(), "/");
+        assert_eq!(ContainerPath::new("/").unwrap().parent(), None);
+    }
+
+    #[test]
+    fn a_sibling_that_shares_a_prefix_is_not_within() {
+        let root = ContainerPath::new("/app").unwrap();
+        assert!(ContainerPath::new("/app/x").unwrap().is_within(&root));
+        assert!(!ContainerPath::new("/apple").unwrap().is_within(&root));
+    }
+
+    proptest! {
+        #[test]
+        fn joining_never_leaves_the_target(relative in "[a-z./]{0,20}") {
+            let root = ContainerPath::new("/app").unwrap();
+            prop_assert!(root.join(Path::new(&relative)).is_within(&root));
+        }
+    }
+}

@@ -1,0 +1,390 @@
+//! The words of a plan. Every decision carries its reason, and prints itself.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::compose::block::{Restart, RestartKind, Run, Step};
+use crate::paths::{ContainerPath, HostPath};
+use crate::watch::Entry;
+
+/// What one batch asks of one service.
+#[derive(Clone, Debug, PartialEq)]
+#[must_use]
+pub enum Plan {
+    /// Nothing to do, and why.
+    Nothing(Idle),
+    /// Update the running containers in place.
+    LiveUpdate(LiveUpdate),
+    /// Build and recreate the service.
+    Rebuild(Because),
+}
+
+/// Why there is nothing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Idle {
+    /// Nothing of the batch is watched for this service, or nothing is left of it on disk.
+    NothingChanged,
+    /// Everything was left out; the first of them.
+    LeftOut(LeftOut),
+}
+
+/// What is owed to a container from earlier updates (C7).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Indexes of the runs that failed or never got their turn.
+    pub owed_runs: BTreeSet<usize>,
+    /// A restart that never got its turn.
+    pub owed_restart: bool,
+}
+
+impl Standing {
+    /// Whether an update is due even without a change.
+    pub fn is_owed_anything(&self) -> bool {
+        !self.owed_runs.is_empty() || self.owed_restart
+    }
+}
+
+/// A live update of a service's containers: copy and delete, then each run, then the restart.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LiveUpdate {
+    /// What is copied where.
+    pub copies: Vec<Copy>,
+    /// What is deleted.
+    pub removes: Vec<Remove>,
+    /// The commands whose turn it is, in order.
+    pub runs: Vec<Due>,
+    /// The last step, when its turn has come.
+    pub restart: Option<Restart>,
+    /// Changed files that only trigger, and are not copied.
+    pub noticed: Vec<HostPath>,
+    /// Changed files that are not applied, each with its reason.
+    pub left_out: Vec<LeftOut>,
+}
+
+impl LiveUpdate {
+    /// Nothing at all would be done.
+    pub fn is_empty(&self) -> bool {
+        self.copies.is_empty()
+            && self.removes.is_empty()
+            && self.runs.is_empty()
+            && self.restart.is_none()
+    }
+
+    /// Whether files in the container change.
+    pub fn touches_container(&self) -> bool {
+        !self.copies.is_empty() || !self.removes.is_empty()
+    }
+
+    /// The changed files that are synced, copies first.
+    pub fn synced(&self) -> impl Iterator<Item = &HostPath> {
+        self.copies
+            .iter()
+            .map(|copy| &copy.from)
+            .chain(self.removes.iter().map(|remove| &remove.path))
+    }
+}
+
+/// One file, link or directory to copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copy {
+    /// On the host.
+    pub from: HostPath,
+    /// In the container.
+    pub to: ContainerPath,
+    /// What the disk had when the batch closed.
+    pub entry: Entry,
+    /// The sync that says so.
+    pub step: Step,
+    /// Keep the inode.
+    pub in_place: bool,
+}
+
+/// One path to delete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remove {
+    /// On the host, gone.
+    pub path: HostPath,
+    /// In the container.
+    pub to: ContainerPath,
+    /// The sync that says so.
+    pub step: Step,
+}
+
+/// A run whose turn it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Due {
+    /// Its place among the block's runs.
+    pub index: usize,
+    /// The run.
+    pub run: Run,
+    /// Why now.
+    pub because: DueBecause,
+}
+
+/// Why a run's turn has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DueBecause {
+    /// It has no trigger.
+    Always,
+    /// A changed synced file matches one of its triggers.
+    Trigger {
+        /// The file.
+        path: HostPath,
+        /// The trigger as written.
+        rule: String,
+    },
+    /// It failed before, or never got its turn.
+    Owed,
+}
+
+/// A changed file that is not applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The file.
+    pub path: HostPath,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why a file is not applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// No sync covers it, and `unmatched: ignore` says that this is fine.
+    Unmatched,
+    /// The sync's own `ignore`.
+    SyncIgnores {
+        /// The sync.
+        step: Step,
+        /// The pattern as written.
+        pattern: String,
+    },
+    /// A socket, FIFO or device.
+    Special,
+    /// It may not be read: the system's own words.
+    Unreadable(String),
+}
+
+/// Why a service is rebuilt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Because {
+    /// A changed file matches `fall_back_on`.
+    FallBackOn {
+        /// The file.
+        path: HostPath,
+        /// The rule as written.
+        rule: String,
+        /// Its step.
+        step: Step,
+    },
+    /// The Dockerfile or an ignore file changed.
+    BuildFile {
+        /// Which.
+        path: HostPath,
+    },
+    /// No sync covers a changed file.
+    NoSyncCovers {
+        /// The file.
+        path: HostPath,
+    },
+    /// The engine refused a copy or delete (C8): its own words.
+    Refused(String),
+    /// A run failed whose `on_failure` is `rebuild`.
+    RunFailed {
+        /// Its step.
+        step: Step,
+    },
+    /// The user asked for it.
+    Asked,
+    /// The last build failed, and something changed since.
+    BuildOwed,
+    /// The service's own configuration changed.
+    Configuration,
+}
+
+/// A host path as a plan prints it: whole, or from a directory on when it lies below it.
+struct Near<'a>(&'a HostPath, Option<&'a HostPath>);
+
+impl fmt::Display for Near<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(path, from) = self;
+        match from.and_then(|from| path.below(from)) {
+            Some(rest) if !rest.as_os_str().is_empty() => rest.display().fmt(f),
+            _ => path.fmt(f),
+        }
+    }
+}
+
+/// Words that name host paths.
+trait Words {
+    /// Writes them, with the paths below `from` shown from there.
+    fn write(&self, from: Option<&HostPath>, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+}
+
+struct SeenFrom<'a, W>(&'a W, &'a HostPath);
+
+impl<W: Words> fmt::Display for SeenFrom<'_, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.write(Some(self.1), f)
+    }
+}
+
+impl Plan {
+    /// The plan's text, with the host paths below `dir` shown relative to it.
+    pub fn seen_from<'a>(&'a self, dir: &'a HostPath) -> impl fmt::Display + 'a {
+        SeenFrom(self, dir)
+    }
+}
+
+impl Words for Plan {
+    fn write(&self, from: Option<&HostPath>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing(idle) => {
+                f.write_str("nothing: ")?;
+                idle.write(from, f)
+            }
+            Self::Rebuild(because) => {
+                f.write_str("rebuild: ")?;
+                because.write(from, f)
+            }
+            Self::LiveUpdate(update) => update.write(from, f),
+        }
+    }
+}
+
+impl Words for Idle {
+    fn write(&self, from: Option<&HostPath>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NothingChanged => f.write_str("no watched file changed"),
+            Self::LeftOut(left_out) => left_out.write(from, f),
+        }
+    }
+}
+
+impl Words for LiveUpdate {
+    fn write(&self, from: Option<&HostPath>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("live update:")?;
+        for copy in &self.copies {
+            let path = Near(&copy.from, from);
+            write!(f, "\n  copy {path} -> {} ({})", copy.to, copy.step)?;
+        }
+        for remove in &self.removes {
+            let path = Near(&remove.path, from);
+            write!(
+                f,
+                "\n  remove {} ({path} is gone, {})",
+                remove.to, remove.step
+            )?;
+        }
+        for left_out in &self.left_out {
+            f.write_str("\n  leave out ")?;
+            left_out.write(from, f)?;
+        }
+        for due in &self.runs {
+            write!(f, "\n  run {} ({}, ", due.run.command, due.run.step)?;
+            due.because.write(from, f)?;
+            f.write_str(")")?;
+        }
+        if let Some(restart) = &self.restart {
+            write!(f, "\n  {} ({})", restart.kind, restart.step)?;
+        }
+        Ok(())
+    }
+}
+
+impl Words for DueBecause {
+    fn write(&self, from: Option<&HostPath>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Always => f.write_str("always"),
+            Self::Trigger { path, rule } => {
+                write!(f, "{} matches trigger `{rule}`", Near(path, from))
+            }
+            Self::Owed => f.write_str("owed since it failed or was skipped"),
+        }
+    }
+}
+
+impl Words for LeftOut {
+    fn write(&self, from: Option<&HostPath>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", Near(&self.path, from), self.why)
+    }
+}
+
+impl Words for Because {
+    fn write(&self, from: Option<&HostPath>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FallBackOn { path, rule, step } => {
+                write!(
+                    f,
+                    "{} matches fall_back_on `{rule}` ({step})",
+                    Near(path, from)
+                )
+            }
+            Self::BuildFile { path } => {
+                write!(f, "{} says how the image is built", Near(path, from))
+            }
+            Self::NoSyncCovers { path } => write!(f, "no sync covers {}", Near(path, from)),
+            Self::Refused(why) => write!(f, "the files could not be put in place: {why}"),
+            Self::RunFailed { step } => write!(f, "{step} failed and its on_failure is `rebuild`"),
+            Self::Asked => f.write_str("asked for"),
+            Self::BuildOwed => f.write_str("the last build failed"),
+            Self::Configuration => f.write_str("the service's configuration changed"),
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(None, f)
+    }
+}
+
+impl fmt::Display for Idle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(None, f)
+    }
+}
+
+impl fmt::Display for LiveUpdate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(None, f)
+    }
+}
+
+impl fmt::Display for DueBecause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(None, f)
+    }
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(None, f)
+    }
+}
+
+impl fmt::Display for Because {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(None, f)
+    }
+}
+
+impl fmt::Display for RestartKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Container { .. } => f.write_str("restart the container"),
+            Self::Process { .. } => f.write_str("restart the process"),
+            Self::Signal { name } => write!(f, "send {name}"),
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unmatched => f.write_str("no sync covers it, and `unmatched` is `ignore`"),
+            Self::SyncIgnores { step, pattern } => write!(f, "{step} ignores it (`{pattern}`)"),
+            Self::Special => f.write_str("sockets, FIFOs and devices are not synced"),
+            Self::Unreadable(why) => write!(f, "cannot be read: {why}"),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What happens in a session, as data. Text and JSON are two listeners of this one stream.
+
+use std::time::Duration;
+
+use crate::engine::{Stream, Via};
+use crate::paths::{ContainerPath, HostPath};
+use crate::plan::{Because, Plan};
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The session watches and is ready for edits.
+    Started {
+        /// Compose's project name.
+        project: String,
+        /// The services that are live-updated.
+        services: Vec<StartedService>,
+        /// Kept directories, one watch each.
+        directories: usize,
+    },
+    /// Something worth knowing that asks for nothing.
+    Notice {
+        /// The service it is about.
+        service: Option<String>,
+        /// One line.
+        text: String,
+    },
+    /// A batch closed: what changed on disk for a service.
+    Change {
+        /// The service.
+        service: String,
+        /// The paths, sorted.
+        paths: Vec<HostPath>,
+    },
+    /// What was decided, and why.
+    Plan {
+        /// The service.
+        service: String,
+        /// The decision.
+        plan: Plan,
+    },
+    /// A line of a running command's output.
+    Step {
+        /// The container's short name.
+        container: String,
+        /// The command.
+        command: String,
+        /// Which stream.
+        stream: Stream,
+        /// The line.
+        text: String,
+    },
+    /// A line of a build or of Compose.
+    Build {
+        /// The service; `None` for what is done to all together.
+        service: Option<String>,
+        /// The line.
+        text: String,
+    },
+    /// What came of it.
+    Outcome(Outcome),
+    /// Something that went wrong, and what to do.
+    Problem {
+        /// The service it is about.
+        service: Option<String>,
+        /// What.
+        message: String,
+        /// What to try.
+        hint: Option<String>,
+    },
+    /// A line of a container's log.
+    Log {
+        /// The container's short name.
+        container: String,
+        /// Which stream.
+        stream: Stream,
+        /// The line, as the container wrote it.
+        text: String,
+    },
+}
+
+/// A service as the session begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StartedService {
+    /// Its name.
+    pub name: String,
+    /// How many containers it has.
+    pub containers: usize,
+}
+
+/// What came of one update, rebuild or catch-up of a service.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// The service.
+    pub service: String,
+    /// What was done.
+    pub done: Done,
+    /// The containers it was done to.
+    pub containers: Vec<String>,
+    /// The way the files took.
+    pub via: Option<Via>,
+    /// Whether all of it succeeded.
+    pub result: Ended,
+    /// From the first event to the end, and its parts.
+    pub took: Took,
+}
+
+/// What an outcome speaks of.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Done {
+    /// Nothing had to be done: every content was there already.
+    #[default]
+    Same,
+    /// Files, commands, restart.
+    Updated(Updated),
+    /// Built and recreated.
+    Rebuilt(Because),
+    /// Nothing could be done yet: it waits, and for what.
+    Waits(String),
+}
+
+/// The parts of a live update.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Updated {
+    /// One file for people to see: from where to where.
+    pub first: Option<(HostPath, Option<ContainerPath>)>,
+    /// How many files, links and directories were copied.
+    pub copied: usize,
+    /// How many were already there through a bind mount.
+    pub live: usize,
+    /// How many were removed.
+    pub removed: usize,
+    /// How many commands ran to a good end.
+    pub ran: usize,
+    /// `restarted`, `sent HUP` …
+    pub restarted: Option<String>,
+    /// How many exited containers were started again.
+    pub revived: usize,
+    /// Brought to a container that missed it, not by an edit just now.
+    pub catching_up: bool,
+}
+
+/// How it ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Ended {
+    /// All done.
+    #[default]
+    Well,
+    /// Not all done: what failed, what is owed now, and what to try.
+    Failed {
+        /// What failed.
+        what: String,
+        /// What to try.
+        hint: Option<String>,
+    },
+}
+
+/// Where the time went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Took {
+    /// From the first event to the batch's end.
+    pub wait: Duration,
+    /// Copies and deletes, the slowest container.
+    pub copy: Option<Duration>,
+    /// Commands.
+    pub run: Option<Duration>,
+    /// The last step.
+    pub restart: Option<Duration>,
+    /// The build.
+    pub build: Option<Duration>,
+    /// Recreating.
+    pub start: Option<Duration>,
+    /// All of it, from the first event.
+    pub total: Duration,
+}

@@ -1,0 +1,182 @@
+//! Events as one versioned JSON object a line, for programs. Pure.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Map, Value, json};
+
+use crate::engine::{Stream, Via};
+use crate::plan::{LiveUpdate, Plan};
+
+use super::event::{Done, Ended, Event, Outcome, Took};
+
+/// The version of the objects: a field may be added in a version, never changed or removed.
+pub const VERSION: u32 = 1;
+
+/// One event as one line, with its end.
+pub fn line(event: &Event, now: SystemTime) -> String {
+    let mut object = Map::new();
+    object.insert("v".into(), VERSION.into());
+    object.insert("event".into(), kind(event).into());
+    object.insert(
+        "time".into(),
+        humantime::format_rfc3339_millis(now).to_string().into(),
+    );
+    if let Value::Object(fields) = fields(event) {
+        object.extend(fields);
+    }
+    format!("{}\n", Value::Object(object))
+}
+
+fn kind(event: &Event) -> &'static str {
+    match event {
+        Event::Started { .. } => "started",
+        Event::Notice { .. } => "notice",
+        Event::Change { .. } => "change",
+        Event::Plan { .. } => "plan",
+        Event::Step { .. } | Event::Build { .. } => "step",
+        Event::Outcome(_) => "outcome",
+        Event::Problem { .. } => "problem",
+        Event::Log { .. } => "log",
+    }
+}
+
+fn fields(event: &Event) -> Value {
+    match event {
+        Event::Started {
+            project,
+            services,
+            directories,
+        } => json!({
+            "project": project,
+            "services": services.iter().map(|service| json!({"name": service.name, "containers": service.containers})).collect::<Vec<_>>(),
+            "directories": directories,
+        }),
+        Event::Notice { service, text } => json!({"service": service, "text": text}),
+        Event::Change { service, paths } => {
+            json!({"service": service, "paths": paths.iter().map(ToString::to_string).collect::<Vec<_>>()})
+        }
+        Event::Plan { service, plan } => {
+            let mut fields = plan_fields(plan);
+            fields["service"] = service.as_str().into();
+            fields
+        }
+        Event::Step {
+            container,
+            command,
+            stream,
+            text,
+        } => {
+            json!({"container": container, "command": command, "stream": name(*stream), "text": text})
+        }
+        Event::Build { service, text } => json!({"service": service, "build": true, "text": text}),
+        Event::Outcome(outcome) => outcome_fields(outcome),
+        Event::Problem {
+            service,
+            message,
+            hint,
+        } => json!({"service": service, "message": message, "hint": hint}),
+        Event::Log {
+            container,
+            stream,
+            text,
+        } => {
+            json!({"container": container, "stream": name(*stream), "text": text})
+        }
+    }
+}
+
+/// A plan's own fields, for `up` and `plan` alike.
+pub fn plan_fields(plan: &Plan) -> Value {
+    match plan {
+        Plan::Nothing(idle) => json!({"action": "nothing", "reason": idle.to_string()}),
+        Plan::Rebuild(because) => json!({"action": "rebuild", "reason": because.to_string()}),
+        Plan::LiveUpdate(update) => update_fields(update),
+    }
+}
+
+fn update_fields(update: &LiveUpdate) -> Value {
+    json!({
+        "action": "live-update",
+        "copy": update.copies.iter().map(|copy| json!({
+            "from": copy.from.to_string(), "to": copy.to.to_string(), "step": copy.step.number,
+        })).collect::<Vec<_>>(),
+        "remove": update.removes.iter().map(|remove| json!({
+            "path": remove.path.to_string(), "to": remove.to.to_string(), "step": remove.step.number,
+        })).collect::<Vec<_>>(),
+        "run": update.runs.iter().map(|due| json!({
+            "command": due.run.command.to_string(), "step": due.run.step.number, "reason": due.because.to_string(),
+        })).collect::<Vec<_>>(),
+        "restart": update.restart.as_ref().map(|restart| json!({
+            "kind": restart.kind.to_string(), "step": restart.step.number,
+        })),
+        "left_out": update.left_out.iter().map(|left_out| json!({
+            "path": left_out.path.to_string(), "reason": left_out.why.to_string(),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn outcome_fields(outcome: &Outcome) -> Value {
+    let (action, detail) = match &outcome.done {
+        Done::Same => ("same", json!({})),
+        Done::Updated(updated) => (
+            "live-update",
+            json!({
+                "copied": updated.copied, "live": updated.live, "removed": updated.removed, "ran": updated.ran,
+                "restarted": updated.restarted, "revived": updated.revived, "catching_up": updated.catching_up,
+                "first": updated.first.as_ref().map(|(from, to)| json!({
+                    "from": from.to_string(), "to": to.as_ref().map(ToString::to_string),
+                })),
+            }),
+        ),
+        Done::Rebuilt(because) => ("rebuild", json!({"reason": because.to_string()})),
+        Done::Waits(why) => ("waits", json!({"reason": why})),
+    };
+    let (ok, failure, hint) = match &outcome.result {
+        Ended::Well => (true, None, None),
+        Ended::Failed { what, hint } => (false, Some(what), hint.as_ref()),
+    };
+    json!({
+        "service": outcome.service, "action": action, "detail": detail, "containers": outcome.containers,
+        "via": outcome.via.map(|via| match via { Via::Helper => "helper", Via::Archive => "archive" }),
+        "ok": ok, "failure": failure, "hint": hint, "ms": took_fields(&outcome.took),
+    })
+}
+
+fn took_fields(took: &Took) -> Value {
+    let part = |time: Option<Duration>| time.map(ms);
+    json!({
+        "total": ms(took.total), "wait": ms(took.wait), "copy": part(took.copy), "run": part(took.run),
+        "restart": part(took.restart), "build": part(took.build), "start": part(took.start),
+    })
+}
+
+/// Milliseconds to a hundredth.
+fn ms(time: Duration) -> f64 {
+    (time.as_secs_f64() * 100_000.0).round() / 100.0
+}
+
+fn name(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Out => "stdout",
+        Stream::Err => "stderr",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_is_one_object_with_version_event_and_time() {
+        let event = Event::Log {
+            container: "web-1".into(),
+            stream: Stream::Err,
+            text: "a\nb".into(),
+        };
+        assert_eq!(
+            line(&event, SystemTime::UNIX_EPOCH),
+            "{\"container\":\"web-1\",\"event\":\"log\",\"stream\":\"stderr\",\"text\":\"a\\nb\",\
+             \"time\":\"1970-01-01T00:00:00.000Z\",\"v\":1}\n"
+        );
+    }
+}

@@ -1,0 +1,9 @@
+//! Events in, lines of text or JSON out. Knows no engine and decides nothing; one file prints.
+
+pub mod event;
+pub mod json;
+mod print;
+pub mod text;
+
+pub use event::{Done, Ended, Event, Outcome, StartedService, Took, Updated};
+pub use print::{Format, Reporter};

@@ -1,0 +1,381 @@
+//! Events as lines for people. Pure: colours are asked for, printing is not done here.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::engine::{Stream, Via};
+use crate::paths::HostPath;
+use crate::plan::Plan;
+
+use super::event::{Done, Ended, Event, Outcome, Took, Updated};
+
+/// Turns events into lines, remembering only what prefixes and colours need.
+#[derive(Debug)]
+pub struct Text {
+    dir: HostPath,
+    width: usize,
+    seen: Vec<String>,
+}
+
+/// Compose's own order of prefix colours.
+const COLORS: [AnsiColor; 6] = [
+    AnsiColor::Cyan,
+    AnsiColor::Yellow,
+    AnsiColor::Green,
+    AnsiColor::Magenta,
+    AnsiColor::Blue,
+    AnsiColor::BrightCyan,
+];
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default();
+const WAITING: Style = AnsiColor::Yellow.on_default();
+const DIM: Style = Style::new().dimmed();
+
+impl Text {
+    /// Paths below `dir` are shown relative to it.
+    pub fn new(dir: HostPath) -> Self {
+        Self {
+            dir,
+            width: 0,
+            seen: Vec::new(),
+        }
+    }
+
+    /// The lines of one event, each with its end; empty when people need not see it.
+    pub fn lines(&mut self, event: &Event) -> String {
+        match event {
+            Event::Started {
+                project,
+                services,
+                directories,
+            } => {
+                let names: Vec<&str> = services
+                    .iter()
+                    .map(|service| service.name.as_str())
+                    .collect();
+                format!(
+                    "{GOOD}ready{GOOD:#}  {project}: watching {} for {}\n",
+                    count(*directories, "directory", "directories"),
+                    names.join(", ")
+                )
+            }
+            Event::Notice { service, text } => {
+                format!("{DIM}{}{text}{DIM:#}\n", prefix(service.as_deref()))
+            }
+            Event::Plan {
+                service,
+                plan: Plan::Rebuild(because),
+            } => {
+                format!(
+                    "{WAITING}{service}{WAITING:#}  rebuilding: {}\n",
+                    self.short(&because.to_string())
+                )
+            }
+            Event::Change { .. } | Event::Plan { .. } => String::new(),
+            Event::Step {
+                container,
+                stream,
+                text,
+                ..
+            } => self.prefixed(container, "run", *stream, text),
+            Event::Build { text, .. } if text.is_empty() => String::new(),
+            Event::Build { service, text } => {
+                let service = service.as_deref().unwrap_or("compose");
+                format!("{DIM}{service}  build | {text}{DIM:#}\n")
+            }
+            Event::Outcome(outcome) => self.outcome(outcome),
+            Event::Problem {
+                service,
+                message,
+                hint,
+            } => {
+                let mut line = format!(
+                    "{BAD}error{BAD:#}: {}{message}\n",
+                    prefix(service.as_deref())
+                );
+                if let Some(hint) = hint {
+                    let _ = writeln!(line, "hint: {hint}");
+                }
+                line
+            }
+            Event::Log {
+                container,
+                stream,
+                text,
+            } => self.prefixed(container, "", *stream, text),
+        }
+    }
+
+    fn prefixed(&mut self, container: &str, what: &str, _stream: Stream, text: &str) -> String {
+        let at = self
+            .seen
+            .iter()
+            .position(|name| name == container)
+            .unwrap_or_else(|| {
+                self.seen.push(container.to_owned());
+                self.seen.len() - 1
+            });
+        self.width = self.width.max(container.len());
+        let style = COLORS[at % COLORS.len()].on_default();
+        let gap = if what.is_empty() { "" } else { " " };
+        format!(
+            "{style}{container:width$} {what}{gap}| {style:#}{text}\n",
+            width = self.width + 1
+        )
+    }
+
+    fn outcome(&self, outcome: &Outcome) -> String {
+        let service = &outcome.service;
+        let (style, what) = match (&outcome.result, &outcome.done) {
+            (Ended::Failed { .. }, Done::Updated(updated)) => {
+                (BAD, format!("failed: {}", self.updated(outcome, updated)))
+            }
+            (Ended::Failed { .. }, Done::Rebuilt(because)) => (
+                BAD,
+                format!("not rebuilt ({})", self.short(&because.to_string())),
+            ),
+            (Ended::Failed { .. }, _) => (BAD, "failed".to_owned()),
+            (Ended::Well, Done::Same) => (
+                DIM,
+                "nothing to copy: the containers have this content already".to_owned(),
+            ),
+            (Ended::Well, Done::Updated(updated)) => (GOOD, self.updated(outcome, updated)),
+            (Ended::Well, Done::Rebuilt(because)) => (
+                GOOD,
+                format!("rebuilt: {}", self.short(&because.to_string())),
+            ),
+            (Ended::Well, Done::Waits(why)) => (WAITING, format!("waits: {}", self.short(why))),
+        };
+        let mut line = format!(
+            "{style}{service}{style:#}  {what} {DIM}({}){DIM:#}\n",
+            took(&outcome.took)
+        );
+        if let Ended::Failed { what, hint } = &outcome.result {
+            for text in what.lines() {
+                let _ = writeln!(line, "{BAD}{service}{BAD:#}  {text}");
+            }
+            if let Some(hint) = hint {
+                let _ = writeln!(line, "hint: {hint}");
+            }
+        }
+        line
+    }
+
+    fn updated(&self, outcome: &Outcome, updated: &Updated) -> String {
+        let mut parts = Vec::new();
+        if let Some(files) = self.files(updated) {
+            let containers = match outcome.containers.as_slice() {
+                [one] => format!("in {one}"),
+                many => format!("in {}", count(many.len(), "container", "containers")),
+            };
+            parts.push(format!("{files} {containers}"));
+        }
+        if updated.revived > 0 {
+            parts.push(format!(
+                "started {}",
+                count(updated.revived, "stopped container", "stopped containers")
+            ));
+        }
+        if updated.ran > 0 {
+            parts.push(format!("ran {}", count(updated.ran, "command", "commands")));
+        }
+        parts.extend(updated.restarted.clone());
+        if outcome.via == Some(Via::Archive) && parts.is_empty() {
+            parts.push("nothing".to_owned());
+        }
+        let text = parts.join(", ");
+        if updated.catching_up {
+            format!("caught up: {text}")
+        } else {
+            text
+        }
+    }
+
+    fn files(&self, updated: &Updated) -> Option<String> {
+        let total = updated.copied + updated.live + updated.removed;
+        match (&updated.first, total) {
+            (_, 0) => None,
+            (Some((from, Some(to))), 1) if updated.copied == 1 => {
+                Some(format!("{} -> {to}", self.relative(from)))
+            }
+            (Some((from, Some(to))), 1) if updated.live == 1 => Some(format!(
+                "{} is live at {to} through its mount",
+                self.relative(from)
+            )),
+            (Some((from, _)), 1) => Some(format!("removed {}", self.relative(from))),
+            _ => {
+                let mut parts = Vec::new();
+                if updated.copied > 0 {
+                    parts.push(format!("copied {}", count(updated.copied, "file", "files")));
+                }
+                if updated.live > 0 {
+                    parts.push(format!(
+                        "{} live through mounts",
+                        count(updated.live, "file", "files")
+                    ));
+                }
+                if updated.removed > 0 {
+                    parts.push(format!(
+                        "removed {}",
+                        count(updated.removed, "file", "files")
+                    ));
+                }
+                Some(parts.join(" and "))
+            }
+        }
+    }
+
+    fn relative(&self, path: &HostPath) -> String {
+        path.below(&self.dir)
+            .filter(|rest| !rest.as_os_str().is_empty())
+            .map_or_else(|| path.to_string(), |rest| rest.display().to_string())
+    }
+
+    /// The project directory is not worth repeating in every reason.
+    fn short(&self, text: &str) -> String {
+        text.replace(&format!("{}/", self.dir), "")
+    }
+}
+
+fn prefix(service: Option<&str>) -> String {
+    service.map_or_else(String::new, |service| format!("{service}  "))
+}
+
+fn count(number: usize, one: &str, many: &str) -> String {
+    if number == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{number} {many}")
+    }
+}
+
+fn took(took: &Took) -> String {
+    let parts = [
+        ("copy", took.copy),
+        ("run", took.run),
+        ("restart", took.restart),
+        ("build", took.build),
+        ("start", took.start),
+    ];
+    let mut text = format!("{}: wait {}", duration(took.total), bare(took.wait));
+    for (name, part) in parts {
+        if let Some(part) = part {
+            let _ = write!(text, ", {name} {}", bare(part));
+        }
+    }
+    text
+}
+
+/// `0.8 ms`, `31 ms`, `3.2 s`.
+fn duration(time: Duration) -> String {
+    let ms = time.as_secs_f64() * 1000.0;
+    if ms < 10.0 {
+        format!("{ms:.1} ms")
+    } else if ms < 1000.0 {
+        format!("{ms:.0} ms")
+    } else {
+        format!("{:.1} s", ms / 1000.0)
+    }
+}
+
+/// Milliseconds are what is meant when nothing is said.
+fn bare(time: Duration) -> String {
+    let text = duration(time);
+    text.strip_suffix(" ms").map_or(text.clone(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::paths::ContainerPath;
+    use crate::plan::Because;
+
+    fn plain(event: &Event) -> String {
+        let colored = Text::new(HostPath::new("/p").unwrap()).lines(event);
+        anstream::adapter::strip_str(&colored).to_string()
+    }
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn one_line_says_the_file_the_containers_what_was_done_and_how_long_each_part_took() {
+        let outcome = Outcome {
+            service: "web".into(),
+            done: Done::Updated(Updated {
+                first: Some((
+                    HostPath::new("/p/src/app.py").unwrap(),
+                    ContainerPath::new("/app/app.py"),
+                )),
+                copied: 1,
+                ran: 1,
+                restarted: Some("restarted".into()),
+                ..Updated::default()
+            }),
+            containers: vec!["web-1".into(), "web-2".into()],
+            took: Took {
+                wait: ms(6),
+                copy: Some(ms(4)),
+                run: Some(ms(12)),
+                restart: Some(ms(9)),
+                total: ms(31),
+                ..Took::default()
+            },
+            ..Outcome::default()
+        };
+        assert_eq!(
+            plain(&Event::Outcome(outcome)),
+            "web  src/app.py -> /app/app.py in 2 containers, ran 1 command, restarted \
+             (31 ms: wait 6.0, copy 4.0, run 12, restart 9.0)\n"
+        );
+    }
+
+    #[test]
+    fn a_rebuild_says_why() {
+        let because = Because::NoSyncCovers {
+            path: HostPath::new("/p/go.mod").unwrap(),
+        };
+        assert_eq!(
+            plain(&Event::Plan {
+                service: "web".into(),
+                plan: Plan::Rebuild(because)
+            }),
+            "web  rebuilding: no sync covers go.mod\n"
+        );
+    }
+
+    #[test]
+    fn a_failure_shows_what_failed_and_a_hint() {
+        let outcome = Outcome {
+            service: "web".into(),
+            done: Done::Updated(Updated::default()),
+            result: Ended::Failed {
+                what: "step 3 `npm install` exited with code 1".into(),
+                hint: Some("fix it".into()),
+            },
+            took: Took {
+                total: ms(5),
+                wait: ms(1),
+                ..Took::default()
+            },
+            ..Outcome::default()
+        };
+        assert_eq!(
+            plain(&Event::Outcome(outcome)),
+            "web  failed:  (5.0 ms: wait 1.0)\nweb  step 3 `npm install` exited with code 1\nhint: fix it\n"
+        );
+    }
+
+    #[test]
+    fn log_lines_carry_their_container_as_compose_shows_it() {
+        let event = Event::Log {
+            container: "web-1".into(),
+            stream: Stream::Out,
+            text: "hello".into(),
+        };
+        assert_eq!(plain(&event), "web-1  | hello\n");
+    }
+}

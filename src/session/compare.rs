@@ -1,0 +1,114 @@
+//! Holds a container's synced paths against the disk, by content (E5, `verify`). Changes nothing.
+
+use std::collections::BTreeMap;
+
+use crate::engine::{Container, Engine, EngineError, Fingerprint};
+use crate::paths::{ContainerPath, HostPath};
+use crate::plan::Rules;
+use crate::plan::rules::Mapping;
+use crate::update;
+use crate::watch::{Entry, Kind};
+
+/// What a comparison found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Comparison {
+    /// Paths that are the same, and what stands there.
+    pub same: Vec<(ContainerPath, Fingerprint)>,
+    /// Paths whose content, kind or mode differs, and what stands there.
+    pub changed: Vec<(HostPath, ContainerPath, Fingerprint)>,
+    /// Paths that the container does not have.
+    pub missing: Vec<(HostPath, ContainerPath)>,
+    /// Host files that could not be read, and why.
+    pub unreadable: Vec<(HostPath, String)>,
+}
+
+impl Comparison {
+    /// Nothing is out of step.
+    pub fn is_clean(&self) -> bool {
+        self.changed.is_empty() && self.missing.is_empty()
+    }
+
+    /// The host paths that have to be brought again.
+    pub fn drift(&self) -> impl Iterator<Item = &HostPath> {
+        let changed = self.changed.iter().map(|(path, ..)| path);
+        changed.chain(self.missing.iter().map(|(path, _)| path))
+    }
+}
+
+/// Compares `container` with `present`: what the disk holds of the watched paths.
+pub async fn compare<'a, E: Engine>(
+    engine: &E,
+    rules: &Rules,
+    present: impl Iterator<Item = (&'a HostPath, &'a Entry)>,
+    container: &Container,
+) -> Result<Comparison, EngineError> {
+    let expected: Vec<(HostPath, Entry, ContainerPath)> = present
+        .filter(|(_, entry)| {
+            matches!(
+                entry.kind,
+                Kind::File { .. } | Kind::Directory | Kind::Link { .. }
+            )
+        })
+        .filter_map(|(path, entry)| match rules.mapping(path) {
+            Mapping::To { to, sync } => {
+                let to = if *path == sync.local && entry.kind == Kind::Directory {
+                    sync.remote.clone()
+                } else {
+                    to
+                };
+                Some((path.clone(), entry.clone(), to))
+            }
+            _ => None,
+        })
+        .collect();
+    let found = engine.fingerprints(container, &roots(rules)).await?;
+    tokio::task::spawn_blocking(move || hold_against(&found, expected))
+        .await
+        .map_err(|error| EngineError::Unreachable(error.to_string()))
+}
+
+fn hold_against(
+    found: &BTreeMap<ContainerPath, Fingerprint>,
+    expected: Vec<(HostPath, Entry, ContainerPath)>,
+) -> Comparison {
+    let mut comparison = Comparison::default();
+    for (path, entry, to) in expected {
+        let Some(there) = found.get(&to) else {
+            comparison.missing.push((path, to));
+            continue;
+        };
+        match update::fingerprint(&path, &entry) {
+            // A directory's own mode and owner are the container's business once it is there (trap 4).
+            Ok(Fingerprint::Directory { .. }) if matches!(there, Fingerprint::Directory { .. }) => {
+                comparison.same.push((to, there.clone()));
+            }
+            Ok(wanted) if wanted == *there => comparison.same.push((to, wanted)),
+            Ok(_) => comparison.changed.push((path, to, there.clone())),
+            Err(error) => comparison.unreadable.push((path, error.to_string())),
+        }
+    }
+    comparison
+}
+
+/// The syncs' targets, each once, nested ones left to the outer.
+fn roots(rules: &Rules) -> Vec<ContainerPath> {
+    let mut roots: Vec<ContainerPath> = rules
+        .block()
+        .syncs
+        .iter()
+        .map(|sync| match sync.local.as_path().file_name() {
+            Some(name) if sync.into_directory && !sync.local.as_path().is_dir() => {
+                sync.remote.join(std::path::Path::new(name))
+            }
+            _ => sync.remote.clone(),
+        })
+        .collect();
+    roots.sort();
+    roots.dedup();
+    let all = roots.clone();
+    roots.retain(|root| {
+        !all.iter()
+            .any(|other| other != root && root.is_within(other))
+    });
+    roots
+}

@@ -1,0 +1,153 @@
+//! Containers come and go (E1): finds a service's containers, and what each of them is owed.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::engine::{Container, Engine, EngineError, State};
+use crate::paths::HostPath;
+use crate::report::{Done, Ended, Took};
+use crate::update::Ledger;
+
+use super::compare::{Comparison, compare};
+use super::settle::Why;
+use super::worker::Worker;
+
+impl<E: Engine> Worker<E> {
+    /// Looks at the service's containers again; a new one is owed what changed since its image was built.
+    pub(super) async fn look_at_containers(&mut self, begun: Instant) {
+        let containers = match self.engine.containers(&self.service.name).await {
+            Ok(containers) => containers,
+            // The stream of events says that the engine is away, and when it is back.
+            Err(_) => return,
+        };
+        self.ledgers
+            .retain(|id, _| containers.iter().any(|container| container.id == *id));
+        let mut woken = false;
+        for container in containers
+            .into_iter()
+            .filter(|container| container.state != State::Gone)
+        {
+            if let Some(ledger) = self.ledgers.get_mut(&container.id) {
+                ledger.container = container;
+            } else {
+                let ledger = self.welcome(container).await;
+                self.ledgers.insert(ledger.container.id.clone(), ledger);
+            }
+        }
+        for ledger in self.ledgers.values() {
+            if ledger.container.state == State::Running && !self.rules.block().always_rebuilds() {
+                let (engine, container) = (Arc::clone(&self.engine), ledger.container.clone());
+                tokio::spawn(async move { engine.warm_up(&container).await });
+            }
+            woken |=
+                !ledger.is_settled() && !matches!(ledger.container.state, State::Exited { .. });
+        }
+        if woken {
+            // Boxed: settling may look at the containers again.
+            Box::pin(self.settle(begun, Duration::ZERO, Why::Containers)).await;
+        }
+    }
+
+    /// What a container that was not seen before is owed.
+    async fn welcome(&mut self, container: Container) -> Ledger {
+        let stranger = self.strangers.remove(&container.id);
+        let baseline = if stranger {
+            None
+        } else {
+            self.baselines.get(&container.image_id)
+        };
+        let since_build = baseline.map(|baseline| self.disk.changed_since(baseline));
+        let initial_sync = self.rules.block().initial_sync.is_some()
+            || self.rules.block().syncs.iter().any(|sync| sync.initial);
+        match since_build {
+            Some(owed) if !initial_sync => Ledger::new(container, owed),
+            since_build => {
+                self.welcome_by_content(container, since_build.unwrap_or_default())
+                    .await
+            }
+        }
+    }
+
+    /// E5, and an image that this session did not build: the container is asked what it holds.
+    async fn welcome_by_content(
+        &mut self,
+        container: Container,
+        mut owed: BTreeSet<HostPath>,
+    ) -> Ledger {
+        match compare(&*self.engine, &self.rules, self.disk.present(), &container).await {
+            Ok(comparison) => {
+                owed.extend(comparison.drift().cloned());
+                let mut ledger = Ledger::new(container, owed);
+                for (path, found) in comparison.same {
+                    ledger.learn(path, found);
+                }
+                ledger
+            }
+            Err(error) => {
+                if !matches!(error, EngineError::Gone(_)) {
+                    self.reporter.problem(
+                        Some(&self.service.name),
+                        format!(
+                            "{} could not be compared with the disk: {error}",
+                            container.name
+                        ),
+                        Some("all synced files are brought to it again"),
+                    );
+                }
+                owed.extend(self.disk.present().map(|(path, _)| path.clone()));
+                Ledger::new(container, owed)
+            }
+        }
+    }
+
+    /// The key `v`: compares every container by content, and repairs what drifted.
+    pub(super) async fn verify(&mut self) {
+        let begun = Instant::now();
+        let mut names = Vec::new();
+        let mut drifted = 0;
+        let ids: Vec<_> = self.ledgers.keys().cloned().collect();
+        for id in ids {
+            let Some(container) = self.ledgers.get(&id).map(|ledger| ledger.container.clone())
+            else {
+                continue;
+            };
+            match compare(&*self.engine, &self.rules, self.disk.present(), &container).await {
+                Ok(comparison) => {
+                    drifted += comparison.drift().count();
+                    names.push(container.name.clone());
+                    self.note_comparison(&container, comparison);
+                }
+                Err(error) => self.reporter.problem(
+                    Some(&self.service.name),
+                    format!("{} could not be compared: {error}", container.name),
+                    None,
+                ),
+            }
+        }
+        let took = Took {
+            total: begun.elapsed(),
+            ..Took::default()
+        };
+        if drifted == 0 {
+            self.say(Done::Same, &names, took, Ended::Well);
+        } else {
+            self.reporter.notice(
+                Some(&self.service.name),
+                format!("{drifted} paths had drifted; they are repaired now"),
+            );
+            self.settle(begun, Duration::ZERO, Why::Change).await;
+        }
+    }
+
+    fn note_comparison(&mut self, container: &Container, comparison: Comparison) {
+        let Some(ledger) = self.ledgers.get_mut(&container.id) else {
+            return;
+        };
+        ledger.forget();
+        ledger.owed.extend(comparison.drift().cloned());
+        for (path, found) in comparison.same {
+            ledger.learn(path, found);
+        }
+    }
+}

@@ -1,0 +1,562 @@
+//! From nothing to a running session: reads the project, finds the engine, watches, builds and starts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::cli::{ExitCode, Up};
+use crate::compose::block::{HelperUse, RestartKind};
+use crate::compose::{self, Project, Service};
+use crate::docker::DockerCli;
+use crate::engine::{Container, ContainerId, Docker, Engine as _, RunsUnder};
+use crate::paths::HostPath;
+use crate::plan::Rules;
+use crate::report::{Event, Reporter, StartedService};
+use crate::watch::{Scope, WatchEvent, Watcher};
+
+use super::builder::{Builder, Target};
+use super::disk::Disk;
+use super::logs::Logs;
+use super::route::Session;
+use super::worker::{Configuration, Message, Start, Worker, look_at};
+
+/// A project that was read, and the engine it runs on.
+pub struct Loading {
+    /// How Docker is called.
+    pub cli: DockerCli,
+    /// The checked project.
+    pub project: Project,
+    /// Docker.
+    pub engine: Arc<Docker>,
+}
+
+impl Loading {
+    /// Reads and checks the project, then finds the engine; what is wrong is said on standard error.
+    pub async fn of(cli: &DockerCli) -> Result<Self, ExitCode> {
+        let (cli, project) = load(cli).await?;
+        match Docker::connect(&cli, &project.name).await {
+            Ok(engine) => Ok(Self {
+                cli,
+                project,
+                engine: Arc::new(engine),
+            }),
+            Err(error) => {
+                complain(&format!("error: {error}"));
+                Err(ExitCode::Docker)
+            }
+        }
+    }
+}
+
+/// Reads and checks the project; warnings and problems are said on standard error.
+pub async fn load(cli: &DockerCli) -> Result<(DockerCli, Project), ExitCode> {
+    let color = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+    match compose::load(cli).await {
+        Ok(loaded) => {
+            for warning in &loaded.warnings {
+                complain(&warning.render(color));
+            }
+            let cli = DockerCli {
+                files: loaded.files,
+                ..cli.clone()
+            };
+            Ok((cli, loaded.project))
+        }
+        Err(error) => {
+            complain(&error.render(color));
+            Err(exit_code(&error))
+        }
+    }
+}
+
+/// How a call ends whose project could not be read.
+pub fn exit_code(error: &compose::LoadError) -> ExitCode {
+    use compose::LoadError;
+    match error {
+        LoadError::Problems { .. }
+        | LoadError::Compose { .. }
+        | LoadError::NoFile(_)
+        | LoadError::NotAFile(_) => ExitCode::Problems,
+        LoadError::NoDocker { .. }
+        | LoadError::NoComposePlugin(_)
+        | LoadError::ComposeTooOld { .. } => ExitCode::Docker,
+    }
+}
+
+/// Says something on standard error, before or beside the reporter.
+#[expect(
+    clippy::print_stderr,
+    reason = "what goes wrong before there is a session has no other way out"
+)]
+pub fn complain(text: &str) {
+    eprintln!("{}", text.trim_end());
+}
+
+/// What is watched for `service`; a pattern that cannot be read is said with its file and line.
+pub fn scope_of(project: &Project, service: &Service) -> Result<Scope, String> {
+    Scope::of(project, service, |file| std::fs::read(file).ok()).map_err(|bad| {
+        let lines: Vec<String> = bad.iter().map(|bad| format!("error: {bad}")).collect();
+        lines.join("\n")
+    })
+}
+
+/// What a rebuild of `service` builds: its bases first (D2), then itself.
+pub fn targets_of(project: &Project, service: &Service) -> Vec<Target> {
+    service
+        .bases
+        .iter()
+        .filter_map(|base| project.service(base))
+        .chain([service])
+        .filter_map(|service| {
+            let custom = service
+                .block
+                .as_ref()
+                .and_then(|block| block.custom_build.clone());
+            let builds = custom.is_some() || service.build.is_some();
+            builds.then(|| Target {
+                service: service.name.clone(),
+                custom,
+            })
+        })
+        .collect()
+}
+
+/// What one worker needs to know of the project; `None` for a service that is left alone.
+pub fn configuration_of(
+    project: &Project,
+    service: &Service,
+) -> Option<Result<Configuration, String>> {
+    let rules = Rules::of(project, service)?;
+    let scope = match scope_of(project, service) {
+        Ok(scope) => Arc::new(scope),
+        Err(bad) => return Some(Err(bad)),
+    };
+    let targets = targets_of(project, service);
+    let can_build = targets
+        .last()
+        .is_some_and(|target| target.service == service.name);
+    Some(Ok(Configuration {
+        service: service.clone(),
+        rules,
+        scope,
+        targets,
+        can_build,
+    }))
+}
+
+/// Tells the engine which services run something else under `up`, and which may not have the helper.
+pub fn arrange_runs<'a>(engine: &Docker, services: impl Iterator<Item = &'a Service>) {
+    let mut runs = Vec::new();
+    let mut forbidden = BTreeSet::new();
+    for service in services {
+        let Some(block) = &service.block else {
+            continue;
+        };
+        let helper = block.helper == HelperUse::Auto;
+        if !helper {
+            forbidden.insert(service.name.clone());
+        }
+        let by_process = block
+            .restart
+            .as_ref()
+            .is_some_and(|restart| matches!(restart.kind, RestartKind::Process { .. }));
+        if !by_process && block.entrypoint.is_none() && block.command.is_none() {
+            continue;
+        }
+        // As everywhere in Compose: who gives an entrypoint of its own forgets the command below it.
+        let (entrypoint, command) = if block.entrypoint.is_some() {
+            (block.entrypoint.clone(), block.command.clone())
+        } else {
+            (
+                service.entrypoint.clone(),
+                block.command.clone().or_else(|| service.command.clone()),
+            )
+        };
+        runs.push(RunsUnder {
+            service: service.name.clone(),
+            image: service.image.clone(),
+            entrypoint,
+            command,
+            supervised: by_process
+                && helper
+                && std::env::var_os("LIVEUPDATE_HELPER").is_none_or(|value| value != "off"),
+            grace: service.stop_grace_period,
+        });
+    }
+    engine.forbid_helper(forbidden);
+    engine.run_under(runs);
+}
+
+/// The session before its first start.
+pub struct First {
+    loading: Loading,
+    up: Up,
+    reporter: Reporter,
+}
+
+/// What came of the first build and start.
+#[derive(Default)]
+struct Begun {
+    /// Images that were built now, by service.
+    built: BTreeMap<String, String>,
+    /// Services whose build or start failed (E3).
+    failed: BTreeSet<String>,
+}
+
+impl First {
+    /// What was read, what was asked for, and who is told.
+    pub fn new(loading: Loading, up: Up, reporter: Reporter) -> Self {
+        Self {
+            loading,
+            up,
+            reporter,
+        }
+    }
+
+    /// Docker and the services this session is about: for stopping them, whatever comes of the start.
+    pub fn stopping(&self) -> (Arc<Docker>, Reporter, Up) {
+        (
+            Arc::clone(&self.loading.engine),
+            self.reporter.clone(),
+            self.up.clone(),
+        )
+    }
+
+    fn chosen(&self, service: &Service) -> bool {
+        self.up.services.is_empty() || self.up.services.contains(&service.name)
+    }
+
+    /// Watches, builds, starts. The error was said; nothing is half done by it.
+    pub async fn start(self) -> Result<Session, ExitCode> {
+        let mut configurations = Vec::new();
+        for service in self
+            .loading
+            .project
+            .services
+            .iter()
+            .filter(|service| self.chosen(service))
+        {
+            match configuration_of(&self.loading.project, service) {
+                Some(Ok(configuration)) => configurations.push(configuration),
+                Some(Err(bad)) => {
+                    complain(&bad);
+                    return Err(ExitCode::Problems);
+                }
+                None => {}
+            }
+        }
+        // Watching begins before building, so that an edit during the build is not missed (C11).
+        let (touches, touched) = mpsc::unbounded_channel();
+        let watcher = self.watch(&configurations, touches)?;
+        let mut disks = Vec::new();
+        for configuration in &configurations {
+            disks.push(Disk::of(look_at(Arc::clone(&configuration.scope)).await));
+        }
+        let strangers = self.strangers().await;
+        let begun_at = SystemTime::now();
+        let engine_events = self.loading.engine.events();
+        let logs = Logs::new(
+            Arc::clone(&self.loading.engine),
+            self.reporter.clone(),
+            self.up.logs,
+            begun_at,
+        );
+        arrange_runs(
+            &self.loading.engine,
+            self.loading
+                .project
+                .services
+                .iter()
+                .filter(|service| self.chosen(service)),
+        );
+        let begun = self.build_and_start().await?;
+        let builder = Arc::new(Builder::new(
+            Arc::clone(&self.loading.engine),
+            self.loading.cli.clone(),
+            self.loading.project.dir.clone(),
+        ));
+        let mut session = Session {
+            engine: Arc::clone(&self.loading.engine),
+            cli: self.loading.cli.clone(),
+            project: self.loading.project.clone(),
+            up: self.up.clone(),
+            reporter: self.reporter.clone(),
+            builder,
+            watcher,
+            touched,
+            engine_events: Box::new(engine_events),
+            workers: BTreeMap::new(),
+            scopes: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            logs,
+            own_output: own_output(),
+            paused: false,
+        };
+        let mut started = Vec::new();
+        for (configuration, disk) in configurations.into_iter().zip(disks) {
+            let name = configuration.service.name.clone();
+            let containers = session
+                .engine
+                .containers(&name)
+                .await
+                .map_or(0, |containers| containers.len());
+            started.push(StartedService {
+                name: name.clone(),
+                containers,
+            });
+            let built = begun.built.get(&name).cloned();
+            session.hire(
+                configuration,
+                disk,
+                built,
+                begun.failed.contains(&name),
+                strangers.clone(),
+            );
+        }
+        for service in &session.project.services {
+            session.logs.follow_service(service).await;
+        }
+        self.reporter.say(Event::Started {
+            project: session.project.name.clone(),
+            services: started,
+            directories: session
+                .watcher
+                .count()
+                .map_or(0, |count| count.watched + count.polled),
+        });
+        Ok(session)
+    }
+
+    fn watch(
+        &self,
+        configurations: &[Configuration],
+        touches: mpsc::UnboundedSender<WatchEvent>,
+    ) -> Result<Watcher, ExitCode> {
+        let scopes = configurations
+            .iter()
+            .map(|configuration| Arc::clone(&configuration.scope))
+            .collect();
+        match Watcher::start(scopes, self.loading.project.sources.clone(), touches) {
+            Ok((watcher, notices)) => {
+                for notice in notices {
+                    self.reporter.notice(None, notice.to_string());
+                }
+                Ok(watcher)
+            }
+            Err(error) => {
+                complain(&format!("error: {error}"));
+                Err(ExitCode::Docker)
+            }
+        }
+    }
+
+    /// The containers that are there already: what is in them nobody here knows.
+    async fn strangers(&self) -> BTreeSet<ContainerId> {
+        let mut strangers = BTreeSet::new();
+        for service in &self.loading.project.services {
+            let containers: Vec<Container> = self
+                .loading
+                .engine
+                .containers(&service.name)
+                .await
+                .unwrap_or_default();
+            strangers.extend(containers.into_iter().map(|container| container.id));
+        }
+        strangers
+    }
+
+    async fn build_and_start(&self) -> Result<Begun, ExitCode> {
+        let mut begun = Begun::default();
+        if self.up.build {
+            self.build(&mut begun).await;
+        }
+        let all: Vec<String> = self
+            .loading
+            .project
+            .services
+            .iter()
+            .filter(|service| self.chosen(service))
+            .map(|service| service.name.clone())
+            .collect();
+        let good: Vec<String> = all
+            .iter()
+            .filter(|name| !begun.failed.contains(*name))
+            .cloned()
+            .collect();
+        // Without a failure the user's own choice goes to Compose as it is.
+        let named = if begun.failed.is_empty() {
+            self.up.services.clone()
+        } else {
+            good.clone()
+        };
+        if good.is_empty() {
+            return Ok(begun);
+        }
+        let reporter = self.reporter.clone();
+        let started = self
+            .loading
+            .engine
+            .up(&named, &self.flags(), &mut show(&reporter))
+            .await;
+        if let Err(error) = started {
+            self.reporter.problem(
+                None,
+                error.to_string(),
+                Some("fix it and save: the next change tries again"),
+            );
+            for name in good {
+                let runs = self
+                    .loading
+                    .engine
+                    .containers(&name)
+                    .await
+                    .is_ok_and(|containers| !containers.is_empty());
+                if !runs {
+                    begun.failed.insert(name);
+                }
+            }
+        }
+        Ok(begun)
+    }
+
+    /// Everything at once; where that fails, one by one, so that one service's failure is its own (E3, C13).
+    async fn build(&self, begun: &mut Begun) {
+        let reporter = self.reporter.clone();
+        let mut targets: Vec<Target> = Vec::new();
+        for service in self
+            .loading
+            .project
+            .services
+            .iter()
+            .filter(|service| self.chosen(service))
+        {
+            for target in targets_of(&self.loading.project, service) {
+                if !targets.contains(&target) {
+                    targets.push(target);
+                }
+            }
+        }
+        let by_compose: Vec<String> = targets
+            .iter()
+            .filter(|target| target.custom.is_none())
+            .map(|target| target.service.clone())
+            .collect();
+        let engine = &self.loading.engine;
+        let builder = Builder::new(
+            Arc::clone(engine),
+            self.loading.cli.clone(),
+            self.loading.project.dir.clone(),
+        );
+        let all_custom = by_compose.len() < targets.len();
+        let together = !all_custom
+            && (by_compose.is_empty()
+                || engine
+                    .build(&by_compose, &mut show(&reporter))
+                    .await
+                    .is_ok());
+        for target in &targets {
+            let name = &target.service;
+            if !together {
+                let one = std::slice::from_ref(target);
+                if let Err(error) = builder
+                    .build(one, std::time::Instant::now(), &mut show(&reporter))
+                    .await
+                {
+                    self.reporter.problem(
+                        Some(name),
+                        error.to_string(),
+                        Some("fix it and save: the next change builds again"),
+                    );
+                    begun.failed.insert(name.clone());
+                    continue;
+                }
+            }
+            let image = self
+                .loading
+                .project
+                .service(name)
+                .map(|service| service.image.as_str())
+                .unwrap_or_default();
+            if let Ok(Some(id)) = engine.image_id(image).await {
+                begun.built.insert(name.clone(), id);
+            }
+        }
+    }
+
+    /// The flags of the first `docker compose up`.
+    fn flags(&self) -> Vec<std::ffi::OsString> {
+        let mut flags: Vec<std::ffi::OsString> = self.up.start_flags.clone();
+        if self.up.no_deps {
+            flags.push("--no-deps".into());
+        }
+        if !self.up.build {
+            flags.push("--no-build".into());
+        }
+        if let Some(pull) = &self.up.pull {
+            flags.extend(["--pull".into(), pull.into()]);
+        }
+        for scale in &self.up.scale {
+            flags.extend([
+                "--scale".into(),
+                format!("{}={}", scale.service, scale.count).into(),
+            ]);
+        }
+        flags
+    }
+}
+
+/// `docker liveupdate up > up.log` in the project directory: the files our own output goes to.
+fn own_output() -> Vec<HostPath> {
+    // Only Linux says where an open file is; elsewhere such a file has to be ignored by rule.
+    let link = |number| std::fs::read_link(format!("/proc/self/fd/{number}")).ok();
+    [1, 2]
+        .into_iter()
+        .filter_map(link)
+        .filter_map(HostPath::new)
+        .filter(|path| path.as_path().is_file())
+        .collect()
+}
+
+fn show(reporter: &Reporter) -> impl FnMut(&str) + Send + '_ {
+    move |line| {
+        reporter.say(Event::Build {
+            service: None,
+            text: line.trim_end().to_owned(),
+        });
+    }
+}
+
+impl Session {
+    /// A worker for one service.
+    pub(super) fn hire(
+        &mut self,
+        configuration: Configuration,
+        disk: Disk,
+        built: Option<String>,
+        build_failed: bool,
+        strangers: BTreeSet<ContainerId>,
+    ) {
+        let name = configuration.service.name.clone();
+        self.scopes
+            .insert(name.clone(), Arc::clone(&configuration.scope));
+        let (worker, inbox) = Worker::new(Start {
+            engine: Arc::clone(&self.engine),
+            builder: Arc::clone(&self.builder),
+            reporter: self.reporter.clone(),
+            configuration,
+            disk,
+            built,
+            build_failed,
+            strangers,
+        });
+        if self.paused {
+            // A full queue is no danger: it has no bound.
+            let _ = inbox.send(Message::Pause(true));
+        }
+        self.tasks.spawn(worker.work());
+        self.workers.insert(name, inbox);
+    }
+}

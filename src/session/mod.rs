@@ -1,0 +1,88 @@
+//! `up`, from first start to Ctrl-C. The only one who knows all stages; what it decides is who hears of what.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `first` | reads the project, builds, starts: from nothing to a running session |
+//! | `route` | the loop: touches, engine events, keys and signals to whom they concern |
+//! | `worker` | one service's own queue: touches to batches |
+//! | `settle` | a batch to plans, plans to the containers, and the books after it |
+//! | `containers` | containers come and go: what each is owed |
+//! | `rebuild`, `builder`, `custom` | the full way |
+//! | `compare` | a container against the disk, by content |
+//! | `disk` | what the disk held when it was last looked at |
+//! | `alone` | one session per project |
+//! | `logs` | the containers' output |
+//! | `reload` | compose files, env files, ignore files changed (E7) |
+
+mod alone;
+pub mod builder;
+pub mod compare;
+mod containers;
+mod custom;
+pub mod disk;
+mod first;
+mod logs;
+mod rebuild;
+mod reload;
+mod route;
+mod settle;
+pub mod worker;
+
+pub use first::{Loading, complain, configuration_of, exit_code, load, scope_of};
+
+use crate::cli::{ExitCode, Format, Invocation, Keys, Shutdown, Up};
+use crate::report;
+
+use alone::{Alone, NotAlone};
+use first::First;
+
+/// Builds, starts, follows logs, watches, updates, until told to end.
+pub async fn up(invocation: &Invocation, up: &Up) -> ExitCode {
+    let mut shutdown = match Shutdown::listen() {
+        Ok(shutdown) => shutdown,
+        Err(error) => {
+            complain(&format!("error: no signals can be received: {error}"));
+            return ExitCode::Docker;
+        }
+    };
+    let loading = tokio::select! {
+        loading = Loading::of(&invocation.docker) => loading,
+        _ = shutdown.next() => return ExitCode::Interrupted,
+    };
+    let loading = match loading {
+        Ok(loading) => loading,
+        Err(code) => return code,
+    };
+    let alone = match Alone::of(&loading.project.name, &loading.engine.place()) {
+        Ok(alone) => Some(alone),
+        Err(NotAlone::Another(process)) => {
+            let process =
+                process.map_or_else(String::new, |process| format!(" (process {process})"));
+            complain(&format!(
+                "error: project `{}` is already being live-updated{process}\n\
+                 hint: end that `docker liveupdate up` first, or give this one another name with `-p`",
+                loading.project.name
+            ));
+            return ExitCode::Problems;
+        }
+        // A folder that cannot be written is no reason to refuse to work.
+        Err(NotAlone::Unknown(_)) => None,
+    };
+    let format = match up.format {
+        Format::Text => report::Format::Text,
+        Format::Json => report::Format::Json,
+    };
+    let (reporter, printer) = report::Reporter::start(format, loading.project.dir.clone());
+    let first = First::new(loading, up.clone(), reporter);
+    let mut keys = if up.format == Format::Text {
+        Keys::listen()
+    } else {
+        Keys::none()
+    };
+    let code = route::run(first, &mut shutdown, &mut keys).await;
+    drop(keys);
+    drop(alone);
+    // Every line that was said is shown before the prompt comes back.
+    let _ = tokio::task::spawn_blocking(move || printer.join()).await;
+    code
+}

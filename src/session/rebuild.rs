@@ -1,0 +1,110 @@
+//! A full rebuild of one service (C11): the old container stays when the build fails; the new one gets what changed meanwhile.
+
+use std::time::{Duration, Instant};
+
+use crate::engine::{Engine, EngineError};
+use crate::plan::rules::Mapping;
+use crate::plan::{Because, Plan};
+use crate::report::{Done, Ended, Event, Reporter, Took};
+
+use super::worker::Worker;
+
+impl<E: Engine> Worker<E> {
+    /// Builds and recreates, because of `because`.
+    pub(super) async fn rebuild(&mut self, because: Because, begun: Instant, wait: Duration) {
+        if !self.can_build {
+            self.reporter.problem(
+                Some(&self.service.name),
+                format!("cannot rebuild ({because}): the service has only an `image:`"),
+                Some("give it a `build:`, or recreate it with `docker compose up`"),
+            );
+            return;
+        }
+        let service = self.service.name.clone();
+        self.reporter.say(Event::Plan {
+            service: service.clone(),
+            plan: Plan::Rebuild(because.clone()),
+        });
+        // What changes from here on may or may not be in the image: the new container is brought it again (E1).
+        let snapshot = self.disk.clone();
+        let reporter = self.reporter.clone();
+        let started = Instant::now();
+        let built = self
+            .builder
+            .build(&self.targets, begun, &mut show(&reporter, &service))
+            .await;
+        let mut took = Took {
+            wait,
+            build: Some(started.elapsed()),
+            ..Took::default()
+        };
+        let recreated = match built {
+            Ok(()) => {
+                let image = self
+                    .engine
+                    .image_id(&self.service.image)
+                    .await
+                    .ok()
+                    .flatten();
+                if let Some(image) = image {
+                    self.remember_baseline(image, snapshot);
+                }
+                let started = Instant::now();
+                let recreated = self
+                    .builder
+                    .recreate(&service, &mut show(&reporter, &service))
+                    .await;
+                took.start = Some(started.elapsed());
+                recreated
+            }
+            Err(error) => Err(error),
+        };
+        took.total = begun.elapsed();
+        self.build_owed = recreated.is_err();
+        match recreated {
+            Ok(()) => {
+                self.forgive();
+                self.say(Done::Rebuilt(because), &[], took, Ended::Well);
+                Box::pin(self.look_at_containers(Instant::now())).await;
+            }
+            Err(error) => {
+                let result = Ended::Failed {
+                    what: error.to_string(),
+                    hint: Some(self.hint_after(&error)),
+                };
+                self.say(Done::Rebuilt(because), &[], took, result);
+            }
+        }
+    }
+
+    /// Compose keeps a container whose image came out the same: it need not hear again of what asked for the build.
+    fn forgive(&mut self) {
+        let rules = &self.rules;
+        for ledger in self.ledgers.values_mut() {
+            ledger.owed.retain(|path| {
+                rules.asks_for_rebuild(path).is_none()
+                    && matches!(rules.mapping(path), Mapping::To { .. })
+            });
+        }
+    }
+
+    fn hint_after(&self, error: &EngineError) -> String {
+        match error {
+            EngineError::Unreachable(_) => "it is tried again with the next change".to_owned(),
+            _ if self.ledgers.is_empty() => {
+                "fix it and save: the next change builds again".to_owned()
+            }
+            _ => "the old container keeps running; fix it and save: the next change builds again"
+                .to_owned(),
+        }
+    }
+}
+
+fn show<'a>(reporter: &'a Reporter, service: &'a str) -> impl FnMut(&str) + Send + 'a {
+    move |line| {
+        reporter.say(Event::Build {
+            service: Some(service.to_owned()),
+            text: line.trim_end().to_owned(),
+        });
+    }
+}

@@ -1,0 +1,188 @@
+//! The loop of a session: every touch, engine event, key and signal goes to whom it concerns. Decides nothing about files.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::{Stream, StreamExt as _};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::cli::{ExitCode, Key, Keys, Shutdown, Up};
+use crate::compose::Project;
+use crate::docker::DockerCli;
+use crate::engine::{Docker, EngineEvent};
+use crate::paths::HostPath;
+use crate::plan::Because;
+use crate::report::Reporter;
+use crate::watch::{Scope, WatchEvent, Watcher};
+
+use super::builder::Builder;
+use super::first::First;
+use super::logs::Logs;
+use super::reload::Reload;
+use super::worker::Message;
+
+/// A running session.
+pub struct Session {
+    pub(super) engine: Arc<Docker>,
+    pub(super) cli: DockerCli,
+    pub(super) project: Project,
+    pub(super) up: Up,
+    pub(super) reporter: Reporter,
+    pub(super) builder: Arc<Builder<Docker>>,
+    pub(super) watcher: Watcher,
+    pub(super) touched: mpsc::UnboundedReceiver<WatchEvent>,
+    pub(super) engine_events: Box<dyn Stream<Item = EngineEvent> + Send + Unpin>,
+    pub(super) workers: BTreeMap<String, mpsc::UnboundedSender<Message>>,
+    pub(super) scopes: BTreeMap<String, Arc<Scope>>,
+    pub(super) tasks: JoinSet<()>,
+    pub(super) logs: Logs,
+    /// Files that this very session writes to: watching them would never end.
+    pub(super) own_output: Vec<HostPath>,
+    pub(super) paused: bool,
+}
+
+/// Starts, routes until told to end, then stops the containers as `docker compose up` does.
+pub async fn run(first: First, shutdown: &mut Shutdown, keys: &mut Keys) -> ExitCode {
+    let (engine, reporter, up) = first.stopping();
+    let code = tokio::select! {
+        started = first.start() => match started {
+            Ok(mut session) => {
+                if keys.are_heard() {
+                    reporter.notice(None, HELP);
+                }
+                session.route(shutdown, keys).await;
+                ExitCode::Interrupted
+            }
+            Err(code) => return code,
+        },
+        _ = shutdown.next() => ExitCode::Interrupted,
+    };
+    engine.close().await;
+    if up.keep {
+        return code;
+    }
+    reporter.notice(None, "stopping the containers (again: at once)");
+    let mut unheard = |_: &str| {};
+    tokio::select! {
+        stopped = engine.stop(&up.services, up.stop_timeout, &mut unheard) => {
+            if let Err(error) = stopped {
+                reporter.problem(None, format!("the containers could not be stopped: {error}"), Some("`docker liveupdate down` tries again"));
+            }
+        }
+        _ = shutdown.next() => {
+            let _ = engine.kill(&up.services).await;
+        }
+    }
+    code
+}
+
+const HELP: &str = "keys: r rebuild, u apply what waits, p pause, v verify, q quit, ? help";
+
+impl Session {
+    async fn route(&mut self, shutdown: &mut Shutdown, keys: &mut Keys) {
+        let mut reload = Reload::default();
+        loop {
+            tokio::select! {
+                event = self.touched.recv() => match event {
+                    Some(event) => self.hear_of_files(event, &mut reload),
+                    None => {
+                        self.reporter.problem(None, "watching has stopped unexpectedly", Some("start `docker liveupdate up` again"));
+                        return;
+                    }
+                },
+                event = self.engine_events.next() => match event {
+                    Some(event) => self.hear_of_containers(event).await,
+                    None => return,
+                },
+                () = reload.due() => self.reload(&mut reload).await,
+                key = keys.next() => if self.press(key) { return },
+                _ = shutdown.next() => return,
+            }
+        }
+    }
+
+    fn hear_of_files(&mut self, event: WatchEvent, reload: &mut Reload) {
+        match event {
+            WatchEvent::Touched(touch) if self.own_output.contains(&touch.path) => {}
+            WatchEvent::Touched(touch) => {
+                for (name, scope) in &self.scopes {
+                    if scope.hears(&touch)
+                        && let Some(worker) = self.workers.get(name)
+                    {
+                        // A worker lives as long as its queue.
+                        let _ = worker.send(Message::Touched(touch.clone()));
+                    }
+                }
+                reload.hear(&self.project, &touch.path);
+            }
+            WatchEvent::Rescan { why } => {
+                self.reporter
+                    .notice(None, format!("{why}; comparing the trees"));
+                self.tell_all(|| Message::Rescan);
+            }
+            WatchEvent::Notice(notice) => self.reporter.notice(None, notice.to_string()),
+        }
+    }
+
+    async fn hear_of_containers(&mut self, event: EngineEvent) {
+        match event {
+            EngineEvent::Container {
+                service, action, ..
+            } => {
+                if let Some(worker) = self.workers.get(&service) {
+                    let _ = worker.send(Message::Containers);
+                }
+                if action == "start"
+                    && let Some(service) = self.project.service(&service)
+                {
+                    self.logs.follow_service(service).await;
+                }
+            }
+            EngineEvent::Reconnected => {
+                self.reporter
+                    .notice(None, "the engine is back; looking at everything again");
+                self.tell_all(|| Message::EngineIsBack);
+                for service in &self.project.services {
+                    self.logs.follow_service(service).await;
+                }
+            }
+            EngineEvent::Lost(why) => self.reporter.problem(
+                None,
+                format!("the engine is away: {why}"),
+                Some("changes are kept and applied when it is back"),
+            ),
+        }
+    }
+
+    /// The answer is whether the session ends.
+    fn press(&mut self, key: Key) -> bool {
+        match key {
+            Key::Rebuild => self.tell_all(|| Message::Rebuild(Because::Asked)),
+            Key::Apply => self.tell_all(|| Message::ApplyNow),
+            Key::Pause => {
+                self.paused = !self.paused;
+                let paused = self.paused;
+                self.reporter.notice(
+                    None,
+                    if paused {
+                        "paused: changes wait (p goes on)"
+                    } else {
+                        "going on"
+                    },
+                );
+                self.tell_all(|| Message::Pause(paused));
+            }
+            Key::Verify => self.tell_all(|| Message::Verify),
+            Key::Help => self.reporter.notice(None, HELP),
+            Key::Quit => return true,
+        }
+        false
+    }
+
+    pub(super) fn tell_all(&self, message: impl Fn() -> Message) {
+        for worker in self.workers.values() {
+            let _ = worker.send(message());
+        }
+    }
+}

@@ -1,0 +1,518 @@
+//! Brings a service's containers in step with the disk: plans for each what it is owed, applies, and writes down what came of it.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use crate::compose::block::{OnFailure, RestartKind};
+use crate::engine::{ContainerId, Engine, EngineError, State, Via};
+use crate::paths::HostPath;
+use crate::plan::{self, Because, LiveUpdate, Plan};
+use crate::report::{Done, Ended, Event, Outcome, Took, Updated};
+use crate::update::{self, Job, Landed, Ledger, Loaded, Unread};
+use crate::watch::Change;
+
+use super::worker::Worker;
+
+/// How often one settling may find that the containers are others than it thought.
+const ROUNDS: usize = 3;
+
+/// The plan for one container, and the job it makes.
+struct Part {
+    id: ContainerId,
+    update: LiveUpdate,
+    /// How many copies the container sees through its bind mount (E6).
+    live: usize,
+}
+
+/// What woke the settling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// A change: it revives what has exited (E2).
+    Change,
+    /// The containers themselves: one that exited stays so until the next change.
+    Containers,
+}
+
+/// What one round of settling came to.
+enum Round {
+    /// Nothing more to do now.
+    Settled,
+    /// A container was not what we thought: look and try again.
+    LookAgain,
+    /// The answer is a rebuild.
+    Rebuild(Because),
+}
+
+impl<E: Engine> Worker<E> {
+    /// Applies what is owed, until nothing is, or until it has to wait for something that will wake us.
+    pub(super) async fn settle(&mut self, begun: Instant, wait: Duration, why: Why) {
+        for _ in 0..ROUNDS {
+            match self.round(begun, wait, why).await {
+                Round::Settled => break,
+                Round::LookAgain => self.look_at_containers(begun).await,
+                Round::Rebuild(because) => {
+                    self.rebuild(because, begun, wait).await;
+                    break;
+                }
+            }
+        }
+        let owed: BTreeSet<&HostPath> = self
+            .ledgers
+            .values()
+            .flat_map(|ledger| &ledger.owed)
+            .collect();
+        self.disk.forget_gone(&owed);
+    }
+
+    async fn round(&mut self, begun: Instant, wait: Duration, why: Why) -> Round {
+        if self.ledgers.values().all(Ledger::is_settled)
+            && !(self.build_owed && self.ledgers.is_empty())
+        {
+            return Round::Settled;
+        }
+        if self.holds_back() {
+            self.say_what_waits(Took {
+                wait,
+                total: begun.elapsed(),
+                ..Took::default()
+            });
+            return Round::Settled;
+        }
+        if self.ledgers.is_empty() {
+            return self.without_containers(begun, wait);
+        }
+        if self.build_owed && self.can_build {
+            return Round::Rebuild(Because::BuildOwed);
+        }
+        let owed: BTreeSet<HostPath> = self
+            .ledgers
+            .values()
+            .flat_map(|ledger| ledger.owed.iter().cloned())
+            .collect();
+        let changes: Vec<Change> = owed.iter().map(|path| self.disk.change(path)).collect();
+        let whole = match plan::plan(&self.rules, &changes, &self.all_standing()) {
+            Plan::Rebuild(because) if self.can_build => return Round::Rebuild(because),
+            Plan::LiveUpdate(update) => update,
+            plan @ (Plan::Nothing(_) | Plan::Rebuild(_)) => {
+                self.reporter.say(Event::Plan {
+                    service: self.service.name.clone(),
+                    plan,
+                });
+                self.ledgers
+                    .values_mut()
+                    .for_each(|ledger| ledger.owed.clear());
+                return Round::Settled;
+            }
+        };
+        let copies = whole.copies.clone();
+        let (loaded, unread) = if copies.len() < 16 {
+            update::load(&copies)
+        } else {
+            tokio::task::spawn_blocking(move || update::load(&copies))
+                .await
+                .unwrap_or_default()
+        };
+        self.drop_unread(&unread);
+        let parts = self.parts(&changes, &loaded, &unread, why);
+        if parts.is_empty() {
+            self.say_same(&whole, begun, wait);
+            return Round::Settled;
+        }
+        self.say_plan(&parts, &whole);
+        let jobs: Vec<Job> = parts
+            .iter()
+            .filter_map(|part| self.job(part, &loaded))
+            .collect();
+        let landed = update::apply(&*self.engine, &jobs, &self.reporter).await;
+        self.write_down(&parts, &landed, &loaded, begun, wait)
+    }
+
+    fn all_standing(&self) -> plan::Standing {
+        let mut all = plan::Standing::default();
+        for ledger in self.ledgers.values() {
+            all.owed_runs.extend(&ledger.standing.owed_runs);
+            all.owed_restart |= ledger.standing.owed_restart;
+        }
+        all
+    }
+
+    /// E3, "an edit while there is no container".
+    fn without_containers(&self, begun: Instant, wait: Duration) -> Round {
+        if self.build_owed && self.can_build {
+            return Round::Rebuild(Because::BuildOwed);
+        }
+        let took = Took {
+            wait,
+            total: begun.elapsed(),
+            ..Took::default()
+        };
+        self.say(
+            Done::Waits("no container; a new one gets all that changed".into()),
+            &[],
+            took,
+            Ended::Well,
+        );
+        Round::Settled
+    }
+
+    /// What vanished while it was read has an event of its own on the way; what may not be read is said.
+    fn drop_unread(&mut self, unread: &[(HostPath, Unread)]) {
+        for (path, why) in unread {
+            for ledger in self.ledgers.values_mut() {
+                ledger.owed.remove(path);
+            }
+            if let Unread::Refused(why) = why {
+                self.reporter.problem(
+                    Some(&self.service.name),
+                    format!("`{path}` cannot be read: {why}"),
+                    Some("the containers keep what they have; give yourself permission to read it, or ignore it"),
+                );
+            }
+        }
+    }
+
+    /// Each container's own plan: what it is owed, less what it has already.
+    fn parts(
+        &mut self,
+        changes: &[Change],
+        loaded: &Loaded,
+        unread: &[(HostPath, Unread)],
+        why: Why,
+    ) -> Vec<Part> {
+        let mut parts = Vec::new();
+        let rules = &self.rules;
+        for (id, ledger) in &mut self.ledgers {
+            let sleeps = match ledger.container.state {
+                State::Exited { .. } | State::Restarting => why == Why::Containers,
+                State::Gone => true,
+                State::Created | State::Running | State::Paused => false,
+            };
+            if sleeps {
+                continue;
+            }
+            let mine: Vec<Change> = changes
+                .iter()
+                .filter(|change| ledger.owed.contains(change.path()))
+                .filter(|change| !unread.iter().any(|(path, _)| path == change.path()))
+                .filter(|change| !has_already(rules, ledger, change, loaded))
+                .cloned()
+                .collect();
+            match plan::plan(rules, &mine, &ledger.standing) {
+                Plan::LiveUpdate(update) => {
+                    let live = update
+                        .copies
+                        .iter()
+                        .filter(|copy| ledger.sees_live(copy))
+                        .count();
+                    // What it has already is settled, the rest when it is in place.
+                    let rest: BTreeSet<HostPath> =
+                        mine.iter().map(|change| change.path().clone()).collect();
+                    ledger.owed.retain(|path| rest.contains(path));
+                    parts.push(Part {
+                        id: id.clone(),
+                        update,
+                        live,
+                    });
+                }
+                // A rebuild is decided for the service as a whole, before the parts.
+                Plan::Nothing(_) | Plan::Rebuild(_) => ledger.owed.clear(),
+            }
+        }
+        parts
+    }
+
+    fn job(&self, part: &Part, loaded: &Loaded) -> Option<Job> {
+        let ledger = self.ledgers.get(&part.id)?;
+        Some(Job {
+            container: ledger.container.clone(),
+            delta: ledger.delta(&part.update, loaded, |path| self.disk.was_directory(path)),
+            runs: part.update.runs.clone(),
+            restart: part.update.restart.clone(),
+        })
+    }
+
+    fn say_plan(&self, parts: &[Part], whole: &LiveUpdate) {
+        let update = parts.first().map_or(whole, |part| &part.update);
+        for left_out in &whole.left_out {
+            self.reporter
+                .notice(Some(&self.service.name), format!("left out {left_out}"));
+        }
+        self.reporter.say(Event::Plan {
+            service: self.service.name.clone(),
+            plan: Plan::LiveUpdate(update.clone()),
+        });
+    }
+
+    fn say_same(&self, whole: &LiveUpdate, begun: Instant, wait: Duration) {
+        if whole.touches_container() {
+            let took = Took {
+                wait,
+                total: begun.elapsed(),
+                ..Took::default()
+            };
+            self.say(Done::Same, &[], took, Ended::Well);
+        }
+    }
+
+    /// The books after an update: what each container has now, and what it is still owed.
+    fn write_down(
+        &mut self,
+        parts: &[Part],
+        landed: &[Landed],
+        loaded: &Loaded,
+        begun: Instant,
+        wait: Duration,
+    ) -> Round {
+        let mut told = Telling::new(wait);
+        let mut next = Round::Settled;
+        for (part, landed) in parts.iter().zip(landed) {
+            let Some(ledger) = self.ledgers.get_mut(&part.id) else {
+                continue;
+            };
+            told.containers.push(ledger.container.name.clone());
+            match &landed.files {
+                Ok(applied) => {
+                    let unread = applied
+                        .as_ref()
+                        .map(|applied| applied.unread.as_slice())
+                        .unwrap_or_default();
+                    told.via = told.via.or(applied.as_ref().map(|applied| applied.via));
+                    owe_steps(ledger, part, landed);
+                    ledger.settle_as(&part.update, loaded, unread, landed.deletes_wait);
+                    if landed.deletes_wait && !ledger.is_settled() {
+                        told.waits = Some(waits_for(ledger));
+                    }
+                    told.add(part, landed, loaded);
+                }
+                Err(error) => {
+                    owe_all_steps(ledger, part);
+                    // Half of it may be there: nothing is known until it has been brought again (trap 2).
+                    ledger.forget();
+                    match error {
+                        EngineError::Gone(_) | EngineError::NotRunning(_) => {
+                            next = Round::LookAgain
+                        }
+                        EngineError::Refused(why) => {
+                            if self.can_build {
+                                return Round::Rebuild(Because::Refused(why.clone()));
+                            }
+                            told.fail(format!("{}: {why}", ledger.container.name), Some("nothing can be rebuilt for a service with only `image:`; the change is tried again with the next one"));
+                        }
+                        EngineError::Unreachable(why) | EngineError::Unreadable(_, why) => {
+                            told.fail(
+                                format!("{}: {why}", ledger.container.name),
+                                Some("it is tried again as soon as the engine answers"),
+                            );
+                        }
+                    }
+                }
+            }
+            if let Some(failure) = &landed.run_failure {
+                if failure.on_failure == OnFailure::Rebuild && self.can_build {
+                    return Round::Rebuild(Because::RunFailed {
+                        step: failure.step.clone(),
+                    });
+                }
+                told.fail(failure.what.clone(), failure.hint.as_deref());
+            }
+        }
+        if matches!(next, Round::LookAgain) && told.is_empty() {
+            return next;
+        }
+        self.advise_on_stop(parts, landed);
+        self.say_way(told.via);
+        told.took.total = begun.elapsed();
+        let (done, containers, took, result) = told.done();
+        self.say(done, &containers, took, result);
+        next
+    }
+
+    /// C9: said once, with what would help.
+    fn advise_on_stop(&mut self, parts: &[Part], landed: &[Landed]) {
+        let killed = landed
+            .iter()
+            .any(|landed| matches!(landed.restarted, Some(Ok(restarted)) if restarted.killed));
+        if killed && !self.advised_on_stop {
+            self.advised_on_stop = true;
+            let signal = parts
+                .first()
+                .and_then(|part| self.ledgers.get(&part.id))
+                .map_or("SIGTERM", |ledger| ledger.container.stop_signal.as_str());
+            self.reporter.notice(
+                Some(&self.service.name),
+                format!(
+                    "the process ignored {signal} until it was killed, which takes the whole grace period each time; \
+                     set `init: true` or `stop_signal`, or use `restart_process`"
+                ),
+            );
+        }
+    }
+
+    fn say_way(&mut self, via: Option<Via>) {
+        if let Some(via) = via
+            && !self.told_way
+        {
+            self.told_way = true;
+            let way = match via {
+                Via::Helper => "updates go through the helper inside the container",
+                Via::Archive => "updates go through the plain Engine API",
+            };
+            self.reporter.notice(Some(&self.service.name), way);
+        }
+    }
+
+    pub(super) fn say(&self, done: Done, containers: &[String], took: Took, result: Ended) {
+        self.reporter.say(Event::Outcome(Outcome {
+            service: self.service.name.clone(),
+            done,
+            containers: containers.to_vec(),
+            via: None,
+            result,
+            took,
+        }));
+    }
+}
+
+/// A change whose content is in the container already asks for nothing there.
+fn has_already(rules: &plan::Rules, ledger: &Ledger, change: &Change, loaded: &Loaded) -> bool {
+    let (Change::Written(path, _), plan::rules::Mapping::To { to, .. }) =
+        (change, rules.mapping(change.path()))
+    else {
+        return false;
+    };
+    loaded
+        .get(path)
+        .is_some_and(|(_, fingerprint)| ledger.has(&to, fingerprint))
+}
+
+/// C7: what failed or was skipped stays owed; what ran is not.
+fn owe_steps(ledger: &mut Ledger, part: &Part, landed: &Landed) {
+    let standing = &mut ledger.standing;
+    for due in &part.update.runs {
+        if landed.ran.contains(&due.index) {
+            standing.owed_runs.remove(&due.index);
+        } else {
+            standing.owed_runs.insert(due.index);
+        }
+    }
+    let reached = matches!(landed.restarted, Some(Ok(_)));
+    let begun_after = landed.revived && landed.ran.is_empty() && landed.run_failure.is_none();
+    standing.owed_restart = part.update.restart.is_some() && !reached && !begun_after;
+}
+
+fn owe_all_steps(ledger: &mut Ledger, part: &Part) {
+    ledger
+        .standing
+        .owed_runs
+        .extend(part.update.runs.iter().map(|due| due.index));
+    ledger.standing.owed_restart |= part.update.restart.is_some();
+}
+
+fn waits_for(ledger: &Ledger) -> String {
+    let name = &ledger.container.name;
+    match ledger.container.state {
+        State::Paused => format!("{name} is paused; the rest follows when it goes on"),
+        _ => format!("{name} was never started; the rest follows when it is"),
+    }
+}
+
+/// Gathers what is to be said of one update.
+#[derive(Default)]
+struct Telling {
+    updated: Updated,
+    containers: Vec<String>,
+    via: Option<Via>,
+    took: Took,
+    waits: Option<String>,
+    failure: Option<(String, Option<String>)>,
+    any: bool,
+}
+
+impl Telling {
+    fn new(wait: Duration) -> Self {
+        Self {
+            took: Took {
+                wait,
+                ..Took::default()
+            },
+            ..Self::default()
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        !self.any && self.failure.is_none()
+    }
+
+    fn fail(&mut self, what: String, hint: Option<&str>) {
+        if let Some((said, _)) = &mut self.failure {
+            said.push('\n');
+            said.push_str(&what);
+        } else {
+            self.failure = Some((what, hint.map(str::to_owned)));
+        }
+    }
+
+    /// Counts are of one container, the fullest; times are of the slowest.
+    fn add(&mut self, part: &Part, landed: &Landed, loaded: &Loaded) {
+        self.any = true;
+        let update = &part.update;
+        let copied = update
+            .copies
+            .iter()
+            .filter(|copy| loaded.get(&copy.from).is_some())
+            .count()
+            - part.live;
+        if copied + part.live + update.removes.len()
+            >= self.updated.copied + self.updated.live + self.updated.removed
+        {
+            self.updated.copied = copied;
+            self.updated.live = part.live;
+            self.updated.removed = update.removes.len();
+            self.updated.first = update
+                .copies
+                .first()
+                .map(|copy| (copy.from.clone(), Some(copy.to.clone())))
+                .or_else(|| {
+                    update
+                        .removes
+                        .first()
+                        .map(|remove| (remove.path.clone(), None))
+                });
+        }
+        self.updated.ran = self.updated.ran.max(landed.ran.len());
+        self.updated.revived += usize::from(landed.revived);
+        match (&landed.restarted, &update.restart) {
+            (Some(Ok(restarted)), Some(restart)) => {
+                self.updated.restarted = Some(match &restart.kind {
+                    RestartKind::Container { .. } => "restarted".to_owned(),
+                    RestartKind::Process { .. } if restarted.whole_container => {
+                        "restarted the container (its process does not run under the helper)"
+                            .to_owned()
+                    }
+                    RestartKind::Process { .. } => "restarted the process".to_owned(),
+                    RestartKind::Signal { name } => format!("sent {name}"),
+                });
+            }
+            (Some(Err(error)), _) => self.fail(
+                format!("the last step failed: {error}"),
+                Some("it is done again with the next update"),
+            ),
+            _ => {}
+        }
+        self.took.copy = self.took.copy.max(landed.copy);
+        self.took.run = self.took.run.max(landed.run);
+        self.took.restart = self.took.restart.max(landed.restart);
+    }
+
+    fn done(self) -> (Done, Vec<String>, Took, Ended) {
+        let result = match self.failure {
+            Some((what, hint)) => Ended::Failed { what, hint },
+            None => Ended::Well,
+        };
+        let done = match self.waits {
+            Some(why) if result == Ended::Well => Done::Waits(why),
+            _ => Done::Updated(self.updated),
+        };
+        (done, self.containers, self.took, result)
+    }
+}

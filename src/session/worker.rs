@@ -1,0 +1,369 @@
+//! One service's own queue: gathers its touches into batches and keeps its containers in step. A slow command or build
+//! here never delays another service (C13).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use crate::compose::Service;
+use crate::compose::block::TriggerMode;
+use crate::engine::{ContainerId, Engine};
+use crate::paths::HostPath;
+use crate::plan::{Because, Rules};
+use crate::report::{Done, Event, Outcome, Reporter, Took};
+use crate::update::Ledger;
+use crate::watch::{Entry, Gatherer, Quiet, Scope, Touch, look};
+
+use super::builder::{Builder, Target};
+use super::disk::Disk;
+use super::settle::Why;
+
+/// How many images' snapshots are kept: the running one, and a few that somebody may go back to.
+const BASELINES: usize = 4;
+
+/// What a worker hears.
+#[derive(Debug)]
+pub enum Message {
+    /// A watched path was touched.
+    Touched(Touch),
+    /// Events were lost: compare the trees (E4).
+    Rescan,
+    /// Something happened to a container of the service: look at them again (E1).
+    Containers,
+    /// The engine was away: look again, and try again what is owed.
+    EngineIsBack,
+    /// Build and recreate now.
+    Rebuild(Because),
+    /// Apply what waits (`trigger_mode: manual`, or paused).
+    ApplyNow,
+    /// Hold changes back, or go on.
+    Pause(bool),
+    /// Compare the containers with the disk by content.
+    Verify,
+    /// New rules after a reload (E7).
+    Configure(Box<Configuration>),
+}
+
+/// What of the project one worker needs; replaced as a whole by a reload.
+#[derive(Debug)]
+pub struct Configuration {
+    /// The service.
+    pub service: Service,
+    /// Its rules.
+    pub rules: Rules,
+    /// What is watched for it.
+    pub scope: Arc<Scope>,
+    /// What is built when it is rebuilt: its bases first, then itself.
+    pub targets: Vec<Target>,
+    /// Whether a rebuild can be done at all (B9).
+    pub can_build: bool,
+}
+
+/// One service's worker.
+pub struct Worker<E> {
+    pub(super) engine: Arc<E>,
+    pub(super) builder: Arc<Builder<E>>,
+    pub(super) reporter: Reporter,
+    pub(super) service: Service,
+    pub(super) rules: Rules,
+    pub(super) scope: Arc<Scope>,
+    pub(super) targets: Vec<Target>,
+    pub(super) can_build: bool,
+    pub(super) disk: Disk,
+    pub(super) ledgers: BTreeMap<ContainerId, Ledger>,
+    /// What the disk held when an image of this session's builds was begun, by image ID.
+    pub(super) baselines: HashMap<String, Disk>,
+    baseline_order: VecDeque<String>,
+    /// Containers that were there before this session's first start: what they hold has to be found out.
+    pub(super) strangers: BTreeSet<ContainerId>,
+    /// The last build failed; the next change tries again (C11, E3).
+    pub(super) build_owed: bool,
+    /// C9's advice is given once.
+    pub(super) advised_on_stop: bool,
+    /// The way the files take was told.
+    pub(super) told_way: bool,
+    gatherer: Gatherer,
+    inbox: mpsc::UnboundedReceiver<Message>,
+    /// When the first touch of the next batch was heard.
+    first_touch: Option<Instant>,
+    paused: bool,
+    apply_now: bool,
+}
+
+/// What a worker starts from.
+pub struct Start<E> {
+    /// Docker.
+    pub engine: Arc<E>,
+    /// Builds, one at a time where they must be.
+    pub builder: Arc<Builder<E>>,
+    /// Who is told.
+    pub reporter: Reporter,
+    /// The service.
+    pub configuration: Configuration,
+    /// The disk as it was when the first build began.
+    pub disk: Disk,
+    /// The image of the first build, if it was built now.
+    pub built: Option<String>,
+    /// The first build failed (E3).
+    pub build_failed: bool,
+    /// Containers that were there before.
+    pub strangers: BTreeSet<ContainerId>,
+}
+
+impl<E: Engine> Worker<E> {
+    /// A worker, and the way to talk to it.
+    pub fn new(start: Start<E>) -> (Self, mpsc::UnboundedSender<Message>) {
+        let (sender, inbox) = mpsc::unbounded_channel();
+        let Configuration {
+            service,
+            rules,
+            scope,
+            targets,
+            can_build,
+        } = start.configuration;
+        let quiet = Quiet {
+            debounce: rules.block().debounce,
+        };
+        let mut worker = Self {
+            engine: start.engine,
+            builder: start.builder,
+            reporter: start.reporter,
+            service,
+            rules,
+            scope,
+            targets,
+            can_build,
+            ledgers: BTreeMap::new(),
+            baselines: HashMap::new(),
+            baseline_order: VecDeque::new(),
+            strangers: start.strangers,
+            build_owed: start.build_failed,
+            advised_on_stop: false,
+            told_way: false,
+            gatherer: Gatherer::new(quiet),
+            inbox,
+            first_touch: None,
+            paused: false,
+            apply_now: false,
+            disk: start.disk,
+        };
+        if let Some(image) = start.built {
+            let disk = worker.disk.clone();
+            worker.remember_baseline(image, disk);
+        }
+        (worker, sender)
+    }
+
+    /// Works until the session drops its end of the queue.
+    pub async fn work(mut self) {
+        self.look_at_containers(Instant::now()).await;
+        loop {
+            let due = self.gatherer.deadline();
+            tokio::select! {
+                // The queue first: what is in it already belongs to the batch.
+                biased;
+                message = self.inbox.recv() => match message {
+                    Some(message) => self.hear(message).await,
+                    None => return,
+                },
+                () = sleep_until(due), if due.is_some() => {}
+            }
+            // What queued up during an update is one batch with what comes next, not one update each.
+            while let Ok(message) = self.inbox.try_recv() {
+                self.hear(message).await;
+            }
+            if self
+                .gatherer
+                .deadline()
+                .is_some_and(|due| due <= Instant::now())
+            {
+                self.close_batch().await;
+            }
+        }
+    }
+
+    async fn hear(&mut self, message: Message) {
+        let now = Instant::now();
+        match message {
+            Message::Touched(touch) => {
+                self.first_touch.get_or_insert(touch.at);
+                self.gatherer.touch(&touch);
+            }
+            Message::Rescan => self.rescan(now).await,
+            Message::Containers => self.look_at_containers(now).await,
+            Message::EngineIsBack => {
+                self.look_at_containers(now).await;
+                self.settle(now, Duration::ZERO, Why::Change).await;
+            }
+            Message::Rebuild(because) => self.rebuild(because, now, Duration::ZERO).await,
+            Message::ApplyNow => {
+                self.apply_now = true;
+                self.settle(now, Duration::ZERO, Why::Change).await;
+                self.apply_now = false;
+            }
+            Message::Pause(paused) => {
+                self.paused = paused;
+                if !paused {
+                    self.settle(now, Duration::ZERO, Why::Change).await;
+                }
+            }
+            Message::Verify => self.verify().await,
+            Message::Configure(configuration) => self.configure(*configuration).await,
+        }
+    }
+
+    async fn close_batch(&mut self) {
+        let closed = Instant::now();
+        let Some(batch) = self.gatherer.take(closed) else {
+            return;
+        };
+        let begun = self.first_touch.take().unwrap_or(closed);
+        let wait = closed.saturating_duration_since(begun);
+        let mut paths = batch.paths;
+        paths.extend(batch.fleeting);
+        let news = self.note(&paths).await;
+        if news.is_empty() {
+            return;
+        }
+        self.reporter.say(Event::Change {
+            service: self.service.name.clone(),
+            paths: news.iter().cloned().collect(),
+        });
+        self.owe(&news);
+        if self.ledgers.is_empty() {
+            self.look_at_containers(begun).await;
+        }
+        self.settle(begun, wait, Why::Change).await;
+    }
+
+    /// One look at the disk for these paths, and at what stood below them before.
+    async fn note(&mut self, paths: &[HostPath]) -> BTreeSet<HostPath> {
+        let mut asked: BTreeSet<HostPath> = paths.iter().cloned().collect();
+        for path in paths {
+            asked.extend(
+                self.disk
+                    .present_below(path)
+                    .map(|(below, _)| below.clone()),
+            );
+        }
+        let scope = Arc::clone(&self.scope);
+        let asked: Vec<HostPath> = asked.into_iter().collect();
+        // A look at a handful of paths takes microseconds: less than handing it to another thread.
+        let changes = if asked.len() < 64 {
+            look::look(&scope, &asked)
+        } else {
+            tokio::task::spawn_blocking(move || look::look(&scope, &asked))
+                .await
+                .unwrap_or_default()
+        };
+        self.disk.note(changes)
+    }
+
+    /// E4: events were lost, so every watched path is looked at again.
+    async fn rescan(&mut self, now: Instant) {
+        let seen = look_at(Arc::clone(&self.scope)).await;
+        let (mut changes, missing) = self.disk.compare(seen);
+        let scope = Arc::clone(&self.scope);
+        // Not seen is not yet gone: a root that vanished as a whole is no deletion (C5), and `look` knows that.
+        let gone = tokio::task::spawn_blocking(move || look::look(&scope, &missing))
+            .await
+            .unwrap_or_default();
+        changes.extend(gone);
+        let news = self.disk.note(changes);
+        self.owe(&news);
+        // What is being gathered belongs to the same state of the disk: its batch settles both.
+        if self.gatherer.is_empty() {
+            self.settle(now, Duration::ZERO, Why::Change).await;
+        }
+    }
+
+    /// Every container is owed these paths until it has them.
+    fn owe(&mut self, news: &BTreeSet<HostPath>) {
+        for ledger in self.ledgers.values_mut() {
+            ledger.owed.extend(news.iter().cloned());
+        }
+    }
+
+    /// E7: new rules; what they make of the files that are there is found out by comparison.
+    async fn configure(&mut self, configuration: Configuration) {
+        let Configuration {
+            service,
+            rules,
+            scope,
+            targets,
+            can_build,
+        } = configuration;
+        let now = Instant::now();
+        self.gatherer.set_quiet(Quiet {
+            debounce: rules.block().debounce,
+        });
+        (self.service, self.rules, self.scope) = (service, rules, scope);
+        (self.targets, self.can_build) = (targets, can_build);
+        self.rescan(now).await;
+        self.look_at_containers(now).await;
+    }
+
+    /// Whether changes wait for the user.
+    pub(super) fn holds_back(&self) -> bool {
+        let manual = self.rules.block().trigger_mode == TriggerMode::Manual;
+        (manual || self.paused) && !self.apply_now
+    }
+
+    /// Says how many changes wait for the user.
+    pub(super) fn say_what_waits(&self, took: Took) {
+        let paths: BTreeSet<&HostPath> = self
+            .ledgers
+            .values()
+            .flat_map(|ledger| &ledger.owed)
+            .collect();
+        if paths.is_empty() {
+            return;
+        }
+        let count = paths.len();
+        let changes = if count == 1 {
+            "1 change waits".to_owned()
+        } else {
+            format!("{count} changes wait")
+        };
+        self.reporter.say(Event::Outcome(Outcome {
+            service: self.service.name.clone(),
+            done: Done::Waits(format!("{changes} for `u`")),
+            took,
+            ..Outcome::default()
+        }));
+    }
+
+    pub(super) fn remember_baseline(&mut self, image: String, disk: Disk) {
+        if self.baselines.insert(image.clone(), disk).is_none() {
+            self.baseline_order.push_back(image);
+        }
+        while self.baseline_order.len() > BASELINES {
+            if let Some(oldest) = self.baseline_order.pop_front() {
+                self.baselines.remove(&oldest);
+            }
+        }
+    }
+}
+
+/// A look at everything that `scope` watches.
+pub async fn look_at(scope: Arc<Scope>) -> BTreeMap<HostPath, Entry> {
+    let tree = tokio::task::spawn_blocking(move || {
+        let roots: Vec<HostPath> = scope.roots().cloned().collect();
+        look::all(&scope, &roots)
+    })
+    .await
+    .unwrap_or_default();
+    tree.entries
+        .into_iter()
+        .map(|(path, (entry, _))| (path, entry))
+        .collect()
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
+}

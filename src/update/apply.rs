@@ -1,0 +1,315 @@
+//! The calls on the engine for one live update: files everywhere, then commands, then the last step.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+
+use crate::compose::block::{OnFailure, Restart, RestartKind, Step};
+use crate::engine::{Applied, Container, Delta, Ended, Engine, EngineError, Exec, State, Stream};
+use crate::plan::Due;
+use crate::report::{Event, Reporter};
+
+/// What one container is to be brought.
+#[derive(Debug)]
+pub struct Job {
+    /// The container, as last seen.
+    pub container: Container,
+    /// Files.
+    pub delta: Delta,
+    /// Commands, in order.
+    pub runs: Vec<Due>,
+    /// The last step.
+    pub restart: Option<Restart>,
+}
+
+/// How far one container came. What is not in here was not done and stays owed.
+#[derive(Debug)]
+pub struct Landed {
+    /// The files; `Ok(None)` when there were none to bring.
+    pub files: Result<Option<Applied>, EngineError>,
+    /// Deletes wait until the container runs: tar cannot delete (trap 8).
+    pub deletes_wait: bool,
+    /// It had exited and was started again (E2).
+    pub revived: bool,
+    /// Indexes of the commands that ended well.
+    pub ran: Vec<usize>,
+    /// The command that did not, and all after it are owed.
+    pub run_failure: Option<RunFailure>,
+    /// The last step: done, failed, or not reached.
+    pub restarted: Option<Result<crate::engine::Restarted, EngineError>>,
+    /// Time for files.
+    pub copy: Option<Duration>,
+    /// Time for commands.
+    pub run: Option<Duration>,
+    /// Time for the last step.
+    pub restart: Option<Duration>,
+}
+
+/// A command that failed (C7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFailure {
+    /// Its index among the block's runs.
+    pub index: usize,
+    /// Its step.
+    pub step: Step,
+    /// What happened, for people.
+    pub what: String,
+    /// What to try.
+    pub hint: Option<String>,
+    /// What it asks for.
+    pub on_failure: OnFailure,
+}
+
+/// C10: all containers in parallel; commands start when every one has its files.
+pub async fn apply<E: Engine>(engine: &E, jobs: &[Job], reporter: &Reporter) -> Vec<Landed> {
+    let mut landed = join_all(jobs.iter().map(|job| put(engine, job))).await;
+    // C8: where files were refused, the answer is a rebuild, not commands on half of the files.
+    if landed
+        .iter()
+        .any(|landed| matches!(landed.files, Err(EngineError::Refused(_))))
+    {
+        return landed;
+    }
+    join_all(
+        jobs.iter()
+            .zip(&mut landed)
+            .map(|(job, landed)| async move {
+                if landed.files.is_ok() && !landed.deletes_wait {
+                    run(engine, job, landed, reporter).await;
+                }
+            }),
+    )
+    .await;
+    landed
+}
+
+async fn put<E: Engine>(engine: &E, job: &Job) -> Landed {
+    let begun = Instant::now();
+    let mut landed = Landed {
+        files: Ok(None),
+        deletes_wait: false,
+        revived: false,
+        ran: Vec::new(),
+        run_failure: None,
+        restarted: None,
+        copy: None,
+        run: None,
+        restart: None,
+    };
+    landed.files = match job.container.state {
+        State::Running => bring(engine, job, &job.delta).await,
+        State::Created | State::Paused => {
+            landed.deletes_wait = true;
+            bring(engine, job, &puts(&job.delta)).await
+        }
+        State::Exited { .. } | State::Restarting => revive(engine, job, &mut landed).await,
+        State::Gone => Err(EngineError::Gone(job.container.id.clone())),
+    };
+    if !job.delta.is_empty() {
+        landed.copy = Some(begun.elapsed());
+    }
+    landed
+}
+
+/// E2: files are put into the stopped container, then it is started; deletes follow, as they need a running one.
+async fn revive<E: Engine>(
+    engine: &E,
+    job: &Job,
+    landed: &mut Landed,
+) -> Result<Option<Applied>, EngineError> {
+    let applied = bring(engine, job, &puts(&job.delta)).await?;
+    engine.start(&job.container).await?;
+    landed.revived = true;
+    let deletes = Delta {
+        put: Vec::new(),
+        remove: job.delta.remove.clone(),
+        remove_dirs: job.delta.remove_dirs.clone(),
+    };
+    let deleted = bring(engine, job, &deletes).await?;
+    Ok(applied.or(deleted))
+}
+
+fn puts(delta: &Delta) -> Delta {
+    Delta {
+        put: delta.put.clone(),
+        ..Delta::default()
+    }
+}
+
+async fn bring<E: Engine>(
+    engine: &E,
+    job: &Job,
+    delta: &Delta,
+) -> Result<Option<Applied>, EngineError> {
+    if delta.is_empty() {
+        return Ok(None);
+    }
+    engine.apply(&job.container, delta).await.map(Some)
+}
+
+async fn run<E: Engine>(engine: &E, job: &Job, landed: &mut Landed, reporter: &Reporter) {
+    let begun = Instant::now();
+    for due in &job.runs {
+        if let Err(failure) = run_one(engine, &job.container, due, reporter).await {
+            landed.run_failure = Some(failure);
+            break;
+        }
+        landed.ran.push(due.index);
+    }
+    if !job.runs.is_empty() {
+        landed.run = Some(begun.elapsed());
+    }
+    if landed.run_failure.is_some() {
+        return;
+    }
+    // A container that was just started has begun with its files; only commands change that.
+    let Some(restart) = job
+        .restart
+        .as_ref()
+        .filter(|_| !landed.revived || !landed.ran.is_empty())
+    else {
+        return;
+    };
+    let begun = Instant::now();
+    landed.restarted = Some(last_step(engine, &job.container, restart).await);
+    landed.restart = Some(begun.elapsed());
+}
+
+async fn last_step<E: Engine>(
+    engine: &E,
+    container: &Container,
+    restart: &Restart,
+) -> Result<crate::engine::Restarted, EngineError> {
+    match &restart.kind {
+        RestartKind::Container { timeout } => engine.restart(container, *timeout).await,
+        RestartKind::Process { signal, timeout } => {
+            engine
+                .restart_process(container, signal.as_deref(), *timeout)
+                .await
+        }
+        RestartKind::Signal { name } => {
+            engine.signal(container, name).await?;
+            Ok(crate::engine::Restarted {
+                killed: false,
+                whole_container: false,
+            })
+        }
+    }
+}
+
+async fn run_one<E: Engine>(
+    engine: &E,
+    container: &Container,
+    due: &Due,
+    reporter: &Reporter,
+) -> Result<(), RunFailure> {
+    let run = &due.run;
+    let exec = Exec {
+        argv: run.command.argv(),
+        // The reference: "all commands are executed from /".
+        workdir: run.workdir.clone().unwrap_or_else(|| "/".to_owned()),
+        user: run.user.clone(),
+        environment: run.environment.clone(),
+        timeout: run.timeout,
+    };
+    let command = run.command.to_string();
+    let mut lines = Lines::new(container, &command, reporter);
+    let ended = engine
+        .run(container, &exec, &mut |stream, bytes| {
+            lines.hear(stream, bytes)
+        })
+        .await;
+    lines.finish();
+    let (what, hint) = match ended {
+        Ok(Ended::Exit(0)) => return Ok(()),
+        Ok(Ended::Exit(127)) => (
+            "exited with code 127: no such program in the image".to_owned(),
+            "install it in the image, or give its full path; a list is executed without a shell",
+        ),
+        Ok(Ended::Exit(126)) => (
+            "exited with code 126: it may not be executed".to_owned(),
+            "chmod +x it, or run it through its interpreter",
+        ),
+        Ok(Ended::Exit(code)) => (
+            format!("exited with code {code}"),
+            "its output is above; it is run again with the next update",
+        ),
+        Ok(Ended::TimedOut) => (
+            format!(
+                "was ended after its timeout of {}",
+                humantime::format_duration(run.timeout.unwrap_or_default())
+            ),
+            "give it a longer `timeout`, or find out what it waits for",
+        ),
+        Err(error) => (
+            format!("could not be run: {error}"),
+            "it is run again with the next update",
+        ),
+    };
+    Err(RunFailure {
+        index: due.index,
+        step: run.step.clone(),
+        what: format!(
+            "{} `{}` in {} {what}",
+            run.step, run.command, container.name
+        ),
+        hint: Some(hint.to_owned()),
+        on_failure: run.on_failure,
+    })
+}
+
+/// Cuts a command's output into lines as it comes.
+struct Lines<'a> {
+    container: &'a Container,
+    command: &'a str,
+    reporter: &'a Reporter,
+    rest: Vec<u8>,
+    stream: Stream,
+}
+
+/// A line that never ends is shown in pieces of this size, in bytes.
+const LONGEST: usize = 16 << 10;
+
+impl<'a> Lines<'a> {
+    fn new(container: &'a Container, command: &'a str, reporter: &'a Reporter) -> Self {
+        Self {
+            container,
+            command,
+            reporter,
+            rest: Vec::new(),
+            stream: Stream::Out,
+        }
+    }
+
+    fn hear(&mut self, stream: Stream, bytes: &[u8]) {
+        if stream != self.stream {
+            self.finish();
+            self.stream = stream;
+        }
+        for byte in bytes {
+            if *byte == b'\n' || self.rest.len() >= LONGEST {
+                self.say();
+            }
+            if *byte != b'\n' {
+                self.rest.push(*byte);
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        if !self.rest.is_empty() {
+            self.say();
+        }
+    }
+
+    fn say(&mut self) {
+        let line = std::mem::take(&mut self.rest);
+        let text = String::from_utf8_lossy(&line);
+        self.reporter.say(Event::Step {
+            container: self.container.name.clone(),
+            command: self.command.to_owned(),
+            stream: self.stream,
+            text: text.trim_end_matches('\r').to_owned(),
+        });
+    }
+}

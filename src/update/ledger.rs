@@ -1,0 +1,160 @@
+//! What one container holds of the synced paths, as far as it is known, and what it is owed.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::compose::{Mount, MountKind};
+use crate::engine::{Body, Container, Delta, Fingerprint, Outgoing};
+use crate::paths::{ContainerPath, HostPath};
+use crate::plan::{Copy, LiveUpdate, Standing};
+
+use super::load::Loaded;
+
+/// The state of one container. Decisions come from it and the disk, not from the order of events.
+#[derive(Debug)]
+pub struct Ledger {
+    /// The container, as last seen.
+    pub container: Container,
+    /// Host paths that changed and are not in the container yet.
+    pub owed: BTreeSet<HostPath>,
+    /// Runs and restart that it is owed.
+    pub standing: Standing,
+    /// What is known to stand there; a path that is not in here is unknown.
+    held: HashMap<ContainerPath, Fingerprint>,
+}
+
+impl Ledger {
+    /// A container that is owed `owed`; nothing is known of what it holds.
+    pub fn new(container: Container, owed: BTreeSet<HostPath>) -> Self {
+        Self {
+            container,
+            owed,
+            standing: Standing::default(),
+            held: HashMap::new(),
+        }
+    }
+
+    /// Nothing is owed.
+    pub fn is_settled(&self) -> bool {
+        self.owed.is_empty() && !self.standing.is_owed_anything()
+    }
+
+    /// Writes down what a comparison found in the container.
+    pub fn learn(&mut self, path: ContainerPath, found: Fingerprint) {
+        self.held.insert(path, found);
+    }
+
+    /// Nothing is known any more of what it holds.
+    pub fn forget(&mut self) {
+        self.held.clear();
+    }
+
+    /// Whether a copy's content is already there.
+    pub fn has(&self, to: &ContainerPath, fingerprint: &Fingerprint) -> bool {
+        self.held.get(to) == Some(fingerprint)
+    }
+
+    /// E6: whether the container sees the host's own file there, through a bind mount.
+    pub fn sees_live(&self, copy: &Copy) -> bool {
+        is_live(&self.container.mounts, copy)
+    }
+
+    /// What of `update` this container still needs. `was_directory` tells what stood at a path before.
+    pub fn delta(
+        &self,
+        update: &LiveUpdate,
+        loaded: &Loaded,
+        was_directory: impl Fn(&HostPath) -> Option<bool>,
+    ) -> Delta {
+        let mut delta = Delta::default();
+        for copy in &update.copies {
+            let Some((body, fingerprint)) = loaded.get(&copy.from) else {
+                continue;
+            };
+            if self.has(&copy.to, fingerprint) || self.sees_live(copy) {
+                continue;
+            }
+            // A directory where a file was, or the other way round, first makes room.
+            match (was_directory(&copy.from), *body == Body::Directory) {
+                (Some(true), false) => delta.remove_dirs.push(copy.to.clone()),
+                (Some(false), true) => delta.remove.push(copy.to.clone()),
+                _ => {}
+            }
+            delta.put.push(Outgoing {
+                to: copy.to.clone(),
+                mode: copy.entry.mode,
+                modified: copy.entry.modified,
+                body: body.clone(),
+                in_place: copy.in_place,
+            });
+        }
+        for remove in &update.removes {
+            if was_directory(&remove.path) == Some(true) {
+                delta.remove_dirs.push(remove.to.clone());
+            } else {
+                delta.remove.push(remove.to.clone());
+            }
+        }
+        delta.remove_dirs.sort_by(|one, other| other.cmp(one));
+        delta
+    }
+
+    /// Writes down that `update` is in the container, all but the deletes when those had to wait.
+    pub fn settle_as(
+        &mut self,
+        update: &LiveUpdate,
+        loaded: &Loaded,
+        unread: &[ContainerPath],
+        deletes_wait: bool,
+    ) {
+        for copy in &update.copies {
+            if unread.contains(&copy.to) {
+                self.held.remove(&copy.to);
+                continue;
+            }
+            if let Some((_, fingerprint)) = loaded.get(&copy.from) {
+                self.held.insert(copy.to.clone(), fingerprint.clone());
+            }
+            self.owed.remove(&copy.from);
+        }
+        if !deletes_wait {
+            for remove in &update.removes {
+                self.held.remove(&remove.to);
+                self.owed.remove(&remove.path);
+            }
+        }
+        for path in update
+            .noticed
+            .iter()
+            .chain(update.left_out.iter().map(|left_out| &left_out.path))
+        {
+            self.owed.remove(path);
+        }
+    }
+}
+
+/// E6: whether a container with these mounts sees the copied file itself.
+pub fn is_live(mounts: &[Mount], copy: &Copy) -> bool {
+    mount_over(mounts, &copy.to).is_some_and(|mount| match &mount.kind {
+        MountKind::Bind(source) => match below(&copy.to, &mount.target) {
+            Some(rest) if rest.is_empty() => *source == copy.from,
+            Some(rest) => source.join(rest) == copy.from,
+            None => false,
+        },
+        MountKind::Volume(_) | MountKind::Tmpfs => false,
+    })
+}
+
+/// The mount that `path` lies in: the deepest wins.
+pub fn mount_over<'a>(mounts: &'a [Mount], path: &ContainerPath) -> Option<&'a Mount> {
+    mounts
+        .iter()
+        .filter(|mount| path.is_within(&mount.target))
+        .max_by_key(|mount| mount.target.as_bytes().len())
+}
+
+/// The part of `path` below `root`, as host paths are joined.
+fn below(path: &ContainerPath, root: &ContainerPath) -> Option<String> {
+    let rest = path.as_bytes().strip_prefix(root.as_bytes())?;
+    let rest = rest.strip_prefix(b"/").unwrap_or(rest);
+    String::from_utf8(rest.to_vec()).ok()
+}

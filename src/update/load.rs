@@ -1,0 +1,207 @@
+//! Reads what is to be copied, once for all containers, and knows it by content.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read as _};
+
+use bytes::Bytes;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::engine::{Body, Fingerprint};
+use crate::paths::HostPath;
+use crate::plan::Copy;
+use crate::watch::{Entry, Kind};
+
+/// Files up to this size are held in memory while they travel, in bytes.
+const SMALL: u64 = 1 << 20;
+/// All files of one batch together hold at most this much memory, in bytes; the rest is streamed from the disk.
+const HELD_AT_MOST: u64 = 64 << 20;
+
+/// The contents of one batch.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    contents: HashMap<HostPath, (Body, Fingerprint)>,
+}
+
+impl Loaded {
+    /// The content of a copy that could be read.
+    pub fn get(&self, from: &HostPath) -> Option<&(Body, Fingerprint)> {
+        self.contents.get(from)
+    }
+}
+
+/// A file that could not be read after all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// It is gone again, or another thing stands there: its own event brings the next look.
+    Changed,
+    /// It may not be read; the system's own words.
+    Refused(String),
+}
+
+/// Reads all copies of a batch.
+pub fn load(copies: &[Copy]) -> (Loaded, Vec<(HostPath, Unread)>) {
+    let mut loaded = Loaded::default();
+    let mut unread = Vec::new();
+    let mut held = 0;
+    for copy in copies {
+        match read(&copy.from, &copy.entry, HELD_AT_MOST - held) {
+            Ok((body, fingerprint)) => {
+                if let Body::Bytes(bytes) = &body {
+                    held += bytes.len() as u64;
+                }
+                loaded
+                    .contents
+                    .insert(copy.from.clone(), (body, fingerprint));
+            }
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                unread.push((copy.from.clone(), Unread::Refused(error.to_string())));
+            }
+            Err(_) => unread.push((copy.from.clone(), Unread::Changed)),
+        }
+    }
+    (loaded, unread)
+}
+
+/// What `entry` would be in a container.
+pub fn fingerprint(path: &HostPath, entry: &Entry) -> io::Result<Fingerprint> {
+    read(path, entry, 0).map(|(_, fingerprint)| fingerprint)
+}
+
+fn read(path: &HostPath, entry: &Entry, may_hold: u64) -> io::Result<(Body, Fingerprint)> {
+    let mode = entry.mode;
+    match &entry.kind {
+        Kind::File { .. } => read_file(path, mode, may_hold),
+        Kind::Directory => Ok((Body::Directory, Fingerprint::Directory { mode })),
+        Kind::Link { target } => {
+            let target = target.as_os_str().as_encoded_bytes().to_vec();
+            Ok((Body::Link(target.clone()), Fingerprint::Link { target }))
+        }
+        Kind::Special | Kind::Unreadable { .. } => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+fn read_file(path: &HostPath, mode: u32, may_hold: u64) -> io::Result<(Body, Fingerprint)> {
+    let mut file = open_no_follow(path)?;
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    if meta.len() <= SMALL.min(may_hold) {
+        // A file that grows meanwhile is taken as far as it goes; its event brings the rest.
+        let mut content = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or_default());
+        file.take(2 * SMALL).read_to_end(&mut content)?;
+        let hash = xxhash_rust::xxh3::xxh3_128(&content);
+        return Ok((
+            Body::Bytes(Bytes::from(content)),
+            Fingerprint::File { mode, hash },
+        ));
+    }
+    let (len, hash) = hash(&mut file)?;
+    Ok((
+        Body::File {
+            from: path.clone(),
+            len,
+        },
+        Fingerprint::File { mode, hash },
+    ))
+}
+
+fn hash(file: &mut File) -> io::Result<(u64, u128)> {
+    let mut hasher = Xxh3::new();
+    let mut buffer = vec![0; 64 << 10];
+    let mut len = 0;
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok((len, hasher.digest128())),
+            Ok(read) => {
+                len += read as u64;
+                hasher.update(&buffer[..read]);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// What stood there when we looked was no link; if one stands there now, it is not followed (it may lead out of the context).
+fn open_no_follow(path: &HostPath) -> io::Result<File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        // A FIFO put in the file's place must not hold us either.
+        options.custom_flags(
+            (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK)
+                .bits()
+                .cast_signed(),
+        );
+    }
+    options.open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::compose::block::Step;
+    use crate::paths::ContainerPath;
+
+    fn copy(path: &HostPath, kind: Kind) -> Copy {
+        Copy {
+            from: path.clone(),
+            to: ContainerPath::new("/x").unwrap(),
+            entry: Entry {
+                kind,
+                mode: 0o644,
+                modified: SystemTime::UNIX_EPOCH,
+            },
+            step: Step::new(1),
+            in_place: false,
+        }
+    }
+
+    #[test]
+    fn small_files_travel_in_memory_and_large_ones_from_the_disk_with_the_same_hash() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = HostPath::new(dir.path().join("f")).unwrap();
+        let content = vec![7_u8; 300_000];
+        std::fs::write(&path, &content).unwrap();
+        let entry = copy(&path, Kind::File { len: 0 }).entry;
+        let (body, held) = read(&path, &entry, HELD_AT_MOST).unwrap();
+        assert_eq!(body, Body::Bytes(content.into()));
+        let (body, streamed) = read(&path, &entry, 0).unwrap();
+        assert_eq!(
+            body,
+            Body::File {
+                from: path.clone(),
+                len: 300_000
+            }
+        );
+        assert_eq!(held, streamed);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_put_in_the_place_of_a_file_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = HostPath::new(dir.path().join("f")).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
+        let (_, unread) = load(&[copy(&path, Kind::File { len: 1 })]);
+        assert_eq!(unread, [(path, Unread::Changed)]);
+    }
+
+    #[test]
+    fn a_file_that_is_gone_again_is_told_and_the_others_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let there = HostPath::new(dir.path().join("there")).unwrap();
+        let gone = HostPath::new(dir.path().join("gone")).unwrap();
+        std::fs::write(&there, "x").unwrap();
+        let kind = Kind::File { len: 1 };
+        let (loaded, unread) = load(&[copy(&gone, kind.clone()), copy(&there, kind)]);
+        assert!(loaded.get(&there).is_some());
+        assert_eq!(unread, [(gone, Unread::Changed)]);
+    }
+}

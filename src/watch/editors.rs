@@ -1,0 +1,99 @@
+//! Names that editors give to files of a moment: swap, lock and backup files. Pure; `facts.md` has the list.
+
+use std::path::{Component, Path};
+
+/// The pattern that makes `relative` an editor's temporary file, or one below an editor's own directory.
+pub(super) fn temporary(relative: &Path) -> Option<&'static str> {
+    let name = relative.file_name()?.as_encoded_bytes();
+    directory(relative).or_else(|| {
+        NAMES
+            .iter()
+            .find(|(_, matches)| matches(name))
+            .map(|(pattern, _)| *pattern)
+    })
+}
+
+/// The pattern that makes `relative` an editor's own directory, or something below it.
+pub(super) fn directory(relative: &Path) -> Option<&'static str> {
+    relative
+        .components()
+        .any(|part| matches!(part, Component::Normal(name) if name == ".idea"))
+        .then_some(".idea/**")
+}
+
+type Matches = fn(&[u8]) -> bool;
+
+/// Each with the editors it is from. They hold for a file's own name, never for a directory above it: a directory
+/// `4913` is somebody's data.
+const NAMES: &[(&str, Matches)] = &[
+    // Vim's test of whether it may write here, and its swap files.
+    ("4913", |name| name == b"4913"),
+    (".*.sw?", |name| {
+        name.len() >= 6 && name[0] == b'.' && name[..name.len() - 1].ends_with(b".sw")
+    }),
+    // Emacs: lock, auto-save.
+    (".#*", |name| name.starts_with(b".#")),
+    ("#*#", |name| {
+        name.len() >= 2 && name.starts_with(b"#") && name.ends_with(b"#")
+    }),
+    // Backups of Vim, Emacs, gedit and others.
+    ("*~", |name| name.ends_with(b"~")),
+    // JetBrains' safe write.
+    ("*___jb_tmp___", |name| name.ends_with(b"___jb_tmp___")),
+    ("*___jb_old___", |name| name.ends_with(b"___jb_old___")),
+    // GLib: gedit and GNOME's other editors.
+    (".goutputstream-*", |name| {
+        name.starts_with(b".goutputstream-")
+    }),
+    (".*.kate-swp", |name| {
+        name.starts_with(b".") && name.ends_with(b".kate-swp")
+    }),
+    // Go's own tools, finding out the umask.
+    ("*-go-tmp-umask", |name| name.ends_with(b"-go-tmp-umask")),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn editors_temporary_files_are_known_by_their_names() {
+        for (path, pattern) in [
+            ("src/4913", "4913"),
+            (".#main.py", ".#*"),
+            ("a/#main.py#", "#*#"),
+            ("main.py~", "*~"),
+            (".main.py.swp", ".*.sw?"),
+            ("src/.x.swx", ".*.sw?"),
+            ("main.py___jb_tmp___", "*___jb_tmp___"),
+            ("main.py___jb_old___", "*___jb_old___"),
+            (".goutputstream-A1B2C3", ".goutputstream-*"),
+            (".main.py.kate-swp", ".*.kate-swp"),
+            ("x-go-tmp-umask", "*-go-tmp-umask"),
+            ("web/.idea/workspace.xml", ".idea/**"),
+            (".idea", ".idea/**"),
+        ] {
+            assert_eq!(temporary(Path::new(path)), Some(pattern), "{path}");
+        }
+    }
+
+    #[test]
+    fn ordinary_files_are_not_taken_for_temporary_ones() {
+        for path in [
+            "",
+            "main.py",
+            "49130",
+            "4913/data.json",
+            "#",
+            "#notes",
+            "a.swp",
+            ".swp",
+            ".sw",
+            "old~/main.py",
+            ".idea.md",
+            "idea/x",
+        ] {
+            assert_eq!(temporary(Path::new(path)), None, "{path}");
+        }
+    }
+}

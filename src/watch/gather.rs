@@ -1,0 +1,251 @@
+//! The quiet time: when the touches so far are a batch. A pure state machine; time is a parameter, no disk, no clock.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use crate::paths::HostPath;
+
+use super::touch::{Stage, Touch};
+
+#[cfg(test)]
+mod tests;
+
+/// A single finished save goes after this: long enough to see whether more follows at once.
+const SINGLE: Duration = Duration::from_millis(1);
+/// The first quiet time of a burst, and that of a removal or a new directory, often the first half of what comes.
+const BURST: Duration = Duration::from_millis(5);
+/// The longest quiet time of a burst, and the longest silence a file that was not closed waits for its close.
+const LONGEST_QUIET: Duration = Duration::from_millis(250);
+/// Nothing waits longer than this in all.
+const IN_ALL: Duration = Duration::from_secs(1);
+/// How long a batch is remembered, so that a file it told of is never taken for one that came and went.
+const REMEMBERED: Duration = Duration::from_secs(5);
+
+/// How long to wait for more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quiet {
+    /// The user's choice (`debounce`) in place of the adaptive quiet time.
+    pub debounce: Option<Duration>,
+}
+
+/// Paths to be looked at together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// Each once, sorted: a directory stands before what is in it.
+    pub paths: Vec<HostPath>,
+    /// Paths that were created and removed within the batch, such as the temporary file of an atomic save. Only a
+    /// sync that may have copied one needs to hear of it; it is no reason for a rebuild.
+    pub fleeting: Vec<HostPath>,
+    /// Directories among `paths` that are new, or may be others than before: whatever is known to have been below one
+    /// of them has to be looked at as well, for what is gone from there has no touch of its own.
+    pub renewed: Vec<HostPath>,
+}
+
+/// Gathers touches until they are a batch.
+///
+/// A burst's quiet time doubles each time the burst outlasts it, so a short burst is over quickly and a long one is
+/// not cut into pieces. Only paths that are new in the batch prolong it: a chatty file holds nobody back. A file that
+/// is still being written waits for its close without holding back the finished ones.
+#[derive(Debug, Default)]
+pub struct Gatherer {
+    quiet: Quiet,
+    waiting: HashMap<HostPath, Waiting>,
+    burst: Option<Burst>,
+    /// No path that goes alone is due before this; `None` without such paths.
+    alone_due: Option<Instant>,
+    taken: HashMap<HostPath, Instant>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    first: Instant,
+    last: Instant,
+    stage: Stage,
+    /// The first touch was its creation: before that, nothing was there.
+    created: bool,
+    /// It was renewed, whatever happened to it since.
+    renewed: bool,
+    /// It is one of the burst's paths.
+    counted: bool,
+}
+
+impl Waiting {
+    fn finished(&self) -> bool {
+        self.stage.finished()
+    }
+
+    /// Came and went since the last batch.
+    fn fleeting(&self) -> bool {
+        self.created && !self.renewed && self.stage == Stage::Gone
+    }
+
+    /// Neither counts in the burst nor holds it back.
+    fn goes_alone(&self) -> bool {
+        !self.finished() || self.fleeting()
+    }
+
+    /// When a path that nobody closed goes all the same.
+    fn due(&self) -> Instant {
+        (self.last + LONGEST_QUIET).min(self.first + IN_ALL)
+    }
+}
+
+/// The finished paths of the batch so far.
+#[derive(Clone, Copy, Debug)]
+struct Burst {
+    paths: usize,
+    first: Instant,
+    last: Instant,
+    /// Since when the present quiet time holds.
+    since: Instant,
+    quiet: Duration,
+}
+
+impl Gatherer {
+    /// Waits as `quiet` says.
+    pub fn new(quiet: Quiet) -> Self {
+        Self {
+            quiet,
+            ..Self::default()
+        }
+    }
+
+    /// Waits as `quiet` says from now on; what is waiting already is kept (E7).
+    pub fn set_quiet(&mut self, quiet: Quiet) {
+        self.quiet = quiet;
+    }
+
+    /// Whether nothing is waiting.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Takes note of one touch.
+    pub fn touch(&mut self, touch: &Touch) {
+        let at = touch.at;
+        let known = self.taken.contains_key(&touch.path);
+        let waiting = self.waiting.entry(touch.path.clone()).or_insert(Waiting {
+            first: at,
+            last: at,
+            stage: touch.stage,
+            created: touch.stage == Stage::Created && !known,
+            renewed: false,
+            counted: false,
+        });
+        waiting.renewed |= touch.stage == Stage::Renewed;
+        waiting.last = waiting.last.max(at);
+        waiting.stage = touch.stage;
+        if waiting.goes_alone() {
+            let due = waiting.due();
+            let uncount = waiting.fleeting() && std::mem::take(&mut waiting.counted);
+            self.alone_due = Some(self.alone_due.map_or(due, |other| other.min(due)));
+            if uncount {
+                self.forget_arrival();
+            }
+        } else if !waiting.counted {
+            waiting.counted = true;
+            self.arrival(at, touch.stage);
+        }
+    }
+
+    fn arrival(&mut self, at: Instant, stage: Stage) {
+        let Some(burst) = &mut self.burst else {
+            let quiet = match (self.quiet.debounce, stage) {
+                (Some(debounce), _) => debounce,
+                (None, Stage::Renewed | Stage::Gone) => BURST,
+                (None, _) => SINGLE,
+            };
+            self.burst = Some(Burst {
+                paths: 1,
+                first: at,
+                last: at,
+                since: at,
+                quiet,
+            });
+            return;
+        };
+        burst.paths += 1;
+        burst.last = burst.last.max(at);
+        if self.quiet.debounce.is_some() {
+            return;
+        }
+        if burst.quiet < BURST {
+            burst.quiet = BURST;
+        } else if at.saturating_duration_since(burst.since) > burst.quiet {
+            burst.quiet = (burst.quiet * 2).min(LONGEST_QUIET);
+            burst.since = at;
+        }
+    }
+
+    /// The temporary file of an atomic save is gone: what it was renamed to is a single save again.
+    fn forget_arrival(&mut self) {
+        if let Some(burst) = &mut self.burst {
+            burst.paths -= 1;
+            if burst.paths == 0 {
+                self.burst = None;
+            }
+        }
+    }
+
+    /// When [`take`](Self::take) has to be asked; `None` when nothing is waiting.
+    pub fn deadline(&self) -> Option<Instant> {
+        [self.burst_due(), self.alone_due]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn burst_due(&self) -> Option<Instant> {
+        let burst = self.burst?;
+        let in_all = IN_ALL.max(self.quiet.debounce.unwrap_or_default());
+        Some((burst.last + burst.quiet).min(burst.first + in_all))
+    }
+
+    /// The batch, when there is one at `now`. What is still being written stays for the next, unless its time is up.
+    pub fn take(&mut self, now: Instant) -> Option<Batch> {
+        if self.deadline().is_none_or(|deadline| now < deadline) {
+            return None;
+        }
+        let closes = self.burst_due().is_some_and(|due| due <= now);
+        let mut due: BTreeMap<HostPath, Waiting> = BTreeMap::new();
+        let mut next = None::<Instant>;
+        self.waiting.retain(|path, waiting| {
+            let goes = if waiting.goes_alone() {
+                waiting.due() <= now || (closes && waiting.fleeting())
+            } else {
+                closes
+            };
+            if goes {
+                due.insert(path.clone(), *waiting);
+            } else {
+                waiting.counted &= !closes;
+                if waiting.goes_alone() {
+                    next = Some(next.map_or(waiting.due(), |other| other.min(waiting.due())));
+                }
+            }
+            !goes
+        });
+        self.alone_due = next;
+        if closes {
+            self.burst = None;
+        }
+        if due.is_empty() {
+            return None;
+        }
+        self.taken
+            .retain(|_, at| now.saturating_duration_since(*at) < REMEMBERED);
+        let mut batch = Batch::default();
+        for (path, waiting) in due {
+            self.taken.insert(path.clone(), now);
+            if waiting.fleeting() {
+                batch.fleeting.push(path);
+                continue;
+            }
+            if waiting.renewed {
+                batch.renewed.push(path.clone());
+            }
+            batch.paths.push(path);
+        }
+        Some(batch)
+    }
+}

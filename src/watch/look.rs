@@ -1,0 +1,257 @@
+//! The one look at the disk, when a batch closes: what is there now, never what the events said (`spec.md` C5).
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, Metadata};
+use std::time::{Duration, SystemTime};
+
+use crate::paths::HostPath;
+
+use super::change::{Change, Entry, Kind};
+use super::scope::{Scope, Verdict};
+use super::walk::{self, Unreadable};
+
+pub use super::sources::is_there;
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;
+
+/// What the disk says of `paths`, of those that `scope` watches, in their order.
+///
+/// Links are not followed: what lies below a link to a directory is not there. Where a watched root or a sync's source
+/// directory is missing as a whole, nothing of it is reported: it vanished, nobody deleted its files. Directories are
+/// not expanded: the watcher names each file of a directory that is new, and [`below`] does so for others.
+pub fn look(scope: &Scope, paths: &[HostPath]) -> Vec<Change> {
+    let vanished = scope.sources().vanished();
+    let mut directories = Directories::default();
+    let mut changes = Vec::new();
+    for path in paths {
+        let Verdict::Watched { root } = scope.verdict(path) else {
+            continue;
+        };
+        if let Some(entry) = directories.entry(path, &root) {
+            changes.push(Change::Written(path.clone(), entry));
+            continue;
+        }
+        let with_a_source = vanished
+            .iter()
+            .any(|source| path.below(source).is_some() || source.below(path).is_some());
+        if !with_a_source && !scope.sources().never_seen(path) {
+            changes.push(Change::Removed(path.clone()));
+        }
+    }
+    changes
+}
+
+/// What is cheap to compare: when it is equal, the content is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    len: u64,
+    mode: u32,
+    modified: SystemTime,
+    changed: Duration,
+    inode: u64,
+}
+
+impl Signature {
+    /// Whether it is the same directory with the same mode, whatever it holds now.
+    pub(super) fn same_place(&self, other: &Self) -> bool {
+        self.inode == other.inode && self.mode == other.mode
+    }
+}
+
+/// Everything that is watched, as it stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tree {
+    /// Each watched path that is there.
+    pub entries: BTreeMap<HostPath, (Entry, Signature)>,
+    /// The watched roots that are not there. What they held is not gone, it vanished (C5).
+    pub missing: Vec<HostPath>,
+    /// Directories that cannot be read.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// Everything that `scope` watches below `roots`, and the roots themselves.
+pub fn all<'a>(scope: &Scope, roots: impl IntoIterator<Item = &'a HostPath>) -> Tree {
+    let vanished = scope.sources().vanished();
+    let mut tree = Tree::default();
+    for root in roots {
+        if vanished.contains(&root) || !is_there(root) {
+            tree.missing.push(root.clone());
+            continue;
+        }
+        let mut add = |path: HostPath, followed: bool| {
+            let found = if followed {
+                fs::metadata(&path)
+            } else {
+                fs::symlink_metadata(&path)
+            };
+            if let Ok(found) = found {
+                let entry = entry(&path, &found);
+                tree.entries.insert(path, (entry, signature(&found)));
+            }
+        };
+        if scope.watches(root) {
+            add(root.clone(), true);
+        }
+        let problems = if scope.keeps_directory(root) && root.as_path().is_dir() {
+            walk::walk(
+                root,
+                |directory| scope.keeps_directory(directory),
+                |found| {
+                    if scope.watches(&found.path) {
+                        add(found.path, false);
+                    }
+                },
+            )
+        } else {
+            Vec::new()
+        };
+        tree.unreadable.extend(problems);
+    }
+    // What is watched although its directory is not.
+    for path in scope.always() {
+        if let Ok(found) = fs::symlink_metadata(path)
+            && !tree.entries.contains_key(path)
+        {
+            let entry = entry(path, &found);
+            tree.entries
+                .insert(path.clone(), (entry, signature(&found)));
+        }
+    }
+    tree
+}
+
+/// `path` and, when it is a directory, everything watched below it, sorted: for `plan src/` and the like.
+pub fn below(scope: &Scope, path: &HostPath) -> Vec<HostPath> {
+    let mut paths = Vec::new();
+    if scope.watches(path) {
+        paths.push(path.clone());
+    }
+    let is_directory = fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
+    if is_directory && scope.keeps_directory(path) {
+        walk::walk(
+            path,
+            |directory| scope.keeps_directory(directory),
+            |found| {
+                if scope.watches(&found.path) {
+                    paths.push(found.path);
+                }
+            },
+        );
+    }
+    paths.sort();
+    paths
+}
+
+/// Which directories on the way to a path are real ones; each is asked once a look.
+#[derive(Default)]
+struct Directories {
+    real: HashMap<HostPath, bool>,
+}
+
+impl Directories {
+    /// What stands at `path`, reached through real directories only from `root` on.
+    fn entry(&mut self, path: &HostPath, root: &HostPath) -> Option<Entry> {
+        let found = if path == root {
+            fs::metadata(path).or_else(|_| fs::symlink_metadata(path))
+        } else {
+            let parent = path.parent()?;
+            if !self.is_real(&parent, root) {
+                return None;
+            }
+            fs::symlink_metadata(path)
+        };
+        Some(entry(path, &found.ok()?))
+    }
+
+    fn is_real(&mut self, directory: &HostPath, root: &HostPath) -> bool {
+        // The root may be a link: the user named it.
+        if directory == root || directory.below(root).is_none() {
+            return directory.as_path().is_dir();
+        }
+        if let Some(known) = self.real.get(directory) {
+            return *known;
+        }
+        let real = fs::symlink_metadata(directory).is_ok_and(|found| found.is_dir())
+            && directory
+                .parent()
+                .is_some_and(|parent| self.is_real(&parent, root));
+        self.real.insert(directory.clone(), real);
+        real
+    }
+}
+
+fn entry(path: &HostPath, found: &Metadata) -> Entry {
+    Entry {
+        kind: kind(path, found),
+        mode: mode(found),
+        modified: found.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+    }
+}
+
+fn kind(path: &HostPath, found: &Metadata) -> Kind {
+    if found.is_dir() {
+        return Kind::Directory;
+    }
+    if found.is_file() {
+        return match unreadable(path) {
+            Some(why) => Kind::Unreadable { why },
+            None => Kind::File { len: found.len() },
+        };
+    }
+    if found.is_symlink() {
+        return match fs::read_link(path) {
+            Ok(target) => Kind::Link { target },
+            Err(error) => Kind::Unreadable {
+                why: error.to_string(),
+            },
+        };
+    }
+    Kind::Special
+}
+
+#[cfg(unix)]
+fn unreadable(path: &HostPath) -> Option<String> {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    accessat(CWD, path.as_path(), Access::READ_OK, AtFlags::EACCESS)
+        .err()
+        .map(|error| std::io::Error::from(error).to_string())
+}
+
+#[cfg(not(unix))]
+fn unreadable(path: &HostPath) -> Option<String> {
+    fs::File::open(path).err().map(|error| error.to_string())
+}
+
+#[cfg(unix)]
+fn mode(found: &Metadata) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    found.permissions().mode() & 0o7777
+}
+
+#[cfg(not(unix))]
+fn mode(found: &Metadata) -> u32 {
+    if found.is_dir() { 0o755 } else { 0o644 }
+}
+
+/// The signature of what `found` describes.
+pub(super) fn signature(found: &Metadata) -> Signature {
+    #[cfg(unix)]
+    let (changed, inode) = {
+        use std::os::unix::fs::MetadataExt;
+        let seconds = u64::try_from(found.ctime()).unwrap_or_default();
+        let nanos = u32::try_from(found.ctime_nsec()).unwrap_or_default();
+        (Duration::new(seconds, nanos), found.ino())
+    };
+    #[cfg(not(unix))]
+    let (changed, inode) = (Duration::ZERO, 0);
+    Signature {
+        // A directory's size says nothing of it that its time does not.
+        len: if found.is_dir() { 0 } else { found.len() },
+        mode: mode(found),
+        modified: found.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+        changed,
+        inode,
+    }
+}

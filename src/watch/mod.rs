@@ -1,0 +1,32 @@
+//! Services in, batches of [`Change`]s out: what is true on disk when a batch closes (`spec.md` C2, C3, C5).
+
+pub mod scope;
+
+pub mod sync_filter;
+
+mod editors;
+mod filter;
+pub mod why;
+
+pub mod walk;
+
+pub mod watcher;
+
+pub mod touch;
+
+pub mod gather;
+
+pub mod look;
+
+mod sources;
+
+pub mod change;
+
+pub use change::{Change, Entry, Kind};
+pub use gather::{Batch, Gatherer, Quiet};
+pub use look::{Signature, Tree};
+pub use scope::{Scope, Verdict};
+pub use sync_filter::SyncFilter;
+pub use touch::{Stage, Touch};
+pub use watcher::{Notice, WatchError, WatchEvent, Watcher};
+pub use why::{BadIgnore, Why};

@@ -1,0 +1,379 @@
+//! What is watched for one service, and why the rest is not (`spec.md` C2, B7, B9, D1, D3). Pure: it is told what the
+//! ignore files say, and never looks at a watched path itself.
+
+use std::collections::BTreeSet;
+use std::path::{Component, Path};
+use std::sync::Arc;
+
+use crate::compose::block::Origin;
+use crate::compose::{Block, Build, Project, Service};
+use crate::dockerignore::DockerIgnore;
+use crate::paths::HostPath;
+
+use super::editors;
+use super::filter::{Bad, LeftOut, Lists};
+use super::sources::Sources;
+use super::touch::{Stage, Touch};
+use super::why::{BadIgnore, Place, Why};
+
+#[cfg(test)]
+mod tests;
+
+/// What is watched for one service.
+#[derive(Debug, Default)]
+pub struct Scope {
+    roots: Vec<Root>,
+    /// The service's own block filters hold in every root.
+    filter: Option<BlockFilter>,
+    always: BTreeSet<HostPath>,
+    sources: Sources,
+}
+
+/// The answer for one path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is watched.
+    Watched {
+        /// The watched root it lies in.
+        root: HostPath,
+    },
+    /// It lies in no watched root.
+    Outside,
+    /// It lies in a watched root, but something leaves it out.
+    Ignored(Why),
+}
+
+/// A file or directory whose content is watched.
+#[derive(Clone, Debug)]
+struct Root {
+    path: HostPath,
+    ignore: Option<Arc<IgnoreFile>>,
+    /// D1: the block filters of the base service whose context it is.
+    filter: Option<BlockFilter>,
+}
+
+#[derive(Debug)]
+struct IgnoreFile {
+    file: HostPath,
+    /// The directory its patterns are relative to.
+    base: HostPath,
+    rules: DockerIgnore,
+}
+
+#[derive(Clone, Debug)]
+struct BlockFilter {
+    service: String,
+    dir: HostPath,
+    lists: Lists,
+}
+
+impl Scope {
+    /// What is watched for `service`. Fails with every pattern that cannot be read.
+    ///
+    /// `read_ignore_file` gives an ignore file's text, `None` when there is no such file.
+    pub fn of(
+        project: &Project,
+        service: &Service,
+        read_ignore_file: impl Fn(&HostPath) -> Option<Vec<u8>>,
+    ) -> Result<Self, Vec<BadIgnore>> {
+        let Some(block) = &service.block else {
+            return Ok(Self::default());
+        };
+        let mut making = Making {
+            read: &read_ignore_file,
+            scope: Self::default(),
+            bad: Vec::new(),
+        };
+        making.scope.filter = making.block_filter(&service.name, block);
+        if block.origin == Origin::DevelopWatch {
+            making.develop_watch(service, block);
+        } else {
+            making.image(service, None);
+            for name in &service.bases {
+                if let Some(base) = project.service(name) {
+                    let filter = base
+                        .block
+                        .as_ref()
+                        .and_then(|block| making.block_filter(name, block));
+                    making.image(base, filter.as_ref());
+                }
+            }
+            if service.build.is_none() && block.custom_build.is_none() {
+                for sync in &block.syncs {
+                    making.root(sync.local.clone(), None, None);
+                }
+            }
+        }
+        let locals = block.syncs.iter().map(|sync| sync.local.clone());
+        let roots = making.scope.roots.iter().map(|root| root.path.clone());
+        making.scope.sources = Sources::new(roots.chain(locals));
+        if making.bad.is_empty() {
+            Ok(making.scope)
+        } else {
+            Err(making.bad)
+        }
+    }
+
+    /// Whether `path` is watched, and if not, why.
+    pub fn verdict(&self, path: &HostPath) -> Verdict {
+        if self.always.contains(path) {
+            let around = self
+                .roots
+                .iter()
+                .find(|root| path.below(&root.path).is_some());
+            let root = around.map_or_else(|| path.clone(), |root| root.path.clone());
+            return Verdict::Watched { root };
+        }
+        let mut ignored = None;
+        for root in &self.roots {
+            let Some(relative) = path.below(&root.path) else {
+                continue;
+            };
+            match self.left_out(root, relative, path) {
+                None => {
+                    return Verdict::Watched {
+                        root: root.path.clone(),
+                    };
+                }
+                Some(why) => ignored = ignored.or(Some(why)),
+            }
+        }
+        ignored.map_or(Verdict::Outside, Verdict::Ignored)
+    }
+
+    /// Whether `path` is watched.
+    pub fn watches(&self, path: &HostPath) -> bool {
+        matches!(self.verdict(path), Verdict::Watched { .. })
+    }
+
+    /// Whether `touch` is news for this service. A renewed directory is when something below it may be watched.
+    pub fn hears(&self, touch: &Touch) -> bool {
+        self.watches(&touch.path)
+            || (touch.stage == Stage::Renewed && self.keeps_directory(&touch.path))
+    }
+
+    /// Whether a walk has to enter the directory `path`: something below it may be watched.
+    pub fn keeps_directory(&self, path: &HostPath) -> bool {
+        self.roots.iter().any(|root| {
+            path.below(&root.path).is_some_and(|relative| {
+                !is_git(relative)
+                    && editors::directory(relative).is_none()
+                    && !root.ignore.as_ref().is_some_and(|ignore| {
+                        path.below(&ignore.base)
+                            .is_some_and(|relative| ignore.rules.can_skip_directory(relative))
+                    })
+                    && self
+                        .filters(root)
+                        .all(|filter| filter.keeps_directory(path))
+            })
+        })
+    }
+
+    /// The watched files and directories, existing or not.
+    pub fn roots(&self) -> impl Iterator<Item = &HostPath> {
+        self.roots.iter().map(|root| &root.path)
+    }
+
+    /// Dockerfiles and ignore files: watched even where an ignore rule leaves them out, for they ask for a rebuild (C3).
+    pub fn always(&self) -> impl Iterator<Item = &HostPath> {
+        self.always.iter()
+    }
+
+    /// What is remembered of the roots and sync sources.
+    pub(super) fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    fn filters<'a>(&'a self, root: &'a Root) -> impl Iterator<Item = &'a BlockFilter> {
+        self.filter.iter().chain(&root.filter)
+    }
+
+    fn left_out(&self, root: &Root, relative: &Path, path: &HostPath) -> Option<Why> {
+        if is_git(relative) {
+            return Some(Why::Git);
+        }
+        if let Some(ignore) = &root.ignore
+            && let Some(relative) = path.below(&ignore.base)
+            && let Some(decision) = ignore.rules.verdict(relative)
+            && decision.ignored
+        {
+            return Some(Why::IgnoreFile {
+                file: ignore.file.clone(),
+                line: decision.line,
+                pattern: decision.pattern.to_owned(),
+            });
+        }
+        if let Some(why) = self.filters(root).find_map(|filter| filter.left_out(path)) {
+            return Some(why);
+        }
+        editors::temporary(relative).map(|pattern| Why::Editor { pattern })
+    }
+}
+
+/// Git's own: the directory, or the file of that name in a worktree or submodule.
+fn is_git(relative: &Path) -> bool {
+    relative
+        .components()
+        .any(|part| matches!(part, Component::Normal(name) if name == ".git"))
+}
+
+impl BlockFilter {
+    fn left_out(&self, path: &HostPath) -> Option<Why> {
+        let Some(relative) = path.below(&self.dir) else {
+            return self.lists.has_only().then(|| Why::Only {
+                service: self.service.clone(),
+            });
+        };
+        Some(match self.lists.verdict(relative)? {
+            LeftOut::Ignored { place, pattern } => Why::BlockIgnore {
+                service: self.service.clone(),
+                place,
+                pattern,
+            },
+            LeftOut::NotAmong => Why::Only {
+                service: self.service.clone(),
+            },
+        })
+    }
+
+    fn keeps_directory(&self, path: &HostPath) -> bool {
+        match path.below(&self.dir) {
+            Some(relative) => !self.lists.can_skip_directory(relative),
+            None => !self.lists.has_only() || self.dir.below(path).is_some(),
+        }
+    }
+}
+
+/// A scope in the making.
+struct Making<'a> {
+    read: &'a dyn Fn(&HostPath) -> Option<Vec<u8>>,
+    scope: Scope,
+    bad: Vec<BadIgnore>,
+}
+
+impl Making<'_> {
+    /// The roots that `service`'s image is made from: the deps of a custom build in place of the contexts (D3).
+    fn image(&mut self, service: &Service, filter: Option<&BlockFilter>) {
+        let custom = service
+            .block
+            .as_ref()
+            .and_then(|block| block.custom_build.as_ref());
+        if let Some(custom) = custom {
+            for dep in &custom.deps {
+                self.directory_with_own_ignore_file(dep, filter.cloned());
+            }
+        } else if let Some(build) = &service.build {
+            self.scope.always.extend(build.dockerfile.clone());
+            let ignore = self.ignore_file(&build.context, build.ignore_files());
+            self.root(build.context.clone(), ignore, filter.cloned());
+            for context in &build.additional_contexts {
+                self.directory_with_own_ignore_file(context, filter.cloned());
+            }
+        }
+    }
+
+    /// Compose's own rules: each path is watched; the context's ignore file holds for what lies in the context.
+    fn develop_watch(&mut self, service: &Service, block: &Block) {
+        let ignore = service
+            .build
+            .as_ref()
+            .and_then(|build: &Build| self.read_ignore_file(&build.context, build.ignore_files()));
+        let syncs = block.syncs.iter().map(|sync| &sync.local);
+        let others = block
+            .fall_back_on
+            .iter()
+            .chain(&block.watch_only)
+            .filter_map(|rule| rule.rule.path());
+        for path in syncs.chain(others) {
+            self.root(path.clone(), ignore.clone(), None);
+        }
+    }
+
+    fn directory_with_own_ignore_file(&mut self, path: &HostPath, filter: Option<BlockFilter>) {
+        let ignore = self.ignore_file(path, vec![path.join(".dockerignore")]);
+        self.root(path.clone(), ignore, filter);
+    }
+
+    fn root(
+        &mut self,
+        path: HostPath,
+        ignore: Option<Arc<IgnoreFile>>,
+        filter: Option<BlockFilter>,
+    ) {
+        let file = |ignore: &Option<Arc<IgnoreFile>>| ignore.as_ref().map(|it| it.file.clone());
+        let service =
+            |filter: &Option<BlockFilter>| filter.as_ref().map(|filter| filter.service.clone());
+        let known = self.scope.roots.iter().any(|root| {
+            root.path == path
+                && file(&root.ignore) == file(&ignore)
+                && service(&root.filter) == service(&filter)
+        });
+        if !known {
+            self.scope.roots.push(Root {
+                path,
+                ignore,
+                filter,
+            });
+        }
+    }
+
+    fn ignore_file(&mut self, base: &HostPath, names: Vec<HostPath>) -> Option<Arc<IgnoreFile>> {
+        self.scope.always.extend(names.iter().cloned());
+        self.read_ignore_file(base, names)
+    }
+
+    /// The first of `names` that exists.
+    fn read_ignore_file(
+        &mut self,
+        base: &HostPath,
+        names: Vec<HostPath>,
+    ) -> Option<Arc<IgnoreFile>> {
+        let (file, text) = names
+            .into_iter()
+            .find_map(|name| Some(((self.read)(&name)?, name)))
+            .map(|(text, name)| (name, text))?;
+        match DockerIgnore::parse(&text) {
+            Ok(rules) => Some(Arc::new(IgnoreFile {
+                file,
+                base: base.clone(),
+                rules,
+            })),
+            Err(bad) => {
+                self.refuse(&Place::File(file), bad);
+                None
+            }
+        }
+    }
+
+    fn block_filter(&mut self, service: &str, block: &Block) -> Option<BlockFilter> {
+        if block.ignore.is_empty() && block.only.is_empty() {
+            return None;
+        }
+        let dir = block.dir.clone()?;
+        match Lists::new(&block.ignore, &block.only) {
+            Ok(lists) => Some(BlockFilter {
+                service: service.to_owned(),
+                dir,
+                lists,
+            }),
+            Err(Bad { ignore, only }) => {
+                self.refuse(&Place::BlockIgnore(service.to_owned()), ignore);
+                self.refuse(&Place::BlockOnly(service.to_owned()), only);
+                None
+            }
+        }
+    }
+
+    fn refuse(&mut self, place: &Place, bad: Vec<crate::dockerignore::BadPattern>) {
+        for bad in bad {
+            let bad = BadIgnore {
+                place: place.clone(),
+                bad,
+            };
+            // Two base services may share one ignore file.
+            if !self.bad.contains(&bad) {
+                self.bad.push(bad);
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What the watched roots and sync sources were when last seen. A directory that vanished as a whole is no deletion (C5).
+
+use std::fs;
+use std::sync::Mutex;
+
+use crate::paths::HostPath;
+
+/// The watched roots and sync sources of one service.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    sources: Vec<Source>,
+}
+
+#[derive(Debug)]
+struct Source {
+    path: HostPath,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Seen {
+    #[default]
+    Never,
+    Directory {
+        device: u64,
+    },
+    Other,
+}
+
+impl Sources {
+    pub(super) fn new(paths: impl Iterator<Item = HostPath>) -> Self {
+        let mut sources: Vec<Source> = Vec::new();
+        for path in paths {
+            if !sources.iter().any(|source| source.path == path) {
+                sources.push(Source {
+                    path,
+                    seen: Mutex::default(),
+                });
+            }
+        }
+        Self { sources }
+    }
+
+    /// Looks at every source, and gives the directories among them that were there and are not.
+    pub(super) fn vanished(&self) -> Vec<&HostPath> {
+        let vanished = |source: &&Source| source.look() == Presence::Vanished;
+        self.sources
+            .iter()
+            .filter(vanished)
+            .map(|it| &it.path)
+            .collect()
+    }
+
+    /// Whether `path` is, or lies above or below, one of the sources that were never seen.
+    pub(super) fn never_seen(&self, path: &HostPath) -> bool {
+        self.sources.iter().any(|source| {
+            source.path == *path && matches!(source.seen.lock().as_deref(), Ok(Seen::Never))
+        })
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Presence {
+    There,
+    Vanished,
+    /// A file that is gone, or what never was.
+    Missing,
+}
+
+impl Source {
+    fn look(&self) -> Presence {
+        let Ok(mut seen) = self.seen.lock() else {
+            return Presence::There;
+        };
+        let now = match fs::metadata(&self.path) {
+            Ok(found) if found.is_dir() => Seen::Directory {
+                device: device(&found),
+            },
+            Ok(_) => Seen::Other,
+            // A dangling link is there, as a link.
+            Err(_) if fs::symlink_metadata(&self.path).is_ok() && *seen != Seen::Never => {
+                if matches!(*seen, Seen::Directory { .. }) {
+                    return Presence::Vanished;
+                }
+                Seen::Other
+            }
+            Err(_) => Seen::Never,
+        };
+        match (*seen, now) {
+            (Seen::Directory { .. }, Seen::Never) => Presence::Vanished,
+            (_, Seen::Never) => Presence::Missing,
+            // Unmounted: the empty mount point is left, on another device.
+            (Seen::Directory { device: before }, Seen::Directory { device })
+                if before != device && is_empty(&self.path) =>
+            {
+                Presence::Vanished
+            }
+            _ => {
+                *seen = now;
+                Presence::There
+            }
+        }
+    }
+}
+
+/// Whether the directory or file is there; links are followed. An empty directory is there.
+pub fn is_there(root: &HostPath) -> bool {
+    fs::metadata(root).is_ok()
+}
+
+fn is_empty(path: &HostPath) -> bool {
+    fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+#[cfg(unix)]
+fn device(found: &fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::dev(found)
+}
+
+#[cfg(not(unix))]
+fn device(_: &fs::Metadata) -> u64 {
+    0
+}

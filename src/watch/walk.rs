@@ -1,0 +1,76 @@
+//! Walks the directories that are kept, and no others; links are never followed. Knows nothing of ignore rules.
+
+use std::fs;
+use std::io;
+
+use crate::paths::HostPath;
+
+/// Something a directory holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Where.
+    pub path: HostPath,
+    /// Whether it is a directory, and not a link to one.
+    pub is_dir: bool,
+}
+
+/// A directory that cannot be read, and so is skipped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The directory.
+    pub path: HostPath,
+    /// The system's own words.
+    pub why: String,
+}
+
+/// What `directory` holds, in the file system's order.
+pub fn list(directory: &HostPath) -> io::Result<impl Iterator<Item = Found> + use<>> {
+    let directory = directory.clone();
+    Ok(fs::read_dir(&directory)?.filter_map(move |entry| {
+        // An entry that cannot be read is gone by now.
+        let entry = entry.ok()?;
+        Some(Found {
+            path: directory.join(entry.file_name()),
+            is_dir: entry.file_type().is_ok_and(|kind| kind.is_dir()),
+        })
+    }))
+}
+
+/// Calls `visit` for everything below `start` in the directories that `keeps` keeps, a directory before what it holds.
+/// Directories that cannot be read are skipped and returned.
+pub fn walk(
+    start: &HostPath,
+    keeps: impl Fn(&HostPath) -> bool,
+    mut visit: impl FnMut(Found),
+) -> Vec<Unreadable> {
+    let mut problems = Vec::new();
+    let mut pending = vec![start.clone()];
+    while let Some(directory) = pending.pop() {
+        match list(&directory) {
+            Ok(entries) => {
+                for found in entries {
+                    if found.is_dir && keeps(&found.path) {
+                        pending.push(found.path.clone());
+                    }
+                    visit(found);
+                }
+            }
+            Err(error) => problems.extend(Unreadable::new(directory, &error)),
+        }
+    }
+    problems
+}
+
+impl Unreadable {
+    /// `None` when the directory merely went away, or became something else.
+    pub(super) fn new(path: HostPath, error: &io::Error) -> Option<Self> {
+        let gone = matches!(
+            error.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+        );
+        (!gone).then(|| Self {
+            path,
+            why: error.to_string(),
+        })
+    }
+}

@@ -1,0 +1,234 @@
+//! Turns the operating system's events into touches, at once, and tells the keeper of directories that come and go.
+
+use std::collections::HashSet;
+use std::fs;
+use std::sync::mpsc::Sender;
+
+use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RemoveKind, RenameMode};
+use notify::{Event, EventKind};
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::paths::HostPath;
+use crate::watch::touch::{Stage, Touch};
+
+use super::interest::Interest;
+use super::keeper::Job;
+use super::{Shared, WatchEvent, current};
+
+/// The event handler: runs on the thread that reads the events, so it must be quick.
+pub(super) struct Ear {
+    shared: Shared,
+    jobs: Sender<Job>,
+    out: UnboundedSender<WatchEvent>,
+    /// Files written to and not closed yet: a change of their mode does not complete them.
+    writing: HashSet<HostPath>,
+}
+
+impl Ear {
+    pub(super) fn new(shared: Shared, jobs: Sender<Job>, out: UnboundedSender<WatchEvent>) -> Self {
+        Self {
+            shared,
+            jobs,
+            out,
+            writing: HashSet::new(),
+        }
+    }
+
+    fn hear(&mut self, event: Event) {
+        if event.need_rescan() {
+            self.writing.clear();
+            self.ask(Job::Rescan(
+                "too many changes at once, some events were lost".to_owned(),
+            ));
+            return;
+        }
+        let interest = current(&self.shared);
+        for path in event.paths {
+            let Some(path) = HostPath::new(path) else {
+                continue;
+            };
+            match event.kind {
+                EventKind::Create(CreateKind::Folder) => self.directory(&interest, path),
+                EventKind::Create(CreateKind::File) => self.created(&interest, path),
+                EventKind::Modify(ModifyKind::Data(_)) => {
+                    self.touch(&interest, path, Stage::Writing);
+                }
+                EventKind::Access(AccessKind::Close(AccessMode::Write)) => {
+                    self.touch(&interest, path, Stage::Complete);
+                }
+                EventKind::Access(_) => {}
+                EventKind::Modify(ModifyKind::Metadata(_)) => self.metadata(&interest, path),
+                // The two halves were events of their own, where both exist.
+                EventKind::Modify(ModifyKind::Name(RenameMode::Both))
+                    if cfg!(target_os = "linux") => {}
+                EventKind::Modify(ModifyKind::Name(RenameMode::From)) => {
+                    // It may have been a directory; the event does not say.
+                    self.gone(&interest, path, true);
+                }
+                EventKind::Remove(RemoveKind::File) => self.gone(&interest, path, false),
+                EventKind::Remove(RemoveKind::Folder) => self.gone(&interest, path, true),
+                EventKind::Remove(RemoveKind::Other) if event.attrs.info() == Some("unmount") => {
+                    if interest.enters(&path) {
+                        self.ask(Job::Unmounted(path));
+                    }
+                }
+                _ => self.arrived(&interest, path),
+            }
+        }
+    }
+
+    fn created(&mut self, interest: &Interest, path: HostPath) {
+        // A link, a socket and a hard link are complete with their creation; no close will follow.
+        let complete = fs::symlink_metadata(&path)
+            .is_ok_and(|found| !found.is_file() || has_other_names(&found));
+        let stage = if complete {
+            Stage::Complete
+        } else {
+            Stage::Created
+        };
+        if interest.leads(&path) {
+            self.ask(Job::Renew(path.clone()));
+        }
+        self.touch(interest, path, stage);
+    }
+
+    fn metadata(&mut self, interest: &Interest, path: HostPath) {
+        let is_dir = fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir());
+        if is_dir && interest.enters(&path) {
+            self.ask(Job::Readable(path.clone()));
+        }
+        if !self.writing.contains(&path) {
+            self.touch(interest, path, Stage::Complete);
+        }
+    }
+
+    /// Renamed into place, or an event that does not say what happened: the disk knows.
+    fn arrived(&mut self, interest: &Interest, path: HostPath) {
+        match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_dir() => self.directory(interest, path),
+            Ok(_) => {
+                if interest.leads(&path) {
+                    self.ask(Job::Renew(path.clone()));
+                }
+                self.touch(interest, path, Stage::Complete);
+            }
+            Err(_) => self.gone(interest, path, true),
+        }
+    }
+
+    fn directory(&mut self, interest: &Interest, path: HostPath) {
+        // The keeper announces it, after it has a watch: not a file of it may be missed.
+        if interest.enters(&path) {
+            self.ask(Job::Renew(path));
+        }
+    }
+
+    fn gone(&mut self, interest: &Interest, path: HostPath, maybe_directory: bool) {
+        if (maybe_directory && interest.enters(&path)) || interest.leads(&path) {
+            self.ask(Job::Renew(path.clone()));
+        }
+        self.touch(interest, path, Stage::Gone);
+    }
+
+    fn touch(&mut self, interest: &Interest, path: HostPath, stage: Stage) {
+        if !interest.watches(&path) {
+            return;
+        }
+        match stage {
+            Stage::Created | Stage::Writing => {
+                if !self.writing.contains(&path) {
+                    self.writing.insert(path.clone());
+                }
+            }
+            Stage::Complete | Stage::Gone | Stage::Renewed => {
+                self.writing.remove(&path);
+            }
+        }
+        // The session is ending when nobody listens any more.
+        let _ = self.out.send(WatchEvent::Touched(Touch::now(path, stage)));
+    }
+
+    fn ask(&self, job: Job) {
+        let _ = self.jobs.send(job);
+    }
+}
+
+impl notify::EventHandler for Ear {
+    fn handle_event(&mut self, event: notify::Result<Event>) {
+        match event {
+            Ok(event) => self.hear(event),
+            Err(error) => self.ask(Job::Rescan(format!("the system failed to tell: {error}"))),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn has_other_names(found: &fs::Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::nlink(found) > 1
+}
+
+#[cfg(not(unix))]
+fn has_other_names(_: &fs::Metadata) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+    use std::sync::{Arc, RwLock};
+
+    use notify::event::{DataChange, Flag, MetadataKind};
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+    use super::*;
+
+    /// An ear that listens for `/p/a`, and what comes of it.
+    fn ear() -> (Ear, Receiver<Job>, UnboundedReceiver<WatchEvent>) {
+        let interest = Interest::new(Vec::new(), vec![HostPath::new("/p/a").unwrap()]);
+        let (jobs, todo) = channel();
+        let (out, events) = unbounded_channel();
+        let shared = Arc::new(RwLock::new(Arc::new(interest)));
+        (Ear::new(shared, jobs, out), todo, events)
+    }
+
+    fn stages(events: &mut UnboundedReceiver<WatchEvent>) -> Vec<Stage> {
+        let mut stages = Vec::new();
+        while let Ok(WatchEvent::Touched(touch)) = events.try_recv() {
+            stages.push(touch.stage);
+        }
+        stages
+    }
+
+    #[test]
+    fn lost_events_ask_for_a_comparison() {
+        let (mut ear, todo, _events) = ear();
+        ear.hear(Event::new(EventKind::Other).set_flag(Flag::Rescan));
+        assert!(matches!(todo.try_recv(), Ok(Job::Rescan(_))));
+    }
+
+    #[test]
+    fn a_change_of_mode_does_not_complete_a_file_that_is_being_written() {
+        let (mut ear, _todo, mut events) = ear();
+        let mode = EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any));
+        for kind in [
+            EventKind::Modify(ModifyKind::Data(DataChange::Any)),
+            mode,
+            EventKind::Access(AccessKind::Close(AccessMode::Write)),
+            mode,
+        ] {
+            ear.hear(Event::new(kind).add_path("/p/a".into()));
+        }
+        assert_eq!(
+            stages(&mut events),
+            [Stage::Writing, Stage::Complete, Stage::Complete]
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_read_is_no_news() {
+        let (mut ear, todo, mut events) = ear();
+        let read = EventKind::Access(AccessKind::Close(AccessMode::Read));
+        ear.hear(Event::new(read).add_path("/p/a".into()));
+        assert!(stages(&mut events).is_empty() && todo.try_recv().is_err());
+    }
+}

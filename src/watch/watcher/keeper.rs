@@ -1,0 +1,322 @@
+//! Keeps the watches in step with the directories that come and go. Runs on a thread of its own; sends no touch late
+//! for it. Everything it does is decided by the disk, never by the order of events, so doing it twice does no harm.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::paths::HostPath;
+use crate::watch::touch::{Stage, Touch};
+use crate::watch::walk::{self, Unreadable};
+
+use super::ear::Ear;
+use super::interest::Interest;
+use super::poller::Finding;
+use super::watches::Watches;
+use super::{Count, Notice, Shared, WatchEvent, current};
+
+/// What the keeper is asked to do.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// A directory may have come, gone or been exchanged here.
+    Renew(HostPath),
+    /// A directory's mode has changed: it may be readable now.
+    Readable(HostPath),
+    /// A file system was unmounted here.
+    Unmounted(HostPath),
+    /// Events were lost.
+    Rescan(String),
+    /// Watch something else.
+    Reconfigure(Interest, Sender<Vec<Notice>>),
+    /// Say how much is watched.
+    Count(Sender<Count>),
+    /// End.
+    Stop,
+}
+
+/// Whether what a scan finds is news.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Announce {
+    Yes,
+    No,
+}
+
+pub(super) struct Keeper {
+    shared: Shared,
+    jobs: Sender<Job>,
+    out: UnboundedSender<WatchEvent>,
+    watches: Watches,
+    /// Directories that were said to be so.
+    unreadable: BTreeSet<HostPath>,
+}
+
+impl Keeper {
+    pub(super) fn new(shared: Shared, jobs: Sender<Job>, out: UnboundedSender<WatchEvent>) -> Self {
+        Self {
+            shared,
+            jobs,
+            out,
+            watches: Watches::default(),
+            unreadable: BTreeSet::new(),
+        }
+    }
+
+    /// Watches everything for the first time.
+    pub(super) fn start(&mut self) -> Vec<Notice> {
+        self.open();
+        self.everything();
+        self.watches.take_notices()
+    }
+
+    /// Does what it is asked until it is told to stop.
+    pub(super) fn work(mut self, todo: &Receiver<Job>) {
+        loop {
+            let first = match self.watches.poller.due() {
+                None => todo.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(due) => todo.recv_timeout(due.saturating_duration_since(Instant::now())),
+            };
+            match first {
+                Ok(first) => {
+                    // A storm of directories is one piece of work.
+                    let jobs: Vec<Job> = std::iter::once(first).chain(todo.try_iter()).collect();
+                    if !self.all(jobs) {
+                        return;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => self.poll(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            for notice in self.watches.take_notices() {
+                self.say(WatchEvent::Notice(notice));
+            }
+        }
+    }
+
+    /// `false` when told to stop.
+    fn all(&mut self, jobs: Vec<Job>) -> bool {
+        let mut renew = BTreeSet::new();
+        let mut unmounted = BTreeSet::new();
+        let mut rescan = None;
+        let mut replies = Vec::new();
+        for job in jobs {
+            match job {
+                Job::Renew(path) => {
+                    renew.insert(path);
+                }
+                Job::Readable(path) => {
+                    if self.unreadable.contains(&path) {
+                        renew.insert(path);
+                    }
+                }
+                Job::Unmounted(path) => {
+                    unmounted.insert(path.clone());
+                    renew.insert(path);
+                }
+                Job::Rescan(why) => rescan = Some(why),
+                Job::Reconfigure(interest, reply) => {
+                    *self.shared.write().unwrap_or_else(PoisonError::into_inner) =
+                        Arc::new(interest);
+                    self.everything();
+                    replies.push(reply);
+                }
+                Job::Count(reply) => {
+                    let _ = reply.send(self.watches.count(&current(&self.shared)));
+                }
+                Job::Stop => return false,
+            }
+        }
+        if let Some(why) = rescan {
+            self.open();
+            self.everything();
+            self.say(WatchEvent::Rescan { why });
+        } else {
+            self.renew(renew);
+        }
+        // No event will tell of a file system that is mounted again.
+        for path in topmost(unmounted) {
+            self.watches.poller.wait_for(path);
+        }
+        for reply in replies {
+            let _ = reply.send(self.watches.take_notices());
+        }
+        true
+    }
+
+    /// A new watcher in place of the old one.
+    fn open(&mut self) {
+        self.unreadable.clear();
+        let ear = Ear::new(
+            Arc::clone(&self.shared),
+            self.jobs.clone(),
+            self.out.clone(),
+        );
+        self.watches.open(ear);
+    }
+
+    /// Watches all that is of interest, and nothing else.
+    fn everything(&mut self) {
+        let interest = current(&self.shared);
+        for scope in &interest.scopes {
+            // From now on it is known which sources are directories.
+            scope.sources().vanished();
+        }
+        self.watches.find_file_systems(&interest);
+        for root in interest.roots() {
+            if fs::symlink_metadata(root).is_err() {
+                self.watches.notice(Notice::MissingRoot(root.clone()));
+            }
+        }
+        let visited = self.establish(&interest, interest.beginnings(), Announce::No);
+        self.watches.retain(&visited);
+    }
+
+    /// Begins anew at each of `paths`: drops the watches at and below it, and watches what is there now.
+    fn renew(&mut self, paths: BTreeSet<HostPath>) {
+        let interest = current(&self.shared);
+        let mut begin = Vec::new();
+        // A directory's renewal includes what is below it.
+        for path in topmost(paths) {
+            self.watches.remove(&path);
+            self.unreadable
+                .retain(|directory| directory.below(&path).is_none());
+            if is_directory(&path, &interest) {
+                begin.push(path.clone());
+            } else if interest.leads(&path) && self.watches.is_without_events(&path) {
+                self.watches.poller.wait_for(path);
+            }
+        }
+        self.establish(&interest, begin, Announce::Yes);
+    }
+
+    /// Watches the directories `level` and all of interest below them, each before it is read: what is made meanwhile
+    /// is either seen in the listing or heard of. Gives all the directories it came by.
+    fn establish(
+        &mut self,
+        interest: &Interest,
+        mut level: Vec<HostPath>,
+        announce: Announce,
+    ) -> BTreeSet<HostPath> {
+        let mut visited = BTreeSet::new();
+        let mut renewed = level.clone();
+        if announce == Announce::Yes {
+            for path in &level {
+                self.announce(interest, path, Stage::Renewed);
+            }
+        }
+        while !level.is_empty() {
+            for problem in self.watches.add(interest, &level) {
+                self.cannot_read(problem);
+            }
+            let mut next = Vec::new();
+            for directory in &level {
+                if interest.keeps(directory) {
+                    match walk::list(directory) {
+                        Ok(entries) => {
+                            for found in entries {
+                                let enters = if found.is_dir {
+                                    interest.enters(&found.path)
+                                } else {
+                                    // A root may be a link to a directory.
+                                    interest.leads(&found.path) && found.path.as_path().is_dir()
+                                };
+                                if announce == Announce::Yes {
+                                    let stage = if found.is_dir {
+                                        Stage::Renewed
+                                    } else {
+                                        Stage::Complete
+                                    };
+                                    self.announce(interest, &found.path, stage);
+                                }
+                                if enters {
+                                    next.push(found.path);
+                                }
+                            }
+                        }
+                        Err(error) => {
+                            if let Some(problem) = Unreadable::new(directory.clone(), &error) {
+                                self.cannot_read(problem);
+                            }
+                        }
+                    }
+                } else {
+                    for lead in interest.leads_in(directory) {
+                        if announce == Announce::Yes && fs::symlink_metadata(lead).is_ok() {
+                            self.announce(interest, lead, Stage::Complete);
+                        }
+                        if lead.as_path().is_dir() {
+                            next.push(lead.clone());
+                            renewed.push(lead.clone());
+                        }
+                    }
+                }
+            }
+            visited.extend(level);
+            level = next;
+        }
+        // Not before all the watches are there: what is removed from now on is heard of.
+        renewed.retain(|directory| announce == Announce::Yes && interest.keeps(directory));
+        for directory in renewed {
+            let touch = Touch::now(directory, Stage::Renewed);
+            self.say(WatchEvent::Touched(touch));
+        }
+        visited
+    }
+
+    fn announce(&self, interest: &Interest, path: &HostPath, stage: Stage) {
+        if interest.watches(path) {
+            self.say(WatchEvent::Touched(Touch::now(path.clone(), stage)));
+        }
+    }
+
+    fn poll(&mut self) {
+        let interest = current(&self.shared);
+        let mut renew = BTreeSet::new();
+        for finding in self.watches.poller.look(&interest) {
+            match finding {
+                Finding::Touched(touch) if interest.watches(&touch.path) => {
+                    self.say(WatchEvent::Touched(touch));
+                }
+                Finding::Touched(_) => {}
+                Finding::Renew(path) => {
+                    renew.insert(path);
+                }
+            }
+        }
+        self.renew(renew);
+    }
+
+    fn cannot_read(&mut self, problem: Unreadable) {
+        if self.unreadable.insert(problem.path.clone()) {
+            self.watches.notice(Notice::Unreadable(problem));
+        }
+    }
+
+    fn say(&self, event: WatchEvent) {
+        // The session is ending when nobody listens any more.
+        let _ = self.out.send(event);
+    }
+}
+
+/// Those of `paths` that are not below another of them.
+fn topmost(paths: BTreeSet<HostPath>) -> Vec<HostPath> {
+    let mut top: Vec<HostPath> = Vec::new();
+    for path in paths {
+        if top.last().is_none_or(|last| path.below(last).is_none()) {
+            top.push(path);
+        }
+    }
+    top
+}
+
+/// A link to a directory is followed only where it is, or leads to, a root: the user named it.
+fn is_directory(path: &HostPath, interest: &Interest) -> bool {
+    if interest.leads(path) {
+        path.as_path().is_dir()
+    } else {
+        interest.keeps(path) && fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())
+    }
+}

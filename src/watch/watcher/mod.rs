@@ -1,0 +1,147 @@
+//! Hears of every change of a watched path, for the whole session. Says where and when; what changed is the look's matter.
+//!
+//! On Linux there is one watch for each kept directory and for the directories that lead to a root; elsewhere one
+//! recursive watch for each root. Two threads: one hears the events and sends the touches at once (`ear`), the other
+//! keeps the watches in step with the directories (`keeper`), so that a scan never delays a save.
+
+mod ear;
+mod interest;
+mod keeper;
+mod notice;
+mod poller;
+mod system;
+mod watches;
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests;
+
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread::{self, JoinHandle};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::paths::HostPath;
+
+use super::scope::Scope;
+use super::touch::Touch;
+
+use interest::Interest;
+use keeper::{Job, Keeper};
+
+pub use notice::Notice;
+
+/// What the watcher says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WatchEvent {
+    /// Something happened at a watched path or an extra file.
+    Touched(Touch),
+    /// Events were lost: only a comparison of the trees can tell what happened (E4). The watches are in place again.
+    Rescan {
+        /// For people.
+        why: String,
+    },
+    /// Something the user should know.
+    Notice(Notice),
+}
+
+/// Why there is no watching at all.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// No thread to be had.
+    #[error(
+        "cannot start watching: {0}\nhint: the system's limit on threads or processes may be reached; see `ulimit -u`"
+    )]
+    Thread(#[from] std::io::Error),
+    /// The watching thread is gone.
+    #[error("watching has stopped unexpectedly\nhint: start `docker liveupdate up` again")]
+    Stopped,
+}
+
+/// The running watcher; watching ends when it is dropped.
+#[derive(Debug)]
+pub struct Watcher {
+    jobs: Sender<Job>,
+    keeper: Option<JoinHandle<()>>,
+}
+
+/// What is listened for, exchanged as a whole.
+type Shared = Arc<RwLock<Arc<Interest>>>;
+
+fn current(shared: &Shared) -> Arc<Interest> {
+    Arc::clone(&shared.read().unwrap_or_else(PoisonError::into_inner))
+}
+
+impl Watcher {
+    /// Watches what `scopes` watch, and the single files `extra_files` wherever they are. When it returns, every watch
+    /// is in place. Must be told of a change to an ignore file by [`reconfigure`](Self::reconfigure).
+    pub fn start(
+        scopes: Vec<Arc<Scope>>,
+        extra_files: Vec<HostPath>,
+        out: UnboundedSender<WatchEvent>,
+    ) -> Result<(Self, Vec<Notice>), WatchError> {
+        let (jobs, todo) = mpsc::channel();
+        let (ready, wait) = mpsc::channel();
+        let shared: Shared = Arc::new(RwLock::new(Arc::new(Interest::new(scopes, extra_files))));
+        let for_keeper = jobs.clone();
+        let keeper = thread::Builder::new()
+            .name("watch".to_owned())
+            .spawn(move || {
+                let mut keeper = Keeper::new(shared, for_keeper, out);
+                let notices = keeper.start();
+                // The one who asked may be gone; then the channel of jobs is closed as well.
+                let _ = ready.send(notices);
+                keeper.work(&todo);
+            })?;
+        let notices = wait.recv().map_err(|_| WatchError::Stopped)?;
+        let watcher = Self {
+            jobs,
+            keeper: Some(keeper),
+        };
+        Ok((watcher, notices))
+    }
+
+    /// Watches something else from now on (E7). Nothing that both the old and the new scopes watch is missed; what is
+    /// watched now and was not before is not announced: compare it. Blocks for some milliseconds.
+    pub fn reconfigure(
+        &self,
+        scopes: Vec<Arc<Scope>>,
+        extra_files: Vec<HostPath>,
+    ) -> Result<Vec<Notice>, WatchError> {
+        let (reply, wait) = mpsc::channel();
+        self.jobs
+            .send(Job::Reconfigure(Interest::new(scopes, extra_files), reply))
+            .map_err(|_| WatchError::Stopped)?;
+        wait.recv().map_err(|_| WatchError::Stopped)
+    }
+
+    /// How many directories have a watch, and how many are polled.
+    pub fn count(&self) -> Result<Count, WatchError> {
+        let (reply, wait) = mpsc::channel();
+        self.jobs
+            .send(Job::Count(reply))
+            .map_err(|_| WatchError::Stopped)?;
+        wait.recv().map_err(|_| WatchError::Stopped)
+    }
+}
+
+/// How the directories are watched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Kept directories with a watch.
+    pub watched: usize,
+    /// Directories on the way to a root or an extra file, with a watch for the name alone.
+    pub leading: usize,
+    /// Directories that are polled.
+    pub polled: usize,
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        let _ = self.jobs.send(Job::Stop);
+        if let Some(keeper) = self.keeper.take() {
+            let _ = keeper.join();
+        }
+    }
+}

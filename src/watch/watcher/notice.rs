@@ -1,0 +1,96 @@
+//! What a user should know about the watching itself. Pure.
+
+use std::fmt;
+
+use crate::paths::HostPath;
+use crate::watch::walk::Unreadable;
+
+/// One remark; its Display has the hint on a line of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The system allows no more watches; the rest is polled.
+    WatchLimit {
+        /// How many are allowed, where that can be read.
+        limit: Option<u64>,
+        /// How many directories are polled instead.
+        polled: usize,
+    },
+    /// The system allows no more watchers; everything is polled.
+    InstanceLimit {
+        /// How many are allowed, where that can be read.
+        limit: Option<u64>,
+    },
+    /// The system has no events to offer; everything is polled.
+    NoWatcher {
+        /// The system's own words.
+        why: String,
+    },
+    /// A file system without events; what lies on it is polled.
+    NoEvents {
+        /// A root, or the place of a mount within one.
+        path: HostPath,
+        /// The kind of file system.
+        file_system: String,
+    },
+    /// A directory that cannot be read is skipped.
+    Unreadable(Unreadable),
+    /// A watched root that does not exist; it is waited for.
+    MissingRoot(HostPath),
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WatchLimit { limit, polled } => {
+                write!(
+                    f,
+                    "the system's limit of{} watches is reached; {polled} {} polled instead, which is slower\n\
+                     hint: `sudo sysctl fs.inotify.max_user_watches={}`, or leave directories out with `.dockerignore`",
+                    number(*limit),
+                    if *polled == 1 {
+                        "directory is"
+                    } else {
+                        "directories are"
+                    },
+                    suggestion(*limit, 524_288)
+                )
+            }
+            Self::InstanceLimit { limit } => write!(
+                f,
+                "the system's limit of{} watchers is reached; all directories are polled instead, which is slower\n\
+                 hint: `sudo sysctl fs.inotify.max_user_instances={}`, or end other programs that watch files",
+                number(*limit),
+                suggestion(*limit, 1024)
+            ),
+            Self::NoWatcher { why } => write!(
+                f,
+                "the system offers no file events ({why}); all directories are polled instead, which is slower"
+            ),
+            Self::NoEvents { path, file_system } => write!(
+                f,
+                "`{path}` is on {file_system}, which gives no file events; it is polled instead, which is slower\n\
+                 hint: keep the project on a local file system"
+            ),
+            Self::Unreadable(Unreadable { path, why }) => write!(
+                f,
+                "`{path}` cannot be read and is not watched: {why}\n\
+                 hint: give yourself permission to read it, or leave it out with `.dockerignore`"
+            ),
+            Self::MissingRoot(path) => {
+                write!(
+                    f,
+                    "`{path}` does not exist; it is watched as soon as it does"
+                )
+            }
+        }
+    }
+}
+
+fn number(limit: Option<u64>) -> String {
+    limit.map(|limit| format!(" {limit}")).unwrap_or_default()
+}
+
+/// Twice the limit, or what is usual where that is more.
+fn suggestion(limit: Option<u64>, usual: u64) -> u64 {
+    limit.map_or(usual, |limit| limit.saturating_mul(2).max(usual))
+}

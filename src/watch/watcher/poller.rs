@@ -1,0 +1,160 @@
+//! Finds changes by looking again and again, where the system tells of none. Knows directories one by one, as a watch does.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use crate::paths::HostPath;
+use crate::watch::look::{Signature, signature};
+use crate::watch::touch::{Stage, Touch};
+use crate::watch::walk;
+
+use super::interest::Interest;
+
+/// The shortest time between two looks.
+const INTERVAL: Duration = Duration::from_millis(500);
+/// Looking takes at most this part of the time: one in so many.
+const SHARE: u32 = 10;
+
+/// The polled directories.
+#[derive(Debug, Default)]
+pub(super) struct Poller {
+    directories: BTreeMap<HostPath, Listing>,
+    /// Roots that are not there, or were unmounted: with the device that stands there meanwhile.
+    awaited: BTreeMap<HostPath, Option<u64>>,
+    next: Option<Instant>,
+}
+
+type Listing = BTreeMap<HostPath, Known>;
+
+#[derive(Debug, PartialEq, Eq)]
+struct Known {
+    is_dir: bool,
+    signature: Signature,
+}
+
+/// What a look found.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Finding {
+    Touched(Touch),
+    /// A directory has come or gone.
+    Renew(HostPath),
+}
+
+impl Poller {
+    /// Polls `directory` from what it is now.
+    pub(super) fn add(&mut self, directory: HostPath, interest: &Interest) {
+        let listing = listing(&directory, interest).unwrap_or_default();
+        self.directories.insert(directory, listing);
+        self.next.get_or_insert_with(|| Instant::now() + INTERVAL);
+    }
+
+    /// Waits for `root` to come, or to come back from another device.
+    pub(super) fn wait_for(&mut self, root: HostPath) {
+        let device = device(&root);
+        self.awaited.insert(root, device);
+        self.next.get_or_insert_with(|| Instant::now() + INTERVAL);
+    }
+
+    pub(super) fn contains(&self, directory: &HostPath) -> bool {
+        self.directories.contains_key(directory)
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.directories.len()
+    }
+
+    pub(super) fn retain(&mut self, keep: impl Fn(&HostPath) -> bool) {
+        self.directories.retain(|directory, _| keep(directory));
+        self.awaited.retain(|root, _| keep(root));
+    }
+
+    pub(super) fn forget(&mut self, path: &HostPath) {
+        self.directories
+            .retain(|directory, _| directory.below(path).is_none());
+        self.awaited.retain(|root, _| root.below(path).is_none());
+    }
+
+    /// When to look next; `None` when nothing is polled.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let idle = self.directories.is_empty() && self.awaited.is_empty();
+        self.next.filter(|_| !idle)
+    }
+
+    /// Looks at every polled directory.
+    pub(super) fn look(&mut self, interest: &Interest) -> Vec<Finding> {
+        let begun = Instant::now();
+        let mut findings = Vec::new();
+        for (directory, known) in &mut self.directories {
+            match listing(directory, interest) {
+                Some(now) => {
+                    compare(known, &now, &mut findings);
+                    *known = now;
+                }
+                None => findings.push(Finding::Renew(directory.clone())),
+            }
+        }
+        for (root, before) in &self.awaited {
+            if device(root) != *before {
+                findings.push(Finding::Renew(root.clone()));
+            }
+        }
+        let took = begun.elapsed();
+        self.next = Some(begun + took + (took * SHARE).max(INTERVAL));
+        findings
+    }
+}
+
+fn compare(known: &Listing, now: &Listing, findings: &mut Vec<Finding>) {
+    let mut say = |path: &HostPath, stage, is_dir: bool| {
+        if is_dir {
+            findings.push(Finding::Renew(path.clone()));
+        }
+        findings.push(Finding::Touched(Touch::now(path.clone(), stage)));
+    };
+    for (path, was) in known {
+        match now.get(path) {
+            None => say(path, Stage::Gone, was.is_dir),
+            // What changes in a directory shows in its own listing.
+            Some(is) if was.is_dir && is.is_dir && was.signature.same_place(&is.signature) => {}
+            Some(is) if is != was => say(path, Stage::Complete, was.is_dir || is.is_dir),
+            Some(_) => {}
+        }
+    }
+    for (path, is) in now {
+        if !known.contains_key(path) {
+            say(path, Stage::Complete, is.is_dir);
+        }
+    }
+}
+
+/// What `directory` holds of interest; `None` when it is not there.
+fn listing(directory: &HostPath, interest: &Interest) -> Option<Listing> {
+    let mut listing = Listing::new();
+    for found in walk::list(directory).ok()? {
+        let enters = interest.leads(&found.path) || (found.is_dir && interest.keeps(&found.path));
+        if !enters && !interest.watches(&found.path) {
+            continue;
+        }
+        if let Ok(metadata) = fs::symlink_metadata(&found.path) {
+            let known = Known {
+                is_dir: metadata.is_dir(),
+                signature: signature(&metadata),
+            };
+            listing.insert(found.path, known);
+        }
+    }
+    Some(listing)
+}
+
+#[cfg(unix)]
+fn device(path: &HostPath) -> Option<u64> {
+    fs::metadata(path)
+        .ok()
+        .map(|found| std::os::unix::fs::MetadataExt::dev(&found))
+}
+
+#[cfg(not(unix))]
+fn device(path: &HostPath) -> Option<u64> {
+    fs::metadata(path).ok().map(|_| 0)
+}

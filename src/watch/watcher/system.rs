@@ -1,0 +1,153 @@
+//! What the system says of itself: its limits on watches, and which file systems give no events.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::paths::HostPath;
+
+/// How many watches one user may have.
+pub(super) fn watch_limit() -> Option<u64> {
+    smallest(&[
+        "/proc/sys/fs/inotify/max_user_watches",
+        "/proc/sys/user/max_inotify_watches",
+    ])
+}
+
+/// How many watchers one user may have.
+pub(super) fn instance_limit() -> Option<u64> {
+    smallest(&[
+        "/proc/sys/fs/inotify/max_user_instances",
+        "/proc/sys/user/max_inotify_instances",
+    ])
+}
+
+/// A user namespace has limits of its own below the system's.
+fn smallest(files: &[&str]) -> Option<u64> {
+    files
+        .iter()
+        .filter_map(|file| fs::read_to_string(file).ok()?.trim().parse().ok())
+        .min()
+}
+
+/// The file systems without events that `root` lies on, or that are mounted within it: each with its kind.
+pub(super) fn without_events(root: &HostPath) -> Vec<(HostPath, String)> {
+    let mut found: Vec<(HostPath, String)> = own_kind(root)
+        .map(|kind| (root.clone(), kind.to_owned()))
+        .into_iter()
+        .collect();
+    if found.is_empty() {
+        let mounts = fs::read("/proc/self/mountinfo").unwrap_or_default();
+        let within = mounts_without_events(&mounts)
+            .into_iter()
+            .filter(|(place, _)| place != root && place.below(root).is_some());
+        found.extend(within);
+    }
+    found
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn own_kind(root: &HostPath) -> Option<&'static str> {
+    let found = rustix::fs::statfs(root.as_path()).ok()?;
+    // The kernel's magic numbers are 32 bits wide, whatever the field's type is on this architecture.
+    let magic = u32::try_from(i128::from(found.f_type) & 0xFFFF_FFFF).ok()?;
+    kind_of(magic)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn own_kind(_: &HostPath) -> Option<&'static str> {
+    None
+}
+
+/// From the kernel's `magic.h`, and those that virtual machines share their host's folders with.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn kind_of(magic: u32) -> Option<&'static str> {
+    Some(match magic {
+        0x0102_1997 => "9p",
+        0x6969 => "NFS",
+        0x6573_5546 => "FUSE",
+        0x517B | 0xFE53_4D42 => "SMB",
+        0xFF53_4D42 => "CIFS",
+        0x786F_4256 => "VirtualBox shared folders",
+        0x7C7C_6673 => "Parallels shared folders",
+        0xBACB_ACBC => "VMware shared folders",
+        0x00C3_6400 => "Ceph",
+        0x5346_414F | 0x6B41_4653 => "AFS",
+        0x7375_7245 => "Coda",
+        _ => return None,
+    })
+}
+
+/// Reads the kernel's table of mounts: `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw`.
+fn mounts_without_events(mountinfo: &[u8]) -> Vec<(HostPath, String)> {
+    let mut found = Vec::new();
+    for line in String::from_utf8_lossy(mountinfo).lines() {
+        let Some((place, kind)) = line.split_once(" - ") else {
+            continue;
+        };
+        let (Some(place), Some(kind)) = (place.split(' ').nth(4), kind.split(' ').next()) else {
+            continue;
+        };
+        let shared = matches!(
+            kind,
+            "9p" | "nfs" | "nfs4" | "cifs" | "smb3" | "virtiofs" | "vboxsf" | "prl_fs" | "ceph"
+        );
+        if (shared || kind == "fuse" || kind.starts_with("fuse."))
+            && let Some(place) = HostPath::new(unescape(place))
+        {
+            found.push((place, kind.to_owned()));
+        }
+    }
+    found
+}
+
+/// The kernel writes space, tab, newline and backslash in a mount's place as `\040` and the like.
+fn unescape(text: &str) -> PathBuf {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('\\') {
+        out.push_str(before);
+        let code = after.get(..3);
+        if let Some(code) = code.and_then(|code| u8::from_str_radix(code, 8).ok()) {
+            out.push(char::from(code));
+            rest = &after[3..];
+        } else {
+            out.push('\\');
+            rest = after;
+        }
+    }
+    out.push_str(rest);
+    out.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn file_systems_without_events_are_known_by_their_type() {
+        assert_eq!(kind_of(0x0102_1997), Some("9p"));
+        assert_eq!(kind_of(0xEF53), None);
+    }
+
+    #[test]
+    fn file_systems_without_events_are_known_by_their_mount() {
+        let table = b"36 35 98:0 / / rw master:1 - ext4 /dev/root rw\n\
+            40 36 0:50 / /mnt/my\\040files rw - 9p share rw\n\
+            41 36 0:51 / /home/me/sshfs rw - fuse.sshfs host: rw\n\
+            42 36 0:52 / /tmp rw - tmpfs tmpfs rw\n\
+            torn line\n";
+        let found: Vec<String> = mounts_without_events(table)
+            .iter()
+            .map(|(place, kind)| format!("{place}: {kind}"))
+            .collect();
+        assert_eq!(found, ["/mnt/my files: 9p", "/home/me/sshfs: fuse.sshfs"]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn limits_are_read_from_the_system() {
+        assert!(watch_limit().is_some_and(|limit| limit > 0));
+        assert!(instance_limit().is_some_and(|limit| limit > 0));
+    }
+}

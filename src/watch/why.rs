@@ -1,0 +1,117 @@
+//! Why a path is not watched, or not part of a sync, in words for `explain`. Pure.
+
+use std::fmt;
+
+use crate::paths::HostPath;
+
+/// The line of the file that decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// A line of an ignore file.
+    IgnoreFile {
+        /// The file.
+        file: HostPath,
+        /// Its line, from 1.
+        line: usize,
+        /// The pattern, as written.
+        pattern: String,
+    },
+    /// The block's `ignore`.
+    BlockIgnore {
+        /// The service whose block it is.
+        service: String,
+        /// The pattern's place in the list, from 1.
+        place: usize,
+        /// The pattern, as written.
+        pattern: String,
+    },
+    /// The block's `only` names something else.
+    Only {
+        /// The service whose block it is.
+        service: String,
+    },
+    /// Git's own files.
+    Git,
+    /// An editor's temporary file.
+    Editor {
+        /// The name pattern it matches.
+        pattern: &'static str,
+    },
+    /// The `ignore` of one sync.
+    SyncIgnore {
+        /// The pattern's place in the list, from 1.
+        place: usize,
+        /// The pattern, as written.
+        pattern: String,
+    },
+    /// The `include` of one sync names something else.
+    SyncInclude,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::IgnoreFile {
+                file,
+                line,
+                pattern,
+            } => write!(f, "line {line} of `{file}`: `{pattern}`"),
+            Self::BlockIgnore {
+                service,
+                place,
+                pattern,
+            } => write!(
+                f,
+                "pattern {place} of `ignore` of service `{service}`: `{pattern}`"
+            ),
+            Self::Only { service } => {
+                write!(f, "`only` of service `{service}` does not name it")
+            }
+            Self::Git => f.write_str("git's own files are never watched"),
+            Self::Editor { pattern } => {
+                write!(f, "an editor's temporary file: `{pattern}`")
+            }
+            Self::SyncIgnore { place, pattern } => {
+                write!(f, "pattern {place} of the sync's `ignore`: `{pattern}`")
+            }
+            Self::SyncInclude => f.write_str("the sync's `include` does not name it"),
+        }
+    }
+}
+
+/// A pattern that cannot be read, with its place.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {bad}")]
+pub struct BadIgnore {
+    /// Where it stands.
+    pub place: Place,
+    /// The line, the pattern, what is wrong with it, and what to write.
+    pub bad: crate::dockerignore::BadPattern,
+}
+
+/// Where a bad pattern stands; the pattern's own `line` is the line of the file or the place in the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In an ignore file.
+    File(HostPath),
+    /// In `ignore` of a service's block.
+    BlockIgnore(String),
+    /// In `only` of a service's block.
+    BlockOnly(String),
+    /// In `ignore` of a sync.
+    SyncIgnore(crate::compose::block::Step),
+    /// In `include` of a sync.
+    SyncInclude(crate::compose::block::Step),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(file) => write!(f, "`{file}`"),
+            Self::BlockIgnore(service) => write!(f, "`ignore` of service `{service}`"),
+            Self::BlockOnly(service) => write!(f, "`only` of service `{service}`"),
+            Self::SyncIgnore(step) => write!(f, "`ignore` of {step}"),
+            Self::SyncInclude(step) => write!(f, "`include` of {step}"),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Deletes (C5, E4; engine traps 8 and 9).
+
+use docker_liveupdate::engine::{Delta, Engine, EngineError};
+
+use crate::fixture::{IMAGE, Project, WAITS, at, docker, file, remove};
+
+#[tokio::test]
+async fn files_and_links_go_and_what_only_the_container_has_stays() {
+    let project = Project::connect().await;
+    let web = project.run(&["--user", "1000"], WAITS).await;
+    project.sh(&web, "mkdir -p /app/full/own /app/empty /app/a_dir; cd /app; touch full/ours full/own/theirs empty/ours; ln -s full link; chmod 700 /app").await;
+    let delta = remove(
+        [
+            "/app/full/ours",
+            "/app/empty/ours",
+            "/app/link",
+            "/app/never",
+            "/app/a_dir",
+        ],
+        ["/app/full/own", "/app/full", "/app/empty", "/app/nowhere"],
+    );
+    project.engine.apply(&web, &delta).await.unwrap();
+    assert_eq!(
+        project.sh(&web, "cd /app; find . | sort").await,
+        ".\n./a_dir\n./full\n./full/own\n./full/own/theirs"
+    );
+    // Once more: every verb is safe to repeat.
+    project.engine.apply(&web, &delta).await.unwrap();
+}
+
+#[tokio::test]
+async fn any_name_can_be_deleted_and_none_is_taken_for_a_command() {
+    let project = Project::connect().await;
+    let web = project.run(&[], WAITS).await;
+    let names: [&[u8]; 7] = [
+        b"/app/-rf",
+        b"/app/a b",
+        b"/app/$(touch x)",
+        b"/app/\xff\xfe",
+        b"/app/e\n",
+        b"/app/\xff\n",
+        b"/app/`;'\"\\0101",
+    ];
+    let copies = crate::fixture::put(names.iter().map(|name| file(name, "x")));
+    project.engine.apply(&web, &copies).await.unwrap();
+    let delta = Delta {
+        remove: names.iter().map(at).collect(),
+        ..Delta::default()
+    };
+    project.engine.apply(&web, &delta).await.unwrap();
+    assert_eq!(project.sh(&web, "ls -A /app").await, "");
+}
+
+#[tokio::test]
+async fn thousands_are_deleted_in_one_go() {
+    let project = Project::connect().await;
+    let web = project.run(&[], WAITS).await;
+    project.sh(&web, "mkdir -p /app; cd /app; seq -f '%05g-a-name-of-some-length-to-fill-the-arguments-with-bytes' 0 9999 | xargs touch; touch keep").await;
+    let delta = Delta {
+        remove: (0..10_000)
+            .map(|n| {
+                at(format!(
+                    "/app/{n:05}-a-name-of-some-length-to-fill-the-arguments-with-bytes"
+                ))
+            })
+            .collect(),
+        ..Delta::default()
+    };
+    project.engine.apply(&web, &delta).await.unwrap();
+    assert_eq!(project.sh(&web, "ls /app").await, "keep");
+}
+
+#[tokio::test]
+async fn a_container_that_does_not_run_keeps_the_delete_owed_and_takes_the_copies() {
+    let project = Project::connect().await;
+    let web = project.create(&[], WAITS).await;
+    let mut delta = remove(["/etc/passwd"], []);
+    delta.put.push(file("/app/a", "x"));
+    let error = project.engine.apply(&web, &delta).await.unwrap_err();
+    assert!(matches!(error, EngineError::NotRunning(_)), "{error}");
+    project.engine.start(&web).await.unwrap();
+    project.engine.apply(&web, &delta).await.unwrap();
+    assert_eq!(
+        project
+            .sh(&web, "cat /app/a; ls /etc/passwd 2>/dev/null || true")
+            .await,
+        "x"
+    );
+}
+
+#[tokio::test]
+async fn an_image_without_rm_is_told_with_a_hint() {
+    let project = Project::connect().await;
+    let web = project.run(&[], WAITS).await;
+    project.sh(&web, "rm /bin/rm").await;
+    let error = project
+        .engine
+        .apply(&web, &remove(["/etc/passwd"], []))
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("no `rm`") && error.contains("hint: "),
+        "{error} ({IMAGE})"
+    );
+    docker(&["rm", "-f", &web.id.0]);
+}

@@ -1,0 +1,257 @@
+//! The product's promises as the order of calls on a recording engine: one sentence, one situation, one expected text.
+//! The same promises are kept on a real engine in `tests/real_engine`; here is what no real engine shows: who was asked what, when.
+
+mod recorder;
+mod situation;
+
+use docker_liveupdate::engine::{EngineError, State};
+use docker_liveupdate::report::{Done, Ended};
+use docker_liveupdate::session::worker::Message;
+use situation::service;
+
+const ALL_STEPS: &str = "- sync: ./src:/app\n- run: make\n- run: {cmd: [gen, it], workdir: /app}\n- restart_container\n";
+
+/// C3.4, C7.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copy_then_runs_in_order_then_the_restart() {
+    let web = service(ALL_STEPS, &[("web-1", State::Running)]).await;
+    web.write("src/a", "1");
+    web.asks(&[
+        "web-1: copy /app/a",
+        "web-1: run /bin/sh -c make in /",
+        "web-1: run gen it in /app",
+        "web-1: restart",
+    ]);
+}
+
+/// C10.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn runs_start_when_every_container_has_its_files() {
+    let web = service(
+        "- sync: ./src:/app\n- run: make\n",
+        &[("web-1", State::Running), ("web-2", State::Running)],
+    )
+    .await;
+    web.write("src/a", "1");
+    web.asks(&[
+        "web-1: copy /app/a",
+        "web-2: copy /app/a",
+        "web-1: run /bin/sh -c make in /",
+        "web-2: run /bin/sh -c make in /",
+    ]);
+}
+
+/// C3.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn saves_in_one_go_are_one_update() {
+    let web = service(
+        "- sync: ./src:/app\n- restart_container\n",
+        &[("web-1", State::Running)],
+    )
+    .await;
+    web.write_all(&[("src/a", "1"), ("src/b", "2"), ("src/c", "3")]);
+    web.asks(&[
+        "web-1: copy /app/a, copy /app/b, copy /app/c",
+        "web-1: restart",
+    ]);
+}
+
+/// "A change with equal content copies nothing and says so."
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn equal_content_copies_nothing_and_says_so() {
+    let web = service(
+        "- sync: ./src:/app\n- restart_container\n",
+        &[("web-1", State::Running)],
+    )
+    .await;
+    web.write("src/a", "1");
+    web.asks(&["web-1: copy /app/a", "web-1: restart"]);
+    web.write("src/a", "1");
+    assert_eq!(web.outcome().done, Done::Same);
+    assert_eq!(web.engine.asked(), Vec::<String>::new());
+}
+
+/// C7.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_run_skips_what_follows_and_is_run_again_with_the_next_update_until_it_succeeds() {
+    let web = service(
+        "- sync: ./src:/app\n- run: {cmd: install, trigger: src/lock}\n- run: {cmd: late, trigger: src/lock}\n- restart_container\n",
+        &[("web-1", State::Running)],
+    )
+    .await;
+    web.engine.exit(1);
+    web.write("src/lock", "1");
+    let outcome = web.outcome();
+    assert!(
+        matches!(outcome.result, Ended::Failed { .. }),
+        "{outcome:?}"
+    );
+    assert_eq!(
+        web.engine.asked(),
+        [
+            "web-1: copy /app/lock",
+            "web-1: run /bin/sh -c install in /"
+        ]
+    );
+    web.write("src/a", "1");
+    web.asks(&[
+        "web-1: copy /app/a",
+        "web-1: run /bin/sh -c install in /",
+        "web-1: run /bin/sh -c late in /",
+        "web-1: restart",
+    ]);
+    web.write("src/b", "1");
+    web.asks(&["web-1: copy /app/b", "web-1: restart"]);
+}
+
+/// C7, `on_failure: rebuild`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_run_rebuilds_where_it_says_so() {
+    let web = service(
+        "- sync: ./src:/app\n- run: {cmd: make, on_failure: rebuild}\n",
+        &[("web-1", State::Running)],
+    )
+    .await;
+    web.engine.exit(2);
+    web.write("src/a", "1");
+    web.asks(&[
+        "web-1: copy /app/a",
+        "web-1: run /bin/sh -c make in /",
+        "build web",
+        "recreate web",
+    ]);
+}
+
+/// C8.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_that_the_engine_refuses_is_a_rebuild_at_once() {
+    let web = service(ALL_STEPS, &[("web-1", State::Running)]).await;
+    web.engine
+        .refuse(EngineError::Refused("no space left on device".into()));
+    web.write("src/a", "1");
+    web.asks(&["web-1: copy /app/a", "build web", "recreate web"]);
+}
+
+/// C11.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_build_recreates_nothing_and_the_next_change_tries_again() {
+    let web = service("- sync: ./src:/app\n", &[("web-1", State::Running)]).await;
+    web.engine.fail_build();
+    web.write("lib/x", "1");
+    let outcome = web.outcome();
+    assert!(
+        matches!(outcome.result, Ended::Failed { .. }),
+        "{outcome:?}"
+    );
+    assert_eq!(web.engine.asked(), ["build web"]);
+    web.write("src/a", "1");
+    web.asks(&["build web", "recreate web"]);
+    web.write("src/a", "2");
+    web.asks(&["web-1: copy /app/a"]);
+}
+
+/// E1.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_container_gets_all_that_changed_since_its_image_was_built() {
+    let web = service(
+        "- sync: ./src:/app\n- run: make\n",
+        &[("web-1", State::Running)],
+    )
+    .await;
+    web.write("src/a", "1");
+    web.asks(&["web-1: copy /app/a", "web-1: run /bin/sh -c make in /"]);
+    web.remove("src/old");
+    web.asks(&["web-1: remove /app/old", "web-1: run /bin/sh -c make in /"]);
+    web.engine.container("web-2", State::Running);
+    web.tell(Message::Containers);
+    web.asks(&[
+        "web-2: copy /app/a, remove /app/old",
+        "web-2: run /bin/sh -c make in /",
+    ]);
+}
+
+/// E1, `--no-build`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_container_of_an_unknown_image_is_compared_by_content() {
+    let web = service("- sync: ./src:/app\n", &[("web-1", State::Running)]).await;
+    web.engine.image("somebody-elses");
+    web.engine.container("web-2", State::Running);
+    web.tell(Message::Containers);
+    web.asks(&["web-2: what is there?", "web-2: mkdir /app, copy /app/old"]);
+}
+
+/// E2.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exited_container_gets_its_files_and_is_started_by_the_next_change() {
+    let web = service(
+        "- sync: ./src:/app\n- restart_container\n",
+        &[("web-1", State::Exited { code: 1 })],
+    )
+    .await;
+    web.write("src/a", "1");
+    web.asks(&["web-1: copy /app/a", "web-1: start"]);
+}
+
+/// Trap 9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_container_gets_its_files_and_the_rest_when_it_goes_on() {
+    let web = service(
+        "- sync: ./src:/app\n- run: make\n",
+        &[("web-1", State::Paused)],
+    )
+    .await;
+    web.write("src/a", "1");
+    assert!(matches!(web.outcome().done, Done::Waits(_)));
+    assert_eq!(web.engine.asked(), ["web-1: copy /app/a"]);
+    web.engine.set_state("web-1", State::Running);
+    web.tell(Message::Containers);
+    web.asks(&["web-1: run /bin/sh -c make in /"]);
+}
+
+/// Issue: the engine is gone for a while.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_absent_engine_could_not_take_is_brought_when_it_is_back() {
+    let web = service("- sync: ./src:/app\n", &[("web-1", State::Running)]).await;
+    web.engine
+        .refuse(EngineError::Unreachable("connection refused".into()));
+    web.write("src/a", "1");
+    let outcome = web.outcome();
+    assert!(
+        matches!(outcome.result, Ended::Failed { .. }),
+        "{outcome:?}"
+    );
+    web.engine.asked();
+    web.tell(Message::EngineIsBack);
+    web.asks(&["web-1: copy /app/a"]);
+}
+
+/// `trigger_mode: manual`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_manual_mode_changes_wait_for_the_key() {
+    let web = service(
+        "trigger_mode: manual\nsteps: [{sync: \"./src:/app\"}]\n",
+        &[("web-1", State::Running)],
+    )
+    .await;
+    web.write("src/a", "1");
+    assert!(matches!(web.outcome().done, Done::Waits(_)));
+    assert_eq!(web.engine.asked(), Vec::<String>::new());
+    web.write("src/b", "1");
+    assert!(matches!(web.outcome().done, Done::Waits(_)));
+    web.tell(Message::ApplyNow);
+    web.asks(&["web-1: copy /app/a, copy /app/b"]);
+}
+
+/// C3, `restart` with a trigger.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signal_goes_out_when_its_trigger_matches() {
+    let web = service(
+        "- sync: ./src:/app\n- signal: {name: HUP, trigger: src/conf}\n",
+        &[("web-1", State::Running)],
+    )
+    .await;
+    web.write("src/a", "1");
+    web.asks(&["web-1: copy /app/a"]);
+    web.write("src/conf", "1");
+    web.asks(&["web-1: copy /app/conf", "web-1: signal HUP"]);
+}

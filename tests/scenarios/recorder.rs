@@ -1,0 +1,223 @@
+//! An engine that writes down what it was asked, and answers as the scenario says. The order of the calls is the assertion.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use docker_liveupdate::engine::{
+    Applied, Body, Container, ContainerId, Delta, Ended, Engine, EngineError, Exec, Fingerprint,
+    Restarted, State, Stream, Via,
+};
+use docker_liveupdate::paths::ContainerPath;
+
+/// What the recorder knows and what it was asked.
+#[derive(Default)]
+pub struct Recorder {
+    state: Mutex<World>,
+}
+
+#[derive(Default)]
+struct World {
+    containers: Vec<Container>,
+    asked: Vec<String>,
+    image: String,
+    refusals: VecDeque<EngineError>,
+    exits: VecDeque<i64>,
+    failing_builds: usize,
+}
+
+impl Recorder {
+    fn note(&self, line: String) {
+        self.world().asked.push(line);
+    }
+
+    fn world(&self) -> std::sync::MutexGuard<'_, World> {
+        self.state.lock().unwrap()
+    }
+
+    /// Everything it was asked since the last time, a line each.
+    pub fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.world().asked)
+    }
+
+    /// A container of the present image.
+    pub fn container(&self, name: &str, state: State) {
+        let mut world = self.world();
+        let image_id = world.image.clone();
+        let number = u32::try_from(world.containers.len()).unwrap() + 1;
+        world.containers.push(Container {
+            id: ContainerId(format!("{name}-of-{image_id}")),
+            name: name.to_owned(),
+            service: "web".into(),
+            number,
+            image_id,
+            state,
+            mounts: Vec::new(),
+            read_only: false,
+            tty: false,
+            stop_signal: "SIGTERM".into(),
+            init: false,
+            user: String::new(),
+            workdir: String::new(),
+        });
+    }
+
+    pub fn set_state(&self, name: &str, state: State) {
+        for container in self
+            .world()
+            .containers
+            .iter_mut()
+            .filter(|container| container.name == name)
+        {
+            container.state = state;
+        }
+    }
+
+    /// The image that the next container is made from.
+    pub fn image(&self, id: &str) {
+        id.clone_into(&mut self.world().image);
+    }
+
+    /// The next copy is answered so.
+    pub fn refuse(&self, error: EngineError) {
+        self.world().refusals.push_back(error);
+    }
+
+    /// The next command exits so; 0 when nothing is said.
+    pub fn exit(&self, code: i64) {
+        self.world().exits.push_back(code);
+    }
+
+    /// The next build fails.
+    pub fn fail_build(&self) {
+        self.world().failing_builds += 1;
+    }
+}
+
+fn what(delta: &Delta) -> String {
+    let put = delta.put.iter().map(|outgoing| match &outgoing.body {
+        Body::Bytes(_) | Body::File { .. } => format!("copy {}", outgoing.to),
+        Body::Link(_) => format!("link {}", outgoing.to),
+        Body::Directory => format!("mkdir {}", outgoing.to),
+    });
+    let remove = delta.remove.iter().map(|path| format!("remove {path}"));
+    let remove_dirs = delta.remove_dirs.iter().map(|path| format!("rmdir {path}"));
+    put.chain(remove)
+        .chain(remove_dirs)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+impl Engine for Recorder {
+    async fn containers(&self, _service: &str) -> Result<Vec<Container>, EngineError> {
+        Ok(self.world().containers.clone())
+    }
+
+    async fn apply(&self, container: &Container, delta: &Delta) -> Result<Applied, EngineError> {
+        self.note(format!("{}: {}", container.name, what(delta)));
+        match self.world().refusals.pop_front() {
+            Some(error) => Err(error),
+            None => Ok(Applied {
+                via: Via::Archive,
+                unread: Vec::new(),
+            }),
+        }
+    }
+
+    async fn run(
+        &self,
+        container: &Container,
+        exec: &Exec,
+        _output: &mut (dyn FnMut(Stream, &[u8]) + Send),
+    ) -> Result<Ended, EngineError> {
+        self.note(format!(
+            "{}: run {} in {}",
+            container.name,
+            exec.argv.join(" "),
+            exec.workdir
+        ));
+        Ok(Ended::Exit(self.world().exits.pop_front().unwrap_or(0)))
+    }
+
+    async fn restart(
+        &self,
+        container: &Container,
+        _grace: Option<Duration>,
+    ) -> Result<Restarted, EngineError> {
+        self.note(format!("{}: restart", container.name));
+        Ok(Restarted {
+            killed: false,
+            whole_container: false,
+        })
+    }
+
+    async fn restart_process(
+        &self,
+        container: &Container,
+        _signal: Option<&str>,
+        _grace: Option<Duration>,
+    ) -> Result<Restarted, EngineError> {
+        self.note(format!("{}: restart the process", container.name));
+        Ok(Restarted {
+            killed: false,
+            whole_container: false,
+        })
+    }
+
+    async fn signal(&self, container: &Container, name: &str) -> Result<(), EngineError> {
+        self.note(format!("{}: signal {name}", container.name));
+        Ok(())
+    }
+
+    async fn start(&self, container: &Container) -> Result<(), EngineError> {
+        self.note(format!("{}: start", container.name));
+        self.set_state(&container.name, State::Running);
+        Ok(())
+    }
+
+    async fn fingerprints(
+        &self,
+        container: &Container,
+        _roots: &[ContainerPath],
+    ) -> Result<BTreeMap<ContainerPath, Fingerprint>, EngineError> {
+        self.note(format!("{}: what is there?", container.name));
+        Ok(BTreeMap::new())
+    }
+
+    async fn image_id(&self, _image: &str) -> Result<Option<String>, EngineError> {
+        Ok(Some(self.world().image.clone()))
+    }
+
+    async fn build(
+        &self,
+        services: &[String],
+        _output: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<(), EngineError> {
+        self.note(format!("build {}", services.join(" ")));
+        let mut world = self.world();
+        if world.failing_builds > 0 {
+            world.failing_builds -= 1;
+            return Err(EngineError::Refused("the build said no".into()));
+        }
+        world.image.push('+');
+        Ok(())
+    }
+
+    async fn recreate(
+        &self,
+        services: &[String],
+        _output: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<(), EngineError> {
+        self.note(format!("recreate {}", services.join(" ")));
+        let names: Vec<String> = self
+            .world()
+            .containers
+            .drain(..)
+            .map(|container| container.name)
+            .collect();
+        for name in names {
+            self.container(&name, State::Running);
+        }
+        Ok(())
+    }
+}

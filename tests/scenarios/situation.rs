@@ -1,0 +1,156 @@
+//! One service on a real disk, one worker, and the recording engine.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use docker_liveupdate::compose::{Build, Project, Service, read_block};
+use docker_liveupdate::docker::DockerCli;
+use docker_liveupdate::engine::State;
+use docker_liveupdate::paths::HostPath;
+use docker_liveupdate::report::{Event, Reporter};
+use docker_liveupdate::session::worker::{Configuration, Message, Start, Worker, look_at};
+use docker_liveupdate::session::{builder::Builder, builder::Target, disk::Disk, scope_of};
+use docker_liveupdate::watch::{Stage, Touch};
+use tokio::sync::mpsc as tokio_mpsc;
+
+use crate::recorder::Recorder;
+
+/// Longest wait for something that must come.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running worker, and what it is told.
+pub struct Situation {
+    pub engine: Arc<Recorder>,
+    tell: tokio_mpsc::UnboundedSender<Message>,
+    events: mpsc::Receiver<Event>,
+    dir: tempfile::TempDir,
+}
+
+/// A service with this block, whose image was just built and whose containers are as `containers` says.
+pub async fn service(block: &str, containers: &[(&str, State)]) -> Situation {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["src", "lib"] {
+        fs::create_dir(dir.path().join(name)).unwrap();
+        fs::write(dir.path().join(name).join("old"), "old").unwrap();
+    }
+    let root = HostPath::new(fs::canonicalize(dir.path()).unwrap()).unwrap();
+    let (block, problems) = read_block(block, &root);
+    assert!(problems.is_empty(), "{problems:?}");
+    let web = Service {
+        name: "web".into(),
+        image: "p-web".into(),
+        build: Some(Build {
+            context: root.clone(),
+            dockerfile: Some(root.join("Dockerfile")),
+            ignore_file: root.join(".dockerignore"),
+            target: None,
+            additional_contexts: Vec::new(),
+        }),
+        block: Some(block),
+        ..Service::default()
+    };
+    let project = Project {
+        name: "p".into(),
+        dir: root.clone(),
+        sources: Vec::new(),
+        services: vec![web.clone()],
+    };
+    let engine = Arc::new(Recorder::default());
+    engine.image("image");
+    for (name, state) in containers {
+        engine.container(name, *state);
+    }
+    let scope = Arc::new(scope_of(&project, &web).unwrap());
+    let disk = Disk::of(look_at(Arc::clone(&scope)).await);
+    let (said, events) = mpsc::channel();
+    let rules = docker_liveupdate::plan::Rules::of(&project, &web).unwrap();
+    let target = Target {
+        service: "web".into(),
+        custom: None,
+    };
+    let (worker, tell) = Worker::new(Start {
+        builder: Arc::new(Builder::new(
+            Arc::clone(&engine),
+            DockerCli::default(),
+            root,
+        )),
+        engine: Arc::clone(&engine),
+        reporter: Reporter::to(said),
+        configuration: Configuration {
+            service: web,
+            rules,
+            scope,
+            targets: vec![target],
+            can_build: true,
+        },
+        disk,
+        built: Some("image".into()),
+        build_failed: false,
+        strangers: BTreeSet::new(),
+    });
+    tokio::spawn(worker.work());
+    Situation {
+        engine,
+        tell,
+        events,
+        dir,
+    }
+}
+
+impl Situation {
+    fn path(&self, name: &str) -> PathBuf {
+        fs::canonicalize(self.dir.path()).unwrap().join(name)
+    }
+
+    fn touch(&self, name: &str, stage: Stage) {
+        let path = HostPath::new(self.path(name)).unwrap();
+        self.tell(Message::Touched(Touch::now(path, stage)));
+    }
+
+    pub fn tell(&self, message: Message) {
+        self.tell.send(message).unwrap();
+    }
+
+    /// A save.
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+        self.touch(name, Stage::Complete);
+    }
+
+    /// Several saves in one go.
+    pub fn write_all(&self, files: &[(&str, &str)]) {
+        for (name, text) in files {
+            fs::write(self.path(name), text).unwrap();
+        }
+        for (name, _) in files {
+            self.touch(name, Stage::Complete);
+        }
+    }
+
+    pub fn remove(&self, name: &str) {
+        fs::remove_file(self.path(name)).unwrap();
+        self.touch(name, Stage::Gone);
+    }
+
+    /// What the engine is asked until the worker says what came of it.
+    #[track_caller]
+    pub fn asks(&self, expected: &[&str]) {
+        let outcome = self.outcome();
+        assert_eq!(self.engine.asked(), expected, "{outcome:?}");
+    }
+
+    /// The next outcome.
+    #[track_caller]
+    pub fn outcome(&self) -> docker_liveupdate::report::Outcome {
+        loop {
+            match self.events.recv_timeout(PATIENCE) {
+                Ok(Event::Outcome(outcome)) => return outcome,
+                Ok(_) => {}
+                Err(error) => panic!("no outcome: {error}; asked: {:?}", self.engine.asked()),
+            }
+        }
+    }
+}

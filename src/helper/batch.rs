@@ -120,7 +120,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
                 Ok(applied)
             }
             other => {
-                let error = unexpected(other);
+                let error = unexpected(&other);
                 self.end();
                 Err(error)
             }

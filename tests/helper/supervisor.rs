@@ -366,11 +366,11 @@ async fn on_a_terminal_the_process_is_in_the_foreground_before_and_after_a_resta
         "echo up >>{0}; while read word; do echo $word >>{0}; done",
         log.display()
     );
-    let line = format!(
+    let command = format!(
         "exec '{}' init -- /bin/sh -c '{script}'",
         place.executable().display()
     );
-    let mut terminal = started(Command::new("script").args(["-qec", &line, "/dev/null"]));
+    let mut terminal = started(Command::new("script").args(["-qec", &command, "/dev/null"]));
     let mut keyboard = terminal.stdin.take().unwrap();
     let mut screen = terminal.stdout.take().unwrap();
     let words = || {

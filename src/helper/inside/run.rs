@@ -308,7 +308,11 @@ impl Running {
                 })
                 .map(|()| true),
             Err(rustix::io::Errno::INTR) => Ok(true),
-            Err(_) => Ok(false),
+            Err(rustix::io::Errno::AGAIN) => Ok(false),
+            Err(_) => {
+                *from = None;
+                Ok(false)
+            }
         }
     }
 

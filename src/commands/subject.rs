@@ -30,7 +30,7 @@ pub fn configurations(project: &Project, only: &[String]) -> Result<Vec<Configur
     let mut complaints: Vec<String> = Vec::new();
     for name in only {
         if project.service(name).is_none() {
-            complaints.push(unknown(project, name));
+            complaints.push(session::no_such_service(project, name));
         }
     }
     for service in &project.services {
@@ -57,22 +57,6 @@ pub fn configurations(project: &Project, only: &[String]) -> Result<Vec<Configur
     } else {
         Err(ExitCode::Problems)
     }
-}
-
-fn unknown(project: &Project, name: &str) -> String {
-    let near = project
-        .services
-        .iter()
-        .map(|service| (strsim::jaro(name, &service.name), &service.name))
-        .filter(|(likeness, _)| *likeness > 0.7)
-        .max_by(|(one, _), (two, _)| one.total_cmp(two));
-    let hint = match near {
-        Some((_, near)) => format!("did you mean `{near}`?"),
-        None => {
-            "name a service of this project; `docker compose config --services` lists them".into()
-        }
-    };
-    format!("error: there is no service `{name}`\nhint: {hint}")
 }
 
 impl Subject {

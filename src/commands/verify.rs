@@ -17,7 +17,7 @@ use crate::session::{Loading, complain};
 use crate::update::{self, Ledger, Unread};
 use crate::watch::{Entry, look};
 
-use super::output::{BAD, DIM, GOOD, count, near, say, say_object};
+use super::output::{BAD, DIM, GOOD, count, harmless, near, say, say_object};
 use super::subject::configurations;
 
 /// Drifted paths that are shown of each container; all of them are in the JSON.
@@ -294,7 +294,11 @@ impl Report {
             .map(|(path, to, _)| ("changed", path, to));
         let missing = found.missing.iter().map(|(path, to)| ("missing", path, to));
         for (what, path, to) in changed.chain(missing).take(SHOWN) {
-            say(&format!("  {what}  {} -> {to}", near(path, dir)));
+            say(&format!(
+                "  {what}  {} -> {}",
+                near(path, dir),
+                harmless(to)
+            ));
         }
         let more = found.drift().count().saturating_sub(SHOWN);
         if more > 0 {

@@ -10,3 +10,4 @@ mod engine_mounts;
 mod engine_run;
 mod fixture;
 mod proxy;
+mod verify;

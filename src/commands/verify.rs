@@ -68,6 +68,7 @@ pub async fn run(docker: &DockerCli, services: &[String], fix: bool, format: For
         .map(|(service, (container, disk))| async move {
             let subject = Subject {
                 engine,
+                dir,
                 service,
                 container,
             };
@@ -113,6 +114,7 @@ fn show_no_container(service: &str, format: Format) {
 /// One container to verify.
 struct Subject<'a> {
     engine: &'a Docker,
+    dir: &'a HostPath,
     service: &'a Configuration,
     container: Container,
 }
@@ -165,7 +167,7 @@ impl Subject<'_> {
             Plan::LiveUpdate(update) => update,
             Plan::Rebuild(because) => {
                 return Repair::Failed {
-                    why: format!("it asks for a rebuild, {because}"),
+                    why: format!("it asks for a rebuild, {}", because.seen_from(self.dir)),
                     hint: "`docker liveupdate up` rebuilds it".to_owned(),
                 };
             }

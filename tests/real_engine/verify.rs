@@ -61,8 +61,11 @@ impl Shop {
     }
 
     /// A running container of `web` that has what the host has now.
-    async fn web(&self, flags: &[&str]) -> Container {
-        let web = self.project.run(flags, WAITS).await;
+    async fn web(&self, number: u32) -> Container {
+        let name = format!("{}-web-{number}", self.project.name);
+        let label = format!("com.docker.compose.container-number={number}");
+        let flags = ["--name", &name, "--label", &label];
+        let web = self.project.run(&flags, WAITS).await;
         let source = self.path().join("src");
         let target = format!("{}:/app", web.id.0);
         docker(&["cp", "--quiet", source.to_str().unwrap(), &target]);
@@ -90,7 +93,7 @@ impl Shop {
         )
     }
 
-    /// All went well, or a difference was found, and this is the text; the container's name is written as `web-1`.
+    /// All went well, or a difference was found, and this is the text.
     #[track_caller]
     fn says(&self, line: &str, code: i32, expected: &str) {
         let (ended, out, err) = self.call(line);
@@ -114,7 +117,7 @@ impl Shop {
 #[tokio::test]
 async fn a_container_with_the_host_s_files_is_clean_and_the_exit_code_is_0() {
     let shop = Shop::new().await;
-    let web = shop.web(&[]).await;
+    let web = shop.web(1).await;
     shop.project.sh(&web, "echo mine > /app/only-here").await;
     shop.write("src/left-out.map", "");
     shop.says(
@@ -130,7 +133,7 @@ web-1           7        0        0
 #[tokio::test]
 async fn drift_is_a_short_table_with_the_first_paths_and_the_exit_code_is_1() {
     let shop = Shop::new().await;
-    let _web = shop.web(&[]).await;
+    let _web = shop.web(1).await;
     shop.write("src/a.js", "changed");
     let made = shop.path().join("src/b.js");
     fs::set_permissions(&made, fs::Permissions::from_mode(0o755)).unwrap();
@@ -168,7 +171,7 @@ web-1           4        3        4
 #[tokio::test]
 async fn fix_brings_files_runs_nothing_restarts_nothing_and_says_so() {
     let shop = Shop::new().await;
-    let web = shop.web(&[]).await;
+    let web = shop.web(1).await;
     let started = || docker(&["inspect", "-f", "{{.State.StartedAt}}", &web.id.0]);
     let before = started();
     shop.write("src/yarn.lock", "changed");
@@ -200,7 +203,7 @@ web-1           6        1        3
 #[tokio::test]
 async fn fix_puts_a_file_where_a_directory_was_and_a_directory_where_a_file_was() {
     let shop = Shop::new().await;
-    let web = shop.web(&[]).await;
+    let web = shop.web(1).await;
     shop.project
         .sh(
             &web,
@@ -219,7 +222,7 @@ async fn fix_puts_a_file_where_a_directory_was_and_a_directory_where_a_file_was(
 #[tokio::test]
 async fn what_asks_for_a_rebuild_is_not_covered_up_by_a_copy() {
     let shop = Shop::new().await;
-    let web = shop.web(&[]).await;
+    let web = shop.web(1).await;
     shop.write("src/package.json", "changed");
     shop.says(
         "verify --fix",
@@ -241,10 +244,8 @@ web-1           6        1        0
 #[tokio::test]
 async fn every_container_is_compared_a_stopped_one_too() {
     let shop = Shop::new().await;
-    let first = shop.web(&[]).await;
-    let second = shop
-        .web(&["--label", "com.docker.compose.container-number=2"])
-        .await;
+    let first = shop.web(1).await;
+    let second = shop.web(2).await;
     docker(&["stop", "-t", "0", &second.id.0]);
     shop.write("src/a.js", "changed");
     let (code, objects) = shop.objects("verify --format json web");

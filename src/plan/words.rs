@@ -237,6 +237,13 @@ impl Plan {
     }
 }
 
+impl Because {
+    /// The reason's text, with the host paths below `dir` shown relative to it.
+    pub fn seen_from<'a>(&'a self, dir: &'a HostPath) -> impl fmt::Display + 'a {
+        SeenFrom(self, dir)
+    }
+}
+
 impl Words for Plan {
     fn write(&self, from: Option<&HostPath>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

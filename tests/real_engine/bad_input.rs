@@ -138,7 +138,7 @@ fn two_last_steps() {
 /// B2: "At least one `sync`"
 #[test]
 fn a_block_without_a_sync() {
-    block_is_refused("- run: echo", "run", &["sync"]);
+    block_is_refused("- run: echo", "x-live-update", &["sync"]);
 }
 
 /// "paths outside the context": the reference's "An illegal 'sync'"
@@ -163,7 +163,11 @@ fn a_fall_back_on_outside_the_context() {
     );
     project.write("server/Dockerfile", DOCKERFILE);
     project.write("server/src/a", "x");
-    is_refused(&project, PROBLEMS, &["compose.yaml:5:", "common", "context"]);
+    is_refused(
+        &project,
+        PROBLEMS,
+        &["compose.yaml:5:", "common", "context"],
+    );
 }
 
 /// B4: "relative `remote_path`"
@@ -177,7 +181,7 @@ fn a_relative_remote_path() {
 fn wrong_types_and_empty_strings() {
     block_is_refused("- sync: [./src, /app]", "sync", &["sync"]);
     block_is_refused("- sync: ./src:/app\n- run: ''", "run", &["run", "empty"]);
-    block_is_refused("just words", "just words", &["list"]);
+    block_is_refused("just words", "x-live-update", &["just words", "list"]);
 }
 
 /// B4: "All errors are reported in one go"
@@ -199,13 +203,18 @@ fn all_errors_are_reported_in_one_go() {
 fn a_step_that_was_created_but_not_used() {
     let compose = web("", "- sync: ./src:/app")
         + "x-live-update:\n  steps:\n    unused_one: {sync: './src:/x'}\n";
-    is_refused(&project(&compose), PROBLEMS, &["unused_one", "compose.yaml:"]);
+    is_refused(
+        &project(&compose),
+        PROBLEMS,
+        &["unused_one", "compose.yaml:"],
+    );
 }
 
 /// B3: "so is an unknown name (with the nearest one suggested)"
 #[test]
 fn an_unknown_name_of_a_step() {
-    let compose = web("", "- sync_sorce") + "x-live-update:\n  steps:\n    sync_source: {sync: './src:/app'}\n";
+    let compose = web("", "- sync_sorce")
+        + "x-live-update:\n  steps:\n    sync_source: {sync: './src:/app'}\n";
     is_refused(
         &project(&compose),
         PROBLEMS,
@@ -276,7 +285,11 @@ fn a_service_that_is_not_there() {
 #[test]
 fn an_unknown_flag() {
     let project = project(&web("", "- sync: ./src:/app"));
-    ends_with(&mut project.tool(&["up", "--no-bild"]), USAGE, &["--no-bild"]);
+    ends_with(
+        &mut project.tool(&["up", "--no-bild"]),
+        USAGE,
+        &["--no-bild"],
+    );
 }
 
 /// "no engine"
@@ -428,7 +441,9 @@ fn a_file_that_cannot_be_read_is_said_and_the_others_arrive() {
         command = without;
     }
     let mut up = project.follow(command);
-    up.wait_for("the session has started", |event| event["event"] == "started");
+    up.wait_for("the session has started", |event| {
+        event["event"] == "started"
+    });
     // Written beside the project: here it would be a file that no sync covers.
     let beside = tempfile::tempdir_in(project.path("..")).unwrap();
     let secret = beside.path().join("secret");

@@ -124,7 +124,11 @@ async fn a_service_is_built_started_rebuilt_and_replaced_at_its_scale_without_it
         .map(|web| web.name)
         .collect();
     assert_eq!(names, ["web-1", "web-2", "web-3"]);
-    composed.engine.stop(&web(), None, &mut |_| {}).await.unwrap();
+    composed
+        .engine
+        .stop(&web(), None, &mut |_| {})
+        .await
+        .unwrap();
     assert!(matches!(
         composed.engine.containers("web").await.unwrap()[0].state,
         State::Exited { .. }

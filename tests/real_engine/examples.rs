@@ -39,7 +39,9 @@ fn hello_does_what_its_readme_says() {
     // "Change `site/index.html`: the file is copied into the container; reload the page."
     project.write("site/index.html", "<h1>changed</h1>");
     up.live_updated("web");
-    up.eventually("the page", || page(&up, "web", 8080, "/").contains("changed"));
+    up.eventually("the page", || {
+        page(&up, "web", 8080, "/").contains("changed")
+    });
     // "Add a name to `site/names.txt`: the file is copied and `greet.sh` runs in the container"
     project.write("site/names.txt", "Ada\nGrace\n");
     up.live_updated("web");
@@ -48,16 +50,22 @@ fn hello_does_what_its_readme_says() {
     // "Change `Dockerfile`: nothing can be done in place, so the service is rebuilt."
     project.replace("Dockerfile", "CMD", "RUN true\nCMD");
     up.rebuilt("web");
-    up.eventually("the page", || page(&up, "web", 8080, "/").contains("changed"));
+    up.eventually("the page", || {
+        page(&up, "web", 8080, "/").contains("changed")
+    });
 }
 
 #[test]
 fn python_does_what_its_readme_says() {
     let project = example("python");
     let mut up = project.up();
-    up.eventually("it answers", || !page(&up, "api", 8000, "/?name=Ada").is_empty());
+    up.eventually("it answers", || {
+        !page(&up, "api", 8000, "/?name=Ada").is_empty()
+    });
     // "Change the text in `app/greeting.py`: the file is copied and the container restarted; reload."
-    let text = project.read("app/greeting.py").replace("Hello", "Good evening");
+    let text = project
+        .read("app/greeting.py")
+        .replace("Hello", "Good evening");
     project.write("app/greeting.py", text);
     up.live_updated("api");
     up.eventually("the page", || {
@@ -81,7 +89,9 @@ fn node_does_what_its_readme_says() {
     // "Change `src/page.txt`: the file is copied, `build.js` runs in the container, and the container is restarted."
     project.write("src/page.txt", "changed text\n");
     up.live_updated("web");
-    up.eventually("the page", || page(&up, "web", 3000, "/").contains("changed text"));
+    up.eventually("the page", || {
+        page(&up, "web", 3000, "/").contains("changed text")
+    });
     // "Change `version` in `src/server.js`: the file is copied and the container restarted; see /version."
     let source = project.read("src/server.js");
     let line = source
@@ -91,7 +101,9 @@ fn node_does_what_its_readme_says() {
         .to_owned();
     project.replace("src/server.js", &line, "const version = \"42\";");
     up.live_updated("web");
-    up.eventually("the version", || page(&up, "web", 3000, "/version").contains("42"));
+    up.eventually("the version", || {
+        page(&up, "web", 3000, "/version").contains("42")
+    });
     // "Change `package.json`: the service is rebuilt."
     project.replace("package.json", "1.0.0", "1.0.1");
     up.rebuilt("web");

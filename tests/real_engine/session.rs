@@ -194,7 +194,9 @@ impl Project {
     #[track_caller]
     pub fn up_with(&self, args: &[&str]) -> Session<'_> {
         let mut up = self.begin(args);
-        up.wait_for("the session has started", |event| event["event"] == "started");
+        up.wait_for("the session has started", |event| {
+            event["event"] == "started"
+        });
         up
     }
 
@@ -512,8 +514,8 @@ impl<'project> Session<'project> {
         });
     }
 
-    /// Waits until what stands at `remote` in the container equals what stands at `local`: content, modes, times, links,
-    /// nothing more, nothing less.
+    /// Waits until what stands at `remote` in the container equals what stands at `local`: content, modes, links, nothing more,
+    /// nothing less.
     #[track_caller]
     pub fn until_in_step(&self, local: &str, container: &str, remote: &str) {
         let expected = Some(self.host_tree(local));
@@ -618,7 +620,9 @@ impl Drop for Session<'_> {
 fn said(output: &Output, args: &[&str]) -> String {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{args:?}: {errors}");
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned()
 }
 
 fn copy_all(from: &Path, to: &Path) {

@@ -3,7 +3,8 @@
 use crate::session::Project;
 
 /// A build that takes as long as it takes for `gate` to have been written over: too long to miss, too short to wait for.
-const SLOW: &str = "FROM busybox:1.37\nCOPY slow /slow\nRUN sleep 3\nCOPY src /app\nCMD [\"sleep\", \"100000\"]\n";
+const SLOW: &str =
+    "FROM busybox:1.37\nCOPY slow /slow\nRUN sleep 3\nCOPY src /app\nCMD [\"sleep\", \"100000\"]\n";
 
 /// E3: "A failed first build does not end `up`: it waits for the fix."
 #[test]

@@ -11,7 +11,10 @@ const SYNC: &str = "- sync: ./src:/app";
 #[test]
 fn files_that_dockerignore_excludes_do_nothing() {
     let project = Project::web("- sync: ./src:/app\n- run: echo ran >> /ran");
-    project.write(".dockerignore", "**/*.log\nnode_modules\nsrc/cache\n!src/keep.log\n");
+    project.write(
+        ".dockerignore",
+        "**/*.log\nnode_modules\nsrc/cache\n!src/keep.log\n",
+    );
     let mut up = project.up();
     project.write("src/x.log", "ignored");
     project.write("src/cache/y", "ignored");
@@ -30,7 +33,13 @@ fn files_that_dockerignore_excludes_do_nothing() {
 fn git_and_editors_temporary_files_do_nothing() {
     let project = Project::web(SYNC);
     let mut up = project.up();
-    for name in [".git/index", "src/.a.txt.swp", "src/4913", "src/a.txt~", "src/.#a.txt"] {
+    for name in [
+        ".git/index",
+        "src/.a.txt.swp",
+        "src/4913",
+        "src/a.txt~",
+        "src/.#a.txt",
+    ] {
         project.write(name, "temporary");
     }
     project.write("src/a.txt", "two");
@@ -229,7 +238,10 @@ fn every_decision_is_told_with_its_file_its_step_and_its_containers() {
     project.write("other", "x");
     let outcome = up.rebuilt("web");
     assert!(
-        outcome["detail"]["reason"].as_str().unwrap().contains("/other"),
+        outcome["detail"]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("/other"),
         "{outcome}"
     );
 }
@@ -247,10 +259,7 @@ fn a_change_with_equal_content_copies_nothing_and_says_so() {
     });
     project.write("src/a.txt", "three");
     up.live_updated("web");
-    assert_eq!(
-        project.file("web", "/ran").as_deref(),
-        Some("ran\nran\n")
-    );
+    assert_eq!(project.file("web", "/ran").as_deref(), Some("ran\nran\n"));
 }
 
 /// E4: "After any storm of edits has settled, the container's synced paths equal the host's".
@@ -260,7 +269,10 @@ fn after_a_storm_of_edits_the_container_equals_the_host() {
     let up = project.up();
     for round in 0..5 {
         for number in 0..60 {
-            project.write(format!("src/d{}/f{number}", number % 7), format!("{round}-{number}"));
+            project.write(
+                format!("src/d{}/f{number}", number % 7),
+                format!("{round}-{number}"),
+            );
         }
         project.remove(format!("src/d{round}"));
         project.rename("src/d6", format!("src/moved{round}"));

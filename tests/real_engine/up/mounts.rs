@@ -128,7 +128,10 @@ fn a_single_file_bind_mount_of_the_source_is_already_live() {
     assert_eq!(up.sh("web", "cat /app/a.txt"), "two");
     project.write("src/b.txt", "beside it");
     up.live_updated("web");
-    assert_eq!(project.file("web", "/app/b.txt").as_deref(), Some("beside it"));
+    assert_eq!(
+        project.file("web", "/app/b.txt").as_deref(),
+        Some("beside it")
+    );
     assert_eq!(up.rebuilds("web"), 0);
 }
 

@@ -35,7 +35,12 @@ fn files_with_odd_names_are_copied_and_deleted() {
 fn very_long_paths_are_copied_and_deleted() {
     let project = Project::web("- sync: ./src:/app");
     let up = project.up();
-    let long = format!("src/{}/{}/{}", "a".repeat(120), "b".repeat(200), "c".repeat(250));
+    let long = format!(
+        "src/{}/{}/{}",
+        "a".repeat(120),
+        "b".repeat(200),
+        "c".repeat(250)
+    );
     project.write(&long, "far away");
     up.until_in_step("src", "web", "/app");
     project.remove(format!("src/{}", "a".repeat(120)));

@@ -42,7 +42,10 @@ fn every_line_of_json_is_a_versioned_object() {
     up.live_updated("web");
     for event in up.events() {
         assert_eq!(event["v"], 1, "{event}");
-        assert!(event["event"].is_string() && event["time"].is_string(), "{event}");
+        assert!(
+            event["event"].is_string() && event["time"].is_string(),
+            "{event}"
+        );
     }
 }
 
@@ -62,7 +65,8 @@ fn in_manual_mode_changes_wait_and_it_is_said_how_many() {
 /// Section 1: `debounce` gathers what comes within it.
 #[test]
 fn with_a_debounce_edits_within_it_are_one_update() {
-    let project = Project::web("debounce: 2s\nsteps: [{sync: ./src:/app}, {run: echo ran >> /ran}]");
+    let project =
+        Project::web("debounce: 2s\nsteps: [{sync: ./src:/app}, {run: echo ran >> /ran}]");
     let mut up = project.up();
     for number in 0..5 {
         project.write(format!("src/{number}"), "x");
@@ -100,7 +104,10 @@ fn an_override_file_adds_to_the_block() {
 #[test]
 fn an_included_files_block_is_relative_to_its_own_directory() {
     let project = Project::new("include: [sub/compose.yaml]\n");
-    project.write("sub/compose.yaml", crate::session::web("", "- sync: ./src:/app"));
+    project.write(
+        "sub/compose.yaml",
+        crate::session::web("", "- sync: ./src:/app"),
+    );
     project.write("sub/Dockerfile", crate::session::DOCKERFILE);
     project.write("sub/src/a.txt", "one");
     let mut up = project.up();

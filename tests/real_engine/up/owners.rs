@@ -44,9 +44,7 @@ fn a_replaced_file_keeps_its_owner_and_a_new_file_gets_its_directorys_owner() {
     up.until_file("web", "/app/of33", "two");
     up.until_file("web", "/app/of55/new", "new");
     up.until_file("web", "/app/fresh/deep/file", "new");
-    up.eventually("the link", || {
-        project.tree("web", "/app/link").is_some()
-    });
+    up.eventually("the link", || project.tree("web", "/app/link").is_some());
     assert_eq!(
         up.sh(
             "web",

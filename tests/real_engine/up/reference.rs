@@ -33,10 +33,7 @@ fn change_to_server_src_a_txt_is_synced_to_app_a_txt() {
     let mut up = project.up();
     project.write("server/src/A.txt", "two");
     up.live_updated("my-img");
-    assert_eq!(
-        project.file("my-img", "/app/A.txt").as_deref(),
-        Some("two")
-    );
+    assert_eq!(project.file("my-img", "/app/A.txt").as_deref(), Some("two"));
 }
 
 /// "change to ./server/package.json => synced to /app/web/package.json"

@@ -13,8 +13,11 @@ fn an_edited_block_takes_effect_and_recreates_nothing() {
         let marker = format!("{:?}", std::time::Instant::now());
         project.write("src/marker", &marker);
         up.eventually("the marker", || {
-            [project.file("web", "/elsewhere/marker"), project.file("web", "/app/marker")]
-                .contains(&Some(marker.clone()))
+            [
+                project.file("web", "/elsewhere/marker"),
+                project.file("web", "/app/marker"),
+            ]
+            .contains(&Some(marker.clone()))
         });
         project.file("web", "/elsewhere/marker").as_deref() == Some(marker.as_str())
     });
@@ -40,7 +43,10 @@ fn a_broken_edit_is_reported_and_the_last_good_model_stays() {
     project.write("compose.yaml", good.replace("sync:", "snyc:"));
     let problem = up.wait_for("the problem", |event| event["event"] == "problem");
     let text = problem["message"].as_str().unwrap().to_owned();
-    assert!(text.contains("snyc") && text.contains("compose.yaml"), "{text}");
+    assert!(
+        text.contains("snyc") && text.contains("compose.yaml"),
+        "{text}"
+    );
     project.write("src/a.txt", "two");
     up.until_file("web", "/app/a.txt", "two");
     // Peers, section 5: "compose file still watched after a parse error".
@@ -91,7 +97,8 @@ fn an_edit_of_the_env_file_takes_effect() {
 fn a_service_that_was_added_is_started_and_updated() {
     let project = project("- sync: ./src:/app");
     let up = project.up();
-    let more = "  other:\n    build: .\n    init: true\n    x-live-update: [{sync: './src:/app'}]\n";
+    let more =
+        "  other:\n    build: .\n    init: true\n    x-live-update: [{sync: './src:/app'}]\n";
     project.write("compose.yaml", web("", "- sync: ./src:/app") + more);
     up.until("it runs", &"true".to_owned(), || {
         project.inspect("other", "{{.State.Running}}")

@@ -71,9 +71,8 @@ fn signal_hup_reaches_the_process_and_nothing_restarts() {
 /// Section 1: `trigger` of a restart.
 #[test]
 fn a_restart_with_a_trigger_happens_only_for_it() {
-    let project = Project::web(
-        "- sync: ./src:/app\n- restart_container: {trigger: ./src/config.ini}",
-    );
+    let project =
+        Project::web("- sync: ./src:/app\n- restart_container: {trigger: ./src/config.ini}");
     let mut up = project.up();
     let began = project.started_at("web");
     project.write("src/a.txt", "two");

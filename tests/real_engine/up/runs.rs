@@ -12,7 +12,10 @@ fn when_a_run_fails_later_runs_and_the_restart_are_skipped_and_nothing_is_rebuil
     let (id, began) = (project.id("web"), project.started_at("web"));
     project.write("src/a.txt", "two");
     let outcome = up.update_failed("web");
-    assert!(outcome["failure"].as_str().unwrap().contains('3'), "{outcome}");
+    assert!(
+        outcome["failure"].as_str().unwrap().contains('3'),
+        "{outcome}"
+    );
     assert!(outcome["hint"].is_string(), "{outcome}");
     assert!(
         up.count(|event| event["event"] == "step" && event["text"] == "oops") == 1,
@@ -68,8 +71,7 @@ fn an_owed_run_is_run_with_the_next_unrelated_update() {
 /// C7: "nothing is rebuilt (`on_failure: rebuild` does)".
 #[test]
 fn with_on_failure_rebuild_a_failed_run_rebuilds() {
-    let project =
-        Project::web("- sync: ./src:/app\n- run: {cmd: exit 1, on_failure: rebuild}");
+    let project = Project::web("- sync: ./src:/app\n- run: {cmd: exit 1, on_failure: rebuild}");
     let mut up = project.up();
     let before = project.id("web");
     project.write("src/a.txt", "two");
@@ -82,13 +84,15 @@ fn with_on_failure_rebuild_a_failed_run_rebuilds() {
 /// Issue 4.3: "Runs that hang end at their `timeout` and the process tree is gone."
 #[test]
 fn a_run_that_hangs_ends_at_its_timeout_and_its_process_tree_is_gone() {
-    let project = Project::web(
-        "- sync: ./src:/app\n- run: {cmd: 'sleep 54321 & sleep 54321', timeout: 1s}",
-    );
+    let project =
+        Project::web("- sync: ./src:/app\n- run: {cmd: 'sleep 54321 & sleep 54321', timeout: 1s}");
     let mut up = project.up();
     project.write("src/a.txt", "two");
     let outcome = up.update_failed("web");
-    assert!(outcome["failure"].as_str().unwrap().contains("timeout"), "{outcome}");
+    assert!(
+        outcome["failure"].as_str().unwrap().contains("timeout"),
+        "{outcome}"
+    );
     up.until("no process is left", &"0".to_owned(), || {
         project.sh("web", "ps | grep -c '[s]leep 54321'; true")
     });
@@ -99,7 +103,7 @@ fn a_run_that_hangs_ends_at_its_timeout_and_its_process_tree_is_gone() {
 fn workdir_user_and_environment_of_a_run_hold() {
     let project = Project::web(
         "- sync: ./src:/app
-- run: {cmd: 'echo $(id -u) $(pwd) $WORD > /tmp/ran', workdir: /app, user: '1000', environment: {WORD: 'a b'}}",
+- run: {cmd: 'echo $(id -u) $(pwd) $$WORD > /tmp/ran', workdir: /app, user: '1000', environment: {WORD: 'a b'}}",
     );
     let mut up = project.up();
     project.write("src/a.txt", "two");
@@ -113,21 +117,19 @@ fn workdir_user_and_environment_of_a_run_hold() {
 /// C7: "a list is executed as it is".
 #[test]
 fn a_list_is_executed_as_it_is_without_a_shell() {
-    let project =
-        Project::web("- sync: ./src:/app\n- run: [cp, /app/a.txt, '/tmp/$HOME; *']");
+    let project = Project::web("- sync: ./src:/app\n- run: [cp, /app/a.txt, '/tmp/$$HOME; *']");
     let mut up = project.up();
     project.write("src/a.txt", "two");
     up.live_updated("web");
-    assert_eq!(
-        project.file("web", "/tmp/$HOME; *").as_deref(),
-        Some("two")
-    );
+    assert_eq!(project.file("web", "/tmp/$HOME; *").as_deref(), Some("two"));
 }
 
 /// B8: "`$$`" in a command is one `$` for the container's shell.
 #[test]
 fn a_doubled_dollar_is_the_shells_own() {
-    let project = Project::web("- sync: ./src:/app\n- run: 'X=inside; echo $${X} ${OUTSIDE:-outside} > /ran'");
+    let project = Project::web(
+        "- sync: ./src:/app\n- run: 'X=inside; echo $${X} ${OUTSIDE:-outside} > /ran'",
+    );
     let mut up = project.up();
     project.write("src/a.txt", "two");
     up.live_updated("web");

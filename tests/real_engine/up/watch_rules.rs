@@ -76,7 +76,10 @@ fn sync_exec_copies_and_executes() {
     let project = watching(
         "- {action: sync+exec, path: ./src, target: /app, exec: {command: sh /app/hook.sh, user: '1000', environment: [WORD=x]}}",
     );
-    project.write("src/hook.sh", "echo $(cat /app/a.txt) $(id -u) $WORD >> /tmp/ran");
+    project.write(
+        "src/hook.sh",
+        "echo $(cat /app/a.txt) $(id -u) $WORD >> /tmp/ran",
+    );
     let mut up = project.up();
     project.write("src/a.txt", "two");
     up.live_updated("web");
@@ -86,7 +89,9 @@ fn sync_exec_copies_and_executes() {
 /// F1: `action: restart`: no copy.
 #[test]
 fn restart_restarts_and_copies_nothing() {
-    let project = watching("- {action: restart, path: ./src/a.txt}\n- {action: sync, path: ./other, target: /other}");
+    let project = watching(
+        "- {action: restart, path: ./src/a.txt}\n- {action: sync, path: ./other, target: /other}",
+    );
     project.write("other/x", "one");
     let mut up = project.up();
     up.until_file("web", "/began-with", "one");
@@ -117,8 +122,13 @@ fn rebuild_rebuilds() {
 /// F1: `initial_sync` of a rule.
 #[test]
 fn initial_sync_brings_what_the_image_does_not_have() {
-    let project = watching("- {action: sync, path: ./src, target: /fresh, initial_sync: true, ignore: [secret.txt]}");
-    project.write("src/sub/secret.txt", "ignored in every directory? only by its own name");
+    let project = watching(
+        "- {action: sync, path: ./src, target: /fresh, initial_sync: true, ignore: [secret.txt]}",
+    );
+    project.write(
+        "src/sub/secret.txt",
+        "ignored in every directory? only by its own name",
+    );
     project.write("src/secret.txt", "no");
     let up = project.up();
     up.until_file("web", "/fresh/a.txt", "one");

@@ -545,9 +545,10 @@ impl<'project> Session<'project> {
         })
     }
 
-    /// Whether anything that was said so far has `text` in it.
+    /// Whether anything that was said so far, warnings before the start among it, has `text` in it.
     pub fn said(&self, text: &str) -> bool {
         self.count(|event| event.to_string().contains(text)) > 0
+            || self.heard.state.lock().unwrap().errors.contains(text)
     }
 
     /// Waits for an event that has `text` in it.

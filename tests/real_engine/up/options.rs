@@ -76,23 +76,15 @@ fn with_a_debounce_edits_within_it_are_one_update() {
     up.until_in_step("src", "web", "/app");
 }
 
-/// B8: `-f` overrides, with lists appended in order of kind (B1).
+/// B8: override files, with lists appended in order of kind (B1).
 #[test]
 fn an_override_file_adds_to_the_block() {
     let project = Project::web("- sync: ./src:/app\n- run: echo base >> /ran");
     project.write(
-        "more.yaml",
+        "compose.override.yaml",
         "services:\n  web:\n    x-live-update:\n      - sync: ./more:/more\n      - run: echo more >> /ran\n",
     );
     project.write("more/x", "one");
-    let mut command = project.tool(&["-f", "compose.yaml", "-f", "more.yaml", "check"]);
-    let output = command.output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    project.host("sh", &["-c", "cp more.yaml compose.override.yaml"]);
     let mut up = project.up();
     project.write("more/x", "two");
     up.live_updated("web");

@@ -1,5 +1,8 @@
 //! The product's promises on a real Docker Engine: state is compared, nothing is timed. `DOCKER_HOST` and the like say which engine.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod compose_config;
 mod engine_basics;
 mod engine_compose;
 mod engine_connect;

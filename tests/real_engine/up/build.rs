@@ -139,7 +139,10 @@ fn a_refused_copy_falls_back_to_a_rebuild_with_the_reason() {
     project.write("src/sub", "a file");
     let outcome = up.rebuilt("web");
     assert!(
-        outcome["detail"]["reason"].as_str().unwrap().contains("/app/sub"),
+        outcome["detail"]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("/app/sub"),
         "{outcome}"
     );
     assert_ne!(project.id("web"), before);

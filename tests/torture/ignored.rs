@@ -1,0 +1,39 @@
+//! What the torture project's ignore file leaves out, told by hand: a second opinion must not come from the code under test.
+
+use std::path::Path;
+
+/// The ignore file.
+pub const DOCKERIGNORE: &str = "**/node_modules\n**/*.secret\nsrc/private\n";
+
+/// The same for the peer, whose rules want it said again.
+pub const PATTERNS: &str = "['**/node_modules', '**/*.secret', 'src/private']";
+
+/// Whether a path below the project is left out.
+pub fn is_ignored(path: &Path) -> bool {
+    path.starts_with("src/private")
+        || path.components().any(|part| {
+            let name = part.as_os_str();
+            name == "node_modules" || name.as_encoded_bytes().ends_with(b".secret")
+        })
+}
+
+#[test]
+fn the_second_opinion_on_ignored_files_is_right_about_the_torture_project() {
+    for path in [
+        "src/private",
+        "src/private/a",
+        "static/d/x.secret",
+        "src/node_modules/p/i.js",
+    ] {
+        assert!(is_ignored(Path::new(path)), "{path}");
+    }
+    for path in [
+        "src/a",
+        "static/private/a",
+        "src/secret",
+        "src/x.secrets",
+        "src/node_modules2",
+    ] {
+        assert!(!is_ignored(Path::new(path)), "{path}");
+    }
+}

@@ -1,0 +1,183 @@
+//! What people, editors and git do to files, at random. Knows no containers.
+
+mod branches;
+mod perform;
+mod survey;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::history::History;
+use super::names;
+use super::rng::Rng;
+use branches::Branches;
+use survey::Survey;
+
+/// The folders that are synced, below the project.
+pub const SYNCED: [&str; 2] = ["src", "static"];
+
+/// Beyond so many entries more is deleted than made.
+const CROWDED: usize = 900;
+
+#[derive(Clone, Copy, Debug)]
+enum Operation {
+    Create,
+    Rewrite,
+    Append,
+    SaveByRename,
+    SaveWithBackup,
+    RenameFile,
+    RenameDirectory,
+    DeleteFile,
+    DeleteTree,
+    MakeDirectory,
+    MakeTree,
+    ChmodFile,
+    ChmodDirectory,
+    LinkInside,
+    LinkDangling,
+    LinkOutside,
+    Retarget,
+    SwapKind,
+    MoveOut,
+    MoveIn,
+    Ignored,
+    Hide,
+    Show,
+    Checkout,
+    Burst,
+    Touch,
+    Same,
+}
+
+const ORDINARY: &[(Operation, usize)] = &[
+    (Operation::Create, 14),
+    (Operation::Rewrite, 14),
+    (Operation::Append, 5),
+    (Operation::SaveByRename, 8),
+    (Operation::SaveWithBackup, 4),
+    (Operation::RenameFile, 7),
+    (Operation::RenameDirectory, 3),
+    (Operation::DeleteFile, 6),
+    (Operation::DeleteTree, 2),
+    (Operation::MakeDirectory, 5),
+    (Operation::MakeTree, 3),
+    (Operation::ChmodFile, 4),
+    (Operation::ChmodDirectory, 1),
+    (Operation::LinkInside, 2),
+    (Operation::LinkDangling, 2),
+    (Operation::LinkOutside, 2),
+    (Operation::Retarget, 2),
+    (Operation::SwapKind, 2),
+    (Operation::MoveOut, 2),
+    (Operation::MoveIn, 2),
+    (Operation::Ignored, 5),
+    (Operation::Hide, 2),
+    (Operation::Show, 2),
+    (Operation::Checkout, 2),
+    (Operation::Burst, 1),
+    (Operation::Touch, 2),
+    (Operation::Same, 2),
+];
+
+const WHEN_CROWDED: &[(Operation, usize)] = &[
+    (Operation::DeleteTree, 3),
+    (Operation::DeleteFile, 6),
+    (Operation::MoveOut, 2),
+    (Operation::Rewrite, 2),
+];
+
+/// The files under torture, and the hand on them.
+pub struct Files {
+    home: PathBuf,
+    /// Beside the project: where trees are moved to and come back from, and where links point.
+    outside: PathBuf,
+    rng: Rng,
+    branches: Branches,
+}
+
+impl Files {
+    /// The first tree, with all that a first build should find.
+    pub fn plant(home: &Path, outside: &Path, rng: Rng) -> io::Result<Self> {
+        std::fs::create_dir_all(outside)?;
+        for folder in SYNCED {
+            std::fs::create_dir_all(home.join(folder))?;
+        }
+        let mut files = Self {
+            branches: Branches::plant(home)?,
+            home: home.into(),
+            outside: outside.into(),
+            rng,
+        };
+        let history = History::new();
+        for _ in 0..60 {
+            for operation in [
+                Operation::Create,
+                Operation::MakeDirectory,
+                Operation::Ignored,
+            ] {
+                let survey = Survey::of(&files.home, &SYNCED)?;
+                // A name that is taken by a directory is no reason to stop.
+                let _ = files.perform(operation, &survey, &history, 0);
+            }
+        }
+        files.make_buildable()?;
+        Ok(files)
+    }
+
+    /// The builder refuses a context with names that are not UTF-8; they come when the image is there.
+    fn make_buildable(&self) -> io::Result<()> {
+        let survey = Survey::of(&self.home, &SYNCED)?;
+        let odd = |path: &&PathBuf| path.to_str().is_none();
+        for path in survey.files.iter().filter(odd) {
+            std::fs::remove_file(self.home.join(path))?;
+        }
+        // Those below others come first.
+        for path in survey.directories.iter().filter(odd) {
+            std::fs::remove_dir_all(self.home.join(path))?;
+        }
+        Ok(())
+    }
+
+    /// Does one thing, whatever it is, and notes it as operation `number`.
+    pub fn operate(&mut self, number: usize, history: &History) -> io::Result<()> {
+        let survey = Survey::of(&self.home, &SYNCED)?;
+        let weights = if survey.len() > CROWDED {
+            WHEN_CROWDED
+        } else {
+            ORDINARY
+        };
+        let Some(operation) = self.rng.weighted(weights) else {
+            return Ok(());
+        };
+        if let Err(error) = self.perform(operation, &survey, history, number) {
+            // What cannot be done (a file where a directory is wanted) is part of the day.
+            history.amend(number, &format!("(failed: {error})"));
+        }
+        Ok(())
+    }
+
+    /// A folder to put something into: mostly a deep one.
+    fn some_directory(&mut self, survey: &Survey) -> PathBuf {
+        let top = PathBuf::from(SYNCED[self.rng.below(SYNCED.len())]);
+        if self.rng.percent(25) {
+            return top;
+        }
+        self.rng.pick(&survey.directories).cloned().unwrap_or(top)
+    }
+
+    fn new_file(&mut self, survey: &Survey) -> PathBuf {
+        let directory = self.some_directory(survey);
+        directory.join(names::file(&mut self.rng))
+    }
+
+    fn content(&mut self) -> Vec<u8> {
+        let size = match self.rng.below(20) {
+            0 => 0,
+            1 => 300_000,
+            2 => 40_000,
+            _ => self.rng.below(4_000),
+        };
+        self.rng.bytes(size)
+    }
+}

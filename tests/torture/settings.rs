@@ -1,0 +1,75 @@
+//! What is asked of a trial, from the environment. Knows no tool at work.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::engine::PrivateEngine;
+use super::faults::{ALL, Fault};
+use crate::tools::Tool;
+
+/// A trial.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Brings back the same operations and faults.
+    pub seed: u64,
+    /// How many operations on files.
+    pub operations: usize,
+    /// How many faults, spread evenly among them.
+    pub faults: usize,
+    /// Which kinds of faults.
+    pub kinds: Vec<Fault>,
+    /// The tool under torture.
+    pub tool: Tool,
+    /// How long it may take to settle afterwards.
+    pub limit: Duration,
+    /// The plugin.
+    pub plugin: PathBuf,
+}
+
+impl Settings {
+    /// `TORTURE_SEED`, `_OPS`, `_FAULTS`, `_KINDS` (separated by commas), `_TOOL`, `_LIMIT` (seconds), `_PLUGIN`; what is
+    /// not set is as CI has it.
+    pub fn from_environment() -> Result<Self, String> {
+        let engine_at_hand = PrivateEngine::is_at_hand();
+        let kinds = match std::env::var("TORTURE_KINDS") {
+            Ok(names) => names.split(',').map(str::parse).collect::<Result<_, _>>()?,
+            Err(_) => ALL
+                .iter()
+                .map(|(_, fault)| *fault)
+                .filter(|fault| engine_at_hand || *fault != Fault::Engine)
+                .collect(),
+        };
+        let tool = match std::env::var("TORTURE_TOOL").as_deref() {
+            Err(_) | Ok("liveupdate") => Tool::LiveUpdate,
+            Ok("helper-off") => Tool::LiveUpdateWithoutHelper,
+            Ok("compose-watch") => Tool::ComposeWatch,
+            Ok(other) => {
+                return Err(format!(
+                    "TORTURE_TOOL is `{other}`; it can be liveupdate, helper-off or compose-watch"
+                ));
+            }
+        };
+        Ok(Self {
+            seed: number("TORTURE_SEED", 1)?,
+            operations: number("TORTURE_OPS", 400)?,
+            faults: number("TORTURE_FAULTS", 6)?,
+            kinds,
+            tool,
+            limit: Duration::from_secs(number("TORTURE_LIMIT", 60)?),
+            plugin: std::env::var_os("TORTURE_PLUGIN").map_or_else(
+                || env!("CARGO_BIN_EXE_docker-liveupdate").into(),
+                Into::into,
+            ),
+        })
+    }
+}
+
+fn number<N: FromStr>(name: &str, otherwise: N) -> Result<N, String> {
+    match std::env::var(name) {
+        Err(_) => Ok(otherwise),
+        Ok(text) => text
+            .parse()
+            .map_err(|_| format!("{name} is `{text}`, which is not a number")),
+    }
+}

@@ -120,3 +120,18 @@ fn the_blocks_command_is_in_force_under_up_only() {
     project.compose(&["up", "-d"]);
     assert_eq!(project.tree("web", "/whose"), None);
 }
+
+/// Section 6: "Output is plain when not a terminal"; issue 2.9: "one line per update".
+#[test]
+fn text_is_plain_when_it_is_no_terminal_and_an_update_is_one_line() {
+    let project = Project::web("- sync: ./src:/app\n- run: 'true'\n- restart_container");
+    let mut up = project.follow(project.tool(&["up"]));
+    up.says("ready");
+    project.write("src/a.txt", "two");
+    let line = up.says("src/a.txt -> /app/a.txt");
+    let line = line["text"].as_str().unwrap();
+    for part in ["web", "ran 1 command", "restarted", " ms"] {
+        assert!(line.contains(part), "`{part}` is not in: {line}");
+    }
+    assert!(!up.said("\\u001b"), "no colours");
+}

@@ -1,6 +1,6 @@
 //! What the tools print on standard output: lines for people, or one versioned JSON object a line. Decides nothing.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
@@ -80,7 +80,7 @@ pub fn beside(name: &str, width: usize, text: impl Display, style: Style) -> Str
     };
     let mut out = format!("{name:width$}  {style}{word}{style:#}{rest}");
     for line in lines {
-        out.push_str(&format!("\n{:width$}  {line}", ""));
+        let _ = write!(out, "\n{:width$}  {line}", "");
     }
     out
 }

@@ -76,11 +76,8 @@ async fn paths(subject: &Subject, changes: Changes) -> Result<Vec<HostPath>, Str
         Changes::Files(files) => Ok(files.into_iter().map(|file| subject.known(file)).collect()),
         Changes::Since(revision) => {
             let dir = &subject.project.dir;
-            let changed = git::changed_since(dir, &revision).await?;
-            Ok(changed
-                .into_iter()
-                .map(|path| subject.known(path))
-                .collect())
+            let paths = git::changed_since(dir, &revision).await?;
+            Ok(paths.into_iter().map(|path| subject.known(path)).collect())
         }
     }
 }

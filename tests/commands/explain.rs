@@ -241,8 +241,7 @@ fn a_project_entered_through_a_link_is_explained_under_both_names() {
     let link = shop.beside("link");
     symlink(shop.path(), &link).unwrap();
     let real = shop.path().join("src/app.js");
-    let output = shop
-        .tool_in(&link)
+    let output = Project::tool_in(&link)
         .args(["explain", "src/app.js"])
         .arg(real)
         .output();

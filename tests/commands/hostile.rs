@@ -1,5 +1,6 @@
 //! A compose file from a stranger can be looked at: nothing of it is executed.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -71,7 +72,7 @@ fn a_hostile_compose_file_makes_check_explain_and_plan_run_nothing_but_composes_
         .unwrap();
     let docker = spy(&project, "docker");
     let mut text = fs::read_to_string(&docker).unwrap();
-    text.push_str(&format!("exec '{}' \"$@\"\n", real.display()));
+    let _ = writeln!(text, "exec '{}' \"$@\"", real.display());
     fs::write(&docker, text).unwrap();
     for line in [
         "check",
@@ -80,8 +81,7 @@ fn a_hostile_compose_file_makes_check_explain_and_plan_run_nothing_but_composes_
         "plan src",
         "plan",
     ] {
-        let output = project
-            .tool_in(&project.path())
+        let output = Project::tool_in(&project.path())
             .args(line.split(' '))
             .env("DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND", &docker)
             .output();

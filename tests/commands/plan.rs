@@ -133,7 +133,9 @@ fn a_project_in_a_folder_of_the_repository_plans_from_the_whole_repository() {
     shop.write("Dockerfile", "");
     let shop = shop.committed();
     shop.write("common/lib.js", "changed");
-    let output = shop.tool_in(&shop.path().join("app")).arg("plan").output();
+    let output = Project::tool_in(&shop.path().join("app"))
+        .arg("plan")
+        .output();
     shop.said(&output.unwrap()).is("
 web  live update:
        copy DIR/common/lib.js -> /common/lib.js (step 1)
@@ -164,8 +166,7 @@ fn without_git_the_files_have_to_be_named() {
     let tools = shop.beside("tools");
     std::fs::create_dir(&tools).unwrap();
     let docker = which("docker");
-    let output = shop
-        .tool_in(&shop.path())
+    let output = Project::tool_in(&shop.path())
         .arg("plan")
         .env("DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND", docker)
         .env("PATH", &tools)

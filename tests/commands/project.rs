@@ -67,7 +67,7 @@ impl Project {
     }
 
     /// The tool by itself, in `directory`; there is no engine.
-    pub fn tool_in(&self, directory: &Path) -> Command {
+    pub fn tool_in(directory: &Path) -> Command {
         let mut tool = Command::new(env!("CARGO_BIN_EXE_docker-liveupdate"));
         tool.arg("liveupdate")
             .current_dir(directory)
@@ -88,7 +88,9 @@ impl Project {
     /// Calls the tool with the words of `line`.
     #[track_caller]
     pub fn call(&self, line: &str) -> Said {
-        let output = self.tool_in(&self.path()).args(line.split(' ')).output();
+        let output = Project::tool_in(&self.path())
+            .args(line.split(' '))
+            .output();
         self.said(&output.unwrap())
     }
 

@@ -172,9 +172,6 @@ fn summary(project: &Project, warnings: usize) -> String {
             None => without.push(service.name.clone()),
         }
     }
-    if with.is_empty() {
-        return "no service has an `x-live-update` block or `develop.watch` rules: all are left alone".to_owned();
-    }
     let mut line = format!("{GOOD}ok{GOOD:#}: {}", list(&with));
     if !without.is_empty() {
         let verb = if without.len() == 1 { "is" } else { "are" };

@@ -186,11 +186,13 @@ impl<'a> Meaning<'a> {
             }
             if self.is_live(update) {
                 lines.push(
-                    "no copy needed: the container sees the file through its bind mount".into(),
+                    "the copy is left out: the container sees the file through its bind mount"
+                        .into(),
                 );
             }
         }
         match self.below {
+            Some(0) if self.verdict == Verdict::Outside => {}
             Some(0) => lines.push("nothing watched below".to_owned()),
             Some(below) => lines.push(format!(
                 "{} below; `plan` shows what they do together",

@@ -313,6 +313,11 @@ pub trait Engine: Send + Sync + 'static {
         grace: Option<Duration>,
     ) -> impl Future<Output = Result<Restarted, EngineError>> + Send;
 
+    /// An update of the container is over, whatever came of it: its process may end the container again.
+    fn release(&self, _container: &Container) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
     /// A running container was seen: what an update will need there may be made ready beforehand.
     fn warm_up(&self, _container: &Container) -> impl Future<Output = ()> + Send {
         async {}

@@ -9,6 +9,9 @@ use crate::plan::rules::Mapping;
 use crate::update;
 use crate::watch::{Entry, Kind};
 
+/// Up to so many paths are asked for one by one.
+const FEW: usize = 16;
+
 /// What a comparison found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
@@ -61,7 +64,13 @@ pub async fn compare<'a, E: Engine>(
             _ => None,
         })
         .collect();
-    let found = engine.fingerprints(container, &roots(rules)).await?;
+    // A few paths are asked for by name, many by the trees that hold them.
+    let asked = if expected.len() <= FEW {
+        expected.iter().map(|(_, _, to)| to.clone()).collect()
+    } else {
+        roots(rules)
+    };
+    let found = engine.fingerprints(container, &asked).await?;
     tokio::task::spawn_blocking(move || hold_against(&found, expected))
         .await
         .map_err(|error| EngineError::Unreachable(error.to_string()))

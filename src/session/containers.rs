@@ -8,6 +8,7 @@ use crate::engine::{Container, Engine, EngineError, State};
 use crate::paths::HostPath;
 use crate::report::{Done, Ended, Took};
 use crate::update::Ledger;
+use crate::watch::Entry;
 
 use super::compare::{Comparison, compare};
 use super::settle::Why;
@@ -61,10 +62,51 @@ impl<E: Engine> Worker<E> {
         let initial_sync = self.rules.block().initial_sync.is_some()
             || self.rules.block().syncs.iter().any(|sync| sync.initial);
         match since_build {
-            Some(owed) if !initial_sync => Ledger::new(container, owed),
+            Some(owed) if !initial_sync => self.welcome_built(container, owed).await,
             since_build => {
                 self.welcome_by_content(container, since_build.unwrap_or_default())
                     .await
+            }
+        }
+    }
+
+    /// A container of an image of ours: it has what was built, unless the Dockerfile copies less than the syncs do. What only
+    /// a sync had put into the container before it must not be lost by a rebuild.
+    async fn welcome_built(
+        &mut self,
+        container: Container,
+        mut owed: BTreeSet<HostPath>,
+    ) -> Ledger {
+        let doubtful: Vec<(&HostPath, &Entry)> = self
+            .disk
+            .ever_changed()
+            .filter(|(path, _)| !owed.contains(*path))
+            .collect();
+        if doubtful.is_empty() {
+            return Ledger::new(container, owed);
+        }
+        let compared = compare(
+            &*self.engine,
+            &self.rules,
+            doubtful.iter().copied(),
+            &container,
+        )
+        .await;
+        match compared {
+            Ok(comparison) => {
+                owed.extend(comparison.drift().cloned());
+                let mut ledger = Ledger::new(container, owed);
+                for (path, found) in comparison.same {
+                    ledger.learn(path, found);
+                }
+                ledger
+            }
+            // Not known to be there is brought again.
+            Err(_) => {
+                let all: Vec<HostPath> =
+                    doubtful.into_iter().map(|(path, _)| path.clone()).collect();
+                owed.extend(all);
+                Ledger::new(container, owed)
             }
         }
     }

@@ -150,6 +150,14 @@ impl Disk {
         changed
     }
 
+    /// Present paths that changed at any time since the first look: no image is sure to have them, even one built later.
+    pub fn ever_changed(&self) -> impl Iterator<Item = (&HostPath, &Entry)> {
+        self.entries
+            .iter()
+            .filter(|(_, known)| known.changed > 0)
+            .filter_map(|(path, known)| Some((path, known.entry.as_ref()?)))
+    }
+
     /// Forgets what is gone and that nobody has to be told of.
     pub fn forget_gone(&mut self, but: &BTreeSet<&HostPath>) {
         self.entries

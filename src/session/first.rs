@@ -95,6 +95,23 @@ pub fn complain(text: &str) {
     eprintln!("{}", text.trim_end());
 }
 
+/// What to say of a name that is no service's.
+pub fn no_such_service(project: &Project, name: &str) -> String {
+    let near = project
+        .services
+        .iter()
+        .map(|service| (strsim::jaro(name, &service.name), &service.name))
+        .filter(|(likeness, _)| *likeness > 0.7)
+        .max_by(|(one, _), (two, _)| one.total_cmp(two));
+    let hint = match near {
+        Some((_, near)) => format!("did you mean `{near}`?"),
+        None => {
+            "name a service of this project; `docker compose config --services` lists them".into()
+        }
+    };
+    format!("error: there is no service `{name}`\nhint: {hint}")
+}
+
 /// What is watched for `service`; a pattern that cannot be read is said with its file and line.
 pub fn scope_of(project: &Project, service: &Service) -> Result<Scope, String> {
     Scope::of(project, service, |file| std::fs::read(file).ok()).map_err(|bad| {

@@ -1,6 +1,6 @@
 //! A full rebuild of one service (C11): the old container stays when the build fails; the new one gets what changed meanwhile.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::engine::{Engine, EngineError};
 use crate::plan::rules::Mapping;
@@ -27,6 +27,7 @@ impl<E: Engine> Worker<E> {
         });
         // What changes from here on may or may not be in the image: the new container is brought it again (E1).
         let snapshot = self.disk.clone();
+        let build_began = SystemTime::now();
         let reporter = self.reporter.clone();
         let started = Instant::now();
         let built = self
@@ -40,6 +41,7 @@ impl<E: Engine> Worker<E> {
         };
         let recreated = match built {
             Ok(()) => {
+                self.last_build = Some((snapshot.clone(), build_began));
                 let image = self
                     .engine
                     .image_id(&self.service.image)

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::compose::block::{OnFailure, RestartKind};
 use crate::engine::{ContainerId, Engine, EngineError, State, Via};
 use crate::paths::HostPath;
+use crate::plan::rules::Mapping;
 use crate::plan::{self, Because, LiveUpdate, Plan};
 use crate::report::{Done, Ended, Event, Outcome, Took, Updated};
 use crate::update::{self, Job, Landed, Ledger, Loaded, Unread};
@@ -13,6 +14,8 @@ use crate::watch::Change;
 
 use super::worker::Worker;
 
+/// The coarsest step of the clocks that files are stamped with, with room to spare.
+const CLOCK_STEP: Duration = Duration::from_millis(50);
 /// How often one settling may find that the containers are others than it thought.
 const ROUNDS: usize = 3;
 
@@ -79,9 +82,9 @@ impl<E: Engine> Worker<E> {
             return Round::Settled;
         }
         if self.ledgers.is_empty() {
-            return self.without_containers(begun, wait);
+            return self.without_containers(begun, wait, why);
         }
-        if self.build_owed && self.can_build {
+        if self.build_owed && self.can_build && why == Why::Change {
             return Round::Rebuild(Because::BuildOwed);
         }
         let owed: BTreeSet<HostPath> = self
@@ -89,7 +92,11 @@ impl<E: Engine> Worker<E> {
             .values()
             .flat_map(|ledger| ledger.owed.iter().cloned())
             .collect();
-        let changes: Vec<Change> = owed.iter().map(|path| self.disk.change(path)).collect();
+        let changes: Vec<Change> = owed
+            .iter()
+            .map(|path| self.disk.change(path))
+            .filter(|change| !self.was_built_with(change))
+            .collect();
         let whole = match plan::plan(&self.rules, &changes, &self.all_standing()) {
             Plan::Rebuild(because) if self.can_build => return Round::Rebuild(because),
             Plan::LiveUpdate(update) => update,
@@ -127,6 +134,24 @@ impl<E: Engine> Worker<E> {
         self.write_down(&parts, &landed, &loaded, begun, wait, why)
     }
 
+    /// Whether a change that only asks for a build had its build already: edits during builds coalesce (C11), and the last
+    /// events of an edit may come when it has long been built.
+    fn was_built_with(&self, change: &Change) -> bool {
+        let Some((disk, at)) = &self.last_build else {
+            return false;
+        };
+        if matches!(self.rules.mapping(change.path()), Mapping::To { .. })
+            || disk.change(change.path()) != *change
+        {
+            return false;
+        }
+        match change {
+            // File systems tell times in steps: what was written about when the build began may not be in it.
+            Change::Written(_, entry) => entry.modified + CLOCK_STEP < *at,
+            Change::Removed(_) => true,
+        }
+    }
+
     fn all_standing(&self) -> plan::Standing {
         let mut all = plan::Standing::default();
         for ledger in self.ledgers.values() {
@@ -137,7 +162,10 @@ impl<E: Engine> Worker<E> {
     }
 
     /// E3, "an edit while there is no container".
-    fn without_containers(&self, begun: Instant, wait: Duration) -> Round {
+    fn without_containers(&self, begun: Instant, wait: Duration, why: Why) -> Round {
+        if why == Why::Containers {
+            return Round::Settled;
+        }
         if self.build_owed && self.can_build {
             return Round::Rebuild(Because::BuildOwed);
         }
@@ -377,8 +405,7 @@ impl<E: Engine> Worker<E> {
 
 /// A change whose content is in the container already asks for nothing there.
 fn has_already(rules: &plan::Rules, ledger: &Ledger, change: &Change, loaded: &Loaded) -> bool {
-    let (Change::Written(path, _), plan::rules::Mapping::To { to, .. }) =
-        (change, rules.mapping(change.path()))
+    let (Change::Written(path, _), Mapping::To { to, .. }) = (change, rules.mapping(change.path()))
     else {
         return false;
     };

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::mpsc;
 
@@ -78,6 +78,8 @@ pub struct Worker<E> {
     baseline_order: VecDeque<String>,
     /// Containers that were there before this session's first start: what they hold has to be found out.
     pub(super) strangers: BTreeSet<ContainerId>,
+    /// What the disk held when the last good build began, and when that was.
+    pub(super) last_build: Option<(Disk, SystemTime)>,
     /// The last build failed; the next change tries again (C11, E3).
     pub(super) build_owed: bool,
     /// C9's advice is given once.
@@ -139,6 +141,7 @@ impl<E: Engine> Worker<E> {
             baselines: HashMap::new(),
             baseline_order: VecDeque::new(),
             strangers: start.strangers,
+            last_build: None,
             build_owed: start.build_failed,
             advised_on_stop: false,
             told_way: false,
@@ -275,7 +278,12 @@ impl<E: Engine> Worker<E> {
         self.owe(&news);
         // What is being gathered belongs to the same state of the disk: its batch settles both.
         if self.gatherer.is_empty() {
-            self.settle(now, Duration::ZERO, Why::Change).await;
+            let why = if news.is_empty() {
+                Why::Containers
+            } else {
+                Why::Change
+            };
+            self.settle(now, Duration::ZERO, why).await;
         }
     }
 

@@ -64,19 +64,17 @@ pub struct RunFailure {
 pub async fn apply<E: Engine>(engine: &E, jobs: &[Job], reporter: &Reporter) -> Vec<Landed> {
     let mut landed = join_all(jobs.iter().map(|job| put(engine, job))).await;
     // C8: where files were refused, the answer is a rebuild, not commands on half of the files.
-    if landed
+    let refused = landed
         .iter()
-        .any(|landed| matches!(landed.files, Err(EngineError::Refused(_))))
-    {
-        return landed;
-    }
+        .any(|landed| matches!(landed.files, Err(EngineError::Refused(_))));
     join_all(
         jobs.iter()
             .zip(&mut landed)
             .map(|(job, landed)| async move {
-                if landed.files.is_ok() && !landed.deletes_wait {
+                if landed.files.is_ok() && !landed.deletes_wait && !refused {
                     run(engine, job, landed, reporter).await;
                 }
+                engine.release(&job.container).await;
             }),
     )
     .await;

@@ -81,7 +81,7 @@ impl fmt::Display for Why {
 
 /// A pattern that cannot be read, with its place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{place}: {bad}")]
+#[error("{} {} of {place}: {bad}", if matches!(place, Place::File(_)) { "line" } else { "pattern" }, bad.line)]
 pub struct BadIgnore {
     /// Where it stands.
     pub place: Place,

@@ -46,8 +46,9 @@ fn main() -> io::Result<()> {
             Ok(executable) => {
                 let _ = writeln!(
                     arms,
-                    "        {:?} => Some(include_bytes!({executable:?})),",
-                    architecture.engine
+                    "        {:?} => Some(include_bytes!({:?})),",
+                    architecture.engine,
+                    executable.to_string_lossy()
                 );
             }
             Err(reason) => {

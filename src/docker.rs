@@ -1,6 +1,7 @@
 //! How the `docker` command line is called for what only it can do: `compose` and `system dial-stdio`. Starts nothing by itself.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::PathBuf;
 
 /// The `docker` program with the global flags and the Compose flags of this call.
@@ -61,4 +62,26 @@ impl DockerCli {
             flag == "-f" || flag == "--file" || flag.starts_with("--file=")
         })
     }
+}
+
+/// A folder of the user's own for what lives as long as a session: locks, overrides. Made when missing.
+pub fn own_folder() -> io::Result<PathBuf> {
+    let own = ["XDG_RUNTIME_DIR", "LOCALAPPDATA", "HOME", "USERPROFILE"];
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let (name, folder) = own
+        .iter()
+        .find_map(|name| Some((*name, set(name)?)))
+        .ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                "no folder of the user's own is known",
+            )
+        })?;
+    let mut folder = PathBuf::from(folder);
+    if name == "HOME" || name == "USERPROFILE" {
+        folder.push(".cache");
+    }
+    folder.push("docker-liveupdate");
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
 }

@@ -16,6 +16,16 @@ impl HostPath {
         path.is_absolute().then(|| Self(clean(path)))
     }
 
+    /// The current directory as Compose names it, `None` when it is gone: by the name in `PWD` where that leads there,
+    /// so that a directory entered through a link is called the same on both sides.
+    pub fn current_dir() -> Option<Self> {
+        let real = std::env::current_dir().ok()?;
+        let named = std::env::var_os("PWD").map(PathBuf::from).filter(|named| {
+            named.is_absolute() && std::fs::canonicalize(named).is_ok_and(|named| named == real)
+        });
+        Self::new(named.unwrap_or(real))
+    }
+
     /// `path` itself when absolute, else below `self`.
     #[must_use]
     pub fn join(&self, path: impl AsRef<Path>) -> Self {

@@ -65,7 +65,7 @@ impl Env {
             docker: set("DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND"),
             ansi: set("COMPOSE_ANSI").and_then(|ansi| Ansi::from_str(ansi.to_str()?, false).ok()),
             compose_files: files.unwrap_or_default(),
-            current_dir: std::env::current_dir().ok().and_then(HostPath::new),
+            current_dir: HostPath::current_dir(),
         }
     }
 }

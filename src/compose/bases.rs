@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::disk::Files;
 use super::dockerfile::{self, same_image};
 use super::finding::{Findings, Spot};
 use super::interpolate::interpolate;
 use super::resolve::Draft;
-use super::sources::{Files, Sources};
+use super::sources::Sources;
 use super::yaml::{get, untagged};
 
 /// Fills every service's `bases`.

@@ -73,10 +73,10 @@ pub fn images(text: &str, args: &[(String, Option<String>)]) -> Vec<From> {
                         });
                     }
                 }
-                if let [_, keyword, name, ..] = words.as_slice() {
-                    if keyword.eq_ignore_ascii_case("as") {
-                        stages.push((*name).to_owned());
-                    }
+                if let [_, keyword, name, ..] = words.as_slice()
+                    && keyword.eq_ignore_ascii_case("as")
+                {
+                    stages.push((*name).to_owned());
                 }
             }
             _ => {}
@@ -139,7 +139,7 @@ fn instructions(text: &str) -> Vec<(usize, String)> {
         }
         let mut instruction = line.trim().to_owned();
         while let Some(start) = instruction.strip_suffix(escape) {
-            instruction = start.to_owned();
+            instruction.truncate(start.len());
             // Comments and empty lines may stand within a continued instruction.
             let Some((_, next)) = lines
                 .find(|(_, next)| !next.trim().is_empty() && !next.trim_start().starts_with('#'))

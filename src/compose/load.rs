@@ -1,17 +1,18 @@
 //! Asks Compose for the resolved model, reads the raw files beside it, and hands both on. The only file here that starts a process.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Output;
 
 use crate::docker::DockerCli;
 use crate::paths::HostPath;
 
+use super::disk::Disk;
+use super::entry;
 use super::problem::{Problem, Severity};
 use super::project::Project;
 use super::resolve::project_from;
-use super::sources::{Disk, Entry, Files, Sources};
+use super::sources::Sources;
 
 /// The first Compose that resolves what we need (`include`, `develop`).
 const OLDEST: (u64, u64) = (2, 20);
@@ -131,10 +132,7 @@ fn render(problems: &[Problem]) -> String {
 
 /// Loads and checks the project that `cli` speaks of.
 pub async fn load(cli: &DockerCli) -> Result<Loaded, LoadError> {
-    let cwd = std::env::current_dir()
-        .ok()
-        .and_then(HostPath::new)
-        .ok_or_else(|| LoadError::NotAFile(".".into()))?;
+    let cwd = HostPath::current_dir().ok_or_else(|| LoadError::NotAFile(".".into()))?;
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
@@ -146,7 +144,7 @@ async fn load_at(
     cwd: HostPath,
     environment: BTreeMap<String, String>,
 ) -> Result<Loaded, LoadError> {
-    let entry = entry(&cli.compose_flags, cwd, environment, &Disk)?;
+    let entry = entry::find(&cli.compose_flags, cwd, environment, &Disk)?;
     // The version is asked for beside the model, so that an old Compose is known without a second wait.
     let (model, version) = tokio::join!(
         output(cli.compose(["config"])),
@@ -274,133 +272,4 @@ fn complaint(said: &str, sources: &Sources) -> (String, Option<String>) {
         Some("`docker compose config` says the same: put it right there first".to_owned())
     };
     (message, hint)
-}
-
-/// Where the reading starts, by Compose's own rules.
-fn entry(
-    flags: &[OsString],
-    cwd: HostPath,
-    environment: BTreeMap<String, String>,
-    disk: &dyn Files,
-) -> Result<Entry, LoadError> {
-    let mut named = flag_values(flags, &["-f", "--file"]);
-    let project_flag = flag_values(flags, &["--project-directory"]).pop();
-    let env_flags = flag_values(flags, &["--env-file"]);
-    let mut project_dir = project_flag.as_ref().map(|dir| cwd.join(dir));
-    let mut env_files: Vec<HostPath> = env_flags.iter().map(|file| cwd.join(file)).collect();
-    if env_files.is_empty() {
-        if let Some(list) = environment.get("COMPOSE_ENV_FILES") {
-            env_files = list.split(',').map(|file| cwd.join(file)).collect();
-        }
-    }
-    if named.is_empty() {
-        // `COMPOSE_FILE` may stand in the env file as well.
-        let near = project_dir.as_ref().unwrap_or(&cwd).join(".env");
-        let files = if env_files.is_empty() {
-            std::slice::from_ref(&near)
-        } else {
-            &env_files
-        };
-        let mut variables = BTreeMap::new();
-        for file in files {
-            if let Ok(text) = disk.read(file) {
-                let text = String::from_utf8_lossy(&text).into_owned();
-                variables.extend(super::interpolate::read_env_file(&text));
-            }
-        }
-        variables.extend(environment.clone());
-        if let Some(list) = variables
-            .get("COMPOSE_FILE")
-            .filter(|list| !list.is_empty())
-        {
-            let default = if cfg!(windows) { ";" } else { ":" };
-            let separator = variables
-                .get("COMPOSE_PATH_SEPARATOR")
-                .map_or(default, String::as_str);
-            named = list.split(separator).map(OsString::from).collect();
-        }
-    }
-    let files = if named.is_empty() {
-        search(&cwd, project_dir.as_ref(), disk)?
-    } else {
-        for name in &named {
-            let text = name.to_string_lossy();
-            if text == "-" || text.contains("://") || text.starts_with("git@") {
-                return Err(LoadError::NotAFile(text.into_owned()));
-            }
-        }
-        named.iter().map(|file| cwd.join(file)).collect()
-    };
-    let first_dir = files.first().and_then(HostPath::parent);
-    let project_dir = project_dir
-        .take()
-        .or(first_dir)
-        .unwrap_or_else(|| cwd.clone());
-    if env_files.is_empty() {
-        env_files.push(project_dir.join(".env"));
-    }
-    Ok(Entry {
-        cwd,
-        project_dir,
-        files,
-        env_files,
-        environment,
-    })
-}
-
-/// The values of a flag, in both forms.
-fn flag_values(flags: &[OsString], names: &[&str]) -> Vec<OsString> {
-    let mut values = Vec::new();
-    let mut flags = flags.iter();
-    while let Some(flag) = flags.next() {
-        if names.iter().any(|name| flag == OsStr::new(name)) {
-            values.extend(flags.next().cloned());
-            continue;
-        }
-        let text = flag.to_string_lossy();
-        for name in names {
-            let value = text
-                .strip_prefix(name)
-                .and_then(|rest| rest.strip_prefix('='));
-            values.extend(value.map(OsString::from));
-        }
-    }
-    values
-}
-
-const NAMES: [&str; 4] = [
-    "compose.yaml",
-    "compose.yml",
-    "docker-compose.yml",
-    "docker-compose.yaml",
-];
-const OVERRIDES: [&str; 4] = [
-    "compose.override.yml",
-    "compose.override.yaml",
-    "docker-compose.override.yml",
-    "docker-compose.override.yaml",
-];
-
-/// Compose's own search: here, then upwards; the override stands beside the file.
-fn search(
-    cwd: &HostPath,
-    project_dir: Option<&HostPath>,
-    disk: &dyn Files,
-) -> Result<Vec<HostPath>, LoadError> {
-    let start = project_dir.unwrap_or(cwd);
-    let first_of = |dir: &HostPath, names: &[&str]| {
-        names
-            .iter()
-            .map(|name| dir.join(Path::new(name)))
-            .find(|path| disk.kind(path).is_some())
-    };
-    let mut dir = Some(start.clone());
-    while let Some(here) = dir {
-        if let Some(file) = first_of(&here, &NAMES) {
-            let beside = first_of(&here, &OVERRIDES);
-            return Ok([file].into_iter().chain(beside).collect());
-        }
-        dir = here.parent();
-    }
-    Err(LoadError::NoFile(start.clone()))
 }

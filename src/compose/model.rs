@@ -120,7 +120,7 @@ fn arguments(build: &Value) -> Vec<(String, Option<String>)> {
     }
 }
 
-/// Whether BuildKit fetches this context itself.
+/// Whether the builder fetches this context itself.
 pub fn is_remote(context: &str) -> bool {
     context.contains("://")
         || context.starts_with("git@")

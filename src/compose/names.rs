@@ -56,9 +56,10 @@ fn used_in_any_file(sources: &Sources) -> BTreeSet<String> {
 /// The files of the top level that define each name, in merge order; one that overrides stands alone.
 fn definitions(sources: &Sources) -> BTreeMap<String, Vec<String>> {
     let mut definitions: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for file in sources
-        .main
+    let included = sources.included();
+    for file in included
         .iter()
+        .chain(&sources.main)
         .filter_map(|&file| sources.files.get(file))
     {
         for document in &file.documents {

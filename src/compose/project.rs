@@ -35,6 +35,7 @@ impl Project {
 
 /// One service of the project.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "they are Compose's own keys")]
 pub struct Service {
     /// Its key under `services`.
     pub name: String,

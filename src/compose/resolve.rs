@@ -6,12 +6,13 @@ use serde_yaml::Value;
 
 use crate::paths::HostPath;
 
+use super::disk::Files;
 use super::finding::{Findings, Seg, Spot};
 use super::model::{self, Sourcing};
 use super::problem::{Problem, Severity};
 use super::project::{Project, Service};
 use super::reader::{self, Names, ReadBlock, Written};
-use super::sources::{Files, Sources};
+use super::sources::Sources;
 use super::trace::Trace;
 use super::yaml::{get, scalar_text, undouble_dollars, untagged};
 use super::{bases, checks, names, watch_rules};
@@ -51,6 +52,7 @@ pub fn project_from(
         }
     };
     undouble_dollars(&mut model);
+    add_included_steps(&mut model, sources);
     let trace = Trace::new(sources, &model);
     let mut found = Findings::default();
     let mut names = match get(&model, "x-live-update") {
@@ -119,6 +121,25 @@ pub fn project_from(
             .collect(),
     });
     (project, problems)
+}
+
+/// An included file's named steps belong to the project as its services do (B3); Compose drops them.
+fn add_included_steps(model: &mut Value, sources: &Sources) {
+    let steps = sources.included_steps();
+    let (false, Value::Mapping(model)) = (steps.is_empty(), model) else {
+        return;
+    };
+    let empty = || Value::Mapping(serde_yaml::Mapping::new());
+    let top = model.entry("x-live-update".into()).or_insert_with(empty);
+    let Value::Mapping(top) = top else {
+        return;
+    };
+    let Value::Mapping(known) = top.entry("steps".into()).or_insert_with(empty) else {
+        return;
+    };
+    for (name, step) in steps {
+        known.entry(name).or_insert(step);
+    }
 }
 
 /// Reads one block on its own, as if it stood in `dir`: the reader without Compose, for fuzzing and editors.

@@ -108,6 +108,11 @@ impl PathRule {
         }
     }
 
+    /// Whether lists of patterns narrow it.
+    pub fn is_filtered(&self) -> bool {
+        matches!(self.kind, Kind::Filtered { .. })
+    }
+
     /// Whether `path` is the file, lies in the directory, or matches the glob (or lies in a directory that does).
     pub fn matches(&self, path: &HostPath) -> bool {
         match &self.kind {

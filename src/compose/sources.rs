@@ -1,51 +1,15 @@
 //! The raw files a model was read from: compose files, included and extended ones, env files. Knows what refers to what, not what a step is.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 
 use serde::Deserialize as _;
 use serde_yaml::Value;
 
 use crate::paths::HostPath;
 
+use super::disk::Files;
 use super::interpolate::{interpolate, read_env_file};
 use super::yaml::{get, key_text, untagged};
-
-/// The only seam to the disk: what the reader and the checks ask of it.
-pub trait Files {
-    /// The whole content.
-    fn read(&self, path: &HostPath) -> io::Result<Vec<u8>>;
-    /// What is there, links followed; `None` for nothing.
-    fn kind(&self, path: &HostPath) -> Option<FileKind>;
-}
-
-/// What a path is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileKind {
-    /// A directory.
-    Directory,
-    /// Anything else.
-    File,
-}
-
-/// The host's file system.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Disk;
-
-impl Files for Disk {
-    fn read(&self, path: &HostPath) -> io::Result<Vec<u8>> {
-        std::fs::read(path)
-    }
-
-    fn kind(&self, path: &HostPath) -> Option<FileKind> {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some(if metadata.is_dir() {
-            FileKind::Directory
-        } else {
-            FileKind::File
-        })
-    }
-}
 
 /// Where the reading starts: what flags, environment and Compose's own search say.
 #[derive(Clone, Debug)]
@@ -144,6 +108,43 @@ impl Sources {
     pub fn all(&self) -> Vec<HostPath> {
         let compose = self.files.iter().map(|file| file.path.clone());
         compose.chain(self.env_files.iter().cloned()).collect()
+    }
+
+    /// The included files: Compose takes their services, and leaves their top-level `x-` keys out of the model.
+    pub fn included(&self) -> BTreeSet<usize> {
+        self.files
+            .iter()
+            .flat_map(|file| file.includes.iter().flatten())
+            .copied()
+            .filter(|index| !self.main.contains(index))
+            .collect()
+    }
+
+    /// The named steps of included files (B3), with their variables put in.
+    pub fn included_steps(&self) -> Vec<(Value, Value)> {
+        self.included()
+            .into_iter()
+            .flat_map(|index| &self.files[index].documents)
+            .filter_map(|document| get(get(document, "x-live-update")?, "steps"))
+            .filter_map(|steps| untagged(steps).as_mapping())
+            .flatten()
+            .map(|(name, step)| (name.clone(), self.filled_in(step)))
+            .collect()
+    }
+
+    fn filled_in(&self, value: &Value) -> Value {
+        match untagged(value) {
+            Value::String(text) => {
+                Value::String(interpolate(text, &self.variables).unwrap_or_else(|| text.clone()))
+            }
+            Value::Sequence(items) => items.iter().map(|item| self.filled_in(item)).collect(),
+            Value::Mapping(map) => Value::Mapping(
+                map.iter()
+                    .map(|(key, value)| (key.clone(), self.filled_in(value)))
+                    .collect(),
+            ),
+            other => other.clone(),
+        }
     }
 
     /// The parts that are merged into `service`, in merge order.
@@ -297,17 +298,14 @@ impl Sources {
                 Some(dirs) if !dirs.is_empty() => base.join(&dirs[0]),
                 _ => first.parent().unwrap_or_else(|| base.clone()),
             };
-            match get(entry, "env_file") {
-                Some(files) => {
-                    for file in self.texts(files) {
-                        self.env_files.insert(base.join(file));
-                    }
+            if let Some(files) = get(entry, "env_file") {
+                for file in self.texts(files) {
+                    self.env_files.insert(base.join(file));
                 }
-                None => {
-                    let default = included_base.join(".env");
-                    if disk.kind(&default).is_some() {
-                        self.env_files.insert(default);
-                    }
+            } else {
+                let default = included_base.join(".env");
+                if disk.kind(&default).is_some() {
+                    self.env_files.insert(default);
                 }
             }
             let group: Vec<usize> = paths

@@ -153,32 +153,33 @@ impl<'s> Trace<'s> {
 
     /// The raw values that the beginning of `path` stands for, and the rest of the path.
     fn start<'p>(&self, path: &'p [Seg]) -> (Vec<Origin<'s>>, &'p [Seg]) {
-        if let [Seg::Key(services), Seg::Key(name), rest @ ..] = path {
-            if services == "services" {
-                let name = self.interned(name);
-                let parts = name
-                    .map(|name| self.sources.parts(name))
-                    .unwrap_or_default();
-                let origins = parts
-                    .into_iter()
-                    .enumerate()
-                    .filter_map(|(number, part)| {
-                        Some(Origin {
-                            part: number,
-                            file: part.file,
-                            document: part.document,
-                            path: vec![Seg::Key("services".into()), Seg::Key(part.service.into())],
-                            value: self.sources.value(part)?,
-                        })
+        if let [Seg::Key(services), Seg::Key(name), rest @ ..] = path
+            && services == "services"
+        {
+            let name = self.interned(name);
+            let parts = name
+                .map(|name| self.sources.parts(name))
+                .unwrap_or_default();
+            let origins = parts
+                .into_iter()
+                .enumerate()
+                .filter_map(|(number, part)| {
+                    Some(Origin {
+                        part: number,
+                        file: part.file,
+                        document: part.document,
+                        path: vec![Seg::Key("services".into()), Seg::Key(part.service.into())],
+                        value: self.sources.value(part)?,
                     })
-                    .collect();
-                return (origins, rest);
-            }
+                })
+                .collect();
+            return (origins, rest);
         }
-        let origins = self
-            .sources
-            .main
+        // Included files first: what the top level says of the same key is written last and holds.
+        let included = self.sources.included();
+        let origins = included
             .iter()
+            .chain(&self.sources.main)
             .filter_map(|&file| Some((file, self.sources.files.get(file)?)))
             .flat_map(|(file, raw)| {
                 raw.documents

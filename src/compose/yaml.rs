@@ -91,12 +91,11 @@ pub fn text(
     at: &Spot,
     found: &mut Findings,
 ) -> Option<String> {
-    let text = match untagged(value) {
-        Value::String(text) => text.clone(),
-        _ => {
-            wrong_type(name, value, expected, at, found);
-            return None;
-        }
+    let text = if let Value::String(text) = untagged(value) {
+        text.clone()
+    } else {
+        wrong_type(name, value, expected, at, found);
+        return None;
     };
     if text.trim().is_empty() {
         found.error(
@@ -180,10 +179,10 @@ pub fn duration(name: &str, value: &Value, at: &Spot, found: &mut Findings) -> O
 /// A duration as Compose writes it (`1m30s`, `1.5h`), or plain seconds.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();
-    if text.starts_with(|first: char| first.is_ascii_digit() || first == '.') {
-        if let Ok(seconds) = text.parse::<f64>() {
-            return Duration::try_from_secs_f64(seconds).ok();
-        }
+    if text.starts_with(|first: char| first.is_ascii_digit() || first == '.')
+        && let Ok(seconds) = text.parse::<f64>()
+    {
+        return Duration::try_from_secs_f64(seconds).ok();
     }
     let mut rest = text;
     let mut total = Duration::ZERO;

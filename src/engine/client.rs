@@ -10,6 +10,8 @@ use hyper::body::Incoming;
 use hyper::{Method, Response};
 
 use super::context::{Surroundings, endpoint};
+use super::hands::Helpers;
+use super::supervise::Runs;
 use super::transport::{self, Body, Transport};
 use super::{
     Applied, Container, ContainerId, Delta, Ended, Engine, EngineError, Exec, Fingerprint,
@@ -34,6 +36,10 @@ pub(super) struct Inner {
     pub(super) project: String,
     /// Two `compose up` of one project at once trip over each other.
     pub(super) recreating: tokio::sync::Mutex<()>,
+    /// Services that run something else under `up`.
+    pub(super) runs: std::sync::Mutex<Runs>,
+    /// The helpers in the containers.
+    pub(super) helpers: Helpers,
 }
 
 impl fmt::Debug for Docker {
@@ -78,6 +84,8 @@ impl Docker {
                 cli: cli.clone(),
                 project: project_name.to_owned(),
                 recreating: tokio::sync::Mutex::default(),
+                runs: std::sync::Mutex::default(),
+                helpers: Helpers::default(),
             }),
         })
     }
@@ -130,7 +138,7 @@ impl Engine for Docker {
     }
 
     async fn apply(&self, container: &Container, delta: &Delta) -> Result<Applied, EngineError> {
-        self.apply_through_archive(container, delta).await
+        self.apply_delta(container, delta).await
     }
 
     async fn run(
@@ -139,7 +147,7 @@ impl Engine for Docker {
         exec: &Exec,
         output: &mut (dyn FnMut(Stream, &[u8]) + Send),
     ) -> Result<Ended, EngineError> {
-        self.exec(&container.id, exec, output).await
+        self.run_command(container, exec, output).await
     }
 
     async fn restart(
@@ -153,13 +161,14 @@ impl Engine for Docker {
     async fn restart_process(
         &self,
         container: &Container,
-        _signal: Option<&str>,
-        _grace: Option<Duration>,
+        signal: Option<&str>,
+        grace: Option<Duration>,
     ) -> Result<Restarted, EngineError> {
-        Err(EngineError::Refused(format!(
-            "container {} does not run under the in-container helper, so its process cannot restart without it\nhint: use `restart_container`, or start it with `docker liveupdate up`",
-            container.id
-        )))
+        self.restart_under_helper(container, signal, grace).await
+    }
+
+    async fn warm_up(&self, container: &Container) {
+        self.warm_up_helper(container).await;
     }
 
     async fn signal(&self, container: &Container, name: &str) -> Result<(), EngineError> {
@@ -186,8 +195,7 @@ impl Engine for Docker {
         container: &Container,
         roots: &[ContainerPath],
     ) -> Result<BTreeMap<ContainerPath, Fingerprint>, EngineError> {
-        self.fingerprints_through_archive(&container.id, roots)
-            .await
+        self.fingerprints_of(container, roots).await
     }
 
     async fn image_id(&self, image: &str) -> Result<Option<String>, EngineError> {

@@ -9,8 +9,8 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
-use super::EngineError;
 use super::client::Docker;
+use super::{Engine, EngineError, State};
 
 /// Lines of a failed command that its error may quote.
 const LAST_LINES: usize = 40;
@@ -29,12 +29,19 @@ impl Docker {
         flags: &[OsString],
         output: Lines<'_>,
     ) -> Result<(), EngineError> {
-        let words: Vec<OsString> = flags
-            .iter()
-            .cloned()
-            .chain(services.iter().map(Into::into))
-            .collect();
         let _alone = self.inner.recreating.lock().await;
+        self.write_override(&mut *output).await?;
+        let mut words: Vec<OsString> = flags.to_vec();
+        if self.any_supervised(services) {
+            let mut first = words.clone();
+            first.extend(services.iter().map(Into::into));
+            self.compose(&["up", "--no-start"], &first, &mut *output)
+                .await?;
+            self.put_helpers(services).await?;
+            // Done just now: a second time would make the containers anew, without the helper.
+            words.retain(|flag| flag != "--force-recreate" && flag != "--build");
+        }
+        words.extend(services.iter().map(Into::into));
         self.compose(&["up", "-d"], &words, output).await
     }
 
@@ -93,8 +100,27 @@ impl Docker {
             }
         }
         words.extend(services.iter().map(OsString::from));
-        self.compose(&["up", "-d", "--no-deps", "--no-build"], &words, output)
-            .await
+        self.write_override(&mut *output).await?;
+        if !self.any_supervised(services) {
+            return self
+                .compose(&["up", "-d", "--no-deps", "--no-build"], &words, output)
+                .await;
+        }
+        self.compose(
+            &["up", "--no-start", "--no-deps", "--no-build"],
+            &words,
+            output,
+        )
+        .await?;
+        self.put_helpers(services).await?;
+        for service in services {
+            for container in self.find(service).await? {
+                if container.state == State::Created {
+                    self.start(&container).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn compose(
@@ -109,7 +135,8 @@ impl Docker {
             .map(OsString::from)
             .chain(words.iter().cloned().map(Into::into));
         let what = format!("docker compose {}", verb.first().unwrap_or(&""));
-        stream(self.inner.cli.compose(args), &what, output).await
+        let cli = self.runs().cli(&self.inner.cli);
+        stream(cli.compose(args), &what, output).await
     }
 }
 
@@ -199,15 +226,12 @@ async fn lines(from: impl AsyncRead + Unpin, to: mpsc::Sender<String>) {
             Ok(part) if !part.is_empty() => {
                 let room = LONGEST_LINE - line.len();
                 let part = &part[..part.len().min(room)];
-                match part.iter().position(|&byte| byte == b'\n') {
-                    Some(end) => {
-                        line.extend_from_slice(&part[..end]);
-                        (end + 1, true)
-                    }
-                    None => {
-                        line.extend_from_slice(part);
-                        (part.len(), line.len() == LONGEST_LINE)
-                    }
+                if let Some(end) = part.iter().position(|&byte| byte == b'\n') {
+                    line.extend_from_slice(&part[..end]);
+                    (end + 1, true)
+                } else {
+                    line.extend_from_slice(part);
+                    (part.len(), line.len() == LONGEST_LINE)
                 }
             }
             _ => break,

@@ -131,6 +131,8 @@ fn describe(id: ContainerId, seen: ContainerInspectResponse, project: &str) -> C
             .filter(|signal| !signal.is_empty())
             .unwrap_or_else(|| "SIGTERM".to_owned()),
         init: host.init == Some(true),
+        user: config.user.unwrap_or_default(),
+        workdir: config.working_dir.unwrap_or_default(),
         id,
     }
 }

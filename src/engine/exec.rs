@@ -83,11 +83,7 @@ impl Docker {
             cmd: Some(exec.argv.clone()),
             env: Some(env),
             user: exec.user.clone(),
-            working_dir: Some(if exec.workdir.is_empty() {
-                "/".to_owned()
-            } else {
-                exec.workdir.clone()
-            }),
+            working_dir: (!exec.workdir.is_empty()).then(|| exec.workdir.clone()),
             ..ExecConfig::default()
         };
         let mut started = self.start_exec(container, config).await?;
@@ -102,14 +98,12 @@ impl Docker {
             drain(&mut started, output).await;
             self.exit_code(container, &started.id).await
         };
-        match timeout(limit, whole).await {
-            Ok(code) => code.map(Ended::Exit),
-            Err(_) => {
-                self.end_tree(container, &mark, limit).await?;
-                let _ = timeout(LAST_WORDS, drain(&mut started, output)).await;
-                Ok(Ended::TimedOut)
-            }
+        if let Ok(code) = timeout(limit, whole).await {
+            return code.map(Ended::Exit);
         }
+        self.end_tree(container, &mark, limit).await?;
+        let _ = timeout(LAST_WORDS, drain(&mut started, output)).await;
+        Ok(Ended::TimedOut)
     }
 
     /// `TERM`, some time to obey, then `KILL` until nobody is left.
@@ -177,7 +171,9 @@ impl Docker {
             Stream::Out => out.extend_from_slice(bytes),
             Stream::Err => err.extend_from_slice(bytes),
         };
-        if !input.is_empty() {
+        if input.is_empty() {
+            drain(&mut started, &mut keep).await;
+        } else {
             // A command that ends before it read all closes the pipe: its exit code tells.
             let mut stdin = std::mem::replace(&mut started.input, Box::pin(tokio::io::sink()));
             let feed = async move {
@@ -186,8 +182,6 @@ impl Docker {
                 }
             };
             tokio::join!(feed, drain(&mut started, &mut keep));
-        } else {
-            drain(&mut started, &mut keep).await;
         }
         let code = self.exit_code(container, &started.id).await?;
         Ok(Said { code, out, err })

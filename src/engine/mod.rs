@@ -8,13 +8,16 @@ mod context;
 mod events;
 mod exec;
 mod fingerprint;
+mod hands;
 mod logs;
 mod restart;
+mod supervise;
 mod transport;
 
 pub use client::Docker;
 pub use compose::Lines;
 pub use logs::LogsFrom;
+pub use supervise::RunsUnder;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -62,6 +65,10 @@ pub struct Container {
     pub stop_signal: String,
     /// It runs under `docker-init`.
     pub init: bool,
+    /// The user it runs as; empty is root.
+    pub user: String,
+    /// Its working directory; empty is `/`.
+    pub workdir: String,
 }
 
 /// What a container is doing.
@@ -158,7 +165,7 @@ pub struct Applied {
 pub struct Exec {
     /// What is executed, no shell added.
     pub argv: Vec<String>,
-    /// Working directory.
+    /// Working directory; the container's own when empty.
     pub workdir: String,
     /// User; the container's own when `None`.
     pub user: Option<String>,
@@ -215,6 +222,8 @@ pub enum Fingerprint {
 pub struct Restarted {
     /// The process ignored the signal until it was killed (C9).
     pub killed: bool,
+    /// The container was restarted although only its process should have been: it does not run under the helper.
+    pub whole_container: bool,
 }
 
 /// Something the engine tells of a container of this project.
@@ -303,6 +312,11 @@ pub trait Engine: Send + Sync + 'static {
         signal: Option<&str>,
         grace: Option<Duration>,
     ) -> impl Future<Output = Result<Restarted, EngineError>> + Send;
+
+    /// A running container was seen: what an update will need there may be made ready beforehand.
+    fn warm_up(&self, _container: &Container) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 
     /// Sends a signal to the main process; the name without `SIG`.
     fn signal(

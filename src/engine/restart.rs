@@ -51,6 +51,7 @@ impl Docker {
         let _ = timeout(SOON, story).await;
         Ok(Restarted {
             killed: killed && !asked_for,
+            whole_container: true,
         })
     }
 }

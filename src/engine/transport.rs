@@ -261,6 +261,12 @@ pub fn empty() -> Body {
     Either::Left(Full::new(Bytes::new()))
 }
 
+/// The engine's words for a no.
+#[derive(serde::Deserialize)]
+struct Said {
+    message: String,
+}
+
 /// The answer if it says yes, else the engine's words as an error; `id` is the container that was asked about.
 pub async fn checked(
     response: Response<Incoming>,
@@ -276,10 +282,6 @@ pub async fn checked(
         .await
         .map(http_body_util::Collected::to_bytes)
         .unwrap_or_default();
-    #[derive(serde::Deserialize)]
-    struct Said {
-        message: String,
-    }
     let message = serde_json::from_slice(&body).map_or_else(
         |_| String::from_utf8_lossy(&body).trim().to_owned(),
         |said: Said| said.message,

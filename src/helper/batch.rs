@@ -49,6 +49,13 @@ pub enum Content {
         /// Write into the inode that is there, if there is one: for bind-mounted files and watchers of single files.
         in_place: bool,
     },
+    /// A small file, read already.
+    Bytes {
+        /// Its content.
+        bytes: bytes::Bytes,
+        /// As for a file.
+        in_place: bool,
+    },
     /// A symbolic link.
     Symlink {
         /// What it points to.
@@ -113,7 +120,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
                 Ok(applied)
             }
             other => {
-                let error = unexpected(other);
+                let error = unexpected(&other);
                 self.end();
                 Err(error)
             }
@@ -148,7 +155,7 @@ struct Encoder {
 /// A file that is being read.
 struct Open {
     path: PathBuf,
-    file: File,
+    file: Box<dyn std::io::Read + Send>,
     /// What is still owed of the stated length.
     remaining: u64,
 }
@@ -214,16 +221,38 @@ impl Encoder {
                     flags,
                 }
                 .encode(out)?;
-                if length > 0 {
-                    self.open = Some(Open {
-                        path: from.clone(),
-                        file,
-                        remaining: length,
-                    });
+                self.open(from.clone(), Box::new(file), length);
+            }
+            Content::Bytes { bytes, in_place } => {
+                let length = bytes.len() as u64;
+                let flags = flags | if *in_place { IN_PLACE } else { 0 };
+                Request::File {
+                    path,
+                    mode,
+                    mtime,
+                    length,
+                    flags,
                 }
+                .encode(out)?;
+                self.open(
+                    PathBuf::new(),
+                    Box::new(std::io::Cursor::new(bytes.clone())),
+                    length,
+                );
             }
         }
         Ok(())
+    }
+
+    /// What is to be sent next; an empty file has nothing to send.
+    fn open(&mut self, path: PathBuf, file: Box<dyn std::io::Read + Send>, remaining: u64) {
+        if remaining > 0 {
+            self.open = Some(Open {
+                path,
+                file,
+                remaining,
+            });
+        }
     }
 
     fn data(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {

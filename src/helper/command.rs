@@ -69,7 +69,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
                     return Ok(Ended { code, timed_out });
                 }
                 Some(other) => {
-                    let error = unexpected(other);
+                    let error = unexpected(&other);
                     self.end();
                     return Err(error);
                 }

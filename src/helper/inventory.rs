@@ -103,7 +103,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
                         errno,
                         text: String::from_utf8_lossy(text).into_owned(),
                     }),
-                    other => return Err(unexpected(other)),
+                    other => return Err(unexpected(&other)),
                 }
             }
         };

@@ -67,8 +67,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
         self.begin()?;
         self.send(&Request::End).await?;
         match self.incoming.next().await? {
-            Reply::Done => Ok(self.end()),
-            other => Err(unexpected(other)),
+            Reply::Done => {
+                self.end();
+                Ok(())
+            }
+            other => Err(unexpected(&other)),
         }
     }
 
@@ -78,7 +81,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
         self.send(&Request::Bye).await?;
         match self.incoming.next().await? {
             Reply::Done => Ok(()),
-            other => Err(unexpected(other)),
+            other => Err(unexpected(&other)),
         }
     }
 
@@ -159,8 +162,8 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
 }
 
 /// The error that an answer stands for which is not the one hoped for.
-pub(super) fn unexpected(reply: Reply) -> Error {
-    match reply {
+pub(super) fn unexpected(reply: &Reply) -> Error {
+    match *reply {
         Reply::Failed {
             code,
             errno,

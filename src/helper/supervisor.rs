@@ -46,7 +46,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
                 took: Duration::from_micros(micros),
                 killed,
             }),
-            other => Err(unexpected(other)),
+            other => Err(unexpected(&other)),
         };
         self.end();
         answer
@@ -57,7 +57,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
         self.send(request).await?;
         let answer = match self.incoming.next().await? {
             Reply::Held { held } => Ok(held),
-            other => Err(unexpected(other)),
+            other => Err(unexpected(&other)),
         };
         self.end();
         answer

@@ -201,52 +201,170 @@ pub enum Because {
     Configuration,
 }
 
-impl fmt::Display for Plan {
+/// A host path as a plan prints it: whole, or from a directory on when it lies below it.
+struct Near<'a>(&'a HostPath, Option<&'a HostPath>);
+
+impl fmt::Display for Near<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Nothing(idle) => write!(f, "nothing: {idle}"),
-            Self::Rebuild(because) => write!(f, "rebuild: {because}"),
-            Self::LiveUpdate(update) => update.fmt(f),
+        let Self(path, from) = self;
+        match from.and_then(|from| path.below(from)) {
+            Some(rest) if !rest.as_os_str().is_empty() => rest.display().fmt(f),
+            _ => path.fmt(f),
         }
     }
 }
 
-impl fmt::Display for Idle {
+/// Words that name host paths.
+trait Words {
+    /// Writes them, with the paths below `from` shown from there.
+    fn write(&self, from: Option<&HostPath>, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+}
+
+struct SeenFrom<'a, W>(&'a W, &'a HostPath);
+
+impl<W: Words> fmt::Display for SeenFrom<'_, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.write(Some(self.1), f)
+    }
+}
+
+impl Plan {
+    /// The plan's text, with the host paths below `dir` shown relative to it.
+    pub fn seen_from<'a>(&'a self, dir: &'a HostPath) -> impl fmt::Display + 'a {
+        SeenFrom(self, dir)
+    }
+}
+
+impl Words for Plan {
+    fn write(&self, from: Option<&HostPath>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing(idle) => {
+                f.write_str("nothing: ")?;
+                idle.write(from, f)
+            }
+            Self::Rebuild(because) => {
+                f.write_str("rebuild: ")?;
+                because.write(from, f)
+            }
+            Self::LiveUpdate(update) => update.write(from, f),
+        }
+    }
+}
+
+impl Words for Idle {
+    fn write(&self, from: Option<&HostPath>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NothingChanged => f.write_str("no watched file changed"),
-            Self::LeftOut(left_out) => left_out.fmt(f),
+            Self::LeftOut(left_out) => left_out.write(from, f),
         }
     }
 }
 
-impl fmt::Display for LiveUpdate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Words for LiveUpdate {
+    fn write(&self, from: Option<&HostPath>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("live update:")?;
         for copy in &self.copies {
-            write!(f, "\n  copy {} -> {} ({})", copy.from, copy.to, copy.step)?;
+            let path = Near(&copy.from, from);
+            write!(f, "\n  copy {path} -> {} ({})", copy.to, copy.step)?;
         }
         for remove in &self.removes {
+            let path = Near(&remove.path, from);
             write!(
                 f,
-                "\n  remove {} ({} is gone, {})",
-                remove.to, remove.path, remove.step
+                "\n  remove {} ({path} is gone, {})",
+                remove.to, remove.step
             )?;
         }
         for left_out in &self.left_out {
-            write!(f, "\n  leave out {left_out}")?;
+            f.write_str("\n  leave out ")?;
+            left_out.write(from, f)?;
         }
         for due in &self.runs {
-            write!(
-                f,
-                "\n  run {} ({}, {})",
-                due.run.command, due.run.step, due.because
-            )?;
+            write!(f, "\n  run {} ({}, ", due.run.command, due.run.step)?;
+            due.because.write(from, f)?;
+            f.write_str(")")?;
         }
         if let Some(restart) = &self.restart {
             write!(f, "\n  {} ({})", restart.kind, restart.step)?;
         }
         Ok(())
+    }
+}
+
+impl Words for DueBecause {
+    fn write(&self, from: Option<&HostPath>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Always => f.write_str("always"),
+            Self::Trigger { path, rule } => {
+                write!(f, "{} matches trigger `{rule}`", Near(path, from))
+            }
+            Self::Owed => f.write_str("owed since it failed or was skipped"),
+        }
+    }
+}
+
+impl Words for LeftOut {
+    fn write(&self, from: Option<&HostPath>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", Near(&self.path, from), self.why)
+    }
+}
+
+impl Words for Because {
+    fn write(&self, from: Option<&HostPath>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FallBackOn { path, rule, step } => {
+                write!(
+                    f,
+                    "{} matches fall_back_on `{rule}` ({step})",
+                    Near(path, from)
+                )
+            }
+            Self::BuildFile { path } => {
+                write!(f, "{} says how the image is built", Near(path, from))
+            }
+            Self::NoSyncCovers { path } => write!(f, "no sync covers {}", Near(path, from)),
+            Self::Refused(why) => write!(f, "the files could not be put in place: {why}"),
+            Self::RunFailed { step } => write!(f, "{step} failed and its on_failure is `rebuild`"),
+            Self::Asked => f.write_str("asked for"),
+            Self::BuildOwed => f.write_str("the last build failed"),
+            Self::Configuration => f.write_str("the service's configuration changed"),
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(None, f)
+    }
+}
+
+impl fmt::Display for Idle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(None, f)
+    }
+}
+
+impl fmt::Display for LiveUpdate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(None, f)
+    }
+}
+
+impl fmt::Display for DueBecause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(None, f)
+    }
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(None, f)
+    }
+}
+
+impl fmt::Display for Because {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(None, f)
     }
 }
 
@@ -260,22 +378,6 @@ impl fmt::Display for RestartKind {
     }
 }
 
-impl fmt::Display for DueBecause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Always => f.write_str("always"),
-            Self::Trigger { path, rule } => write!(f, "{path} matches trigger `{rule}`"),
-            Self::Owed => f.write_str("owed since it failed or was skipped"),
-        }
-    }
-}
-
-impl fmt::Display for LeftOut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path, self.why)
-    }
-}
-
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -283,23 +385,6 @@ impl fmt::Display for Why {
             Self::SyncIgnores { step, pattern } => write!(f, "{step} ignores it (`{pattern}`)"),
             Self::Special => f.write_str("sockets, FIFOs and devices are not synced"),
             Self::Unreadable(why) => write!(f, "cannot be read: {why}"),
-        }
-    }
-}
-
-impl fmt::Display for Because {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::FallBackOn { path, rule, step } => {
-                write!(f, "{path} matches fall_back_on `{rule}` ({step})")
-            }
-            Self::BuildFile { path } => write!(f, "{path} says how the image is built"),
-            Self::NoSyncCovers { path } => write!(f, "no sync covers {path}"),
-            Self::Refused(why) => write!(f, "the files could not be put in place: {why}"),
-            Self::RunFailed { step } => write!(f, "{step} failed and its on_failure is `rebuild`"),
-            Self::Asked => f.write_str("asked for"),
-            Self::BuildOwed => f.write_str("the last build failed"),
-            Self::Configuration => f.write_str("the service's configuration changed"),
         }
     }
 }

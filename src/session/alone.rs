@@ -1,8 +1,10 @@
 //! One `up` per project and engine: a second one is told about the first, instead of both bringing the same files.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::PathBuf;
+
+use crate::docker::own_folder;
 
 /// Held for as long as the session runs; the system lets go of it even when the process is killed.
 #[derive(Debug)]
@@ -53,27 +55,6 @@ impl Alone {
 
 /// A file in the user's own folder, named after what it locks.
 fn place(project: &str, engine: &str) -> io::Result<PathBuf> {
-    let own = ["XDG_RUNTIME_DIR", "LOCALAPPDATA", "HOME", "USERPROFILE"];
-    let (name, folder) = own
-        .iter()
-        .find_map(|name| {
-            Some((
-                *name,
-                std::env::var_os(name).filter(|value| !value.is_empty())?,
-            ))
-        })
-        .ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::NotFound,
-                "no folder of the user's own is known",
-            )
-        })?;
-    let mut folder = PathBuf::from(folder);
-    if name == "HOME" || name == "USERPROFILE" {
-        folder.push(".cache");
-    }
-    folder.push("docker-liveupdate");
-    fs::create_dir_all(&folder)?;
     let which = xxhash_rust::xxh3::xxh3_64(engine.as_bytes());
-    Ok(folder.join(format!("{project}-{which:016x}.lock")))
+    Ok(own_folder()?.join(format!("{project}-{which:016x}.lock")))
 }

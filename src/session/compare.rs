@@ -14,8 +14,8 @@ use crate::watch::{Entry, Kind};
 pub struct Comparison {
     /// Paths that are the same, and what stands there.
     pub same: Vec<(ContainerPath, Fingerprint)>,
-    /// Paths whose content, kind or mode differs.
-    pub changed: Vec<(HostPath, ContainerPath)>,
+    /// Paths whose content, kind or mode differs, and what stands there.
+    pub changed: Vec<(HostPath, ContainerPath, Fingerprint)>,
     /// Paths that the container does not have.
     pub missing: Vec<(HostPath, ContainerPath)>,
     /// Host files that could not be read, and why.
@@ -30,10 +30,8 @@ impl Comparison {
 
     /// The host paths that have to be brought again.
     pub fn drift(&self) -> impl Iterator<Item = &HostPath> {
-        self.changed
-            .iter()
-            .chain(&self.missing)
-            .map(|(path, _)| path)
+        let changed = self.changed.iter().map(|(path, ..)| path);
+        changed.chain(self.missing.iter().map(|(path, _)| path))
     }
 }
 
@@ -85,7 +83,7 @@ fn hold_against(
                 comparison.same.push((to, there.clone()));
             }
             Ok(wanted) if wanted == *there => comparison.same.push((to, wanted)),
-            Ok(_) => comparison.changed.push((path, to)),
+            Ok(_) => comparison.changed.push((path, to, there.clone())),
             Err(error) => comparison.unreadable.push((path, error.to_string())),
         }
     }

@@ -1,6 +1,7 @@
 //! Containers come and go (E1): finds a service's containers, and what each of them is owed.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::engine::{Container, Engine, EngineError, State};
@@ -35,6 +36,10 @@ impl<E: Engine> Worker<E> {
             }
         }
         for ledger in self.ledgers.values() {
+            if ledger.container.state == State::Running && !self.rules.block().always_rebuilds() {
+                let (engine, container) = (Arc::clone(&self.engine), ledger.container.clone());
+                tokio::spawn(async move { engine.warm_up(&container).await });
+            }
             woken |=
                 !ledger.is_settled() && !matches!(ledger.container.state, State::Exited { .. });
         }

@@ -8,9 +8,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::cli::{ExitCode, Up};
+use crate::compose::block::{HelperUse, RestartKind};
 use crate::compose::{self, Project, Service};
 use crate::docker::DockerCli;
-use crate::engine::{Container, ContainerId, Docker, Engine as _};
+use crate::engine::{Container, ContainerId, Docker, Engine as _, RunsUnder};
 use crate::paths::HostPath;
 use crate::plan::Rules;
 use crate::report::{Event, Reporter, StartedService};
@@ -71,7 +72,8 @@ pub async fn load(cli: &DockerCli) -> Result<(DockerCli, Project), ExitCode> {
     }
 }
 
-fn exit_code(error: &compose::LoadError) -> ExitCode {
+/// How a call ends whose project could not be read.
+pub fn exit_code(error: &compose::LoadError) -> ExitCode {
     use compose::LoadError;
     match error {
         LoadError::Problems { .. }
@@ -143,6 +145,49 @@ pub fn configuration_of(
         targets,
         can_build,
     }))
+}
+
+/// Tells the engine which services run something else under `up`, and which may not have the helper.
+pub fn arrange_runs<'a>(engine: &Docker, services: impl Iterator<Item = &'a Service>) {
+    let mut runs = Vec::new();
+    let mut forbidden = BTreeSet::new();
+    for service in services {
+        let Some(block) = &service.block else {
+            continue;
+        };
+        let helper = block.helper == HelperUse::Auto;
+        if !helper {
+            forbidden.insert(service.name.clone());
+        }
+        let by_process = block
+            .restart
+            .as_ref()
+            .is_some_and(|restart| matches!(restart.kind, RestartKind::Process { .. }));
+        if !by_process && block.entrypoint.is_none() && block.command.is_none() {
+            continue;
+        }
+        // As everywhere in Compose: who gives an entrypoint of its own forgets the command below it.
+        let (entrypoint, command) = if block.entrypoint.is_some() {
+            (block.entrypoint.clone(), block.command.clone())
+        } else {
+            (
+                service.entrypoint.clone(),
+                block.command.clone().or_else(|| service.command.clone()),
+            )
+        };
+        runs.push(RunsUnder {
+            service: service.name.clone(),
+            image: service.image.clone(),
+            entrypoint,
+            command,
+            supervised: by_process
+                && helper
+                && std::env::var_os("LIVEUPDATE_HELPER").is_none_or(|value| value != "off"),
+            grace: service.stop_grace_period,
+        });
+    }
+    engine.forbid_helper(forbidden);
+    engine.run_under(runs);
 }
 
 /// The session before its first start.
@@ -218,6 +263,14 @@ impl First {
             self.reporter.clone(),
             self.up.logs,
             begun_at,
+        );
+        arrange_runs(
+            &self.loading.engine,
+            self.loading
+                .project
+                .services
+                .iter()
+                .filter(|service| self.chosen(service)),
         );
         let begun = self.build_and_start().await?;
         let builder = Arc::new(Builder::new(

@@ -28,7 +28,7 @@ mod route;
 mod settle;
 pub mod worker;
 
-pub use first::{Loading, complain, scope_of};
+pub use first::{Loading, complain, configuration_of, exit_code, load, scope_of};
 
 use crate::cli::{ExitCode, Format, Invocation, Keys, Shutdown, Up};
 use crate::report;

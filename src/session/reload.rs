@@ -13,7 +13,7 @@ use crate::paths::HostPath;
 use crate::report::Event;
 
 use super::disk::Disk;
-use super::first::configuration_of;
+use super::first::{arrange_runs, configuration_of};
 use super::route::Session;
 use super::worker::{Message, look_at};
 
@@ -127,6 +127,13 @@ impl Session {
             .collect();
         self.workers.retain(|name, _| kept.contains(name));
         self.scopes.retain(|name, _| kept.contains(name));
+        arrange_runs(
+            &self.engine,
+            project
+                .services
+                .iter()
+                .filter(|service| self.is_chosen(service)),
+        );
         self.project = project;
         for configuration in configurations {
             let name = configuration.service.name.clone();

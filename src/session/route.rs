@@ -58,6 +58,7 @@ pub async fn run(first: First, shutdown: &mut Shutdown, keys: &mut Keys) -> Exit
         },
         _ = shutdown.next() => ExitCode::Interrupted,
     };
+    engine.close().await;
     if up.keep {
         return code;
     }
@@ -106,7 +107,7 @@ impl Session {
             WatchEvent::Touched(touch) if self.own_output.contains(&touch.path) => {}
             WatchEvent::Touched(touch) => {
                 for (name, scope) in &self.scopes {
-                    if scope.watches(&touch.path)
+                    if scope.hears(&touch)
                         && let Some(worker) = self.workers.get(name)
                     {
                         // A worker lives as long as its queue.

@@ -124,7 +124,7 @@ impl<E: Engine> Worker<E> {
             .filter_map(|part| self.job(part, &loaded))
             .collect();
         let landed = update::apply(&*self.engine, &jobs, &self.reporter).await;
-        self.write_down(&parts, &landed, &loaded, begun, wait)
+        self.write_down(&parts, &landed, &loaded, begun, wait, why)
     }
 
     fn all_standing(&self) -> plan::Standing {
@@ -262,8 +262,10 @@ impl<E: Engine> Worker<E> {
         loaded: &Loaded,
         begun: Instant,
         wait: Duration,
+        why: Why,
     ) -> Round {
         let mut told = Telling::new(wait);
+        told.updated.catching_up = why == Why::Containers;
         let mut next = Round::Settled;
         for (part, landed) in parts.iter().zip(landed) {
             let Some(ledger) = self.ledgers.get_mut(&part.id) else {
@@ -482,9 +484,13 @@ impl Telling {
         self.updated.ran = self.updated.ran.max(landed.ran.len());
         self.updated.revived += usize::from(landed.revived);
         match (&landed.restarted, &update.restart) {
-            (Some(Ok(_)), Some(restart)) => {
+            (Some(Ok(restarted)), Some(restart)) => {
                 self.updated.restarted = Some(match &restart.kind {
                     RestartKind::Container { .. } => "restarted".to_owned(),
+                    RestartKind::Process { .. } if restarted.whole_container => {
+                        "restarted the container (its process does not run under the helper)"
+                            .to_owned()
+                    }
                     RestartKind::Process { .. } => "restarted the process".to_owned(),
                     RestartKind::Signal { name } => format!("sent {name}"),
                 });

@@ -189,7 +189,10 @@ async fn last_step<E: Engine>(
         }
         RestartKind::Signal { name } => {
             engine.signal(container, name).await?;
-            Ok(crate::engine::Restarted { killed: false })
+            Ok(crate::engine::Restarted {
+                killed: false,
+                whole_container: false,
+            })
         }
     }
 }

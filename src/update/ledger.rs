@@ -55,14 +55,7 @@ impl Ledger {
 
     /// E6: whether the container sees the host's own file there, through a bind mount.
     pub fn sees_live(&self, copy: &Copy) -> bool {
-        mount_over(&self.container.mounts, &copy.to).is_some_and(|mount| match &mount.kind {
-            MountKind::Bind(source) => match below(&copy.to, &mount.target) {
-                Some(rest) if rest.is_empty() => *source == copy.from,
-                Some(rest) => source.join(rest) == copy.from,
-                None => false,
-            },
-            MountKind::Volume(_) | MountKind::Tmpfs => false,
-        })
+        is_live(&self.container.mounts, copy)
     }
 
     /// What of `update` this container still needs. `was_directory` tells what stood at a path before.
@@ -137,6 +130,18 @@ impl Ledger {
             self.owed.remove(path);
         }
     }
+}
+
+/// E6: whether a container with these mounts sees the copied file itself.
+pub fn is_live(mounts: &[Mount], copy: &Copy) -> bool {
+    mount_over(mounts, &copy.to).is_some_and(|mount| match &mount.kind {
+        MountKind::Bind(source) => match below(&copy.to, &mount.target) {
+            Some(rest) if rest.is_empty() => *source == copy.from,
+            Some(rest) => source.join(rest) == copy.from,
+            None => false,
+        },
+        MountKind::Volume(_) | MountKind::Tmpfs => false,
+    })
 }
 
 /// The mount that `path` lies in: the deepest wins.

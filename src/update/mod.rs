@@ -5,5 +5,5 @@ mod ledger;
 mod load;
 
 pub use apply::{Job, Landed, RunFailure, apply};
-pub use ledger::Ledger;
+pub use ledger::{Ledger, is_live};
 pub use load::{Loaded, Unread, fingerprint, load};

@@ -36,6 +36,9 @@ pub struct Batch {
     /// Paths that were created and removed within the batch, such as the temporary file of an atomic save. Only a
     /// sync that may have copied one needs to hear of it; it is no reason for a rebuild.
     pub fleeting: Vec<HostPath>,
+    /// Directories among `paths` that are new, or may be others than before: whatever is known to have been below one
+    /// of them has to be looked at as well, for what is gone from there has no touch of its own.
+    pub renewed: Vec<HostPath>,
 }
 
 /// Gathers touches until they are a batch.
@@ -60,18 +63,20 @@ struct Waiting {
     stage: Stage,
     /// The first touch was its creation: before that, nothing was there.
     created: bool,
+    /// It was renewed, whatever happened to it since.
+    renewed: bool,
     /// It is one of the burst's paths.
     counted: bool,
 }
 
 impl Waiting {
     fn finished(&self) -> bool {
-        matches!(self.stage, Stage::Complete | Stage::Directory | Stage::Gone)
+        self.stage.finished()
     }
 
     /// Came and went since the last batch.
     fn fleeting(&self) -> bool {
-        self.created && self.stage == Stage::Gone
+        self.created && !self.renewed && self.stage == Stage::Gone
     }
 
     /// Neither counts in the burst nor holds it back.
@@ -124,8 +129,10 @@ impl Gatherer {
             last: at,
             stage: touch.stage,
             created: touch.stage == Stage::Created && !known,
+            renewed: false,
             counted: false,
         });
+        waiting.renewed |= touch.stage == Stage::Renewed;
         waiting.last = waiting.last.max(at);
         waiting.stage = touch.stage;
         if waiting.goes_alone() {
@@ -145,7 +152,7 @@ impl Gatherer {
         let Some(burst) = &mut self.burst else {
             let quiet = match (self.quiet.debounce, stage) {
                 (Some(debounce), _) => debounce,
-                (None, Stage::Directory | Stage::Gone) => BURST,
+                (None, Stage::Renewed | Stage::Gone) => BURST,
                 (None, _) => SINGLE,
             };
             self.burst = Some(Burst {
@@ -232,9 +239,12 @@ impl Gatherer {
             self.taken.insert(path.clone(), now);
             if waiting.fleeting() {
                 batch.fleeting.push(path);
-            } else {
-                batch.paths.push(path);
+                continue;
             }
+            if waiting.renewed {
+                batch.renewed.push(path.clone());
+            }
+            batch.paths.push(path);
         }
         Some(batch)
     }

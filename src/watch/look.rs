@@ -12,6 +12,10 @@ use super::walk::{self, Unreadable};
 
 pub use super::sources::is_there;
 
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;
+
 /// What the disk says of `paths`, of those that `scope` watches, in their order.
 ///
 /// Links are not followed: what lies below a link to a directory is not there. Where a watched root or a sync's source

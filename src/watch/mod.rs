@@ -2,6 +2,8 @@
 
 pub mod scope;
 
+pub mod sync_filter;
+
 mod editors;
 mod filter;
 pub mod why;
@@ -23,7 +25,8 @@ pub mod change;
 pub use change::{Change, Entry, Kind};
 pub use gather::{Batch, Gatherer, Quiet};
 pub use look::{Signature, Tree};
-pub use scope::{Scope, SyncFilter, Verdict};
+pub use scope::{Scope, Verdict};
+pub use sync_filter::SyncFilter;
 pub use touch::{Stage, Touch};
 pub use watcher::{Notice, WatchError, WatchEvent, Watcher};
 pub use why::{BadIgnore, Why};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
-use crate::compose::block::{Origin, Sync};
+use crate::compose::block::Origin;
 use crate::compose::{Block, Build, Project, Service};
 use crate::dockerignore::DockerIgnore;
 use crate::paths::HostPath;
@@ -13,7 +13,11 @@ use crate::paths::HostPath;
 use super::editors;
 use super::filter::{Bad, LeftOut, Lists};
 use super::sources::Sources;
+use super::touch::{Stage, Touch};
 use super::why::{BadIgnore, Place, Why};
+
+#[cfg(test)]
+mod tests;
 
 /// What is watched for one service.
 #[derive(Debug, Default)]
@@ -91,7 +95,7 @@ impl Scope {
                         .block
                         .as_ref()
                         .and_then(|block| making.block_filter(name, block));
-                    making.image(base, filter);
+                    making.image(base, filter.as_ref());
                 }
             }
             if service.build.is_none() && block.custom_build.is_none() {
@@ -140,6 +144,12 @@ impl Scope {
     /// Whether `path` is watched.
     pub fn watches(&self, path: &HostPath) -> bool {
         matches!(self.verdict(path), Verdict::Watched { .. })
+    }
+
+    /// Whether `touch` is news for this service. A renewed directory is when something below it may be watched.
+    pub fn hears(&self, touch: &Touch) -> bool {
+        self.watches(&touch.path)
+            || (touch.stage == Stage::Renewed && self.keeps_directory(&touch.path))
     }
 
     /// Whether a walk has to enter the directory `path`: something below it may be watched.
@@ -243,21 +253,21 @@ struct Making<'a> {
 
 impl Making<'_> {
     /// The roots that `service`'s image is made from: the deps of a custom build in place of the contexts (D3).
-    fn image(&mut self, service: &Service, filter: Option<BlockFilter>) {
+    fn image(&mut self, service: &Service, filter: Option<&BlockFilter>) {
         let custom = service
             .block
             .as_ref()
             .and_then(|block| block.custom_build.as_ref());
         if let Some(custom) = custom {
             for dep in &custom.deps {
-                self.directory_with_own_ignore_file(dep, filter.clone());
+                self.directory_with_own_ignore_file(dep, filter.cloned());
             }
         } else if let Some(build) = &service.build {
             self.scope.always.extend(build.dockerfile.clone());
             let ignore = self.ignore_file(&build.context, build.ignore_files());
-            self.root(build.context.clone(), ignore, filter.clone());
+            self.root(build.context.clone(), ignore, filter.cloned());
             for context in &build.additional_contexts {
-                self.directory_with_own_ignore_file(context, filter.clone());
+                self.directory_with_own_ignore_file(context, filter.cloned());
             }
         }
     }
@@ -365,41 +375,5 @@ impl Making<'_> {
                 self.bad.push(bad);
             }
         }
-    }
-}
-
-/// The `ignore` and `include` of one sync, compiled.
-#[derive(Clone, Debug, Default)]
-pub struct SyncFilter {
-    lists: Lists,
-}
-
-impl SyncFilter {
-    /// Compiles the two lists of `sync`. Fails with every pattern that cannot be read.
-    pub fn of(sync: &Sync) -> Result<Self, Vec<BadIgnore>> {
-        let lists = Lists::new(&sync.ignore, &sync.include).map_err(|Bad { ignore, only }| {
-            let place = |place: Place| {
-                move |bad| BadIgnore {
-                    place: place.clone(),
-                    bad,
-                }
-            };
-            let ignore = ignore
-                .into_iter()
-                .map(place(Place::SyncIgnore(sync.step.clone())));
-            let include = only
-                .into_iter()
-                .map(place(Place::SyncInclude(sync.step.clone())));
-            ignore.chain(include).collect::<Vec<_>>()
-        })?;
-        Ok(Self { lists })
-    }
-
-    /// Why the path, relative to the sync's source, is not part of the sync; `None` when it is.
-    pub fn verdict(&self, relative: &Path) -> Option<Why> {
-        Some(match self.lists.verdict(relative)? {
-            LeftOut::Ignored { place, pattern } => Why::SyncIgnore { place, pattern },
-            LeftOut::NotAmong => Why::SyncInclude,
-        })
     }
 }

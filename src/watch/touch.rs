@@ -24,10 +24,17 @@ pub enum Stage {
     Writing,
     /// Closed after writing, renamed into place, or changed in one go: complete now.
     Complete,
-    /// A new directory: mostly the first half of what comes, so it waits a little longer for its files.
-    Directory,
     /// Removed or renamed away. Often the first half of a save, so it waits a little longer for the second.
     Gone,
+    /// A directory that is new here, or may be another one than before. Everything in it is touched as well; what was
+    /// there before and is not now is gone without a touch of its own. It waits a little longer, for its files.
+    Renewed,
+}
+
+impl Stage {
+    pub(super) fn finished(self) -> bool {
+        matches!(self, Self::Complete | Self::Gone | Self::Renewed)
+    }
 }
 
 impl Touch {
@@ -42,6 +49,6 @@ impl Touch {
 
     /// Whether nothing more need come for this path.
     pub fn finished(&self) -> bool {
-        matches!(self.stage, Stage::Complete | Stage::Directory | Stage::Gone)
+        self.stage.finished()
     }
 }

@@ -1,9 +1,11 @@
 //! The helper as a process of this machine, driven over pipes as it is in a container, without an engine.
 
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test says so by failing")]
 
 mod batches;
 mod commands;
+mod failures;
 mod inventory;
 mod place;
 mod protocol;

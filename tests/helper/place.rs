@@ -33,7 +33,11 @@ impl Place {
 
     /// What the host does before it starts a helper.
     pub fn put_helper(&self, name: &str) -> PathBuf {
-        let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+        let architecture = if cfg!(target_arch = "aarch64") {
+            "arm64"
+        } else {
+            "amd64"
+        };
         let binary = docker_liveupdate::helper::binary(architecture)
             .expect("the build has a helper for this machine's own architecture");
         let path = self.path("home").join(name);
@@ -93,7 +97,11 @@ impl Place {
     }
 
     pub fn item(&self, name: &str, content: Content) -> Item {
-        let mode = if matches!(content, Content::Directory) { 0o755 } else { 0o644 };
+        let mode = if matches!(content, Content::Directory) {
+            0o755
+        } else {
+            0o644
+        };
         Item {
             to: self.target(name),
             mode,
@@ -122,10 +130,16 @@ fn describe(directory: &Path, prefix: &str, lines: &mut Vec<String>) {
             lines.push(format!("{name}/ {mode:o}"));
             describe(&path, &format!("{name}/"), lines);
         } else if metadata.is_symlink() {
-            lines.push(format!("{name} -> {}", fs::read_link(&path).unwrap().display()));
+            lines.push(format!(
+                "{name} -> {}",
+                fs::read_link(&path).unwrap().display()
+            ));
         } else {
             let content = fs::read(&path).unwrap();
-            lines.push(format!("{name} {mode:o} {}", String::from_utf8_lossy(&content)));
+            lines.push(format!(
+                "{name} {mode:o} {}",
+                String::from_utf8_lossy(&content)
+            ));
         }
     }
 }
@@ -161,7 +175,10 @@ pub fn until(what: &str, mut condition: impl FnMut() -> bool) -> impl Future<Out
     async move {
         let patience = tokio::time::Instant::now() + PATIENCE;
         while !condition() {
-            assert!(tokio::time::Instant::now() < patience, "{caller}: still waiting: {what}");
+            assert!(
+                tokio::time::Instant::now() < patience,
+                "{caller}: still waiting: {what}"
+            );
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
@@ -169,6 +186,9 @@ pub fn until(what: &str, mut condition: impl FnMut() -> bool) -> impl Future<Out
 
 /// Whether a process is there and no zombie.
 pub fn lives(pid: u32) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| !rest.starts_with(" Z")))
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+        stat.rsplit(')')
+            .next()
+            .is_some_and(|rest| !rest.starts_with(" Z"))
+    })
 }

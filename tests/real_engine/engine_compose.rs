@@ -80,7 +80,7 @@ async fn a_service_is_built_started_rebuilt_and_replaced_at_its_scale_without_it
     let mut said = String::new();
     composed
         .engine
-        .up(&web(), true, &mut |line| said.push_str(line))
+        .up(&web(), &["--build".into()], &mut |line| said.push_str(line))
         .await
         .unwrap();
     assert!(said.contains("echo one"), "the build is shown: {said}");
@@ -124,7 +124,11 @@ async fn a_service_is_built_started_rebuilt_and_replaced_at_its_scale_without_it
         .map(|web| web.name)
         .collect();
     assert_eq!(names, ["web-1", "web-2", "web-3"]);
-    composed.engine.stop(&web(), &mut |_| {}).await.unwrap();
+    composed
+        .engine
+        .stop(&web(), None, &mut |_| {})
+        .await
+        .unwrap();
     assert!(matches!(
         composed.engine.containers("web").await.unwrap()[0].state,
         State::Exited { .. }

@@ -35,10 +35,16 @@ async fn a_replaced_file_keeps_its_owner_and_a_new_one_gets_its_directorys() {
 }
 
 #[tokio::test]
-async fn owners_are_kept_in_large_updates_too() {
+async fn owners_are_kept_in_large_updates_with_and_without_stat_in_the_image() {
+    for prepare in ["true", "rm /bin/stat"] {
+        large_update(prepare).await;
+    }
+}
+
+async fn large_update(prepare: &str) {
     let project = Project::connect().await;
     let web = project.run(&[], WAITS).await;
-    project.sh(&web, &format!("{OWNERS}; mkdir /data; ln -s /data /app/link; chown 9:9 /data; echo old > /data/f3; chown 3:3 /data/f3")).await;
+    project.sh(&web, &format!("{OWNERS}; {prepare}; mkdir /data; ln -s /data /app/link; chown 9:9 /data; echo old > /data/f3; chown 3:3 /data/f3")).await;
     let names = |folder: &str| {
         (0..20)
             .map(move |n| format!("{folder}/f{n}"))
@@ -56,7 +62,7 @@ async fn owners_are_kept_in_large_updates_too() {
         .map(|name| file(name, "x"))
         .chain([file("/app/mine", "x"), file("/app/own/theirs", "x")]));
     project.engine.apply(&web, &delta).await.unwrap();
-    let owners = project.sh(&web, "find /app /data -type f | xargs stat -c '%u:%g' | sort | uniq -c | awk '{print $1, $2}'").await;
+    let owners = project.sh(&web, "find /app /data -type f | xargs busybox stat -c '%u:%g' | sort | uniq -c | awk '{print $1, $2}'").await;
     assert_eq!(
         owners,
         "40 1000:1001\n1 1234:1235\n1 3:3\n1 5:6\n20 7:8\n19 9:9"

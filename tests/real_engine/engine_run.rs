@@ -34,7 +34,7 @@ async fn a_missing_program_is_exit_code_127_with_the_engines_words() {
     let ended = project
         .engine
         .run(&web, &exec(&["/no/such"]), &mut |_, bytes| {
-            said.extend_from_slice(bytes)
+            said.extend_from_slice(bytes);
         })
         .await
         .unwrap();
@@ -70,7 +70,7 @@ async fn a_timeout_ends_the_whole_process_tree() {
     let ended = project
         .engine
         .run(&web, &timed(script, SHORT), &mut |_, bytes| {
-            said.extend_from_slice(bytes)
+            said.extend_from_slice(bytes);
         })
         .await
         .unwrap();

@@ -114,7 +114,7 @@ impl Project {
         let ended = self
             .engine
             .run(container, &exec, &mut |_, bytes| {
-                said.extend_from_slice(bytes)
+                said.extend_from_slice(bytes);
             })
             .await
             .unwrap();

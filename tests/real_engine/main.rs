@@ -1,5 +1,8 @@
-//! The engine room's promises on a real Docker Engine: state is compared, nothing is timed. `DOCKER_HOST` and the like say which engine.
+//! The product's promises on a real Docker Engine: state is compared, nothing is timed. `DOCKER_HOST` and the like say which engine.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod compose_config;
 mod engine_basics;
 mod engine_compose;
 mod engine_connect;
@@ -10,3 +13,9 @@ mod engine_mounts;
 mod engine_run;
 mod fixture;
 mod proxy;
+
+mod bad_input;
+mod examples;
+mod session;
+mod tree;
+mod up;

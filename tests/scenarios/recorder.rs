@@ -57,6 +57,8 @@ impl Recorder {
             tty: false,
             stop_signal: "SIGTERM".into(),
             init: false,
+            user: String::new(),
+            workdir: String::new(),
         });
     }
 
@@ -143,7 +145,10 @@ impl Engine for Recorder {
         _grace: Option<Duration>,
     ) -> Result<Restarted, EngineError> {
         self.note(format!("{}: restart", container.name));
-        Ok(Restarted { killed: false })
+        Ok(Restarted {
+            killed: false,
+            whole_container: false,
+        })
     }
 
     async fn restart_process(
@@ -153,7 +158,10 @@ impl Engine for Recorder {
         _grace: Option<Duration>,
     ) -> Result<Restarted, EngineError> {
         self.note(format!("{}: restart the process", container.name));
-        Ok(Restarted { killed: false })
+        Ok(Restarted {
+            killed: false,
+            whole_container: false,
+        })
     }
 
     async fn signal(&self, container: &Container, name: &str) -> Result<(), EngineError> {

@@ -9,11 +9,12 @@ use crate::dockerignore::DockerIgnore;
 use crate::paths::HostPath;
 
 use super::block::{Block, OnFailure, Origin, Sync};
+use super::disk::Files;
 use super::finding::{Findings, Spot};
 use super::reader::ReadBlock;
 use super::resolve::Draft;
 use super::rule::PathRule;
-use super::sources::{Files, Sources};
+use super::sources::Sources;
 use super::steps::Read;
 use roots::{Root, watched};
 
@@ -50,10 +51,9 @@ pub fn check(drafts: &mut [Draft], sources: &Sources, disk: &dyn Files, found: &
             .block
             .as_mut()
             .and_then(|read| read.block.custom_build.as_mut())
+            && custom.tag.is_empty()
         {
-            if custom.tag.is_empty() {
-                custom.tag.clone_from(tag);
-            }
+            custom.tag.clone_from(tag);
         }
     }
     if !drafts.iter().any(|draft| draft.block.is_some()) && !found.has_errors() {
@@ -357,12 +357,11 @@ fn check_triggers(triggers: &[PathRule], spots: &[Spot], block: &Block, found: &
 fn check_excluded(sync: &Sync, at: &Spot, block: &Block, roots: &[Root], found: &mut Findings) {
     let mut reasons = Vec::new();
     for root in roots.iter().filter(|root| root.holds(&sync.local)) {
-        match root.excludes(&sync.local) {
-            Some(reason) => reasons.push(reason),
-            None => {
-                reasons.clear();
-                break;
-            }
+        if let Some(reason) = root.excludes(&sync.local) {
+            reasons.push(reason);
+        } else {
+            reasons.clear();
+            break;
         }
     }
     if let (true, Some(dir)) = (reasons.is_empty(), &block.dir) {

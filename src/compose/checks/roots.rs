@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
+use crate::compose::disk::Files;
 use crate::compose::resolve::Draft;
-use crate::compose::sources::Files;
 use crate::dockerignore::DockerIgnore;
 use crate::paths::HostPath;
 

@@ -24,18 +24,18 @@ fn pair(dockerfile: &str) -> Situation {
 #[test]
 fn d1_syncs_may_come_from_a_bases_context() {
     pair("FROM me/base:latest AS x\nFROM scratch\nCOPY --from=x / /").says(
-        r#"
+        r"
 
-"#,
+",
     );
 }
 
 #[test]
 fn d1_a_build_argument_can_name_the_base() {
     pair("ARG GIVEN=other\nFROM me/${GIVEN}\n").says(
-        r#"
+        r"
 
-"#,
+",
     );
 }
 
@@ -43,14 +43,14 @@ fn d1_a_build_argument_can_name_the_base() {
 fn d1_without_a_base_its_context_is_not_watched() {
     pair("FROM busybox")
     .says(
-        r#"
+        r"
 error: service `web`, step 2: sync source `/p/base/lib` is outside the build context `/p/web`
  --> compose.yaml:9:15
   |
 9 |       - sync: ./base/lib:/lib
   |               ^
 hint: only files of that get into the image, so no change elsewhere is watched; widen `build.context`, or name a path within
-"#,
+",
     );
 }
 
@@ -58,7 +58,7 @@ hint: only files of that get into the image, so no change elsewhere is watched; 
 fn d1_a_from_whose_argument_has_no_value_is_a_warning() {
     pair("ARG NONE\nFROM me/${NONE}\n")
     .says(
-        r#"
+        r"
 warning: service `web`: line 2 of `/p/web/Dockerfile`: `FROM me/${NONE}` cannot be resolved, `NONE` has no value
  --> compose.yaml:6:5
   |
@@ -72,7 +72,7 @@ error: service `web`, step 2: sync source `/p/base/lib` is outside the build con
 9 |       - sync: ./base/lib:/lib
   |               ^
 hint: only files of that get into the image, so no change elsewhere is watched; widen `build.context`, or name a path within
-"#,
+",
     );
 }
 
@@ -86,14 +86,14 @@ fn d1_bases_that_are_built_from_each_other_are_an_error() {
 ",
     )
     .says(
-        r#"
+        r"
 error: service `a`: its image is built from itself: `a` from `b` from `c` from `a`
  --> compose.yaml:2:7
   |
 2 |   a: {build: {context: ., additional_contexts: {x: 'service:b'}}, x-live-update: []}
   |       ^
 hint: let one of them begin from an image that is not built here
-"#,
+",
     );
 }
 
@@ -110,7 +110,7 @@ fn d1_a_base_behind_an_inactive_profile_says_how_to_activate_it() {
       - sync: ./src:/app
 ").file("Dockerfile", "FROM me/base")
     .says(
-        r#"
+        r"
 error: service `web`: line 1 of `/p/Dockerfile`: `FROM me/base` is the image of service `base`, whose profile `tools` is not active
  --> compose.yaml:5:5
   |
@@ -124,7 +124,7 @@ error: service `web`: the context `x` is the image of service `other`, whose pro
 7 |       additional_contexts: {x: 'service:other'}
   |                                ^
 hint: add `--profile more`, or take `other` out of the profile
-"#,
+",
     );
 }
 
@@ -135,14 +135,14 @@ fn d1_a_source_outside_all_contexts_names_them_all() {
   web: {build: ./src, x-live-update: [sync: './package.json:/x']}
 ").file("src/Dockerfile", "FROM me/base").file("static/Dockerfile", "FROM x")
     .says(
-        r#"
+        r"
 error: service `web`, step 1: sync source `/p/package.json` is outside the build context `/p/src` and the build context of the base `base` `/p/static`
  --> compose.yaml:3:45
   |
 3 |   web: {build: ./src, x-live-update: [sync: './package.json:/x']}
   |                                             ^
 hint: only files of those get into the image, so no change elsewhere is watched; widen `build.context`, or name a path within
-"#,
+",
     );
 }
 

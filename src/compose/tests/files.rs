@@ -158,3 +158,15 @@ hint: rename one of them, or write `!override` before the value that is to hold
 ",
     );
 }
+
+#[test]
+fn b3_an_included_files_named_steps_are_the_projects() {
+    let block = compose("include: [sub/compose.yaml]\nservices: {}\n")
+        .file("sub/compose.yaml", "services:\n  web: {build: ., x-live-update: [code]}\nx-live-update:\n  steps:\n    code: {sync: './${TAG}:/lib'}\n")
+        .file("sub/Dockerfile", "FROM x")
+        .file("sub/dev/x", "")
+        .resolved("name: shop\nservices:\n  web:\n    build: {context: /p/sub}\n    x-live-update: [code]\n")
+        .block();
+    assert_eq!(block.syncs[0].local, host("sub/dev"));
+    assert_eq!(block.syncs[0].step.name.as_deref(), Some("code"));
+}

@@ -3,7 +3,10 @@
 mod bad_blocks;
 mod bases;
 mod blocks;
+mod convert;
 mod files;
+mod robust;
+mod schema;
 mod watch_rules;
 
 use std::collections::BTreeMap;
@@ -62,7 +65,12 @@ pub fn compose(text: &str) -> Situation {
 pub fn web(block: &str) -> Situation {
     let block: String = block
         .lines()
-        .map(|line| format!("      {line}\n"))
+        .flat_map(|line| {
+            [
+                "      ", line, "
+",
+            ]
+        })
         .collect();
     compose(&format!(
         "services:\n  web:\n    build: .\n    x-live-update:\n{block}"

@@ -32,7 +32,7 @@ struct Load {
 
 impl Docker {
     /// Writes all of `put`; returns what could not be read whole.
-    pub(super) async fn put(
+    pub(in crate::engine) async fn put(
         &self,
         container: &Container,
         put: &[Outgoing],

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use bytes::Bytes;
 use hyper::Method;
 use tar::EntryType;
 
@@ -11,8 +12,11 @@ use super::super::{ContainerId, EngineError};
 use super::read::{Member, Reader};
 use crate::paths::ContainerPath;
 
-/// Up to so many paths are asked for one by one; more of them by whole directories.
-const FEW: usize = 8;
+/// Up to so many paths are asked for one by one (1 ms each); for more a `stat` in the container pays (45 ms), or a listing.
+const FEW: usize = 16;
+
+/// Bytes of paths in one `stat`.
+const ARGUMENTS: usize = 256 * 1024;
 
 /// A directory's listing comes with its content, so it may cost this much, and some times what we send ourselves.
 const LISTING_FLOOR: u64 = 4 * 1024 * 1024;
@@ -74,7 +78,7 @@ impl<'a> Survey<'a> {
         paths: &[&ContainerPath],
         sent: u64,
     ) -> Result<(), EngineError> {
-        if paths.len() <= FEW {
+        if paths.len() <= FEW || self.ask_stat(paths).await? {
             return Ok(());
         }
         let mut budget = LISTING_FLOOR + 2 * sent;
@@ -92,6 +96,46 @@ impl<'a> Survey<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Asks the container's own `stat` for many paths at once; `false` when it cannot answer (stopped, paused, no such program).
+    async fn ask_stat(&mut self, paths: &[&ContainerPath]) -> Result<bool, EngineError> {
+        let mut asked: Vec<(&ContainerPath, &str)> = Vec::new();
+        for path in paths {
+            // The API carries no other names, and lines are what we read; those few are looked at one by one.
+            match std::str::from_utf8(path.as_bytes()) {
+                Ok(text) if !text.contains('\n') => asked.push((path, text)),
+                _ => {}
+            }
+        }
+        let mut rest = asked.as_slice();
+        while !rest.is_empty() {
+            let mut length = 0;
+            let fits = |(_, text): &&(&ContainerPath, &str)| {
+                length += text.len() + 9;
+                length <= ARGUMENTS
+            };
+            let (now, later) = rest.split_at(rest.iter().take_while(fits).count().max(1));
+            rest = later;
+            let mut argv = vec!["stat", "-c", "%f %u %g %n"];
+            argv.extend(now.iter().map(|(_, text)| *text));
+            // The root is always there: its line tells that the answer is whole.
+            argv.push("/");
+            let said = match self.docker.root_exec(self.id, &argv, Bytes::new()).await {
+                Ok(said) => said,
+                Err(EngineError::NotRunning(_)) => return Ok(false),
+                Err(error) => return Err(error),
+            };
+            let text = String::from_utf8_lossy(&said.out);
+            let told: HashMap<&str, Seen> = text.lines().filter_map(stat_line).collect();
+            if !text.ends_with(" /\n") || !told.contains_key("/") {
+                return Ok(false);
+            }
+            for (path, text) in now {
+                self.seen.insert((*path).clone(), told.get(text).copied());
+            }
+        }
+        Ok(true)
     }
 
     /// What stands at the path itself, links not followed.
@@ -120,9 +164,12 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// Remembers what this update creates.
+    /// Remembers what this update creates; all that a new directory holds is known.
     pub fn will_be(&mut self, path: &ContainerPath, seen: Seen) {
         self.seen.insert(path.clone(), Some(seen));
+        if seen.kind == Kind::Directory {
+            self.complete.insert(path.clone());
+        }
     }
 
     /// Whether all about this path is known from a listing that passed it without a link in between.
@@ -214,6 +261,20 @@ impl Docker {
     }
 }
 
+/// `MODE(hex) UID GID NAME`
+fn stat_line(line: &str) -> Option<(&str, Seen)> {
+    let mut parts = line.splitn(4, ' ');
+    let mode = u32::from_str_radix(parts.next()?, 16).ok()?;
+    let (uid, gid) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let kind = match mode & 0o170_000 {
+        0o040_000 => Kind::Directory,
+        0o120_000 => Kind::Link,
+        _ => Kind::File,
+    };
+    let owner = Owner { uid, gid };
+    Some((parts.next()?, Seen { kind, owner }))
+}
+
 /// The engine's ways to say that nothing is there.
 fn is_missing(why: &str) -> bool {
     why.contains("Could not find the file")
@@ -252,6 +313,14 @@ pub fn member_path(root: &ContainerPath, name: &[u8]) -> Option<ContainerPath> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_of_stat_tells_kind_and_owner_and_the_name_may_have_spaces() {
+        let (name, seen) = stat_line("a1ff 5 6 /a b  c").unwrap();
+        assert_eq!((name, seen.kind), ("/a b  c", Kind::Link));
+        assert_eq!((seen.owner.uid, seen.owner.gid), (5, 6));
+        assert_eq!(stat_line("stat: can't stat '/x'"), None);
+    }
 
     #[test]
     fn members_stand_for_paths_below_the_root_that_was_asked_for() {

@@ -339,12 +339,11 @@ mod tests {
         let mut all = Vec::new();
         let mut cut = false;
         while let Some(piece) = stream.next().await {
-            match piece {
-                Ok(piece) => all.extend_from_slice(&piece),
-                Err(_) => {
-                    cut = true;
-                    break;
-                }
+            if let Ok(piece) = piece {
+                all.extend_from_slice(&piece);
+            } else {
+                cut = true;
+                break;
             }
         }
         let story = std::mem::take(&mut *story.lock().unwrap());

@@ -2,7 +2,11 @@
 //! Knows nothing of Docker, Compose or the host's disk.
 
 #[path = "../protocol/mod.rs"]
-#[expect(dead_code, reason = "each side encodes what the other decodes")]
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "each side encodes what the other decodes"
+)]
 mod protocol;
 
 mod batch;

@@ -172,6 +172,14 @@ fn become_user(user: &User) -> std::io::Result<()> {
     Ok(())
 }
 
+/// What is to end with a command.
+struct Ending {
+    /// Its tree when it was asked to end.
+    tree: Vec<i32>,
+    /// When it started itself.
+    since: u64,
+}
+
 /// A command that runs.
 struct Running {
     pid: i32,
@@ -180,8 +188,7 @@ struct Running {
     /// When the next stage of its end is due.
     deadline: Option<Instant>,
     timed_out: bool,
-    /// Its tree when it was asked to end.
-    ending: Option<Vec<i32>>,
+    ending: Option<Ending>,
     code: Option<u32>,
 }
 
@@ -230,9 +237,7 @@ impl Running {
                 self.time_is_up();
             }
         }
-        if let Some(tree) = self.ending.take() {
-            self.kill(&tree);
-        }
+        self.kill();
         listening?;
         self.drain(&mut buffer, output)?;
         output.send(&Reply::Ended {
@@ -303,7 +308,11 @@ impl Running {
                 })
                 .map(|()| true),
             Err(rustix::io::Errno::INTR) => Ok(true),
-            Err(_) => Ok(false),
+            Err(rustix::io::Errno::AGAIN) => Ok(false),
+            Err(_) => {
+                *from = None;
+                Ok(false)
+            }
         }
     }
 
@@ -331,42 +340,43 @@ impl Running {
     }
 
     fn time_is_up(&mut self) {
-        match self.ending.take() {
-            None => {
-                self.timed_out = true;
-                self.end();
-            }
-            Some(tree) => {
-                self.kill(&tree);
-                self.ending = Some(tree);
-                self.deadline = Some(Instant::now() + GRACE);
-            }
+        if self.ending.is_none() {
+            self.timed_out = true;
+            self.end();
+        } else {
+            self.kill();
+            self.deadline = Some(Instant::now() + GRACE);
         }
     }
 
     /// Asks the command to end.
     fn end(&mut self) {
         if self.ending.is_none() {
-            self.ending = Some(tree::descendants(self.pid));
+            self.ending = Some(Ending {
+                tree: tree::descendants(self.pid),
+                since: tree::start(self.pid).unwrap_or(u64::MAX),
+            });
             let _ = signals::send(-self.pid, signals::TERM);
             let _ = signals::send(-self.pid, signals::CONT);
             self.deadline = Some(Instant::now() + GRACE);
         }
     }
 
-    /// Kills what is left: its group, what descended from it when it was asked to end, and what did since.
-    fn kill(&self, tree: &[i32]) {
+    /// Kills what is left of a command that was asked to end: its group, what descended from it then, and what did since.
+    fn kill(&self) {
+        let Some(Ending { tree, since }) = &self.ending else {
+            return;
+        };
         if self.code.is_none() {
             let _ = signals::send(-self.pid, signals::KILL);
         }
+        let mut roots = tree.clone();
+        roots.push(self.pid);
         // Whoever forked in the meantime is found by the next look; a few looks see the end of any tree that is not a bomb.
         for _ in 0..16 {
-            let mut left = tree::descendants(self.pid);
-            for pid in tree {
-                left.extend(tree::descendants(*pid));
-                left.push(*pid);
-            }
-            left.retain(|pid| *pid != self.pid && tree::lives(*pid));
+            let mut left = tree::descendants_since(&roots, *since);
+            left.extend(tree.iter().filter(|pid| tree::lives(**pid)));
+            left.retain(|pid| *pid != self.pid);
             if left.is_empty() {
                 return;
             }

@@ -52,8 +52,8 @@ impl Story {
     }
 }
 
-fn batch(micros: u128, paths: &[&str]) -> Option<(u128, Vec<String>)> {
-    Some((micros, paths.iter().map(ToString::to_string).collect()))
+fn batch(micros: u128, paths: &[&str]) -> (u128, Vec<String>) {
+    (micros, paths.iter().map(ToString::to_string).collect())
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn one_finished_save_is_a_batch_at_once() {
     story
         .touch(0, "/p/a", Stage::Writing)
         .touch(300, "/p/a", Stage::Complete);
-    assert_eq!(story.next(), batch(1300, &["/p/a"]));
+    assert_eq!(story.next().unwrap(), batch(1300, &["/p/a"]));
     assert_eq!(story.next(), None);
 }
 
@@ -82,7 +82,7 @@ fn an_atomic_save_through_a_temporary_file_is_one_save() {
         .touch(100, "/p/a.tmp", Stage::Complete)
         .touch(150, "/p/a.tmp", Stage::Gone)
         .touch(150, "/p/a", Stage::Complete);
-    assert_eq!(story.next(), batch(1150, &["/p/a", "(/p/a.tmp)"]));
+    assert_eq!(story.next().unwrap(), batch(1150, &["/p/a", "(/p/a.tmp)"]));
     assert_eq!(story.next(), None);
 }
 
@@ -93,7 +93,7 @@ fn a_save_that_moves_the_old_file_away_first_is_one_save() {
         .touch(0, "/p/a", Stage::Gone)
         .touch(3000, "/p/a", Stage::Created)
         .touch(3100, "/p/a", Stage::Complete);
-    assert_eq!(story.next(), batch(5000, &["/p/a"]));
+    assert_eq!(story.next().unwrap(), batch(5000, &["/p/a"]));
 }
 
 #[test]
@@ -107,7 +107,10 @@ fn a_burst_is_one_batch_sorted_with_each_path_once() {
     ] {
         story.touch(micros, path, Stage::Complete);
     }
-    assert_eq!(story.next(), batch(5900, &["/p/a", "/p/d", "/p/d/b"]));
+    assert_eq!(
+        story.next().unwrap(),
+        batch(5900, &["/p/a", "/p/d", "/p/d/b"])
+    );
 }
 
 #[test]
@@ -142,7 +145,7 @@ fn a_chatty_file_never_holds_back_others() {
     for micros in (200..5000).step_by(200) {
         story.touch(micros, "/p/log", Stage::Complete);
     }
-    assert_eq!(story.next(), batch(5100, &["/p/a", "/p/log"]));
+    assert_eq!(story.next().unwrap(), batch(5100, &["/p/a", "/p/log"]));
 }
 
 #[test]
@@ -151,22 +154,22 @@ fn a_file_that_is_still_being_written_holds_back_nobody_and_waits_for_its_close(
     story
         .touch(0, "/p/big", Stage::Writing)
         .touch(100, "/p/a", Stage::Complete);
-    assert_eq!(story.next(), batch(1100, &["/p/a"]));
+    assert_eq!(story.next().unwrap(), batch(1100, &["/p/a"]));
     story
         .touch(100_000, "/p/big", Stage::Writing)
         .touch(200_000, "/p/big", Stage::Complete);
-    assert_eq!(story.next(), batch(201_000, &["/p/big"]));
+    assert_eq!(story.next().unwrap(), batch(201_000, &["/p/big"]));
 }
 
 #[test]
 fn a_file_that_is_never_closed_goes_after_a_silence_or_a_second() {
     let mut story = Story::new();
     story.touch(0, "/p/log", Stage::Writing);
-    assert_eq!(story.next(), batch(250_000, &["/p/log"]));
+    assert_eq!(story.next().unwrap(), batch(250_000, &["/p/log"]));
     for micros in (300_000..1_290_000).step_by(10_000) {
         story.touch(micros, "/p/log", Stage::Writing);
     }
-    assert_eq!(story.next(), batch(1_300_000, &["/p/log"]));
+    assert_eq!(story.next().unwrap(), batch(1_300_000, &["/p/log"]));
 }
 
 #[test]
@@ -189,12 +192,25 @@ fn a_file_written_again_before_the_batch_closes_goes_with_its_next_close() {
 fn a_file_the_last_batch_told_of_is_never_fleeting() {
     let mut story = Story::new();
     story.touch(0, "/p/a", Stage::Complete);
-    assert_eq!(story.next(), batch(1000, &["/p/a"]));
+    assert_eq!(story.next().unwrap(), batch(1000, &["/p/a"]));
     // The event of its creation comes late.
     story
         .touch(1500, "/p/a", Stage::Created)
         .touch(1600, "/p/a", Stage::Gone);
-    assert_eq!(story.next(), batch(6600, &["/p/a"]));
+    assert_eq!(story.next().unwrap(), batch(6600, &["/p/a"]));
+}
+
+#[test]
+fn a_renewed_directory_is_named_whatever_happens_to_it_since() {
+    let mut story = Story::new();
+    story
+        .touch(0, "/p/d", Stage::Gone)
+        .touch(10, "/p/d", Stage::Renewed)
+        .touch(20, "/p/d/f", Stage::Complete)
+        .touch(30, "/p/d", Stage::Complete);
+    let batch = story.gatherer.take(story.at(10_000)).unwrap();
+    assert_eq!(batch.renewed, [HostPath::new("/p/d").unwrap()]);
+    assert_eq!(batch.paths.len(), 2);
 }
 
 #[test]
@@ -206,7 +222,7 @@ fn debounce_replaces_the_adaptive_quiet_time() {
         .touch(0, "/p/a", Stage::Complete)
         .touch(30_000, "/p/b", Stage::Complete)
         .touch(35_000, "/p/b", Stage::Complete);
-    assert_eq!(story.next(), batch(70_000, &["/p/a", "/p/b"]));
+    assert_eq!(story.next().unwrap(), batch(70_000, &["/p/a", "/p/b"]));
 }
 
 fn stage() -> impl Strategy<Value = Stage> {
@@ -214,7 +230,8 @@ fn stage() -> impl Strategy<Value = Stage> {
         Just(Stage::Created),
         Just(Stage::Writing),
         Just(Stage::Complete),
-        Just(Stage::Gone)
+        Just(Stage::Gone),
+        Just(Stage::Renewed)
     ]
 }
 

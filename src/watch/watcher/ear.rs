@@ -140,7 +140,7 @@ impl Ear {
                     self.writing.insert(path.clone());
                 }
             }
-            Stage::Complete | Stage::Directory | Stage::Gone => {
+            Stage::Complete | Stage::Gone | Stage::Renewed => {
                 self.writing.remove(&path);
             }
         }
@@ -170,4 +170,65 @@ fn has_other_names(found: &fs::Metadata) -> bool {
 #[cfg(not(unix))]
 fn has_other_names(_: &fs::Metadata) -> bool {
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+    use std::sync::{Arc, RwLock};
+
+    use notify::event::{DataChange, Flag, MetadataKind};
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+    use super::*;
+
+    /// An ear that listens for `/p/a`, and what comes of it.
+    fn ear() -> (Ear, Receiver<Job>, UnboundedReceiver<WatchEvent>) {
+        let interest = Interest::new(Vec::new(), vec![HostPath::new("/p/a").unwrap()]);
+        let (jobs, todo) = channel();
+        let (out, events) = unbounded_channel();
+        let shared = Arc::new(RwLock::new(Arc::new(interest)));
+        (Ear::new(shared, jobs, out), todo, events)
+    }
+
+    fn stages(events: &mut UnboundedReceiver<WatchEvent>) -> Vec<Stage> {
+        let mut stages = Vec::new();
+        while let Ok(WatchEvent::Touched(touch)) = events.try_recv() {
+            stages.push(touch.stage);
+        }
+        stages
+    }
+
+    #[test]
+    fn lost_events_ask_for_a_comparison() {
+        let (mut ear, todo, _events) = ear();
+        ear.hear(Event::new(EventKind::Other).set_flag(Flag::Rescan));
+        assert!(matches!(todo.try_recv(), Ok(Job::Rescan(_))));
+    }
+
+    #[test]
+    fn a_change_of_mode_does_not_complete_a_file_that_is_being_written() {
+        let (mut ear, _todo, mut events) = ear();
+        let mode = EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any));
+        for kind in [
+            EventKind::Modify(ModifyKind::Data(DataChange::Any)),
+            mode,
+            EventKind::Access(AccessKind::Close(AccessMode::Write)),
+            mode,
+        ] {
+            ear.hear(Event::new(kind).add_path("/p/a".into()));
+        }
+        assert_eq!(
+            stages(&mut events),
+            [Stage::Writing, Stage::Complete, Stage::Complete]
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_read_is_no_news() {
+        let (mut ear, todo, mut events) = ear();
+        let read = EventKind::Access(AccessKind::Close(AccessMode::Read));
+        ear.hear(Event::new(read).add_path("/p/a".into()));
+        assert!(stages(&mut events).is_empty() && todo.try_recv().is_err());
+    }
 }

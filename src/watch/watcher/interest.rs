@@ -70,6 +70,14 @@ impl Interest {
             .filter(|lead| lead.parent().as_ref() == Some(directory))
     }
 
+    /// Whether a root or a single file lies directly in `directory`.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub(super) fn holds_an_end(&self, directory: &HostPath) -> bool {
+        self.roots()
+            .chain(&self.files)
+            .any(|end| end.parent().as_ref() == Some(directory))
+    }
+
     /// Where all ways begin: the file systems' own roots.
     pub(super) fn beginnings(&self) -> Vec<HostPath> {
         let no_parent = |lead: &&HostPath| lead.parent().is_none();

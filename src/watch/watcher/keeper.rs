@@ -1,16 +1,12 @@
 //! Keeps the watches in step with the directories that come and go. Runs on a thread of its own; sends no touch late
 //! for it. Everything it does is decided by the disk, never by the order of events, so doing it twice does no harm.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
-use notify::event::EventKindMask;
-use notify::{
-    Config, ErrorKind, PathOp, RecommendedWatcher, RecursiveMode, WatchPathConfig, Watcher as _,
-};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::paths::HostPath;
@@ -19,8 +15,9 @@ use crate::watch::walk::{self, Unreadable};
 
 use super::ear::Ear;
 use super::interest::Interest;
-use super::poller::{Finding, Poller};
-use super::{Count, Notice, Shared, WatchEvent, current, system};
+use super::poller::Finding;
+use super::watches::Watches;
+use super::{Count, Notice, Shared, WatchEvent, current};
 
 /// What the keeper is asked to do.
 #[derive(Debug)]
@@ -52,15 +49,9 @@ pub(super) struct Keeper {
     shared: Shared,
     jobs: Sender<Job>,
     out: UnboundedSender<WatchEvent>,
-    /// `None` when the system has none to offer: then everything is polled.
-    watcher: Option<RecommendedWatcher>,
-    watched: BTreeSet<HostPath>,
-    poller: Poller,
-    /// Places below which there are no events, with the kind of file system.
-    without_events: BTreeMap<HostPath, String>,
+    watches: Watches,
+    /// Directories that were said to be so.
     unreadable: BTreeSet<HostPath>,
-    limit_reached: bool,
-    notices: Vec<Notice>,
 }
 
 impl Keeper {
@@ -69,13 +60,8 @@ impl Keeper {
             shared,
             jobs,
             out,
-            watcher: None,
-            watched: BTreeSet::new(),
-            poller: Poller::default(),
-            without_events: BTreeMap::new(),
+            watches: Watches::default(),
             unreadable: BTreeSet::new(),
-            limit_reached: false,
-            notices: Vec::new(),
         }
     }
 
@@ -83,13 +69,13 @@ impl Keeper {
     pub(super) fn start(&mut self) -> Vec<Notice> {
         self.open();
         self.everything();
-        self.take_notices()
+        self.watches.take_notices()
     }
 
     /// Does what it is asked until it is told to stop.
     pub(super) fn work(mut self, todo: &Receiver<Job>) {
         loop {
-            let first = match self.poller.due() {
+            let first = match self.watches.poller.due() {
                 None => todo.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(due) => todo.recv_timeout(due.saturating_duration_since(Instant::now())),
             };
@@ -104,7 +90,7 @@ impl Keeper {
                 Err(RecvTimeoutError::Timeout) => self.poll(),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            for notice in self.take_notices() {
+            for notice in self.watches.take_notices() {
                 self.say(WatchEvent::Notice(notice));
             }
         }
@@ -113,6 +99,7 @@ impl Keeper {
     /// `false` when told to stop.
     fn all(&mut self, jobs: Vec<Job>) -> bool {
         let mut renew = BTreeSet::new();
+        let mut unmounted = BTreeSet::new();
         let mut rescan = None;
         let mut replies = Vec::new();
         for job in jobs {
@@ -126,7 +113,7 @@ impl Keeper {
                     }
                 }
                 Job::Unmounted(path) => {
-                    self.poller.wait_for(path.clone());
+                    unmounted.insert(path.clone());
                     renew.insert(path);
                 }
                 Job::Rescan(why) => rescan = Some(why),
@@ -137,7 +124,7 @@ impl Keeper {
                     replies.push(reply);
                 }
                 Job::Count(reply) => {
-                    let _ = reply.send(self.count());
+                    let _ = reply.send(self.watches.count(&current(&self.shared)));
                 }
                 Job::Stop => return false,
             }
@@ -149,39 +136,25 @@ impl Keeper {
         } else {
             self.renew(renew);
         }
+        // No event will tell of a file system that is mounted again.
+        for path in topmost(unmounted) {
+            self.watches.poller.wait_for(path);
+        }
         for reply in replies {
-            let _ = reply.send(self.take_notices());
+            let _ = reply.send(self.watches.take_notices());
         }
         true
     }
 
-    /// A new watcher, with no watches yet, in place of the old one.
+    /// A new watcher in place of the old one.
     fn open(&mut self) {
-        // The old one's watches count against the limit until it is gone.
-        self.watcher = None;
-        self.watched.clear();
-        self.poller = Poller::default();
         self.unreadable.clear();
         let ear = Ear::new(
             Arc::clone(&self.shared),
             self.jobs.clone(),
             self.out.clone(),
         );
-        // Opens and reads are left out: a build that reads the context would flood the queue.
-        let config = Config::default()
-            .with_event_kinds(EventKindMask::CORE | EventKindMask::ACCESS_CLOSE)
-            .with_follow_symlinks(false);
-        match RecommendedWatcher::new(ear, config) {
-            Ok(watcher) => self.watcher = Some(watcher),
-            Err(error) => self.notices.push(match &error.kind {
-                ErrorKind::Io(io) if is_too_many_files(io) => Notice::InstanceLimit {
-                    limit: system::instance_limit(),
-                },
-                _ => Notice::NoWatcher {
-                    why: error.to_string(),
-                },
-            }),
-        }
+        self.watches.open(ear);
     }
 
     /// Watches all that is of interest, and nothing else.
@@ -191,61 +164,30 @@ impl Keeper {
             // From now on it is known which sources are directories.
             scope.sources().vanished();
         }
-        self.find_file_systems(&interest);
+        self.watches.find_file_systems(&interest);
         for root in interest.roots() {
-            let notice = Notice::MissingRoot(root.clone());
-            if fs::symlink_metadata(root).is_err() && !self.notices.contains(&notice) {
-                self.notices.push(notice);
+            if fs::symlink_metadata(root).is_err() {
+                self.watches.notice(Notice::MissingRoot(root.clone()));
             }
         }
         let visited = self.establish(&interest, interest.beginnings(), Announce::No);
-        let old: Vec<HostPath> = self.watched.difference(&visited).cloned().collect();
-        self.unwatch(old);
-        self.poller.retain(|directory| visited.contains(directory));
-    }
-
-    fn find_file_systems(&mut self, interest: &Interest) {
-        let mut found = BTreeMap::new();
-        for root in interest.roots() {
-            found.extend(system::without_events(root));
-        }
-        for (path, file_system) in &found {
-            if !self.without_events.contains_key(path) {
-                self.notices.push(Notice::NoEvents {
-                    path: path.clone(),
-                    file_system: file_system.clone(),
-                });
-            }
-        }
-        self.without_events = found;
+        self.watches.retain(&visited);
     }
 
     /// Begins anew at each of `paths`: drops the watches at and below it, and watches what is there now.
     fn renew(&mut self, paths: BTreeSet<HostPath>) {
         let interest = current(&self.shared);
         let mut begin = Vec::new();
-        let mut last = None::<HostPath>;
-        for path in paths {
-            // A directory's renewal includes what is below it.
-            if last.as_ref().is_some_and(|last| path.below(last).is_some()) {
-                continue;
-            }
-            let stale: Vec<HostPath> = self
-                .watched
-                .range(path.clone()..)
-                .take_while(|watched| watched.below(&path).is_some())
-                .cloned()
-                .collect();
-            self.unwatch(stale);
-            self.poller.forget(&path);
+        // A directory's renewal includes what is below it.
+        for path in topmost(paths) {
+            self.watches.remove(&path);
             self.unreadable
                 .retain(|directory| directory.below(&path).is_none());
             if is_directory(&path, &interest) {
                 begin.push(path.clone());
-            } else if interest.leads(&path) && self.is_without_events(&path) {
-                self.poller.wait_for(path.clone());
+            } else if interest.leads(&path) && self.watches.is_without_events(&path) {
+                self.watches.poller.wait_for(path);
             }
-            last = Some(path);
         }
         self.establish(&interest, begin, Announce::Yes);
     }
@@ -259,13 +201,16 @@ impl Keeper {
         announce: Announce,
     ) -> BTreeSet<HostPath> {
         let mut visited = BTreeSet::new();
+        let mut renewed = level.clone();
         if announce == Announce::Yes {
             for path in &level {
-                self.announce(interest, path);
+                self.announce(interest, path, Stage::Renewed);
             }
         }
         while !level.is_empty() {
-            self.watch(interest, &level);
+            for problem in self.watches.add(interest, &level) {
+                self.cannot_read(problem);
+            }
             let mut next = Vec::new();
             for directory in &level {
                 if interest.keeps(directory) {
@@ -279,7 +224,12 @@ impl Keeper {
                                     interest.leads(&found.path) && found.path.as_path().is_dir()
                                 };
                                 if announce == Announce::Yes {
-                                    self.announce(interest, &found.path);
+                                    let stage = if found.is_dir {
+                                        Stage::Renewed
+                                    } else {
+                                        Stage::Complete
+                                    };
+                                    self.announce(interest, &found.path, stage);
                                 }
                                 if enters {
                                     next.push(found.path);
@@ -295,10 +245,11 @@ impl Keeper {
                 } else {
                     for lead in interest.leads_in(directory) {
                         if announce == Announce::Yes && fs::symlink_metadata(lead).is_ok() {
-                            self.announce(interest, lead);
+                            self.announce(interest, lead, Stage::Complete);
                         }
                         if lead.as_path().is_dir() {
                             next.push(lead.clone());
+                            renewed.push(lead.clone());
                         }
                     }
                 }
@@ -306,118 +257,25 @@ impl Keeper {
             visited.extend(level);
             level = next;
         }
+        // Not before all the watches are there: what is removed from now on is heard of.
+        renewed.retain(|directory| announce == Announce::Yes && interest.keeps(directory));
+        for directory in renewed {
+            let touch = Touch::now(directory, Stage::Renewed);
+            self.say(WatchEvent::Touched(touch));
+        }
         visited
     }
 
-    fn announce(&self, interest: &Interest, path: &HostPath) {
+    fn announce(&self, interest: &Interest, path: &HostPath, stage: Stage) {
         if interest.watches(path) {
-            let is_dir = std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
-            let stage = if is_dir {
-                Stage::Directory
-            } else {
-                Stage::Complete
-            };
             self.say(WatchEvent::Touched(Touch::now(path.clone(), stage)));
-        }
-    }
-
-    /// Puts a watch on each of `directories` that has none, or polls it where that cannot be.
-    fn watch(&mut self, interest: &Interest, directories: &[HostPath]) {
-        let mut operations = Vec::new();
-        for directory in directories {
-            if self.watched.contains(directory) || self.poller.contains(directory) {
-                continue;
-            }
-            if self.watcher.is_none() || self.is_without_events(directory) {
-                self.poller.add(directory.clone(), interest);
-                continue;
-            }
-            if let Some(config) = watch_config(directory, interest) {
-                operations.push(PathOp::Watch(directory.as_path().to_path_buf(), config));
-                self.watched.insert(directory.clone());
-            }
-        }
-        let Some(watcher) = &mut self.watcher else {
-            return;
-        };
-        let mut failed = Vec::new();
-        let mut refused = Vec::new();
-        while !operations.is_empty() {
-            let Err(error) = watcher.update_paths(operations) else {
-                break;
-            };
-            operations = error.remaining;
-            if matches!(error.source.kind, ErrorKind::MaxFilesWatch) {
-                refused.extend(error.origin);
-                refused.append(&mut operations);
-            } else {
-                failed.extend(error.origin.map(|origin| (origin, error.source)));
-            }
-        }
-        for (operation, error) in failed {
-            let Some(directory) = HostPath::new(operation.into_path()) else {
-                continue;
-            };
-            self.watched.remove(&directory);
-            // What merely leads to a root need not be readable. What is gone is heard of by its name.
-            if interest.keeps(&directory)
-                && let ErrorKind::Io(io) = &error.kind
-                && let Some(problem) = Unreadable::new(directory, io)
-            {
-                self.cannot_read(problem);
-            }
-        }
-        if refused.is_empty() {
-            return;
-        }
-        let polled = refused.len();
-        for operation in refused {
-            if let Some(directory) = HostPath::new(operation.into_path()) {
-                self.watched.remove(&directory);
-                self.poller.add(directory, interest);
-            }
-        }
-        self.no_more_watches(polled);
-    }
-
-    /// Says it once, with the number of directories polled since.
-    fn no_more_watches(&mut self, more: usize) {
-        let said = self.notices.iter_mut().find_map(|notice| match notice {
-            Notice::WatchLimit { polled, .. } => Some(polled),
-            _ => None,
-        });
-        if let Some(polled) = said {
-            *polled += more;
-        } else if !self.limit_reached {
-            self.notices.push(Notice::WatchLimit {
-                limit: system::watch_limit(),
-                polled: more,
-            });
-        }
-        self.limit_reached = true;
-    }
-
-    fn unwatch(&mut self, directories: Vec<HostPath>) {
-        let mut operations = Vec::with_capacity(directories.len());
-        for directory in directories {
-            self.watched.remove(&directory);
-            operations.push(PathOp::unwatch(directory.as_path()));
-        }
-        if let Some(watcher) = &mut self.watcher {
-            while !operations.is_empty() {
-                // A watch that is gone already went with its directory.
-                match watcher.update_paths(operations) {
-                    Ok(()) => break,
-                    Err(error) => operations = error.remaining,
-                }
-            }
         }
     }
 
     fn poll(&mut self) {
         let interest = current(&self.shared);
         let mut renew = BTreeSet::new();
-        for finding in self.poller.look(&interest) {
+        for finding in self.watches.poller.look(&interest) {
             match finding {
                 Finding::Touched(touch) if interest.watches(&touch.path) => {
                     self.say(WatchEvent::Touched(touch));
@@ -431,36 +289,27 @@ impl Keeper {
         self.renew(renew);
     }
 
-    fn is_without_events(&self, path: &HostPath) -> bool {
-        let within = |place: &HostPath| path.below(place).is_some();
-        self.watcher.is_none() || self.without_events.keys().any(within)
-    }
-
     fn cannot_read(&mut self, problem: Unreadable) {
         if self.unreadable.insert(problem.path.clone()) {
-            self.notices.push(Notice::Unreadable(problem));
+            self.watches.notice(Notice::Unreadable(problem));
         }
-    }
-
-    fn count(&self) -> Count {
-        let interest = current(&self.shared);
-        let kept = self.watched.iter().filter(|path| interest.keeps(path));
-        let watched = kept.count();
-        Count {
-            watched,
-            leading: self.watched.len() - watched,
-            polled: self.poller.count(),
-        }
-    }
-
-    fn take_notices(&mut self) -> Vec<Notice> {
-        std::mem::take(&mut self.notices)
     }
 
     fn say(&self, event: WatchEvent) {
         // The session is ending when nobody listens any more.
         let _ = self.out.send(event);
     }
+}
+
+/// Those of `paths` that are not below another of them.
+fn topmost(paths: BTreeSet<HostPath>) -> Vec<HostPath> {
+    let mut top: Vec<HostPath> = Vec::new();
+    for path in paths {
+        if top.last().is_none_or(|last| path.below(last).is_none()) {
+            top.push(path);
+        }
+    }
+    top
 }
 
 /// A link to a directory is followed only where it is, or leads to, a root: the user named it.
@@ -470,39 +319,4 @@ fn is_directory(path: &HostPath, interest: &Interest) -> bool {
     } else {
         interest.keeps(path) && fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())
     }
-}
-
-/// One watch for each directory.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "elsewhere not each directory has a watch"
-)]
-fn watch_config(directory: &HostPath, interest: &Interest) -> Option<WatchPathConfig> {
-    let config = WatchPathConfig::new(RecursiveMode::NonRecursive);
-    Some(config.with_dereference_symlinks(interest.leads(directory)))
-}
-
-/// One recursive watch for each root, which covers the directories in it; ignored ones cost nothing there.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn watch_config(directory: &HostPath, interest: &Interest) -> Option<WatchPathConfig> {
-    if interest.roots().any(|root| root == directory) {
-        Some(WatchPathConfig::new(RecursiveMode::Recursive))
-    } else if interest.keeps(directory) {
-        None
-    } else {
-        Some(WatchPathConfig::new(RecursiveMode::NonRecursive))
-    }
-}
-
-#[cfg(unix)]
-fn is_too_many_files(error: &std::io::Error) -> bool {
-    let code = error.raw_os_error();
-    let is = |errno: rustix::io::Errno| code == Some(errno.raw_os_error());
-    is(rustix::io::Errno::MFILE) || is(rustix::io::Errno::NFILE)
-}
-
-#[cfg(not(unix))]
-fn is_too_many_files(_: &std::io::Error) -> bool {
-    false
 }

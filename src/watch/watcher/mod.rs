@@ -1,8 +1,8 @@
 //! Hears of every change of a watched path, for the whole session. Says where and when; what changed is the look's matter.
 //!
 //! On Linux there is one watch for each kept directory and for the directories that lead to a root; elsewhere one
-//! recursive watch for each root. Two threads: one hears the events and sends the touches at once ([`ear`]), the other
-//! keeps the watches in step with the directories ([`keeper`]), so that a scan never delays a save.
+//! recursive watch for each root. Two threads: one hears the events and sends the touches at once (`ear`), the other
+//! keeps the watches in step with the directories (`keeper`), so that a scan never delays a save.
 
 mod ear;
 mod interest;
@@ -10,8 +10,10 @@ mod keeper;
 mod notice;
 mod poller;
 mod system;
+mod watches;
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
 
 use std::sync::mpsc::{self, Sender};

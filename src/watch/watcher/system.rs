@@ -49,7 +49,7 @@ pub(super) fn without_events(root: &HostPath) -> Vec<(HostPath, String)> {
 fn own_kind(root: &HostPath) -> Option<&'static str> {
     let found = rustix::fs::statfs(root.as_path()).ok()?;
     // The kernel's magic numbers are 32 bits wide, whatever the field's type is on this architecture.
-    let magic = u32::try_from(i64::from(found.f_type) & 0xFFFF_FFFF).ok()?;
+    let magic = u32::try_from(i128::from(found.f_type) & 0xFFFF_FFFF).ok()?;
     kind_of(magic)
 }
 
@@ -59,10 +59,7 @@ fn own_kind(_: &HostPath) -> Option<&'static str> {
 }
 
 /// From the kernel's `magic.h`, and those that virtual machines share their host's folders with.
-#[cfg_attr(
-    not(any(target_os = "linux", target_os = "android")),
-    expect(dead_code, reason = "statfs is Linux's")
-)]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 fn kind_of(magic: u32) -> Option<&'static str> {
     Some(match magic {
         0x0102_1997 => "9p",
@@ -109,18 +106,13 @@ fn unescape(text: &str) -> PathBuf {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('\\') {
         out.push_str(before);
-        let code = after
-            .get(..3)
-            .and_then(|code| u8::from_str_radix(code, 8).ok());
-        match code {
-            Some(code) => {
-                out.push(char::from(code));
-                rest = &after[3..];
-            }
-            None => {
-                out.push('\\');
-                rest = after;
-            }
+        let code = after.get(..3);
+        if let Some(code) = code.and_then(|code| u8::from_str_radix(code, 8).ok()) {
+            out.push(char::from(code));
+            rest = &after[3..];
+        } else {
+            out.push('\\');
+            rest = after;
         }
     }
     out.push_str(rest);
@@ -131,10 +123,15 @@ fn unescape(text: &str) -> PathBuf {
 mod tests {
     use super::*;
 
+    #[cfg(target_os = "linux")]
     #[test]
-    fn file_systems_without_events_are_known_by_type_and_by_mount() {
+    fn file_systems_without_events_are_known_by_their_type() {
         assert_eq!(kind_of(0x0102_1997), Some("9p"));
         assert_eq!(kind_of(0xEF53), None);
+    }
+
+    #[test]
+    fn file_systems_without_events_are_known_by_their_mount() {
         let table = b"36 35 98:0 / / rw master:1 - ext4 /dev/root rw\n\
             40 36 0:50 / /mnt/my\\040files rw - 9p share rw\n\
             41 36 0:51 / /home/me/sshfs rw - fuse.sshfs host: rw\n\

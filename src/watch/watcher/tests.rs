@@ -20,6 +20,8 @@ use crate::watch::touch::Stage;
 use super::{Count, Notice, WatchEvent, Watcher};
 
 mod limits;
+mod roots;
+mod storm;
 
 /// How long what must come may take on a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -103,11 +105,10 @@ impl Watched {
         let mut missing: BTreeSet<&str> = wanted.iter().copied().collect();
         let mut seen = BTreeSet::new();
         while !missing.is_empty() {
-            let event = match timeout(PATIENCE, self.events.recv()).await {
-                Ok(Some(event)) => event,
-                Ok(None) => panic!("the watcher has ended"),
-                Err(_) => panic!("never touched: {missing:?}; touched: {seen:?}"),
+            let Ok(event) = timeout(PATIENCE, self.events.recv()).await else {
+                panic!("never touched: {missing:?}; touched: {seen:?}");
             };
+            let event = event.expect("the watcher has ended");
             if let WatchEvent::Touched(touch) = event {
                 let context = self.dir.path().join("context");
                 let path = touch.path.as_path();
@@ -345,100 +346,6 @@ async fn links_are_seen_whether_they_lead_somewhere_or_not_and_never_followed() 
 }
 
 #[tokio::test]
-async fn the_watch_survives_a_root_that_is_moved_away_and_back() {
-    let mut watched = Watched::after(|context| fs::create_dir(context.join("src")).unwrap());
-    let context = watched.dir.path().join("context");
-    let away = watched.dir.path().join("away");
-    for round in 0..3 {
-        fs::rename(&context, &away).unwrap();
-        watched.touched(&[""]).await;
-        fs::rename(&away, &context).unwrap();
-        watched.touched(&["src"]).await;
-        let name = format!("src/{round}");
-        watched.write(&name);
-        watched.touched(&[&name]).await;
-    }
-}
-
-#[tokio::test]
-async fn the_watch_survives_a_root_that_is_removed_and_made_again() {
-    let mut watched = Watched::after(|context| fs::create_dir(context.join("src")).unwrap());
-    for round in 0..3 {
-        fs::remove_dir_all(watched.path("")).unwrap();
-        watched.mkdir("src");
-        let name = format!("src/{round}");
-        watched.write(&name);
-        watched.touched(&[&name]).await;
-    }
-}
-
-#[tokio::test]
-async fn the_watch_survives_a_directory_above_the_root_being_moved_and_linked() {
-    let dir = tempfile::tempdir().unwrap();
-    fs::create_dir_all(dir.path().join("one/project/context/src")).unwrap();
-    symlink("one", dir.path().join("current")).unwrap();
-    let (out, events) = unbounded_channel();
-    let project = dir.path().join("current/project");
-    let (watcher, notices) = Watcher::start(vec![scope_of(&project)], Vec::new(), out).unwrap();
-    let mut watched = Watched {
-        dir,
-        watcher,
-        notices,
-        events,
-    };
-    let base = watched.dir.path().to_owned();
-    let in_context = |name: &str| project.join("context").join(name).display().to_string();
-    fs::write(base.join("one/project/context/src/a"), "").unwrap();
-    watched.touched(&[&in_context("src/a")]).await;
-    fs::rename(base.join("one"), base.join("two")).unwrap();
-    fs::create_dir_all(base.join("three/project/context/src")).unwrap();
-    fs::remove_file(base.join("current")).unwrap();
-    symlink("three", base.join("current")).unwrap();
-    watched.touched(&[&in_context("src")]).await;
-    fs::write(base.join("three/project/context/src/b"), "").unwrap();
-    watched.touched(&[&in_context("src/b")]).await;
-}
-
-#[tokio::test]
-async fn a_root_that_does_not_exist_yet_is_waited_for_without_events_for_its_siblings() {
-    let mut watched = Watched::after(|context| fs::remove_dir(context).unwrap());
-    let root = HostPath::new(watched.path("")).unwrap();
-    assert!(watched.notices.contains(&Notice::MissingRoot(root)));
-    fs::create_dir(watched.dir.path().join("sibling")).unwrap();
-    fs::write(watched.dir.path().join("sibling/x"), "").unwrap();
-    fs::write(watched.dir.path().join("file"), "").unwrap();
-    watched.mkdir("src");
-    watched.write("src/a");
-    let seen = watched.touched(&["src/a"]).await;
-    let expected = ["", "src", "src/a"].map(ToOwned::to_owned);
-    assert_eq!(seen, BTreeSet::from(expected));
-}
-
-#[tokio::test]
-async fn a_single_file_outside_of_any_root_is_watched_through_atomic_saves() {
-    let mut watched = Watched::with(
-        |_| {},
-        |dir| {
-            let path = |name| HostPath::new(dir.join(name)).unwrap();
-            vec![path("compose.yaml"), path("later/.env")]
-        },
-    );
-    let base = watched.dir.path().to_owned();
-    let name = |name: &str| base.join(name).display().to_string();
-    fs::write(base.join("other"), "").unwrap();
-    for _ in 0..3 {
-        fs::write(base.join("compose.tmp"), "").unwrap();
-        fs::rename(base.join("compose.tmp"), base.join("compose.yaml")).unwrap();
-        let seen = watched.touched(&[&name("compose.yaml")]).await;
-        assert_eq!(seen, BTreeSet::from([name("compose.yaml")]));
-    }
-    fs::create_dir(base.join("later")).unwrap();
-    fs::write(base.join("later/other"), "").unwrap();
-    fs::write(base.join("later/.env"), "").unwrap();
-    watched.touched(&[&name("later/.env")]).await;
-}
-
-#[tokio::test]
 async fn the_dockerfile_and_the_ignore_file_are_watched_even_when_ignored() {
     let mut watched = Watched::after(|context| {
         fs::write(context.join(".dockerignore"), "*\n").unwrap();
@@ -491,4 +398,16 @@ async fn names_of_any_bytes_are_watched() {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn when_events_are_lost_the_watches_are_made_anew_and_a_comparison_is_asked_for() {
+    let mut watched = Watched::after(|context| fs::create_dir(context.join("src")).unwrap());
+    // What the ear does on the system's overflow event.
+    let lost = super::keeper::Job::Rescan("overflow".to_owned());
+    watched.watcher.jobs.send(lost).unwrap();
+    while !matches!(watched.next().await, WatchEvent::Rescan { .. }) {}
+    watched.write("src/f");
+    watched.touched(&["src/f"]).await;
+    assert_eq!(watched.count().watched, 2);
 }

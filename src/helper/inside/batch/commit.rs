@@ -177,21 +177,17 @@ impl Batch<'_> {
 
     /// Removes what is to be removed, what is below a directory before the directory. One failure does not stop the others.
     fn remove_all(&mut self, applied: &mut Applied) -> Result<(), Failure> {
-        let mut removes: Vec<_> = std::mem::take(&mut self.removes).into_iter().collect();
-        removes.sort_unstable_by(|one, other| other.cmp(one));
         let mut result = Ok(());
-        for remove in removes {
-            let outcome = match rustix::fs::unlinkat(CWD, remove.as_slice(), AtFlags::empty()) {
-                Err(Errno::ISDIR) => {
-                    rustix::fs::unlinkat(CWD, remove.as_slice(), AtFlags::REMOVEDIR)
-                }
+        for remove in self.removes.in_order() {
+            let outcome = match rustix::fs::unlinkat(CWD, remove, AtFlags::empty()) {
+                Err(Errno::ISDIR) => rustix::fs::unlinkat(CWD, remove, AtFlags::REMOVEDIR),
                 other => other,
             };
             match outcome {
                 Ok(()) => applied.removed += 1,
                 Err(Errno::NOENT | Errno::NOTDIR) => {}
                 Err(Errno::NOTEMPTY | Errno::EXIST) => applied.kept += 1,
-                Err(errno) => result = result.and_then(|()| Err(Failure::system(errno, &remove))),
+                Err(errno) => result = result.and_then(|()| Err(Failure::system(errno, remove))),
             }
         }
         result
@@ -215,7 +211,7 @@ impl Batch<'_> {
     }
 
     /// Something below `directory` that this batch does not remove.
-    fn first_kept(&self, directory: &[u8]) -> Option<Vec<u8>> {
+    fn first_kept(&mut self, directory: &[u8]) -> Option<Vec<u8>> {
         for entry in std::fs::read_dir(as_path(directory)).ok()? {
             let Ok(entry) = entry else { continue };
             let below = path::join(directory, entry.file_name().as_bytes());

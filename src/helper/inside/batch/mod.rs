@@ -8,12 +8,13 @@
 
 mod commit;
 mod journal;
+mod removes;
 mod stage;
 
 pub use journal::Journal;
+use removes::Removes;
 
 use crate::failure::Failure;
-use std::collections::HashSet;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 
@@ -75,7 +76,7 @@ pub struct Applied {
 /// A batch that is being staged.
 pub struct Batch<'a> {
     journal: &'a mut Journal,
-    removes: HashSet<Vec<u8>>,
+    removes: Removes,
     places: Vec<Place>,
     names: Vec<u8>,
     directories: Vec<Vec<u8>>,
@@ -93,7 +94,7 @@ impl<'a> Batch<'a> {
     pub fn new(journal: &'a mut Journal) -> Self {
         Self {
             journal,
-            removes: HashSet::new(),
+            removes: Removes::default(),
             places: Vec::new(),
             names: Vec::new(),
             directories: Vec::new(),

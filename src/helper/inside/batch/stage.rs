@@ -17,8 +17,8 @@ impl Batch<'_> {
     pub fn remove(&mut self, path: &[u8]) {
         self.step(|batch| {
             let path = clean(path)?;
-            batch.removes.insert(path);
-            Ok(())
+            let added = batch.removes.insert(&path);
+            added.ok_or_else(|| too_large(&path))
         });
     }
 
@@ -28,16 +28,20 @@ impl Batch<'_> {
             let Some((parent, name)) = path::split(&path) else {
                 return Ok(());
             };
-            batch.removes.remove(&path);
+            batch.removes.forget(&path);
             batch.enter(parent)?;
             let at = batch.here()?;
             if at.fresh {
-                return match make_directory(&at.fd, name, mode, at) {
+                match make_directory(&at.fd, name, mode, at) {
+                    Ok(()) => batch.placed += 1,
                     // Made on the way to something below it, with a mode of our own choice.
-                    Err(Errno::EXIST) => set_mode(&at.fd, name, mode | inherited(at)),
-                    other => other,
+                    Err(Errno::EXIST) => {
+                        set_mode(&at.fd, name, mode | inherited(at))
+                            .map_err(|errno| Failure::system(errno, &path))?;
+                    }
+                    Err(errno) => return Err(Failure::system(errno, &path)),
                 }
-                .map_err(|errno| Failure::system(errno, &path));
+                return Ok(());
             }
             match path::status(&at.fd, name, true) {
                 Ok(there) if there.kind == FileType::Directory => Ok(()),
@@ -55,7 +59,7 @@ impl Batch<'_> {
             let Some((parent, name)) = path::split(&path) else {
                 return Err(Failure::system(Errno::ISDIR, &path));
             };
-            batch.removes.remove(&path);
+            batch.removes.forget(&path);
             batch.enter(parent)?;
             let target = batch.target(&path, name, flags)?;
             let in_place = flags & IN_PLACE != 0
@@ -103,13 +107,12 @@ impl Batch<'_> {
             let Some((parent, name)) = path::split(&path) else {
                 return Err(Failure::system(Errno::ISDIR, &path));
             };
-            batch.removes.remove(&path);
+            batch.removes.forget(&path);
             batch.enter(parent)?;
             let target = batch.target(&path, name, flags)?;
             if target.is_some_and(|target| target.kind == FileType::Symlink) {
                 // What was "below" it is the link's business: removing it would follow the link.
-                let below = path::join(&path, b"");
-                batch.removes.retain(|remove| !remove.starts_with(&below));
+                batch.removes.forget_below(&path);
             }
             if target.is_some_and(|target| target.mount_point) {
                 return Err(Failure::new(Code::MountPoint, &path, "is a mount point"));
@@ -209,9 +212,9 @@ impl Batch<'_> {
 
     fn add(&mut self, name: &[u8], staged: Staged) -> Result<u32, Failure> {
         let directory = self.index()?;
-        let too_many = || Failure::new(Code::Protocol, name, "the batch is too large");
-        let number = u32::try_from(self.places.len()).map_err(|_| too_many())?;
-        let start = u32::try_from(self.names.len()).map_err(|_| too_many())?;
+
+        let number = u32::try_from(self.places.len()).map_err(|_| too_large(name))?;
+        let start = u32::try_from(self.names.len()).map_err(|_| too_large(name))?;
         let length =
             u16::try_from(name.len()).map_err(|_| Failure::system(Errno::NAMETOOLONG, name))?;
         self.names.extend_from_slice(name);
@@ -233,8 +236,8 @@ impl Batch<'_> {
             return Ok(index);
         }
         self.journal.note(&current.real);
-        let index = u32::try_from(self.directories.len())
-            .map_err(|_| Failure::new(Code::Protocol, &current.wanted, "the batch is too large"))?;
+        let index =
+            u32::try_from(self.directories.len()).map_err(|_| too_large(&current.wanted))?;
         self.directories.push(current.real.clone());
         current.index = Some(index);
         Ok(index)
@@ -268,6 +271,7 @@ impl Batch<'_> {
                 if at.fresh {
                     make_directory(&at.fd, name, 0o755, at)
                         .map_err(|errno| Failure::system(errno, wanted))?;
+                    self.placed += 1;
                 } else if path::status(&at.fd, name, false).is_ok() {
                     return Err(Failure::system(Errno::NOTDIR, wanted));
                 } else {
@@ -351,6 +355,10 @@ fn clean(path: &[u8]) -> Result<Vec<u8>, Failure> {
             "is not an absolute path without `.` and `..`",
         )
     })
+}
+
+fn too_large(path: &[u8]) -> Failure {
+    Failure::new(Code::Protocol, path, "the batch is too large")
 }
 
 fn out_of_turn(path: &[u8]) -> Failure {

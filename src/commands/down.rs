@@ -1,37 +1,11 @@
-//! Which code does which command. Knows nothing of the command line's spelling.
+//! `down`: Compose's own, with the user's flags. Knows nothing of services and steps.
 
-use std::io::{self, Write as _};
-
-use crate::cli::{Command, Down, ExitCode, Format, Invocation, Reason, Shutdown};
+use crate::cli::{Down, ExitCode, Reason, Shutdown};
 use crate::docker::DockerCli;
-use crate::session;
+use crate::session::complain;
 
-/// Does what was asked for, and says how it ended.
-pub async fn run(invocation: Invocation) -> ExitCode {
-    match invocation.command {
-        Command::Down(down) => compose_down(&invocation.docker, &down).await,
-        Command::Version { short, format } => {
-            let version = env!("CARGO_PKG_VERSION");
-            say(&match (short, format) {
-                (true, _) => version.to_owned(),
-                (_, Format::Json) => serde_json::json!({ "version": version }).to_string(),
-                (_, Format::Text) => format!("docker liveupdate version v{version}"),
-            })
-        }
-        Command::Up(ref up) => session::up(&invocation, up).await,
-        Command::Check { .. }
-        | Command::Explain { .. }
-        | Command::Plan { .. }
-        | Command::Verify { .. }
-        | Command::Schema
-        | Command::Convert { .. } => {
-            complain("error: this command is not built yet");
-            ExitCode::Docker
-        }
-    }
-}
-
-async fn compose_down(docker: &DockerCli, down: &Down) -> ExitCode {
+/// Runs `docker compose down` to its end.
+pub async fn run(docker: &DockerCli, down: &Down) -> ExitCode {
     let args = std::iter::once("down".into())
         .chain(down.flags.iter().cloned())
         .chain(down.services.iter().map(Into::into));
@@ -84,14 +58,4 @@ fn pass_on(reason: Reason, child: &tokio::process::Child) {
         // It may have ended in the meantime.
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
     }
-}
-
-fn say(line: &str) -> ExitCode {
-    // Nobody reads any more: there is nobody to tell either.
-    let _ = writeln!(anstream::stdout(), "{line}");
-    ExitCode::Ok
-}
-
-fn complain(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
 }

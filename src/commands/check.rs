@@ -1,0 +1,213 @@
+//! `check`: the configuration, all problems at once with their lines. Starts nothing, asks no engine.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::cli::{ExitCode, Format};
+use crate::compose::block::Origin;
+use crate::compose::{self, Block, LoadError, Place, Problem, Project, Severity};
+use crate::docker::DockerCli;
+use crate::session::{complain, exit_code};
+use crate::watch::why::Place as IgnorePlace;
+use crate::watch::{BadIgnore, Scope};
+
+use super::output::{GOOD, count, list, say, say_object};
+
+/// Says what is wrong, or in one line what is fine.
+pub async fn run(docker: &DockerCli, format: Format) -> ExitCode {
+    let (project, mut problems, code) = match compose::load(docker).await {
+        Ok(loaded) => (Some(loaded.project), loaded.warnings, ExitCode::Ok),
+        Err(error) => {
+            let code = exit_code(&error);
+            (None, problems_of(error), code)
+        }
+    };
+    if let Some(project) = &project {
+        problems.extend(bad_patterns(project));
+    }
+    let errors = of(&problems, Severity::Error);
+    let warnings = of(&problems, Severity::Warning);
+    show(&problems, format);
+    let fine = project.filter(|_| errors == 0);
+    if format == Format::Json {
+        let fields = json!({
+            "ok": fine.is_some(), "errors": errors, "warnings": warnings,
+            "services": fine.as_ref().map(service_fields),
+        });
+        say_object("check", fields);
+    } else if let Some(project) = &fine {
+        say(&summary(project, warnings));
+    } else {
+        let mut parts = vec![count(errors, "error", "errors")];
+        if warnings > 0 {
+            parts.push(count(warnings, "warning", "warnings"));
+        }
+        complain(&format!("\n{}", list(&parts)));
+    }
+    match code {
+        ExitCode::Ok if fine.is_none() => ExitCode::Problems,
+        code => code,
+    }
+}
+
+fn of(problems: &[Problem], severity: Severity) -> usize {
+    let same = |problem: &&Problem| problem.severity == severity;
+    problems.iter().filter(same).count()
+}
+
+fn show(problems: &[Problem], format: Format) {
+    let color = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+    for (index, problem) in problems.iter().enumerate() {
+        if format == Format::Json {
+            say_object("problem", problem_fields(problem));
+        } else {
+            let gap = if index > 0 { "\n" } else { "" };
+            complain(&format!("{gap}{}", problem.render(color)));
+        }
+    }
+}
+
+/// What kept the project from being read, as problems.
+fn problems_of(error: LoadError) -> Vec<Problem> {
+    match error {
+        LoadError::Problems { problems, .. } => problems,
+        other => vec![Problem {
+            severity: Severity::Error,
+            service: None,
+            step: None,
+            message: other.to_string(),
+            hint: other.hint(),
+            place: None,
+        }],
+    }
+}
+
+/// The ignore patterns that cannot be read; what several services share is said once.
+fn bad_patterns(project: &Project) -> Vec<Problem> {
+    let mut bad: Vec<BadIgnore> = Vec::new();
+    for service in &project.services {
+        let found = Scope::of(project, service, |file| std::fs::read(file).ok()).err();
+        for one in found.into_iter().flatten() {
+            if !bad.contains(&one) {
+                bad.push(one);
+            }
+        }
+    }
+    bad.into_iter()
+        .map(|bad| bad_pattern(project, bad))
+        .collect()
+}
+
+fn bad_pattern(project: &Project, bad: BadIgnore) -> Problem {
+    let line = bad.bad.line;
+    let place = match &bad.place {
+        IgnorePlace::File(file) => {
+            let text = std::fs::read(file).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text).into_owned();
+            Some(Place {
+                file: file.clone(),
+                shown: super::output::near(file, &project.dir),
+                line,
+                column: 1,
+                text: text
+                    .lines()
+                    .nth(line.saturating_sub(1))
+                    .unwrap_or_default()
+                    .to_owned(),
+            })
+        }
+        _ => None,
+    };
+    let message = match &place {
+        Some(_) => bad.bad.to_string(),
+        None => bad.to_string(),
+    };
+    // The pattern's complaint has what to write on a second line.
+    let (message, hint) = match message.split_once('\n') {
+        Some((message, hint)) => (
+            message.to_owned(),
+            Some(hint.trim_start_matches("hint: ").to_owned()),
+        ),
+        None => (message, None),
+    };
+    Problem {
+        severity: Severity::Error,
+        service: None,
+        step: None,
+        message,
+        hint,
+        place,
+    }
+}
+
+fn problem_fields(problem: &Problem) -> Value {
+    let place = problem.place.as_ref();
+    json!({
+        "severity": problem.severity.word(), "service": problem.service, "step": problem.step,
+        "message": problem.message, "hint": problem.hint,
+        "file": place.map(|place| place.file.to_string()),
+        "line": place.map(|place| place.line), "column": place.map(|place| place.column),
+    })
+}
+
+fn service_fields(project: &Project) -> Value {
+    let services = project.services.iter().map(|service| {
+        let steps = service.block.as_ref().map(steps);
+        let origin = service.block.as_ref().map(|block| match block.origin {
+            Origin::LiveUpdate => "x-live-update",
+            Origin::DevelopWatch => "develop.watch",
+        });
+        json!({"name": service.name, "from": origin, "steps": steps})
+    });
+    services.collect()
+}
+
+/// What is fine, in one line.
+fn summary(project: &Project, warnings: usize) -> String {
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    for service in &project.services {
+        match &service.block {
+            Some(block) => with.push(format!("{} ({})", service.name, steps_text(block))),
+            None => without.push(service.name.clone()),
+        }
+    }
+    if with.is_empty() {
+        return "no service has an `x-live-update` block or `develop.watch` rules: all are left alone".to_owned();
+    }
+    let mut line = format!("{GOOD}ok{GOOD:#}: {}", list(&with));
+    if !without.is_empty() {
+        let verb = if without.len() == 1 { "is" } else { "are" };
+        line.push_str(&format!("; {} {verb} left alone", list(&without)));
+    }
+    if warnings > 0 {
+        line.push_str(&format!("; {}", count(warnings, "warning", "warnings")));
+    }
+    line
+}
+
+fn steps_text(block: &Block) -> String {
+    let steps = steps(block);
+    match block.origin {
+        _ if block.always_rebuilds() => "rebuilt on every change".to_owned(),
+        Origin::LiveUpdate => count(steps, "step", "steps"),
+        Origin::DevelopWatch => {
+            format!("{} of develop.watch", count(steps, "rule", "rules"))
+        }
+    }
+}
+
+/// How many steps, as they are written.
+fn steps(block: &Block) -> usize {
+    let rules = block.fall_back_on.iter().chain(&block.watch_only);
+    let numbers: BTreeSet<usize> = block
+        .initial_sync
+        .iter()
+        .chain(rules.map(|rule| &rule.step))
+        .chain(block.syncs.iter().map(|sync| &sync.step))
+        .chain(block.runs.iter().map(|run| &run.step))
+        .chain(block.restart.iter().map(|restart| &restart.step))
+        .map(|step| step.number)
+        .collect();
+    numbers.len()
+}

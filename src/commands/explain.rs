@@ -1,0 +1,316 @@
+//! `explain`: what a change of each file means to each service, asked of the scope and the planner that `up` has.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::cli::{ExitCode, Format};
+use crate::docker::DockerCli;
+use crate::paths::HostPath;
+use crate::plan::rules::Mapping;
+use crate::plan::{Idle, LiveUpdate, Plan};
+use crate::report::json::plan_fields;
+use crate::session::worker::Configuration;
+use crate::update;
+use crate::watch::{Verdict, Why, look};
+
+use super::output::{DIM, TITLE, beside, count, list, near, say, say_object, style_of};
+use super::plan::{consequences, plan_of};
+use super::subject::{self, Subject, builds};
+
+/// Explains each file for itself: a change of it alone, as it is on disk now.
+pub async fn run(docker: &DockerCli, files: Vec<HostPath>, format: Format) -> ExitCode {
+    let subject = match subject::load(docker).await {
+        Ok(subject) => subject,
+        Err(code) => return code,
+    };
+    for (index, file) in files.into_iter().enumerate() {
+        let file = subject.known(file);
+        if format == Format::Text && index > 0 {
+            say("");
+        }
+        explain(&subject, &file, format);
+    }
+    ExitCode::Ok
+}
+
+fn explain(subject: &Subject, file: &HostPath, format: Format) {
+    let dir = &subject.project.dir;
+    let width = subject.width();
+    let there = There::at(file);
+    if format == Format::Text {
+        say(&format!(
+            "{TITLE}{}{TITLE:#}{}",
+            near(file, dir),
+            there.text()
+        ));
+    }
+    for service in &subject.services {
+        let meaning = Meaning::of(service, file, there);
+        if format == Format::Json {
+            say_object("explain", meaning.fields(file, there));
+        } else {
+            let text = meaning.text(dir);
+            let line = beside(&service.service.name, width, text, style_of(&meaning.plan));
+            say(&format!("  {}", line.replace('\n', "\n  ")));
+        }
+    }
+    for name in left_alone(subject, file) {
+        if format == Format::Json {
+            let fields = json!({
+                "path": file.to_string(), "service": name, "watched": false, "action": "nothing",
+                "reason": LEFT_ALONE,
+            });
+            say_object("explain", fields);
+        } else {
+            let line = beside(name, width, format!("nothing: {LEFT_ALONE}"), DIM);
+            say(&format!("  {line}"));
+        }
+    }
+    if subject.project.sources.contains(file) {
+        let reread = "the project is read from it: while `up` runs, a change is read at once";
+        if format == Format::Json {
+            say_object(
+                "source",
+                json!({"path": file.to_string(), "reason": reread}),
+            );
+        } else {
+            say(&format!("  {reread}"));
+        }
+    }
+}
+
+const LEFT_ALONE: &str = "it has no `x-live-update` block and is left alone";
+
+/// The services without a block that are built from this file, and not on the way to one with a block.
+fn left_alone<'a>(subject: &'a Subject, file: &HostPath) -> Vec<&'a str> {
+    let services = &subject.project.services;
+    services
+        .iter()
+        .filter(|service| service.block.is_none())
+        .filter(|service| {
+            !services
+                .iter()
+                .any(|other| other.bases.contains(&service.name))
+        })
+        .filter(|service| {
+            let context = service.build.as_ref().map(|build| &build.context);
+            context.is_some_and(|context| file.below(context).is_some())
+        })
+        .map(|service| service.name.as_str())
+        .collect()
+}
+
+/// What stands at the file's path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum There {
+    Nothing,
+    Directory,
+    Link,
+    File,
+}
+
+impl There {
+    fn at(path: &HostPath) -> Self {
+        match fs::symlink_metadata(path) {
+            Ok(found) if found.is_dir() => Self::Directory,
+            Ok(found) if found.is_symlink() => Self::Link,
+            Ok(_) => Self::File,
+            Err(_) => Self::Nothing,
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Nothing => " (not there: explained as deleted)",
+            Self::Directory => " (a directory, for itself)",
+            Self::Link => " (a link)",
+            Self::File => "",
+        }
+    }
+}
+
+/// What a change of one file means to one service.
+struct Meaning<'a> {
+    service: &'a Configuration,
+    verdict: Verdict,
+    plan: Plan,
+    /// For a plan that does nothing: why, more exactly than a batch needs to say it.
+    nothing: Option<String>,
+    /// Watched files below a directory.
+    below: Option<usize>,
+}
+
+impl<'a> Meaning<'a> {
+    fn of(service: &'a Configuration, file: &HostPath, there: There) -> Self {
+        let plan = plan_of(service, std::slice::from_ref(file));
+        let mut meaning = Self {
+            service,
+            verdict: service.scope.verdict(file),
+            plan,
+            nothing: None,
+            below: None,
+        };
+        if meaning.plan == Plan::Nothing(Idle::NothingChanged)
+            && matches!(meaning.verdict, Verdict::Watched { .. })
+        {
+            meaning.nothing = Some(nothing(service, file, there).to_owned());
+        }
+        if there == There::Directory {
+            let below = look::below(&service.scope, file);
+            let is_file = |path: &&HostPath| There::at(path) != There::Directory;
+            meaning.below = Some(below.iter().filter(is_file).count());
+        }
+        meaning
+    }
+
+    fn text(&self, dir: &HostPath) -> String {
+        let mut text = match (&self.verdict, &self.nothing) {
+            (Verdict::Ignored(why), _) => format!("nothing: ignored, {}", why_text(why, dir)),
+            (Verdict::Outside, _) => {
+                let roots: Vec<String> = self
+                    .service
+                    .scope
+                    .roots()
+                    .map(|root| format!("`{}`", near(root, dir)))
+                    .collect();
+                format!("nothing: not watched, it lies outside of {}", list(&roots))
+            }
+            (Verdict::Watched { .. }, Some(nothing)) => format!("nothing: {nothing}"),
+            (Verdict::Watched { .. }, None) => self.plan.seen_from(dir).to_string(),
+        };
+        let mut lines = consequences(self.service, &self.plan);
+        if let Plan::LiveUpdate(update) = &self.plan {
+            for (command, step) in self.not_run(update) {
+                lines.push(format!("not run: {command} ({step}): no trigger matches"));
+            }
+            if self.is_live(update) {
+                lines.push(
+                    "no copy needed: the container sees the file through its bind mount".into(),
+                );
+            }
+        }
+        match self.below {
+            Some(0) => lines.push("nothing watched below".to_owned()),
+            Some(below) => lines.push(format!(
+                "{} below; `plan` shows what they do together",
+                count(below, "watched file", "watched files")
+            )),
+            None => {}
+        }
+        for line in lines {
+            text.push_str("\n  ");
+            text.push_str(&line);
+        }
+        text
+    }
+
+    fn fields(&self, file: &HostPath, there: There) -> Value {
+        let mut fields = plan_fields(&self.plan);
+        fields["path"] = file.to_string().into();
+        fields["exists"] = (there != There::Nothing).into();
+        fields["service"] = self.service.service.name.as_str().into();
+        fields["watched"] = matches!(self.verdict, Verdict::Watched { .. }).into();
+        match &self.verdict {
+            Verdict::Ignored(why) => {
+                fields["reason"] = why.to_string().into();
+                fields["ignored_by"] = why_fields(why);
+            }
+            Verdict::Outside => {
+                fields["reason"] = "outside of every watched path".into();
+                let roots = self.service.scope.roots();
+                fields["roots"] = roots.map(ToString::to_string).collect::<Vec<_>>().into();
+            }
+            Verdict::Watched { root } => fields["root"] = root.to_string().into(),
+        }
+        if let Some(nothing) = &self.nothing {
+            fields["reason"] = nothing.as_str().into();
+        }
+        if let Plan::LiveUpdate(update) = &self.plan {
+            let not_run = self.not_run(update).into_iter();
+            fields["not_run"] = not_run
+                .map(|(command, step)| json!({"command": command, "step": step, "reason": "no trigger matches"}))
+                .collect();
+            fields["live"] = self.is_live(update).into();
+        }
+        if matches!(self.plan, Plan::Rebuild(_)) {
+            fields["builds"] = json!(builds(self.service));
+        }
+        if let Some(below) = self.below {
+            fields["below"] = below.into();
+        }
+        fields
+    }
+
+    /// The commands and the last step that the plan leaves out.
+    fn not_run(&self, update: &LiveUpdate) -> Vec<(String, String)> {
+        let rules = &self.service.rules;
+        let due = |index| update.runs.iter().any(|due| due.index == index);
+        let mut left: Vec<(String, String)> = rules
+            .runs()
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| !due(*index))
+            .map(|(_, run)| (run.command.to_string(), run.step.to_string()))
+            .collect();
+        if let (Some(restart), None) = (rules.restart(), &update.restart) {
+            left.push((restart.kind.to_string(), restart.step.to_string()));
+        }
+        left
+    }
+
+    /// E6, by the mounts that the compose file gives.
+    fn is_live(&self, update: &LiveUpdate) -> bool {
+        let mounts = &self.service.service.mounts;
+        let mut copies = update.copies.iter();
+        copies.any(|copy| update::is_live(mounts, copy))
+    }
+}
+
+/// Why a change of a watched file does nothing.
+fn nothing(service: &Configuration, file: &HostPath, there: There) -> &'static str {
+    match service.rules.mapping(file) {
+        Mapping::WatchOnly(_) => {
+            "it is watched for a trigger alone, and there is nothing to trigger"
+        }
+        _ if there == There::Directory => "a directory asks for nothing by itself",
+        _ => "it is not there, and what it would lie in is missing as a whole: that is no deletion",
+    }
+}
+
+fn why_text(why: &Why, dir: &HostPath) -> String {
+    match why {
+        Why::IgnoreFile { file, .. } => {
+            // The file's name is the first path in the text.
+            let name = file.to_string();
+            why.to_string().replacen(&name, &near(file, dir), 1)
+        }
+        _ => why.to_string(),
+    }
+}
+
+fn why_fields(why: &Why) -> Value {
+    match why {
+        Why::IgnoreFile {
+            file,
+            line,
+            pattern,
+        } => {
+            json!({"file": file.to_string(), "line": line, "pattern": pattern})
+        }
+        Why::BlockIgnore {
+            service,
+            place,
+            pattern,
+        } => {
+            json!({"service": service, "key": "ignore", "place": place, "pattern": pattern})
+        }
+        Why::Only { service } => json!({"service": service, "key": "only"}),
+        Why::Git => json!({"rule": "git"}),
+        Why::Editor { pattern } => json!({"rule": "editor", "pattern": pattern}),
+        Why::SyncIgnore { place, pattern } => {
+            json!({"key": "ignore", "place": place, "pattern": pattern})
+        }
+        Why::SyncInclude => json!({"key": "include"}),
+    }
+}

@@ -1,0 +1,140 @@
+//! Which files git sees as changed since a revision. Reads only: no lock is taken, no program of the repository's is run.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use tokio::process::Command;
+
+use crate::paths::HostPath;
+
+/// Every changed, added, deleted or untracked file since `revision` in the repository that holds `dir`, sorted.
+/// Directories that are gone with their files are named as well, as a watcher would. The error is for people.
+pub async fn changed_since(dir: &HostPath, revision: &str) -> Result<Vec<HostPath>, String> {
+    let top = match git(dir, &["rev-parse", "--show-toplevel"]).await? {
+        Ok(top) => path_of(trim_end(&top)),
+        Err(said) => {
+            return Err(format!(
+                "error: `{dir}` is in no git repository: {}\n\
+                 hint: name the files: `docker liveupdate plan FILE..`",
+                first_line(&said)
+            ));
+        }
+    };
+    let Some(top) = HostPath::new(top) else {
+        return Err(format!(
+            "error: `{dir}` is in a git repository without files"
+        ));
+    };
+    // Only what this answers reaches further commands: a revision can then never be taken for an option.
+    let commit = format!("{revision}^{{commit}}");
+    let resolve = [
+        "rev-parse",
+        "--verify",
+        "--quiet",
+        "--end-of-options",
+        &commit,
+    ];
+    let Ok(id) = git(&top, &resolve).await? else {
+        return Err(unknown(revision));
+    };
+    let id = String::from_utf8_lossy(trim_end(&id)).into_owned();
+    // Without `--no-renames` the old name of a renamed file would be missing.
+    let diff = [
+        "diff",
+        "--name-only",
+        "-z",
+        "--no-renames",
+        "--no-ext-diff",
+        "--no-textconv",
+        &id,
+        "--",
+    ];
+    let untracked = ["ls-files", "--others", "--exclude-standard", "-z"];
+    let mut changed = BTreeSet::new();
+    for args in [&diff[..], &untracked[..]] {
+        let names = git(&top, args)
+            .await?
+            .map_err(|said| format!("error: git failed: {}", first_line(&said)))?;
+        for name in names
+            .split(|byte| *byte == 0)
+            .filter(|name| !name.is_empty())
+        {
+            let path = top.join(path_of(name));
+            changed.extend(vanished_above(&path, &top));
+            changed.insert(path);
+        }
+    }
+    Ok(changed.into_iter().collect())
+}
+
+fn unknown(revision: &str) -> String {
+    let hint = if revision == "HEAD" {
+        "there is no commit yet: name the files: `docker liveupdate plan FILE..`"
+    } else {
+        "name a commit, branch or tag of this repository, such as `--since HEAD~3`"
+    };
+    format!("error: git knows no revision `{revision}`\nhint: {hint}")
+}
+
+/// The directories above `path` that are not there any more.
+fn vanished_above(path: &HostPath, top: &HostPath) -> Vec<HostPath> {
+    let mut vanished = Vec::new();
+    let mut above = path.parent();
+    while let Some(directory) = above {
+        if directory == *top || directory.as_path().symlink_metadata().is_ok() {
+            break;
+        }
+        above = directory.parent();
+        vanished.push(directory);
+    }
+    vanished
+}
+
+/// What `git ARGS..` wrote; the inner error is what it complained of.
+async fn git(dir: &HostPath, args: &[&str]) -> Result<Result<Vec<u8>, Vec<u8>>, String> {
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(dir.as_path())
+        // A monitor is a program named in the repository's own configuration.
+        .args(["-c", "core.fsmonitor=false"])
+        .args(args)
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .map_err(|error| {
+            format!(
+                "error: `git` cannot be run: {error}\n\
+                 hint: install git, or name the files: `docker liveupdate plan FILE..`"
+            )
+        })?;
+    Ok(if output.status.success() {
+        Ok(output.stdout)
+    } else {
+        Err(output.stderr)
+    })
+}
+
+fn first_line(said: &[u8]) -> String {
+    let said = String::from_utf8_lossy(said);
+    let line = said.lines().next().unwrap_or("it does not say why");
+    line.trim_start_matches("fatal: ").to_owned()
+}
+
+fn trim_end(text: &[u8]) -> &[u8] {
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
+    text.strip_suffix(b"\r").unwrap_or(text)
+}
+
+#[cfg(unix)]
+fn path_of(name: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt as _;
+    PathBuf::from(std::ffi::OsStr::from_bytes(name))
+}
+
+#[cfg(not(unix))]
+fn path_of(name: &[u8]) -> PathBuf {
+    String::from_utf8_lossy(name).into_owned().into()
+}

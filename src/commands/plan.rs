@@ -1,0 +1,135 @@
+//! `plan`: what some changes would do as one batch, by the planner and the look at the disk that `up` has. Touches nothing.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use crate::cli::{Changes, ExitCode, Format};
+use crate::docker::DockerCli;
+use crate::paths::HostPath;
+use crate::plan::{self, Plan, Standing};
+use crate::report::json::plan_fields;
+use crate::session::complain;
+use crate::session::worker::Configuration;
+use crate::watch::look;
+
+use super::git;
+use super::output::{DIM, beside, list, near, say, say_object, style_of};
+use super::subject::{self, Subject, builds};
+
+/// Unwatched paths that are named before the rest is counted.
+const NAMED: usize = 5;
+
+/// Prints one plan per service.
+pub async fn run(docker: &DockerCli, changes: Changes, format: Format) -> ExitCode {
+    let subject = match subject::load(docker).await {
+        Ok(subject) => subject,
+        Err(code) => return code,
+    };
+    let paths = match paths(&subject, changes).await {
+        Ok(paths) => paths,
+        Err(wrong) => {
+            complain(&wrong);
+            return ExitCode::Problems;
+        }
+    };
+    let mut unwatched: BTreeSet<&HostPath> = paths.iter().collect();
+    for service in &subject.services {
+        let batch: BTreeSet<HostPath> = paths
+            .iter()
+            .flat_map(|path| look::below(&service.scope, path))
+            .collect();
+        // What lies below a path follows it in the order.
+        let has = |path: &HostPath| {
+            let next = batch.range(path..).next();
+            next.is_some_and(|next| next.below(path).is_some())
+        };
+        unwatched.retain(|path| !has(path));
+        let batch: Vec<HostPath> = batch.into_iter().collect();
+        show(&subject, service, &plan_of(service, &batch), format);
+    }
+    show_unwatched(&subject, &unwatched, format);
+    ExitCode::Ok
+}
+
+/// The plan that `up` would make of these paths as one batch, with nothing owed from before.
+pub fn plan_of(service: &Configuration, paths: &[HostPath]) -> Plan {
+    let batch = look::look(&service.scope, paths);
+    plan::plan(&service.rules, &batch, &Standing::default())
+}
+
+async fn paths(subject: &Subject, changes: Changes) -> Result<Vec<HostPath>, String> {
+    match changes {
+        Changes::Files(files) => Ok(files.into_iter().map(|file| subject.known(file)).collect()),
+        Changes::Since(revision) => {
+            let dir = &subject.project.dir;
+            let changed = git::changed_since(dir, &revision).await?;
+            Ok(changed
+                .into_iter()
+                .map(|path| subject.known(path))
+                .collect())
+        }
+    }
+}
+
+fn show(subject: &Subject, service: &Configuration, plan: &Plan, format: Format) {
+    let name = &service.service.name;
+    if format == Format::Json {
+        let mut fields = plan_fields(plan);
+        fields["service"] = name.as_str().into();
+        if matches!(plan, Plan::Rebuild(_)) {
+            fields["builds"] = json!(builds(service));
+        }
+        say_object("plan", fields);
+        return;
+    }
+    let mut text = plan.seen_from(&subject.project.dir).to_string();
+    for line in consequences(service, plan) {
+        text.push_str("\n  ");
+        text.push_str(&line);
+    }
+    say(&beside(name, subject.width(), text, style_of(plan)));
+}
+
+/// What follows from a plan and is not in it.
+pub fn consequences(service: &Configuration, plan: &Plan) -> Vec<String> {
+    use crate::compose::block::TriggerMode;
+
+    let mut lines = Vec::new();
+    match plan {
+        Plan::Nothing(_) => return lines,
+        Plan::Rebuild(_) if !service.can_build => {
+            lines.push("cannot be done: the service has only an `image:`".to_owned());
+        }
+        Plan::Rebuild(_) => lines.push(format!("build {}", builds(service).join(", then "))),
+        Plan::LiveUpdate(_) => {}
+    }
+    if service.rules.block().trigger_mode == TriggerMode::Manual {
+        lines.push("waits for the key `u`: trigger_mode is `manual`".to_owned());
+    }
+    lines
+}
+
+fn show_unwatched(subject: &Subject, unwatched: &BTreeSet<&HostPath>, format: Format) {
+    if unwatched.is_empty() {
+        return;
+    }
+    if format == Format::Json {
+        let paths: Vec<String> = unwatched.iter().map(ToString::to_string).collect();
+        say_object("unwatched", json!({ "paths": paths }));
+        return;
+    }
+    let dir = &subject.project.dir;
+    let mut named: Vec<String> = unwatched
+        .iter()
+        .take(NAMED)
+        .map(|path| near(path, dir))
+        .collect();
+    if unwatched.len() > NAMED {
+        named.push(format!("{} more", unwatched.len() - NAMED));
+    }
+    say(&format!(
+        "{DIM}watched for no service: {} (`explain` says why){DIM:#}",
+        list(&named)
+    ));
+}

@@ -1,0 +1,366 @@
+//! `verify`: the containers' synced paths against the host, by content, by the comparison that `up` makes; `--fix` repairs files.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::stream::{self, StreamExt as _};
+use serde_json::{Value, json};
+
+use crate::cli::{ExitCode, Format};
+use crate::docker::DockerCli;
+use crate::engine::{Container, Docker, Engine, EngineError, Fingerprint, State};
+use crate::paths::HostPath;
+use crate::plan::{self, LiveUpdate, Plan, Standing};
+use crate::session::compare::{Comparison, compare};
+use crate::session::worker::{Configuration, look_at};
+use crate::session::{Loading, complain};
+use crate::update::{self, Ledger, Unread};
+use crate::watch::{Entry, look};
+
+use super::output::{BAD, DIM, GOOD, count, near, say, say_object};
+use super::subject::configurations;
+
+/// Drifted paths that are shown of each container; all of them are in the JSON.
+const SHOWN: usize = 5;
+/// Containers that are compared at the same time: more of them only take turns on the engine's disk.
+const AT_ONCE: usize = 4;
+
+/// Compares every container of the services, or of all when none is named.
+pub async fn run(docker: &DockerCli, services: &[String], fix: bool, format: Format) -> ExitCode {
+    let loading = match Loading::of(docker).await {
+        Ok(loading) => loading,
+        Err(code) => return code,
+    };
+    let configurations = match configurations(&loading.project, services) {
+        Ok(configurations) => configurations,
+        Err(code) => return code,
+    };
+    let dir = &loading.project.dir;
+    let mut subjects = Vec::new();
+    for service in &configurations {
+        let disk = Arc::new(look_at(Arc::clone(&service.scope)).await);
+        match containers(&loading.engine, service).await {
+            Ok(containers) => {
+                if containers.is_empty() {
+                    show_no_container(&service.service.name, format);
+                }
+                let disks = std::iter::repeat(disk);
+                subjects.extend(containers.into_iter().zip(disks).map(|it| (service, it)));
+            }
+            Err(error) => {
+                complain(&format!("error: {error}"));
+                return ExitCode::Docker;
+            }
+        }
+    }
+    let names = subjects
+        .iter()
+        .map(|(_, (container, _))| container.name.len());
+    let width = names.max().unwrap_or_default().max("CONTAINER".len());
+    if format == Format::Text && !subjects.is_empty() {
+        say(&format!(
+            "{DIM}{}{DIM:#}",
+            row("CONTAINER", width, ["SAME", "CHANGED", "MISSING"])
+        ));
+    }
+    let engine = &*loading.engine;
+    let mut reports = stream::iter(subjects)
+        .map(|(service, (container, disk))| async move {
+            let subject = Subject {
+                engine,
+                service,
+                container,
+            };
+            subject.verify(&disk, fix).await
+        })
+        .buffered(AT_ONCE);
+    let mut code = ExitCode::Ok;
+    while let Some(report) = reports.next().await {
+        match format {
+            Format::Text => report.print(width, dir),
+            Format::Json => say_object("verify", report.fields()),
+        }
+        code = match (code, report.code()) {
+            (ExitCode::Docker, _) | (_, ExitCode::Docker) => ExitCode::Docker,
+            (ExitCode::Ok, other) => other,
+            (code, _) => code,
+        };
+    }
+    code
+}
+
+async fn containers(
+    engine: &Docker,
+    service: &Configuration,
+) -> Result<Vec<Container>, EngineError> {
+    let mut containers = engine.containers(&service.service.name).await?;
+    containers.retain(|container| container.state != State::Gone);
+    Ok(containers)
+}
+
+fn show_no_container(service: &str, format: Format) {
+    let reason = "no container; `docker liveupdate up` starts one";
+    if format == Format::Json {
+        say_object(
+            "verify",
+            json!({"service": service, "container": null, "reason": reason}),
+        );
+    } else {
+        complain(&format!("note: {service}: {reason}"));
+    }
+}
+
+/// One container to verify.
+struct Subject<'a> {
+    engine: &'a Docker,
+    service: &'a Configuration,
+    container: Container,
+}
+
+/// What was found in one container, and done about it.
+struct Report {
+    service: String,
+    container: String,
+    /// As it was found.
+    found: Result<Comparison, EngineError>,
+    /// What `--fix` came to; `None` when it was not asked for, or there was nothing to do.
+    repair: Option<Repair>,
+}
+
+/// What `--fix` came to.
+enum Repair {
+    /// The container has the files now; the commands and the restart that were left out.
+    Done { paths: usize, left_out: Vec<String> },
+    /// It still differs, and why.
+    Failed { why: String, hint: String },
+}
+
+impl Subject<'_> {
+    async fn verify(self, disk: &BTreeMap<HostPath, Entry>, fix: bool) -> Report {
+        let found = compare(
+            self.engine,
+            &self.service.rules,
+            disk.iter(),
+            &self.container,
+        )
+        .await;
+        let repair = match &found {
+            Ok(found) if fix && !found.is_clean() => Some(self.repair(found, disk).await),
+            _ => None,
+        };
+        Report {
+            service: self.service.service.name.clone(),
+            container: self.container.name,
+            found,
+            repair,
+        }
+    }
+
+    async fn repair(&self, found: &Comparison, disk: &BTreeMap<HostPath, Entry>) -> Repair {
+        let mut drift: Vec<HostPath> = found.drift().cloned().collect();
+        // A directory comes before what lies in it.
+        drift.sort();
+        let batch = look::look(&self.service.scope, &drift);
+        let update = match plan::plan(&self.service.rules, &batch, &Standing::default()) {
+            Plan::LiveUpdate(update) => update,
+            Plan::Rebuild(because) => {
+                return Repair::Failed {
+                    why: format!("it asks for a rebuild, {because}"),
+                    hint: "`docker liveupdate up` rebuilds it".to_owned(),
+                };
+            }
+            Plan::Nothing(idle) => {
+                return Repair::Failed {
+                    why: idle.to_string(),
+                    hint: "files change while they are compared: try again".to_owned(),
+                };
+            }
+        };
+        if let Err(error) = self.bring(&update, found).await {
+            return Repair::Failed {
+                why: error,
+                hint: "`docker liveupdate up` rebuilds what cannot be put in place".to_owned(),
+            };
+        }
+        // What was put there is not taken for granted.
+        match compare(
+            self.engine,
+            &self.service.rules,
+            disk.iter(),
+            &self.container,
+        )
+        .await
+        {
+            Ok(now) if now.is_clean() => Repair::Done {
+                paths: drift.len(),
+                left_out: left_out(&update),
+            },
+            Ok(now) => Repair::Failed {
+                why: format!(
+                    "{} still differ",
+                    count(now.drift().count(), "path", "paths")
+                ),
+                hint: "something in the container, or on the host, writes to them meanwhile"
+                    .to_owned(),
+            },
+            Err(error) => Repair::Failed {
+                why: error.to_string(),
+                hint: "try again".to_owned(),
+            },
+        }
+    }
+
+    /// Brings the files, and nothing but the files.
+    async fn bring(&self, update: &LiveUpdate, found: &Comparison) -> Result<(), String> {
+        let copies = update.copies.clone();
+        let (loaded, unread) = tokio::task::spawn_blocking(move || update::load(&copies))
+            .await
+            .map_err(|error| error.to_string())?;
+        let refused = unread.iter().find_map(|(path, why)| match why {
+            Unread::Refused(why) => Some(format!("`{path}` cannot be read: {why}")),
+            Unread::Changed => None,
+        });
+        if let Some(refused) = refused {
+            return Err(refused);
+        }
+        let ledger = Ledger::new(self.container.clone(), found.drift().cloned().collect());
+        let stands = |path: &HostPath| {
+            let mut changed = found.changed.iter();
+            let (_, _, there) = changed.find(|(changed, ..)| changed == path)?;
+            Some(matches!(there, Fingerprint::Directory { .. }))
+        };
+        let delta = ledger.delta(update, &loaded, stands);
+        if delta.is_empty() {
+            return Ok(());
+        }
+        match self.engine.apply(&self.container, &delta).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+/// What a live update would have done after the files.
+fn left_out(update: &LiveUpdate) -> Vec<String> {
+    let runs = update
+        .runs
+        .iter()
+        .map(|due| format!("{} ({})", due.run.command, due.run.step));
+    let restart = update
+        .restart
+        .iter()
+        .map(|restart| format!("{} ({})", restart.kind, restart.step));
+    runs.chain(restart).collect()
+}
+
+impl Report {
+    fn code(&self) -> ExitCode {
+        match (&self.found, &self.repair) {
+            (Err(EngineError::Gone(_)), _) => ExitCode::Ok,
+            (Err(_), _) => ExitCode::Docker,
+            (Ok(found), _) if !found.unreadable.is_empty() => ExitCode::Problems,
+            (Ok(found), None) if found.is_clean() => ExitCode::Ok,
+            (Ok(_), Some(Repair::Done { .. })) => ExitCode::Ok,
+            (Ok(_), _) => ExitCode::Problems,
+        }
+    }
+
+    fn print(&self, width: usize, dir: &HostPath) {
+        let found = match &self.found {
+            Ok(found) => found,
+            Err(error) => {
+                say(&format!(
+                    "{:width$}  {BAD}not compared{BAD:#}: {error}",
+                    self.container
+                ));
+                return;
+            }
+        };
+        let numbers = [found.same.len(), found.changed.len(), found.missing.len()];
+        let line = row(
+            &self.container,
+            width,
+            numbers.map(|number| number.to_string()),
+        );
+        let style = if found.is_clean() { GOOD } else { BAD };
+        say(&format!(
+            "{style}{}{style:#}{}",
+            &line[..width],
+            &line[width..]
+        ));
+        let changed = found
+            .changed
+            .iter()
+            .map(|(path, to, _)| ("changed", path, to));
+        let missing = found.missing.iter().map(|(path, to)| ("missing", path, to));
+        for (what, path, to) in changed.chain(missing).take(SHOWN) {
+            say(&format!("  {what}  {} -> {to}", near(path, dir)));
+        }
+        let more = found.drift().count().saturating_sub(SHOWN);
+        if more > 0 {
+            say(&format!(
+                "  {DIM}and {more} more (`--format json` has them all){DIM:#}"
+            ));
+        }
+        for (path, why) in found.unreadable.iter().take(SHOWN) {
+            say(&format!(
+                "  {BAD}unread{BAD:#}   {}: {why}",
+                near(path, dir)
+            ));
+        }
+        match &self.repair {
+            None => {}
+            Some(Repair::Done { paths, left_out }) => {
+                say(&format!(
+                    "  {GOOD}repaired{GOOD:#} {}",
+                    count(*paths, "path", "paths")
+                ));
+                for step in left_out {
+                    say(&format!(
+                        "  {DIM}not run: {step}; `--fix` repairs files alone{DIM:#}"
+                    ));
+                }
+            }
+            Some(Repair::Failed { why, hint }) => {
+                say(&format!(
+                    "  {BAD}not repaired{BAD:#}: {why}\n  hint: {hint}"
+                ));
+            }
+        }
+    }
+
+    fn fields(&self) -> Value {
+        let found = match &self.found {
+            Ok(found) => found,
+            Err(error) => {
+                return json!({"service": self.service, "container": self.container, "error": error.to_string()});
+            }
+        };
+        let pair = |from: &HostPath, to: String| json!({"from": from.to_string(), "to": to});
+        let (fixed, not_run, failure) = match &self.repair {
+            None => (None, None, None),
+            Some(Repair::Done { left_out, .. }) => (Some(true), Some(left_out), None),
+            Some(Repair::Failed { why, .. }) => (Some(false), None, Some(why)),
+        };
+        json!({
+            "service": self.service, "container": self.container, "clean": found.is_clean(),
+            "same": found.same.len(),
+            "changed": found.changed.iter().map(|(from, to, _)| pair(from, to.to_string())).collect::<Vec<_>>(),
+            "missing": found.missing.iter().map(|(from, to)| pair(from, to.to_string())).collect::<Vec<_>>(),
+            "unreadable": found.unreadable.iter()
+                .map(|(path, why)| json!({"path": path.to_string(), "reason": why})).collect::<Vec<_>>(),
+            "fixed": fixed, "not_run": not_run, "failure": failure,
+        })
+    }
+}
+
+fn row(name: &str, width: usize, cells: [impl std::fmt::Display; 3]) -> String {
+    let [same, changed, missing] = cells;
+    // Padded by hand: a display may ignore a width.
+    format!(
+        "{name:width$}  {:>6}  {:>7}  {:>7}",
+        same.to_string(),
+        changed.to_string(),
+        missing.to_string()
+    )
+}

@@ -1,0 +1,41 @@
+//! The only seam to the disk: what the reader and the checks ask of it, and the real one.
+
+use std::io;
+
+use crate::paths::HostPath;
+
+/// The only seam to the disk: what the reader and the checks ask of it.
+pub trait Files {
+    /// The whole content.
+    fn read(&self, path: &HostPath) -> io::Result<Vec<u8>>;
+    /// What is there, links followed; `None` for nothing.
+    fn kind(&self, path: &HostPath) -> Option<FileKind>;
+}
+
+/// What a path is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A directory.
+    Directory,
+    /// Anything else.
+    File,
+}
+
+/// The host's file system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Disk;
+
+impl Files for Disk {
+    fn read(&self, path: &HostPath) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
+
+    fn kind(&self, path: &HostPath) -> Option<FileKind> {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some(if metadata.is_dir() {
+            FileKind::Directory
+        } else {
+            FileKind::File
+        })
+    }
+}

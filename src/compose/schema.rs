@@ -1,0 +1,323 @@
+//! The JSON Schema of `x-live-update`, for editors. Says of a block's shape what the reader says; places and disks it does not know.
+
+use serde_json::{Value, json};
+
+/// The schema: a service's block at its root, the top level's under `$defs.top_level`, a whole compose file under `$defs.compose`.
+pub fn schema() -> Value {
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "x-live-update",
+        "description": "How `docker liveupdate` brings changes into this service's running containers.",
+        "$ref": "#/$defs/block",
+        "$defs": definitions()
+    })
+}
+
+fn definitions() -> Value {
+    let mut all = json!({
+        "block": {
+            "oneOf": [
+                { "$ref": "#/$defs/steps" },
+                { "$ref": "#/$defs/options" }
+            ]
+        },
+        "top_level": closed(json!({
+            "steps": {
+                "description": "Steps with a name, to be used by several services.",
+                "type": "object",
+                "propertyNames": { "not": { "enum": super::steps::KINDS } },
+                "additionalProperties": { "$ref": "#/$defs/step" }
+            }
+        }), &[]),
+        "compose": {
+            "description": "A compose file: what stands in it beside our blocks is Compose's own.",
+            "type": "object",
+            "properties": {
+                "x-live-update": { "$ref": "#/$defs/top_level" },
+                "services": {
+                    "type": "object",
+                    "additionalProperties": {
+                        "properties": { "x-live-update": { "$ref": "#/$defs/block" } }
+                    }
+                }
+            }
+        },
+        "steps": {
+            "description": "initial_sync, fall_back_on, sync, run, then one restart or signal; an empty list rebuilds on every change.",
+            "type": "array",
+            "items": {
+                "anyOf": [
+                    { "$ref": "#/$defs/step" },
+                    { "$ref": "#/$defs/name" }
+                ]
+            }
+        },
+        "name": {
+            "description": "The name of a step under the top-level `x-live-update.steps`.",
+            "type": "string",
+            "pattern": "^[^:/ ]+$",
+            "not": { "enum": ["sync", "run", "fall_back_on", "signal"] }
+        },
+        "step": { "oneOf": steps() },
+        "options": options()
+    });
+    if let (Some(all), Value::Object(words)) = (all.as_object_mut(), words()) {
+        all.extend(words);
+    }
+    all
+}
+
+/// The texts and numbers that options are made of.
+fn words() -> Value {
+    json!({
+        "text": { "type": "string", "pattern": "\\S" },
+        "texts": {
+            "oneOf": [
+                { "$ref": "#/$defs/text" },
+                { "type": "array", "items": { "$ref": "#/$defs/text" } }
+            ]
+        },
+        "scalar": { "type": ["string", "number", "boolean"] },
+        "text_or_number": { "oneOf": [{ "$ref": "#/$defs/text" }, { "type": "number" }] },
+        "command": {
+            "description": "A text for `/bin/sh -c`, or a list that is executed as it is.",
+            "oneOf": [
+                { "$ref": "#/$defs/text" },
+                {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": { "$ref": "#/$defs/scalar" },
+                    "prefixItems": [{ "$ref": "#/$defs/scalar", "not": { "const": "" } }]
+                }
+            ]
+        },
+        "duration": {
+            "description": "`10s`, `1m30s`, `500ms`, or a number of seconds.",
+            "oneOf": [
+                { "type": "number", "minimum": 0 },
+                { "type": "string", "pattern": "^\\s*([0-9]*\\.?[0-9]+|[0-9]+\\.|(([0-9]*\\.?[0-9]+|[0-9]+\\.)(h|m|s|ms|us|µs|ns))+)\\s*$" },
+                { "$ref": "#/$defs/variable" }
+            ]
+        },
+        "boolean": {
+            "oneOf": [
+                { "type": "boolean" },
+                { "type": "string", "pattern": "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee])$" },
+                { "$ref": "#/$defs/variable" }
+            ]
+        },
+        "variable": {
+            "description": "A value that Compose puts in.",
+            "type": "string",
+            "pattern": "\\$\\{?[A-Za-z_]"
+        },
+        "signal": {
+            "oneOf": [
+                { "type": "string", "pattern": signal_pattern() },
+                { "$ref": "#/$defs/variable" }
+            ]
+        },
+        "environment": {
+            "oneOf": [
+                { "type": "object", "additionalProperties": { "$ref": "#/$defs/scalar" } },
+                { "type": "array", "items": { "type": "string", "pattern": "^[^=]+=" } }
+            ]
+        }
+    })
+}
+
+/// Any letter case, with and without `SIG`: the schema's patterns have no flag for it.
+fn signal_pattern() -> String {
+    let either_case = |name: &str| -> String {
+        name.chars()
+            .map(|letter| {
+                if letter.is_ascii_alphabetic() {
+                    format!("[{}{}]", letter, letter.to_ascii_lowercase())
+                } else {
+                    letter.to_string()
+                }
+            })
+            .collect()
+    };
+    let names: Vec<String> = super::steps::SIGNALS
+        .iter()
+        .map(|name| either_case(name))
+        .collect();
+    format!(
+        "^({})?({}|{}([+-][0-9]{{1,2}})?)$",
+        either_case("SIG"),
+        names.join("|"),
+        either_case("RTM") + "([Ii][Nn]|[Aa][Xx])"
+    )
+}
+
+fn steps() -> Value {
+    let trigger = json!({
+        "description": "Only when a changed synced file is, lies in, or matches one of these.",
+        "$ref": "#/$defs/texts"
+    });
+    let restart = |description: &str, keys: Value| json!({ "description": description, "oneOf": [{ "type": "null" }, closed(keys, &[])] });
+    json!([
+        { "enum": ["initial_sync", "restart_container", "restart_process"] },
+        closed(json!({
+            "initial_sync": {
+                "description": "Compare with the host when a container first appears.",
+                "enum": [null, true]
+            }
+        }), &["initial_sync"]),
+        closed(json!({
+            "fall_back_on": {
+                "description": "Files whose change asks for a full rebuild.",
+                "oneOf": [
+                    { "$ref": "#/$defs/text" },
+                    { "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/text" } },
+                    closed(json!({
+                        "files": {
+                            "oneOf": [
+                                { "$ref": "#/$defs/text" },
+                                { "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/text" } }
+                            ]
+                        }
+                    }), &["files"])
+                ]
+            }
+        }), &["fall_back_on"]),
+        closed(json!({
+            "sync": {
+                "description": "What is copied where.",
+                "oneOf": [
+                    {
+                        "type": "string",
+                        "pattern": "^\\s*\\S.*:(/|\\$)",
+                        "not": { "pattern": ":(ro|rw|z|Z|cached|delegated)$" }
+                    },
+                    closed(json!({
+                        "local_path": { "$ref": "#/$defs/text" },
+                        "remote_path": { "type": "string", "pattern": "^(/|\\$)" },
+                        "ignore": { "$ref": "#/$defs/texts" },
+                        "include": { "$ref": "#/$defs/texts" },
+                        "in_place": { "$ref": "#/$defs/boolean" }
+                    }), &["local_path", "remote_path"])
+                ]
+            }
+        }), &["sync"]),
+        closed(json!({
+            "run": {
+                "description": "A command in the container.",
+                "oneOf": [
+                    { "$ref": "#/$defs/command" },
+                    closed(json!({
+                        "cmd": { "$ref": "#/$defs/command" },
+                        "trigger": trigger,
+                        "workdir": { "type": "string", "pattern": "^(/|\\$)" },
+                        "user": { "$ref": "#/$defs/text_or_number" },
+                        "environment": { "$ref": "#/$defs/environment" },
+                        "timeout": { "$ref": "#/$defs/duration" },
+                        "on_failure": one_of("What a failure asks for.", &["keep", "rebuild"])
+                    }), &["cmd"])
+                ]
+            }
+        }), &["run"]),
+        closed(json!({
+            "restart_container": restart("Restart the container.", json!({
+                "timeout": { "$ref": "#/$defs/duration" },
+                "trigger": trigger
+            }))
+        }), &["restart_container"]),
+        closed(json!({
+            "restart_process": restart("Restart the process without the container.", json!({
+                "signal": { "$ref": "#/$defs/signal" },
+                "timeout": { "$ref": "#/$defs/duration" },
+                "trigger": trigger
+            }))
+        }), &["restart_process"]),
+        closed(json!({
+            "signal": {
+                "description": "Send a signal to the container's process.",
+                "oneOf": [
+                    { "$ref": "#/$defs/signal" },
+                    closed(json!({
+                        "name": { "$ref": "#/$defs/signal" },
+                        "trigger": trigger
+                    }), &["name"])
+                ]
+            }
+        }), &["signal"])
+    ])
+}
+
+fn options() -> Value {
+    closed(
+        json!({
+            "steps": { "$ref": "#/$defs/steps" },
+            "ignore": {
+                "description": "What is left out, in .dockerignore's syntax.",
+                "$ref": "#/$defs/texts"
+            },
+            "only": {
+                "description": "What alone is watched, in .dockerignore's syntax.",
+                "oneOf": [
+                    { "$ref": "#/$defs/text" },
+                    { "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/text" } }
+                ]
+            },
+            "unmatched": one_of("What a watched file that no sync covers asks for.", &["rebuild", "ignore"]),
+            "trigger_mode": one_of("Whether changes wait for a key.", &["auto", "manual"]),
+            "debounce": { "$ref": "#/$defs/duration" },
+            "custom_build": closed(json!({
+                "command": {
+                    "description": "Builds the image `$EXPECTED_REF`.",
+                    "$ref": "#/$defs/text"
+                },
+                "deps": {
+                    "description": "What is watched in place of the context.",
+                    "oneOf": [
+                        { "$ref": "#/$defs/text" },
+                        { "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/text" } }
+                    ]
+                },
+                "tag": { "$ref": "#/$defs/text" }
+            }), &["command", "deps"]),
+            "entrypoint": argv("What the container runs under `docker liveupdate up`."),
+            "command": argv("Its arguments, likewise."),
+            "helper": {
+                "oneOf": [one_of("Whether the in-container helper may be used.", &["auto", "off"]), { "const": false }]
+            }
+        }),
+        &[],
+    )
+}
+
+fn argv(description: &str) -> Value {
+    json!({
+        "description": description,
+        "oneOf": [
+            { "$ref": "#/$defs/text" },
+            { "type": "array", "items": { "$ref": "#/$defs/scalar" } }
+        ]
+    })
+}
+
+fn one_of(description: &str, words: &[&str]) -> Value {
+    json!({
+        "description": description,
+        "anyOf": [
+            { "enum": words },
+            { "$ref": "#/$defs/variable" }
+        ]
+    })
+}
+
+/// A mapping with these keys and no others.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "every caller makes it on the spot"
+)]
+fn closed(properties: Value, required: &[&str]) -> Value {
+    json!({
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false
+    })
+}

@@ -1,0 +1,271 @@
+//! What a service's containers run under `up` alone: the block's own entrypoint, or the process under the helper (so that it
+//! can be restarted without its container). A Compose override made for the run says so; `docker compose up` without us gives
+//! the plain service again.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use serde_json::json;
+
+use super::client::{Docker, refused};
+use super::{Body, Container, ContainerId, Engine, EngineError, Outgoing, State};
+use crate::docker::DockerCli;
+use crate::helper;
+use crate::paths::ContainerPath;
+
+/// The hidden directory in a container, below the root or below a volume that can be written.
+pub(super) const HIDDEN: &str = ".liveupdate";
+/// The helper that a container's process runs under. The one that updates go through has a file of its own.
+const INIT: &str = "/.liveupdate/init";
+
+/// A service that runs something else under `up` than the compose file and the image say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunsUnder {
+    /// The service.
+    pub service: String,
+    /// Its image, which says what is run where nobody else does.
+    pub image: String,
+    /// The block's entrypoint, or the compose file's.
+    pub entrypoint: Option<Vec<String>>,
+    /// The block's command, or the compose file's.
+    pub command: Option<Vec<String>>,
+    /// Its process runs under the helper.
+    pub supervised: bool,
+    /// The service's `stop_grace_period`.
+    pub grace: Option<Duration>,
+}
+
+/// What is known of the services that run something else.
+#[derive(Debug, Default)]
+pub(super) struct Runs {
+    services: Vec<RunsUnder>,
+    /// The override, once it is written.
+    file: Option<PathBuf>,
+}
+
+impl Runs {
+    /// The command line with the override, where there is one.
+    pub(super) fn cli(&self, cli: &DockerCli) -> DockerCli {
+        DockerCli {
+            overrides: self.file.iter().cloned().collect(),
+            ..cli.clone()
+        }
+    }
+}
+
+impl Docker {
+    /// From now on these services run something else. In force with their next `up` or `recreate`.
+    pub fn run_under(&self, services: Vec<RunsUnder>) {
+        self.runs().services = services;
+    }
+
+    /// The session is over: the helpers end, and what was made for this run alone is gone.
+    pub async fn close(&self) {
+        self.close_helpers().await;
+        let file = self.runs().file.take();
+        if let Some(file) = file {
+            // Somebody may have tidied up before us.
+            let _ = std::fs::remove_file(file);
+        }
+    }
+
+    pub(super) fn runs(&self) -> std::sync::MutexGuard<'_, Runs> {
+        // A panic while it was held leaves nothing half done in it.
+        self.inner
+            .runs
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Whether any of `services` (all when empty) has to get the helper before it starts.
+    pub(super) fn any_supervised(&self, services: &[String]) -> bool {
+        let runs = self.runs();
+        runs.services
+            .iter()
+            .any(|run| run.supervised && (services.is_empty() || services.contains(&run.service)))
+    }
+
+    /// Writes the override as the images are now; what cannot run under the helper is named, and runs as it is.
+    pub(super) async fn write_override(
+        &self,
+        output: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<(), EngineError> {
+        let services = self.runs().services.clone();
+        if services.is_empty() {
+            return Ok(());
+        }
+        let mut written = BTreeMap::new();
+        for runs in &services {
+            if let Some(service) = self.one_override(runs, output).await? {
+                written.insert(runs.service.clone(), service);
+            }
+        }
+        // JSON is YAML. Compose would take a `$` for a variable.
+        let text = json!({ "services": written })
+            .to_string()
+            .replace('$', "$$");
+        let unwritable = |error: std::io::Error| {
+            EngineError::Refused(format!(
+                "the override for this run cannot be written: {error}"
+            ))
+        };
+        let file = self.override_file().map_err(unwritable)?;
+        std::fs::write(&file, text).map_err(unwritable)?;
+        self.runs().file = Some(file);
+        Ok(())
+    }
+
+    async fn one_override(
+        &self,
+        runs: &RunsUnder,
+        output: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<Option<serde_json::Value>, EngineError> {
+        let image = match self.inner.api.inspect_image(&runs.image).await {
+            Ok(image) => image,
+            // Not built yet, or the build failed: its next start asks again.
+            Err(bollard::errors::Error::DockerResponseServerError {
+                status_code: 404, ..
+            }) => return Ok(None),
+            Err(error) => return Err(refused(error, &ContainerId(String::new()))),
+        };
+        let config = image.config.unwrap_or_default();
+        let architecture = image.architecture.unwrap_or_default();
+        let helper = runs.supervised && helper::binary(&architecture).is_some();
+        if runs.supervised && !helper {
+            output(&format!(
+                "{}: this build has no helper for {architecture}; the container is restarted where its process would be",
+                runs.service
+            ));
+        }
+        if !helper {
+            let mut service = serde_json::Map::new();
+            if let Some(entrypoint) = &runs.entrypoint {
+                service.insert("entrypoint".into(), json!(entrypoint));
+            }
+            if let Some(command) = &runs.command {
+                service.insert("command".into(), json!(command));
+            }
+            return Ok(Some(service.into()));
+        }
+        let argv = whole_command(
+            runs,
+            config.entrypoint.unwrap_or_default(),
+            config.cmd.unwrap_or_default(),
+        );
+        let entrypoint: Vec<String> = [INIT, "init", "--"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(argv)
+            .collect();
+        Ok(Some(json!({ "entrypoint": entrypoint, "command": [] })))
+    }
+
+    fn override_file(&self) -> std::io::Result<PathBuf> {
+        let mut folder = crate::docker::own_folder()?;
+        folder.push(format!("{}.override.json", self.inner.project));
+        Ok(folder)
+    }
+
+    /// Puts the helper into containers that are made but not started.
+    pub(super) async fn put_helpers(
+        &self,
+        services: &[String],
+    ) -> Result<Vec<Container>, EngineError> {
+        let names: Vec<String> = {
+            let runs = self.runs();
+            let all = runs
+                .services
+                .iter()
+                .filter(|run| run.supervised)
+                .map(|run| run.service.clone());
+            all.filter(|name| services.is_empty() || services.contains(name))
+                .collect()
+        };
+        let mut created = Vec::new();
+        for name in names {
+            for container in self.containers(&name).await? {
+                if container.state == State::Created {
+                    self.put_helper(&container).await?;
+                    created.push(container);
+                }
+            }
+        }
+        Ok(created)
+    }
+
+    async fn put_helper(&self, container: &Container) -> Result<(), EngineError> {
+        let image = self
+            .inner
+            .api
+            .inspect_image(&container.image_id)
+            .await
+            .map_err(|error| refused(error, &container.id))?;
+        let architecture = image.architecture.unwrap_or_default();
+        let (Some(binary), Some(to)) = (helper::binary(&architecture), ContainerPath::new(INIT))
+        else {
+            return Ok(());
+        };
+        let outgoing = Outgoing {
+            to,
+            mode: 0o755,
+            modified: SystemTime::now(),
+            body: Body::Bytes(Bytes::from_static(binary)),
+            in_place: false,
+        };
+        self.put(container, &[outgoing]).await.map(drop)
+    }
+
+    /// How long the container's process has to stop.
+    pub(super) fn grace_of(&self, container: &Container) -> Option<Duration> {
+        self.runs()
+            .services
+            .iter()
+            .find(|run| run.service == container.service)?
+            .grace
+    }
+}
+
+/// What the container would run, as Compose and the engine put it together: an entrypoint of the compose file's own forgets
+/// the image's command.
+fn whole_command(
+    runs: &RunsUnder,
+    image_entrypoint: Vec<String>,
+    image_command: Vec<String>,
+) -> Vec<String> {
+    let command = match (&runs.command, &runs.entrypoint) {
+        (Some(command), _) => command.clone(),
+        (None, Some(_)) => Vec::new(),
+        (None, None) => image_command,
+    };
+    let mut whole = runs.entrypoint.clone().unwrap_or(image_entrypoint);
+    whole.extend(command);
+    whole
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(entrypoint: Option<&str>, command: Option<&str>) -> String {
+        let list = |text: Option<&str>| text.map(|text| vec![text.to_owned()]);
+        let runs = RunsUnder {
+            service: "web".into(),
+            image: "web".into(),
+            entrypoint: list(entrypoint),
+            command: list(command),
+            supervised: true,
+            grace: None,
+        };
+        whole_command(&runs, vec!["image-entry".into()], vec!["image-cmd".into()]).join(" ")
+    }
+
+    #[test]
+    fn the_process_is_the_one_the_service_really_has() {
+        assert_eq!(whole(None, None), "image-entry image-cmd");
+        assert_eq!(whole(None, Some("cmd")), "image-entry cmd");
+        assert_eq!(whole(Some("entry"), None), "entry");
+        assert_eq!(whole(Some("entry"), Some("cmd")), "entry cmd");
+    }
+}

@@ -1,0 +1,251 @@
+//! Puts a watch on each directory it is given, or polls it where that cannot be: file systems without events, limits.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use notify::event::EventKindMask;
+use notify::{
+    Config, ErrorKind, PathOp, RecommendedWatcher, RecursiveMode, WatchPathConfig, Watcher as _,
+};
+
+use crate::paths::HostPath;
+use crate::watch::walk::Unreadable;
+
+use super::ear::Ear;
+use super::interest::Interest;
+use super::poller::Poller;
+use super::{Count, Notice, system};
+
+/// The directories that are watched or polled.
+#[derive(Default)]
+pub(super) struct Watches {
+    /// `None` when the system has none to offer: then everything is polled.
+    watcher: Option<RecommendedWatcher>,
+    watched: BTreeSet<HostPath>,
+    pub(super) poller: Poller,
+    /// Places below which there are no events, with the kind of file system.
+    without_events: BTreeMap<HostPath, String>,
+    limit_reached: bool,
+    notices: Vec<Notice>,
+}
+
+impl Watches {
+    /// A new watcher, with no watches yet, in place of the old one.
+    pub(super) fn open(&mut self, ear: Ear) {
+        // The old one's watches count against the limit until it is gone.
+        self.watcher = None;
+        self.watched.clear();
+        self.poller = Poller::default();
+        // Opens and reads are left out: a build that reads the context would flood the queue.
+        let config = Config::default()
+            .with_event_kinds(EventKindMask::CORE | EventKindMask::ACCESS_CLOSE)
+            .with_follow_symlinks(false);
+        match RecommendedWatcher::new(ear, config) {
+            Ok(watcher) => self.watcher = Some(watcher),
+            Err(error) => self.notices.push(match &error.kind {
+                ErrorKind::Io(io) if is_too_many_files(io) => Notice::InstanceLimit {
+                    limit: system::instance_limit(),
+                },
+                _ => Notice::NoWatcher {
+                    why: error.to_string(),
+                },
+            }),
+        }
+    }
+
+    /// Looks for file systems without events below the roots.
+    pub(super) fn find_file_systems(&mut self, interest: &Interest) {
+        let mut found = BTreeMap::new();
+        for root in interest.roots() {
+            found.extend(system::without_events(root));
+        }
+        for (path, file_system) in &found {
+            if !self.without_events.contains_key(path) {
+                self.notices.push(Notice::NoEvents {
+                    path: path.clone(),
+                    file_system: file_system.clone(),
+                });
+            }
+        }
+        self.without_events = found;
+    }
+
+    /// Puts a watch on each of `directories` that has none, or polls it. Gives those that cannot be read.
+    pub(super) fn add(&mut self, interest: &Interest, directories: &[HostPath]) -> Vec<Unreadable> {
+        let mut operations = Vec::new();
+        for directory in directories {
+            if self.watched.contains(directory) || self.poller.contains(directory) {
+                continue;
+            }
+            if self.watcher.is_none() || self.is_without_events(directory) {
+                self.poller.add(directory.clone(), interest);
+                continue;
+            }
+            if let Some(config) = watch_config(directory, interest) {
+                operations.push(PathOp::Watch(directory.as_path().to_path_buf(), config));
+                self.watched.insert(directory.clone());
+            }
+        }
+        let Some(watcher) = &mut self.watcher else {
+            return Vec::new();
+        };
+        let mut failed = Vec::new();
+        let mut refused = Vec::new();
+        while !operations.is_empty() {
+            let Err(error) = watcher.update_paths(operations) else {
+                break;
+            };
+            operations = error.remaining;
+            if matches!(error.source.kind, ErrorKind::MaxFilesWatch) {
+                refused.extend(error.origin);
+                refused.append(&mut operations);
+            } else {
+                failed.extend(error.origin.map(|origin| (origin, error.source)));
+            }
+        }
+        let mut unreadable = Vec::new();
+        for (operation, error) in failed {
+            let Some(directory) = HostPath::new(operation.into_path()) else {
+                continue;
+            };
+            self.watched.remove(&directory);
+            // What merely leads to a root need not be readable. What is gone is heard of by its name.
+            if interest.keeps(&directory)
+                && let ErrorKind::Io(io) = &error.kind
+                && let Some(problem) = Unreadable::new(directory, io)
+            {
+                unreadable.push(problem);
+            }
+        }
+        self.poll_instead(interest, refused);
+        unreadable
+    }
+
+    fn poll_instead(&mut self, interest: &Interest, refused: Vec<PathOp>) {
+        if refused.is_empty() {
+            return;
+        }
+        let polled = refused.len();
+        for operation in refused {
+            if let Some(directory) = HostPath::new(operation.into_path()) {
+                self.watched.remove(&directory);
+                self.poller.add(directory, interest);
+            }
+        }
+        self.no_more_watches(polled);
+    }
+
+    /// Says it once, with the number of directories polled since.
+    fn no_more_watches(&mut self, more: usize) {
+        let said = self.notices.iter_mut().find_map(|notice| match notice {
+            Notice::WatchLimit { polled, .. } => Some(polled),
+            _ => None,
+        });
+        if let Some(polled) = said {
+            *polled += more;
+        } else if !self.limit_reached {
+            self.notices.push(Notice::WatchLimit {
+                limit: system::watch_limit(),
+                polled: more,
+            });
+        }
+        self.limit_reached = true;
+    }
+
+    /// Drops `path` and all below it.
+    pub(super) fn remove(&mut self, path: &HostPath) {
+        let below = self.watched.range(path.clone()..);
+        let stale: Vec<HostPath> = below
+            .take_while(|watched| watched.below(path).is_some())
+            .cloned()
+            .collect();
+        self.unwatch(stale);
+        self.poller.forget(path);
+    }
+
+    /// Drops all but `directories`.
+    pub(super) fn retain(&mut self, directories: &BTreeSet<HostPath>) {
+        let old: Vec<HostPath> = self.watched.difference(directories).cloned().collect();
+        self.unwatch(old);
+        self.poller
+            .retain(|directory| directories.contains(directory));
+    }
+
+    fn unwatch(&mut self, directories: Vec<HostPath>) {
+        let mut operations = Vec::with_capacity(directories.len());
+        for directory in directories {
+            self.watched.remove(&directory);
+            operations.push(PathOp::unwatch(directory.as_path()));
+        }
+        if let Some(watcher) = &mut self.watcher {
+            while !operations.is_empty() {
+                // A watch that is gone already went with its directory.
+                match watcher.update_paths(operations) {
+                    Ok(()) => break,
+                    Err(error) => operations = error.remaining,
+                }
+            }
+        }
+    }
+
+    pub(super) fn is_without_events(&self, path: &HostPath) -> bool {
+        let within = |place: &HostPath| path.below(place).is_some();
+        self.watcher.is_none() || self.without_events.keys().any(within)
+    }
+
+    pub(super) fn count(&self, interest: &Interest) -> Count {
+        let kept = self.watched.iter().filter(|path| interest.keeps(path));
+        let watched = kept.count();
+        Count {
+            watched,
+            leading: self.watched.len() - watched,
+            polled: self.poller.count(),
+        }
+    }
+
+    pub(super) fn notice(&mut self, notice: Notice) {
+        if !self.notices.contains(&notice) {
+            self.notices.push(notice);
+        }
+    }
+
+    pub(super) fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+}
+
+/// One watch for each directory.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "elsewhere not each directory has a watch"
+)]
+fn watch_config(directory: &HostPath, interest: &Interest) -> Option<WatchPathConfig> {
+    let config = WatchPathConfig::new(RecursiveMode::NonRecursive);
+    Some(config.with_dereference_symlinks(interest.leads(directory)))
+}
+
+/// One recursive watch for each root, which covers the directories in it; ignored ones cost nothing there. And one for
+/// the directory each root and single file lies in.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn watch_config(directory: &HostPath, interest: &Interest) -> Option<WatchPathConfig> {
+    let mode = if interest.roots().any(|root| root == directory) {
+        RecursiveMode::Recursive
+    } else if !interest.keeps(directory) && interest.holds_an_end(directory) {
+        RecursiveMode::NonRecursive
+    } else {
+        return None;
+    };
+    Some(WatchPathConfig::new(mode))
+}
+
+#[cfg(unix)]
+fn is_too_many_files(error: &std::io::Error) -> bool {
+    let code = error.raw_os_error();
+    let is = |errno: rustix::io::Errno| code == Some(errno.raw_os_error());
+    is(rustix::io::Errno::MFILE) || is(rustix::io::Errno::NFILE)
+}
+
+#[cfg(not(unix))]
+fn is_too_many_files(_: &std::io::Error) -> bool {
+    false
+}

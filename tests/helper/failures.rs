@@ -1,0 +1,242 @@
+//! When a batch cannot be: nothing has changed, the reason is named, nothing is left behind.
+
+use crate::place::{Place, put, until};
+use docker_liveupdate::helper::{Batch, Code, Content, Error, Item};
+use std::fs;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+#[tokio::test]
+async fn a_batch_that_cannot_be_staged_changes_nothing() {
+    let place = Place::new();
+    place.container("old", "old");
+    place.container("file", "a file");
+    let before = place.tree();
+    let (mut link, _helper) = place.serve().await;
+    let source = place.host("new", "new");
+    let batch = Batch {
+        remove: vec![place.target("old")],
+        put: vec![
+            place.file(&source, "a/first"),
+            place.item("b", Content::Directory),
+            place.item(
+                "c",
+                Content::Symlink {
+                    target: b"x".to_vec(),
+                },
+            ),
+            // A file is no directory.
+            place.file(&source, "file/below"),
+        ],
+    };
+    let error = link.apply(&batch).await.unwrap_err();
+    assert_eq!(error.code(), Some(Code::System));
+    let text = error
+        .to_string()
+        .replace(&*place.path("app").to_string_lossy(), "/app");
+    assert_eq!(text, "`/app/file`: not a directory");
+    assert_eq!(place.tree(), before);
+    // And the link is as good as before.
+    link.apply(&put([place.file(&source, "old")]))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_full_or_read_only_target_is_named_with_the_kernels_reason() {
+    let place = Place::new();
+    let (mut link, _helper) = place.serve().await;
+    let mut item = place.file(&place.host("new", "new"), "x");
+    item.to = b"/proc/sys/new/file".to_vec();
+    let error = link
+        .apply(&put([place.file(&place.host("a", "a"), "a"), item]))
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().starts_with("`/proc/sys/new`: "),
+        "{error}"
+    );
+    assert_eq!(place.tree(), "");
+}
+
+#[tokio::test]
+async fn a_file_that_shrinks_while_it_is_read_aborts_the_batch() {
+    let place = Place::new();
+    place.container("old", "old");
+    let (mut link, _helper) = place.serve().await;
+    // The kernel states a length for this one that reading it does not keep.
+    let shrinking = std::path::PathBuf::from("/sys/kernel/uevent_seqnum");
+    let first = place.host("first", vec![0; 1_000_000]);
+    let error = link
+        .apply(&put([place.file(&first, "a"), place.file(&shrinking, "b")]))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, Error::Changed { .. }) && error.is_retryable(),
+        "{error}"
+    );
+    assert_eq!(place.tree(), "old 644 old");
+    // The same without a byte sent yet.
+    link.apply(&put([place.file(&shrinking, "b")]))
+        .await
+        .unwrap_err();
+    link.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_grows_while_it_is_read_is_cut_at_its_stated_length() {
+    let place = Place::new();
+    let (mut link, _helper) = place.serve().await;
+    let log = place.host("log", vec![b'x'; 2_000_000]);
+    let over = Arc::new(AtomicBool::new(false));
+    let writer = std::thread::spawn({
+        let (log, over) = (log.clone(), over.clone());
+        move || {
+            let mut file = fs::File::options().append(true).open(log).unwrap();
+            while !over.load(Ordering::Relaxed) {
+                file.write_all(b"yy").unwrap();
+            }
+        }
+    });
+    until("the file grows", || {
+        fs::metadata(&log).unwrap().len() > 2_000_000
+    })
+    .await;
+    for _ in 0..20 {
+        link.apply(&put([
+            place.file(&log, "log"),
+            place.file(&place.host("z", "after"), "z"),
+        ]))
+        .await
+        .unwrap();
+        let copied = fs::read(place.path("app/log")).unwrap();
+        assert!(fs::read(&log).unwrap().starts_with(&copied));
+        assert_eq!(fs::read_to_string(place.path("app/z")).unwrap(), "after");
+    }
+    over.store(true, Ordering::Relaxed);
+    writer.join().unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_is_worth_another_look_and_sends_nothing() {
+    let place = Place::new();
+    let (mut link, _helper) = place.serve().await;
+    let error = link
+        .apply(&put([place.file(&place.path("host/gone"), "x")]))
+        .await
+        .unwrap_err();
+    assert!(error.is_retryable(), "{error}");
+    // A FIFO in a file's place is not waited for.
+    let fifo = place.path("host/fifo");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&fifo)
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert!(
+        link.apply(&put([place.file(&fifo, "x")]))
+            .await
+            .unwrap_err()
+            .is_retryable()
+    );
+    link.ping().await.unwrap();
+    assert_eq!(place.tree(), "");
+}
+
+#[tokio::test]
+async fn a_killed_helpers_temporary_files_are_gone_after_the_next_start() {
+    let place = Place::new();
+    place.container("old", "old");
+    let (mut link, mut helper) = place.serve().await;
+    // The file never arrives whole: the host's side stands still in the middle.
+    let fifo_fed = place.host("big", vec![b'x'; 50_000_000]);
+    let staged = || {
+        fs::read_dir(place.path("app"))
+            .unwrap()
+            .flatten()
+            .any(|entry| {
+                entry
+                    .file_name()
+                    .to_string_lossy()
+                    .starts_with(".liveupdate-")
+            })
+    };
+    {
+        let batch = put([place.file(&fifo_fed, "d/big"), place.file(&fifo_fed, "old")]);
+        let applying = link.apply(&batch);
+        tokio::pin!(applying);
+        tokio::select! {
+            done = &mut applying => panic!("too fast to be caught: {done:?}"),
+            () = until("something is staged", staged) => {}
+        }
+        helper.start_kill().unwrap();
+        applying.await.unwrap_err();
+    }
+    helper.wait().await.unwrap();
+    assert!(staged());
+    assert!(matches!(link.ping().await, Err(Error::OutOfStep)));
+    let (mut link, _helper) = place.serve().await;
+    link.ping().await.unwrap();
+    assert_eq!(place.tree(), "old 644 old");
+}
+
+#[tokio::test]
+async fn a_helper_whose_host_vanishes_in_mid_batch_leaves_no_trace() {
+    let place = Place::new();
+    let (mut link, mut helper) = place.serve().await;
+    let big = place.host("big", vec![b'x'; 50_000_000]);
+    {
+        let batch = put([place.file(&big, "d/big")]);
+        tokio::select! {
+            done = link.apply(&batch) => panic!("too fast to be caught: {done:?}"),
+            () = until("something is staged", || fs::read_dir(place.path("app")).unwrap().count() > 0) => {}
+        }
+    }
+    drop(link);
+    assert!(helper.wait().await.unwrap().success());
+    assert_eq!(place.tree(), "");
+    assert!(!place.path("home").exists());
+}
+
+#[tokio::test]
+async fn bye_removes_the_helpers_directory_unless_someone_else_lives_there() {
+    let place = Place::new();
+    let (link, mut helper) = place.serve().await;
+    let other = place.put_helper("other");
+    let (second, mut other) = place.serve_with(&other).await;
+    link.bye().await.unwrap();
+    helper.wait().await.unwrap();
+    assert!(place.path("home").join("other").exists());
+    second.bye().await.unwrap();
+    other.wait().await.unwrap();
+    assert!(!place.path("home").exists());
+}
+
+#[tokio::test]
+async fn a_helper_whose_directory_was_removed_works_on() {
+    let place = Place::new();
+    let (mut link, _helper) = place.serve().await;
+    fs::remove_dir_all(place.path("home")).unwrap();
+    link.apply(&put([place.file(&place.host("new", "new"), "d/new")]))
+        .await
+        .unwrap();
+    assert_eq!(place.tree(), "d/ 755\nd/new 644 new");
+}
+
+#[tokio::test]
+async fn a_path_that_could_lead_elsewhere_is_refused() {
+    let place = Place::new();
+    let (mut link, _helper) = place.serve().await;
+    let source = place.host("new", "new");
+    for path in ["relative", "", "/a/../b", "/a/./b", "/a\0b"] {
+        let item = Item {
+            to: path.into(),
+            ..place.file(&source, "")
+        };
+        let error = link.apply(&put([item])).await.unwrap_err();
+        assert_eq!(error.code(), Some(Code::Protocol), "{path:?}: {error}");
+    }
+}

@@ -1,0 +1,402 @@
+//! The container's process under `init`: signals, ends, restarts.
+
+use crate::place::{Place, is_root, lives, started, until};
+use docker_liveupdate::helper::{Code, Link};
+use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{Child, Command};
+
+const TERM: u32 = 15;
+const LONG: Duration = Duration::from_secs(60);
+
+/// A supervised shell script. `$LOG` in it is a file that the test reads.
+struct Supervised {
+    place: Place,
+    init: Child,
+}
+
+impl Drop for Supervised {
+    /// A supervisor that is killed leaves its processes behind; a test must not.
+    fn drop(&mut self) {
+        if let Some(init) = self.init.id() {
+            kill_tree(&init.to_string());
+        }
+    }
+}
+
+fn kill_tree(pid: &str) {
+    // First the parent: it must not start anyone again.
+    let children =
+        fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let _ = std::process::Command::new("kill")
+        .args(["-KILL", pid])
+        .status();
+    children.split_whitespace().for_each(kill_tree);
+}
+
+impl Supervised {
+    fn start(script: &str) -> Self {
+        let place = Place::new();
+        let mut command = Command::new(place.executable());
+        command
+            .args(["init", "--", "/bin/sh", "-c", script])
+            .env("LOG", place.path("log"));
+        let init = started(&mut command);
+        Self { place, init }
+    }
+
+    /// What the script wrote, word by word.
+    fn log(&self) -> Vec<String> {
+        fs::read_to_string(self.place.path("log"))
+            .unwrap_or_default()
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Waits for so many words.
+    async fn words(&self, count: usize) -> Vec<String> {
+        until("the process wrote to its log", || self.log().len() >= count).await;
+        self.log()
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.init.id().unwrap().to_string();
+        let sent = std::process::Command::new("/bin/sh")
+            .args(["-c", "kill -$0 $1", name, &pid])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+
+    async fn code(&mut self) -> Option<i32> {
+        self.init.wait().await.unwrap().code()
+    }
+}
+
+#[tokio::test]
+async fn it_ends_with_its_process_and_the_processs_code() {
+    for (script, code) in [
+        ("exit 0", 0),
+        ("exit 7", 7),
+        ("kill -9 $$", 137),
+        ("kill -TERM $$", 143),
+    ] {
+        assert_eq!(
+            Supervised::start(script).code().await,
+            Some(code),
+            "{script}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_cannot_start_is_named_and_gives_a_shells_code() {
+    let place = Place::new();
+    let text = place.container("text", "no program");
+    for (program, code, reason) in [
+        (PathBuf::from("/no/such"), 127, "no such file or directory"),
+        (text, 126, "permission denied"),
+    ] {
+        let mut command = std::process::Command::new(place.executable());
+        let output = command.args(["init", "--"]).arg(&program).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code));
+        assert_eq!(
+            text.trim_end(),
+            format!("cannot start `{}`: {reason}", program.display())
+        );
+    }
+}
+
+#[tokio::test]
+async fn signals_reach_the_process() {
+    for (name, code) in [
+        ("TERM", 1),
+        ("INT", 2),
+        ("HUP", 3),
+        ("QUIT", 4),
+        ("USR1", 5),
+        ("USR2", 6),
+        ("WINCH", 7),
+    ] {
+        let script =
+            format!("trap 'exit {code}' {name}; echo up >>$LOG; while :; do sleep 0.01; done");
+        let mut supervised = Supervised::start(&script);
+        supervised.words(1).await;
+        supervised.signal(name);
+        assert_eq!(supervised.code().await, Some(code), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_process_gets_no_signal_mask_and_a_session_of_its_own() {
+    let mut supervised = Supervised::start(
+        "grep SigBlk /proc/self/status >>$LOG; cut -d' ' -f 1,6 /proc/$$/stat >>$LOG",
+    );
+    assert_eq!(supervised.code().await, Some(0));
+    let log = supervised.log();
+    assert_eq!(log[..2], ["SigBlk:", "0000000000000000"]);
+    assert_eq!(log[2], log[3]);
+}
+
+#[tokio::test]
+async fn a_restart_brings_a_new_process_without_ending_the_supervisor() {
+    let mut supervised = Supervised::start("echo $$ >>$LOG; exec sleep 1000");
+    supervised.words(1).await;
+    let (mut link, _helper) = supervised.place.serve().await;
+    for round in 1..=5 {
+        let restarted = link.restart(TERM, LONG).await.unwrap();
+        assert!(!restarted.killed && restarted.took < LONG);
+        let log = supervised.words(round + 1).await;
+        assert_eq!(log[round], restarted.pid.to_string());
+        until("the old process is gone", || {
+            !lives(log[round - 1].parse().unwrap())
+        })
+        .await;
+    }
+    supervised.signal("TERM");
+    assert_eq!(supervised.code().await, Some(143));
+}
+
+#[tokio::test]
+async fn the_whole_group_gets_the_signal_and_may_use_the_grace() {
+    // The shell ends at once; its child takes its time to say good-bye.
+    let script = "sh -c 'trap \"sleep 0.2; echo bye >>$LOG; exit\" TERM; echo up >>$LOG; while :; do sleep 0.01; done' & wait";
+    let supervised = Supervised::start(script);
+    supervised.words(1).await;
+    let (mut link, _helper) = supervised.place.serve().await;
+    let restarted = link.restart(TERM, LONG).await.unwrap();
+    assert!(!restarted.killed);
+    assert_eq!(supervised.words(3).await, ["up", "bye", "up"]);
+}
+
+#[tokio::test]
+async fn a_process_that_ignores_every_signal_is_killed_after_the_grace() {
+    let script = "trap '' TERM INT HUP QUIT USR1; echo $$ >>$LOG; while :; do sleep 0.01; done";
+    let supervised = Supervised::start(script);
+    supervised.words(1).await;
+    let (mut link, _helper) = supervised.place.serve().await;
+    let restarted = link
+        .restart(TERM, Duration::from_millis(100))
+        .await
+        .unwrap();
+    assert!(restarted.killed && restarted.took >= Duration::from_millis(100));
+    let log = supervised.words(2).await;
+    assert!(!lives(log[0].parse().unwrap()) && lives(log[1].parse().unwrap()));
+}
+
+#[tokio::test]
+async fn a_process_that_stands_still_is_woken_to_hear_the_signal() {
+    let supervised = Supervised::start("echo $$ >>$LOG; exec sleep 1000");
+    let pid = supervised.words(1).await[0].clone();
+    assert!(
+        std::process::Command::new("kill")
+            .args(["-STOP", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let (mut link, _helper) = supervised.place.serve().await;
+    assert!(!link.restart(TERM, LONG).await.unwrap().killed);
+}
+
+#[tokio::test]
+async fn what_forked_and_outlived_its_parent_is_gone_after_a_restart() {
+    // One orphan in the group, one daemon in a session of its own, deaf to signals.
+    let script = "(sleep 1000 & echo $! >>$LOG); \
+                  setsid sh -c 'trap \"\" TERM; echo $$ >>$LOG; while :; do sleep 0.01; done' & \
+                  while [ $(wc -w <$LOG) -lt 2 ]; do sleep 0.01; done; echo up >>$LOG; exec sleep 1000";
+    let supervised = Supervised::start(script);
+    let log = supervised.words(3).await;
+    let (mut link, _helper) = supervised.place.serve().await;
+    link.restart(TERM, LONG).await.unwrap();
+    let old: Vec<u32> = log.iter().filter_map(|word| word.parse().ok()).collect();
+    assert_eq!(old.len(), 2);
+    assert!(!old.iter().any(|pid| lives(*pid)));
+}
+
+#[tokio::test]
+async fn a_process_that_exits_at_once_after_a_restart_ends_the_supervisor_with_its_code() {
+    let mut supervised =
+        Supervised::start("[ -e $LOG ] && exit 5; echo up >>$LOG; exec sleep 1000");
+    supervised.words(1).await;
+    let (mut link, _helper) = supervised.place.serve().await;
+    link.restart(TERM, LONG).await.unwrap();
+    assert_eq!(supervised.code().await, Some(5));
+}
+
+#[tokio::test]
+async fn a_process_that_crashes_during_an_update_waits_for_its_restart() {
+    let script = "echo $$ >>$LOG; trap 'exit 9' USR1; while :; do sleep 0.01; done";
+    let mut supervised = Supervised::start(script);
+    let first = supervised.words(1).await[0].parse().unwrap();
+    let (mut link, _helper) = supervised.place.serve().await;
+    assert!(link.hold().await.unwrap());
+    supervised.signal("USR1");
+    until("the process crashed", || !lives(first)).await;
+    link.restart(TERM, LONG).await.unwrap();
+    let second = supervised.words(2).await[1].parse().unwrap();
+    // And without a restart, the end of the update is the end of the container.
+    supervised.signal("USR1");
+    until("the process crashed again", || !lives(second)).await;
+    assert!(supervised.init.try_wait().unwrap().is_none());
+    link.release().await.unwrap();
+    assert_eq!(supervised.code().await, Some(9));
+}
+
+#[tokio::test]
+async fn a_killed_helper_leaves_a_plain_supervisor() {
+    let script = "echo $$ >>$LOG; trap 'exit 9' USR1; while :; do sleep 0.01; done";
+    let mut supervised = Supervised::start(script);
+    supervised.words(1).await;
+    let (mut link, mut helper) = supervised.place.serve().await;
+    assert!(link.hold().await.unwrap());
+    helper.kill().await.unwrap();
+    supervised.signal("USR1");
+    assert_eq!(supervised.code().await, Some(9));
+}
+
+#[tokio::test]
+async fn an_order_to_stop_during_a_restart_is_obeyed() {
+    let script = "trap 'echo asked >>$LOG' TERM; trap 'exit 4' USR2; echo up >>$LOG; while :; do sleep 0.01; done";
+    let mut supervised = Supervised::start(script);
+    supervised.words(1).await;
+    let (mut link, _helper) = supervised.place.serve().await;
+    let restart = link.restart(TERM, LONG);
+    tokio::pin!(restart);
+    tokio::select! {
+        done = &mut restart => panic!("{done:?}"),
+        log = supervised.words(2) => assert_eq!(log, ["up", "asked"]),
+    }
+    // As `docker stop` does it, and then the process ends after all.
+    supervised.signal("TERM");
+    supervised.words(3).await;
+    supervised.signal("USR2");
+    assert_eq!(restart.await.unwrap_err().code(), Some(Code::NoSupervisor));
+    assert_eq!(supervised.code().await, Some(4));
+}
+
+#[tokio::test]
+async fn orphans_are_reaped() {
+    let script = "(sleep 0.01 & echo $! >>$LOG); exec sleep 1000";
+    let supervised = Supervised::start(script);
+    let orphan = supervised.words(1).await[0].clone();
+    until("the orphan is no zombie", || {
+        !std::path::Path::new(&format!("/proc/{orphan}")).exists()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_restart_without_a_supervisor_says_so() {
+    let place = Place::new();
+    let (mut link, _helper) = place.serve().await;
+    assert!(!link.hold().await.unwrap());
+    let error = link.restart(TERM, LONG).await.unwrap_err();
+    assert_eq!(error.code(), Some(Code::NoSupervisor));
+    link.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn as_process_1_and_another_user_it_is_found_by_roots_helper() {
+    if !is_root() {
+        // Namespaces of one's own need root, or a kernel setting; the other tests show the same below another init.
+        return;
+    }
+    let place = Place::new();
+    let script = "echo $$ $(id -u) >>$0; (sleep 0.01 & echo $! >>$0); exec sleep 1000";
+    let log = place.path("log");
+    fs::write(&log, "").unwrap();
+    std::os::unix::fs::chown(&log, Some(1234), None).unwrap();
+    let mut command = Command::new("unshare");
+    command.args([
+        "--fork",
+        "--pid",
+        "--mount-proc",
+        "--kill-child",
+        "setpriv",
+        "--reuid=1234",
+        "--regid=1234",
+    ]);
+    command.args(["--clear-groups"]).arg(place.executable());
+    command
+        .args(["init", "--", "/bin/sh", "-c", script])
+        .arg(&log);
+    let mut unshare = started(&mut command);
+    let words = || fs::read_to_string(&log).unwrap().split_whitespace().count();
+    until("it is up", || words() >= 3).await;
+    let children = format!("/proc/{0}/task/{0}/children", unshare.id().unwrap());
+    let init = fs::read_to_string(children).unwrap().trim().to_owned();
+
+    let mut command = Command::new("nsenter");
+    command
+        .args(["--target", &init, "--mount", "--pid"])
+        .arg(place.executable())
+        .arg("serve");
+    let mut helper = started(&mut command);
+    let (reader, writer) = (helper.stdout.take().unwrap(), helper.stdin.take().unwrap());
+    let mut link = Link::open(reader, writer).await.unwrap();
+    assert!(link.hold().await.unwrap());
+    assert!(!link.restart(TERM, LONG).await.unwrap().killed);
+    until("it is up again", || words() >= 6).await;
+    let told = fs::read_to_string(&log).unwrap();
+    assert!(told.starts_with("2 1234\n"), "{told}");
+    link.bye().await.unwrap();
+    assert!(unshare.try_wait().unwrap().is_none());
+
+    // `docker stop`: process 1 gets the signal although the kernel shields it from those it does not want.
+    assert!(
+        std::process::Command::new("kill")
+            .args(["-TERM", &init])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(unshare.wait().await.unwrap().code(), Some(143));
+}
+
+#[tokio::test]
+async fn on_a_terminal_the_process_is_in_the_foreground_before_and_after_a_restart() {
+    let place = Place::new();
+    let log = place.path("log");
+    let script = format!(
+        "echo up >>{0}; while read word; do echo $word >>{0}; done",
+        log.display()
+    );
+    let command = format!(
+        "exec '{}' init -- /bin/sh -c '{script}'",
+        place.executable().display()
+    );
+    let mut terminal = started(Command::new("script").args(["-qec", &command, "/dev/null"]));
+    let mut keyboard = terminal.stdin.take().unwrap();
+    let mut screen = terminal.stdout.take().unwrap();
+    let words = || {
+        fs::read_to_string(&log)
+            .unwrap_or_default()
+            .split_whitespace()
+            .count()
+    };
+    until("it is up", || words() == 1).await;
+    keyboard.write_all(b"one\n").await.unwrap();
+    until("it heard the keyboard", || words() == 2).await;
+    let (mut link, _helper) = place.serve().await;
+    link.restart(TERM, LONG).await.unwrap();
+    until("it is up again", || words() == 3).await;
+    keyboard.write_all(b"two\n").await.unwrap();
+    until("it heard the keyboard again", || words() == 4).await;
+    assert_eq!(fs::read_to_string(&log).unwrap(), "up\none\nup\ntwo\n");
+    // Ctrl-C is the terminal's own doing, and goes to the foreground.
+    keyboard.write_all(b"\x03").await.unwrap();
+    let mut shown = Vec::new();
+    screen.read_to_end(&mut shown).await.unwrap();
+    let status = terminal.wait().await.unwrap();
+    assert_eq!(
+        (status.code(), status.signal()),
+        (Some(130), None),
+        "{}",
+        String::from_utf8_lossy(&shown)
+    );
+}

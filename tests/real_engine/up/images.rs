@@ -1,0 +1,95 @@
+//! Services without a build of Compose's: `image:` alone (`spec.md` B9), `custom_build` (D3).
+
+use crate::session::Project;
+
+/// B9: "A service with only `image:` may have a block: its sync sources are what is watched".
+#[test]
+fn a_service_with_only_an_image_is_live_updated_and_never_rebuilt() {
+    let project = Project::new(
+        "
+services:
+  web:
+    image: busybox:1.37
+    init: true
+    command: sleep 100000
+    x-live-update:
+      - sync: ./site:/www
+      - run: echo ran >> /ran
+",
+    );
+    project.write("site/index.html", "one");
+    let mut up = project.up();
+    let before = project.id("web");
+    project.write("beside", "nothing watches this");
+    project.write("site/index.html", "two");
+    up.until_file("web", "/www/index.html", "two");
+    project.remove("site/index.html");
+    project.write("site/other", "x");
+    up.until_gone("web", "/www/index.html");
+    assert_eq!(project.id("web"), before);
+    assert!(!up.said("beside"));
+    up.live_updated("web");
+}
+
+/// B9, E1: a recreated container of an image that has none of the files gets all that changed.
+#[test]
+fn a_recreated_container_of_an_image_gets_the_files_with_initial_sync() {
+    let project = Project::new(
+        "
+services:
+  web:
+    image: busybox:1.37
+    init: true
+    command: sleep 100000
+    x-live-update: [initial_sync, {sync: ./site:/www}]
+",
+    );
+    project.write("site/index.html", "one");
+    project.write("site/deep/x", "one");
+    let up = project.up();
+    up.until_file("web", "/www/deep/x", "one");
+    project.compose(&["up", "-d", "--force-recreate"]);
+    up.until_in_step("site", "web", "/www");
+}
+
+/// D3: "an image built by a command of the user's (`command`, run in the project directory with `EXPECTED_REF` set to the tag),
+/// watching `deps` in place of the context."
+#[test]
+fn a_custom_build_is_run_with_expected_ref_and_its_deps_are_watched() {
+    let project = Project::new(
+        "
+services:
+  web:
+    image: ${COMPOSE_PROJECT_NAME}-custom
+    init: true
+    command: sleep 100000
+    x-live-update:
+      custom_build: {command: 'sh make.sh', deps: [./src, ./recipe]}
+      steps: [{sync: './src:/app'}]
+",
+    );
+    project.write(
+        "make.sh",
+        "set -e\nrm -rf out\nmkdir out\ncp -r src recipe out\n\
+         printf 'FROM busybox:1.37\\nCOPY src /app\\nCOPY recipe /recipe\\n' > out/Dockerfile\n\
+         docker build -q --label com.docker.compose.project=$LABEL -t \"$EXPECTED_REF\" out\n",
+    );
+    project.replace("make.sh", "$LABEL", &project.name);
+    project.write("src/a.txt", "one");
+    project.write("recipe", "one");
+    let mut up = project.up();
+    up.until_file("web", "/app/a.txt", "one");
+    project.write("src/a.txt", "two");
+    up.live_updated("web");
+    assert_eq!(project.file("web", "/app/a.txt").as_deref(), Some("two"));
+    project.write("recipe", "two");
+    up.rebuilt("web");
+    assert_eq!(project.file("web", "/recipe").as_deref(), Some("two"));
+    // A failing one is a failed build.
+    project.replace("make.sh", "set -e", "set -e; grep -q bad recipe && exit 1");
+    project.write("recipe", "bad");
+    up.rebuild_failed("web");
+    project.write("recipe", "good");
+    up.rebuilt("web");
+    assert_eq!(project.file("web", "/recipe").as_deref(), Some("good"));
+}

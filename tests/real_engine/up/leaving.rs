@@ -1,0 +1,102 @@
+//! How a session ends, and what the next one finds (`spec.md` section 6, issue 4 point 7).
+
+use rustix::process::Signal;
+
+use crate::session::Project;
+
+/// Section 6: "until Ctrl-C (then stops the containers, as `docker compose up` does".
+#[test]
+fn ctrl_c_stops_the_containers_and_exits_with_130() {
+    let project = Project::web("- sync: ./src:/app");
+    let up = project.up();
+    assert_eq!(up.interrupt(), Some(130));
+    assert_eq!(project.inspect("web", "{{.State.Status}}"), "exited");
+}
+
+/// Section 6: "`--keep` leaves them".
+#[test]
+fn keep_leaves_the_containers_running() {
+    let project = Project::web("- sync: ./src:/app");
+    let up = project.up_with(&["--keep"]);
+    assert_eq!(up.interrupt(), Some(130));
+    assert_eq!(project.inspect("web", "{{.State.Status}}"), "running");
+}
+
+/// Issue 4.7: SIGTERM and SIGHUP end it as Ctrl-C does.
+#[test]
+fn sigterm_and_sighup_stop_the_containers_too() {
+    let project = Project::web("- sync: ./src:/app");
+    for signal in [Signal::TERM, Signal::HUP] {
+        let mut up = project.up();
+        up.signal(signal);
+        assert_eq!(up.ended(), Some(130));
+        assert_eq!(project.inspect("web", "{{.State.Status}}"), "exited");
+    }
+}
+
+/// Ctrl-C during the first build ends it at once, and nothing is left running.
+#[test]
+fn ctrl_c_during_the_first_build_ends_it() {
+    let project = Project::web("- sync: ./src:/app");
+    project.write(
+        "Dockerfile",
+        "FROM busybox:1.37\nCOPY src /app\nRUN sleep 50\n",
+    );
+    project.write("src/unique", &project.name);
+    let mut up = project.begin(&[]);
+    up.wait_for("the build", |event| {
+        event["build"] == true && event.to_string().contains("sleep 50")
+    });
+    assert_eq!(up.interrupt(), Some(130));
+    assert_eq!(project.id("web"), "");
+}
+
+/// Issue 4.7: "a killed tool": the second `up` brings everything in step.
+#[test]
+fn after_the_tool_was_killed_a_second_up_brings_everything_in_step() {
+    let project = Project::web("- sync: ./src:/app");
+    project.write("src/old", "goes");
+    let mut up = project.up();
+    project.write("src/a.txt", "two");
+    up.live_updated("web");
+    up.signal(Signal::KILL);
+    assert_eq!(up.ended(), None);
+    drop(up);
+    assert_eq!(project.inspect("web", "{{.State.Status}}"), "running");
+    project.write("src/a.txt", "while nobody watched");
+    project.remove("src/old");
+    let up = project.up();
+    up.until_in_step("src", "web", "/app");
+}
+
+/// The same with the images that are there: the container is compared by content.
+#[test]
+fn a_second_up_without_a_build_brings_a_container_of_the_first_in_step() {
+    let project = Project::web("- sync: ./src:/app\n- run: echo ran >> /ran");
+    let mut up = project.up_with(&["--keep"]);
+    project.write("src/a.txt", "two");
+    up.live_updated("web");
+    assert_eq!(up.interrupt(), Some(130));
+    let before = project.id("web");
+    project.write("src/a.txt", "while nobody watched");
+    project.write("src/new", "new");
+    let up = project.up_with(&["--no-build"]);
+    up.until_file("web", "/app/a.txt", "while nobody watched");
+    up.until_file("web", "/app/new", "new");
+    assert_eq!(project.id("web"), before);
+}
+
+/// Section 6: "`down`".
+#[test]
+fn down_removes_the_containers() {
+    let project = Project::web("- sync: ./src:/app");
+    let up = project.up_with(&["--keep"]);
+    drop(up);
+    let output = project.tool(&["down"]).output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(project.id("web"), "");
+}

@@ -1,0 +1,19 @@
+//! What `docker liveupdate up` promises, one room per chapter of the specification.
+
+mod atomic;
+mod build;
+mod changes;
+mod containers;
+mod files;
+mod images;
+mod leaving;
+mod mounts;
+mod names;
+mod options;
+mod owners;
+mod reference;
+mod reload;
+mod restart;
+mod runs;
+mod services;
+mod watch_rules;

@@ -1,0 +1,163 @@
+//! Mounts and roots (`spec.md` E6).
+
+use crate::session::Project;
+
+/// E6: "a bind mount that already carries the sync source is \"already live\" (no copy, but runs and restart)".
+#[test]
+fn a_bind_mount_of_the_source_is_already_live_and_runs_run() {
+    let project = Project::web_with(
+        "volumes: ['./src:/app']",
+        "- sync: ./src:/app\n- run: cat /app/a.txt >> /ran\n- restart_container",
+    );
+    let mut up = project.up();
+    let began = project.started_at("web");
+    project.write("src/a.txt", "two\n");
+    let outcome = up.live_updated("web");
+    assert_eq!(outcome["detail"]["copied"], 0, "{outcome}");
+    assert_eq!(outcome["detail"]["live"], 1, "{outcome}");
+    assert_eq!(project.file("web", "/ran").as_deref(), Some("two\n"));
+    assert_ne!(project.started_at("web"), began);
+    // It does not feed itself.
+    project.write("src/a.txt", "three\n");
+    up.live_updated("web");
+    assert_eq!(project.file("web", "/ran").as_deref(), Some("two\nthree\n"));
+    assert_eq!(up.rebuilds("web"), 0);
+}
+
+/// E6: a bind mount that is read-only is as live as any.
+#[test]
+fn a_read_only_bind_mount_of_the_source_is_already_live() {
+    let project = Project::web_with(
+        "volumes: ['./src:/app:ro']",
+        "- sync: ./src:/app\n- run: cat /app/a.txt >> /ran",
+    );
+    let mut up = project.up();
+    project.write("src/a.txt", "two\n");
+    up.live_updated("web");
+    assert_eq!(project.file("web", "/ran").as_deref(), Some("two\n"));
+    project.remove("src/a.txt");
+    project.write("src/b.txt", "x");
+    up.eventually("the host's files stay the user's", || {
+        !project.path("src/a.txt").exists() && project.path("src/b.txt").exists()
+    });
+    assert_eq!(up.rebuilds("web"), 0);
+}
+
+/// E6: "a named volume": its content outlives the image, and is kept in step all the same.
+#[test]
+fn a_named_volume_over_the_target_is_kept_in_step() {
+    let project = Project::web_with("volumes: ['data:/app']", "- sync: ./src:/app");
+    let compose = project.read("compose.yaml");
+    project.write("compose.yaml", compose + "volumes: {data: {}}\n");
+    project.write("src/old", "goes");
+    let up = project.up();
+    project.write("src/a.txt", "two");
+    project.write("src/new/file", "new");
+    project.remove("src/old");
+    up.until_in_step("src", "web", "/app");
+    assert_eq!(up.rebuilds("web"), 0);
+}
+
+/// E6: tmpfs "is handled or refused by name, never silently" (facts, trap 7: the engine's copy says 200 and the file is not there).
+#[test]
+fn a_tmpfs_over_the_target_is_handled_or_refused_by_name() {
+    let project = Project::web_with("tmpfs: [/app]", "- sync: ./src:/app");
+    let up = project.up();
+    project.write("src/a.txt", "two");
+    up.eventually("the file is there, or the tmpfs is named", || {
+        project.sh("web", "cat /app/a.txt") == "two" || up.said("tmpfs")
+    });
+}
+
+/// E6: "a read-only root is handled or refused by name, never silently".
+#[test]
+fn a_read_only_root_is_handled_or_refused_by_name() {
+    let project = Project::web_with("read_only: true", "- sync: ./src:/app");
+    let up = project.up();
+    let before = project.id("web");
+    project.write("src/a.txt", "two");
+    up.eventually("the file is there, and how is said", || {
+        project.file("web", "/app/a.txt").as_deref() == Some("two")
+            && (project.id("web") == before || up.said("read-only"))
+    });
+}
+
+/// E6: a read-only root with a writable volume at the target.
+#[test]
+fn a_writable_volume_in_a_read_only_root_is_updated() {
+    let project = Project::web_with(
+        "read_only: true\nvolumes: ['data:/app']",
+        "- sync: ./src:/app",
+    );
+    let compose = project.read("compose.yaml");
+    project.write("compose.yaml", compose + "volumes: {data: {}}\n");
+    project.write("src/old", "goes");
+    let up = project.up();
+    let before = project.id("web");
+    project.write("src/a.txt", "two");
+    up.until_file("web", "/app/a.txt", "two");
+    project.remove("src/old");
+    project.write("src/deep/new", "new");
+    up.until_in_step("src", "web", "/app");
+    assert_eq!(project.id("web"), before);
+}
+
+/// E6, C8: a target below a read-only mount of something else cannot be reached by a rebuild either: it is said, by name.
+#[test]
+fn a_target_below_a_read_only_mount_of_something_else_is_refused_by_name() {
+    let project = Project::web_with("volumes: ['./other:/app/other:ro']", "- sync: ./src:/app");
+    project.write("other/x", "mounted");
+    let mut up = project.up();
+    project.write("src/other/x", "cannot get there");
+    up.says("/app/other");
+    project.write("src/a.txt", "two");
+    up.until_file("web", "/app/a.txt", "two");
+    assert_eq!(project.read("other/x"), "mounted");
+}
+
+/// Facts, trap 7: a single-file bind mount of the source is already live.
+#[test]
+fn a_single_file_bind_mount_of_the_source_is_already_live() {
+    let project = Project::web_with(
+        "volumes: ['./src/a.txt:/app/a.txt']",
+        "- sync: ./src:/app\n- run: echo ran >> /ran",
+    );
+    let mut up = project.up();
+    project.write("src/a.txt", "two");
+    up.live_updated("web");
+    assert_eq!(up.sh("web", "cat /app/a.txt"), "two");
+    project.write("src/b.txt", "beside it");
+    up.live_updated("web");
+    assert_eq!(
+        project.file("web", "/app/b.txt").as_deref(),
+        Some("beside it")
+    );
+    assert_eq!(up.rebuilds("web"), 0);
+}
+
+/// Issue 4.4: "targets that are symlinks".
+#[test]
+fn a_target_that_is_a_symlinked_directory_keeps_the_link() {
+    let project = Project::web("- sync: ./src:/current");
+    project.write(
+        "Dockerfile",
+        "FROM busybox:1.37\nCOPY src /releases/1\nRUN ln -s /releases/1 /current\nCMD [\"sleep\", \"100000\"]\n",
+    );
+    let up = project.up();
+    project.write("src/a.txt", "two");
+    project.write("src/new/file", "new");
+    up.until_file("web", "/releases/1/a.txt", "two");
+    up.until_file("web", "/releases/1/new/file", "new");
+    assert_eq!(up.sh("web", "readlink /current"), "/releases/1");
+    assert_eq!(up.rebuilds("web"), 0);
+}
+
+/// Issue 4.4: "targets that do not exist".
+#[test]
+fn a_target_that_does_not_exist_is_made() {
+    let project = Project::web("- sync: ./src:/not/yet/there");
+    let up = project.up();
+    project.write("src/deep/file", "new");
+    up.until_file("web", "/not/yet/there/deep/file", "new");
+    assert_eq!(up.rebuilds("web"), 0);
+}

@@ -1,0 +1,114 @@
+//! Services are independent (`spec.md` C13).
+
+use crate::session::{DOCKERFILE, Project};
+
+fn two(slow: &str) -> Project {
+    let project = Project::new(&format!(
+        "
+services:
+  slow:
+    build: ./slow
+    init: true
+    x-live-update:
+      - sync: ./slow/src:/app
+{slow}
+  quick:
+    build: ./quick
+    init: true
+    x-live-update:
+      - sync: ./quick/src:/app
+"
+    ));
+    for service in ["slow", "quick"] {
+        project.write(format!("{service}/Dockerfile"), DOCKERFILE);
+        project.write(format!("{service}/src/a.txt"), "one");
+    }
+    project
+}
+
+/// C13: "a slow command [..] of one never delays another."
+#[test]
+fn a_slow_command_of_one_service_never_delays_another() {
+    let project = two("      - run: 'touch /began; until test -e /go; do sleep 0.1; done'");
+    let mut up = project.up();
+    project.write("slow/src/a.txt", "two");
+    up.eventually("the slow command has begun", || {
+        project.tree("slow", "/began").is_some()
+    });
+    for text in ["two", "three"] {
+        project.write("quick/src/a.txt", text);
+        up.live_updated("quick");
+        assert_eq!(project.file("quick", "/app/a.txt").as_deref(), Some(text));
+    }
+    project.sh("slow", "touch /go");
+    up.live_updated("slow");
+}
+
+/// C13: "a slow [..] build of one never delays another."
+#[test]
+fn a_slow_build_of_one_service_never_delays_another() {
+    let project = two("");
+    let mut up = project.up();
+    // Builds until the other service has its file: over a port that only we answer on.
+    project.replace("slow/Dockerfile", "CMD", "RUN sleep 8 && echo built\nCMD");
+    up.wait_for("the build", |event| {
+        event["build"] == true && event.to_string().contains("sleep 8")
+    });
+    project.write("quick/src/a.txt", "two");
+    up.live_updated("quick");
+    assert_eq!(up.rebuilds("slow"), 0);
+    up.rebuilt("slow");
+}
+
+/// Issue 4.3: "One service's failure touches no other".
+#[test]
+fn a_broken_build_of_one_service_does_not_touch_another() {
+    let project = two("");
+    project.write("slow/Dockerfile", "FROM busybox:1.37\nRUN exit 1\n");
+    let mut up = project.up();
+    project.write("quick/src/a.txt", "two");
+    up.live_updated("quick");
+    assert_eq!(project.file("quick", "/app/a.txt").as_deref(), Some("two"));
+    project.write("slow/Dockerfile", DOCKERFILE);
+    up.rebuilt("slow");
+    up.until_file("slow", "/app/a.txt", "one");
+}
+
+/// One file for two services: each has it, each decides for itself.
+#[test]
+fn a_file_shared_by_two_services_updates_one_and_rebuilds_the_other() {
+    let project = Project::new(
+        "
+services:
+  one:
+    build: .
+    init: true
+    x-live-update: [{sync: ./src:/app}]
+  two:
+    build: .
+    init: true
+    x-live-update: [{fall_back_on: ./src/a.txt}, {sync: ./src:/app}]
+",
+    );
+    project.write("Dockerfile", DOCKERFILE);
+    project.write("src/a.txt", "one");
+    let up = project.up();
+    let before = (project.id("one"), project.id("two"));
+    project.write("src/a.txt", "two");
+    up.until_file("one", "/app/a.txt", "two");
+    up.until_file("two", "/app/a.txt", "two");
+    assert_eq!(project.id("one"), before.0);
+    assert_ne!(project.id("two"), before.1);
+}
+
+/// Section 6: "`up [SERVICE..]`": only those named, and what they depend on, are started.
+#[test]
+fn up_with_names_starts_and_updates_only_those() {
+    let project = two("");
+    let mut up = project.up_with(&["quick"]);
+    assert_eq!(project.id("slow"), "");
+    project.write("slow/src/a.txt", "two");
+    project.write("quick/src/a.txt", "two");
+    up.live_updated("quick");
+    assert_eq!(project.id("slow"), "");
+}

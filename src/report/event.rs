@@ -111,6 +111,8 @@ pub enum Done {
     /// Nothing had to be done: every content was there already.
     #[default]
     Same,
+    /// Compared by content, and everything was the same.
+    Verified,
     /// Files, commands, restart.
     Updated(Updated),
     /// Built and recreated.

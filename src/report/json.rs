@@ -118,6 +118,7 @@ fn update_fields(update: &LiveUpdate) -> Value {
 fn outcome_fields(outcome: &Outcome) -> Value {
     let (action, detail) = match &outcome.done {
         Done::Same => ("same", json!({})),
+        Done::Verified => ("verified", json!({})),
         Done::Updated(updated) => (
             "live-update",
             json!({

@@ -80,7 +80,7 @@ impl Text {
                 text,
                 ..
             } => self.prefixed(container, "run", *stream, text),
-            Event::Build { text, .. } if text.is_empty() => String::new(),
+            Event::Build { text, .. } if !is_news(text) => String::new(),
             Event::Build { service, text } => {
                 let service = service.as_deref().unwrap_or("compose");
                 format!("{DIM}{service}  build | {text}{DIM:#}\n")
@@ -130,13 +130,25 @@ impl Text {
         let service = &outcome.service;
         let (style, what) = match (&outcome.result, &outcome.done) {
             (Ended::Failed { .. }, Done::Updated(updated)) => {
-                (BAD, format!("failed: {}", self.updated(outcome, updated)))
+                let done = self.updated(outcome, updated);
+                (
+                    BAD,
+                    if done.is_empty() {
+                        "failed".to_owned()
+                    } else {
+                        format!("{done}, then failed")
+                    },
+                )
             }
             (Ended::Failed { .. }, Done::Rebuilt(because)) => (
                 BAD,
                 format!("not rebuilt ({})", self.short(&because.to_string())),
             ),
             (Ended::Failed { .. }, _) => (BAD, "failed".to_owned()),
+            (Ended::Well, Done::Verified) => (
+                GOOD,
+                "verified: the containers have what the disk has".to_owned(),
+            ),
             (Ended::Well, Done::Same) => (
                 DIM,
                 "nothing to copy: the containers have this content already".to_owned(),
@@ -237,6 +249,22 @@ impl Text {
     fn short(&self, text: &str) -> String {
         text.replace(&format!("{}/", self.dir), "")
     }
+}
+
+/// Of the builder's plain progress people want the steps and what the commands print; the rest is its bookkeeping. All of it
+/// is in the JSON.
+fn is_news(line: &str) -> bool {
+    let Some((number, rest)) = line.strip_prefix('#').and_then(|rest| rest.split_once(' ')) else {
+        return true;
+    };
+    if number.parse::<u32>().is_err() {
+        return true;
+    }
+    let step = rest.starts_with('[') && !rest.starts_with("[internal]");
+    let output = rest
+        .split_once(' ')
+        .is_some_and(|(time, _)| time.parse::<f64>().is_ok());
+    step || output || rest.starts_with("ERROR")
 }
 
 fn prefix(service: Option<&str>) -> String {
@@ -365,7 +393,7 @@ mod tests {
         };
         assert_eq!(
             plain(&Event::Outcome(outcome)),
-            "web  failed:  (5.0 ms: wait 1.0)\nweb  step 3 `npm install` exited with code 1\nhint: fix it\n"
+            "web  failed (5.0 ms: wait 1.0)\nweb  step 3 `npm install` exited with code 1\nhint: fix it\n"
         );
     }
 

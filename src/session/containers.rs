@@ -137,7 +137,13 @@ impl<E: Engine> Worker<E> {
                         Some("all synced files are brought to it again"),
                     );
                 }
-                owed.extend(self.disk.present().map(|(path, _)| path.clone()));
+                let rules = &self.rules;
+                let present = self.disk.present().map(|(path, _)| path);
+                owed.extend(
+                    present
+                        .filter(|path| rules.asks_for_rebuild(path).is_none())
+                        .cloned(),
+                );
                 Ledger::new(container, owed)
             }
         }
@@ -172,7 +178,7 @@ impl<E: Engine> Worker<E> {
             ..Took::default()
         };
         if drifted == 0 {
-            self.say(Done::Same, &names, took, Ended::Well);
+            self.say(Done::Verified, &names, took, Ended::Well);
         } else {
             self.reporter.notice(
                 Some(&self.service.name),

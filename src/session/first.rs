@@ -114,10 +114,13 @@ pub fn no_such_service(project: &Project, name: &str) -> String {
 
 /// What is watched for `service`; a pattern that cannot be read is said with its file and line.
 pub fn scope_of(project: &Project, service: &Service) -> Result<Scope, String> {
-    Scope::of(project, service, |file| std::fs::read(file).ok()).map_err(|bad| {
-        let lines: Vec<String> = bad.iter().map(|bad| format!("error: {bad}")).collect();
-        lines.join("\n")
-    })
+    let scope = Scope::of(project, service, |file| std::fs::read(file).ok());
+    scope
+        .map(|scope| scope.without_own_output(own_output()))
+        .map_err(|bad| {
+            let lines: Vec<String> = bad.iter().map(|bad| format!("error: {bad}")).collect();
+            lines.join("\n")
+        })
 }
 
 /// What a rebuild of `service` builds: its bases first (D2), then itself.
@@ -309,7 +312,6 @@ impl First {
             scopes: BTreeMap::new(),
             tasks: JoinSet::new(),
             logs,
-            own_output: own_output(),
             paused: false,
         };
         let mut started = Vec::new();
@@ -538,12 +540,7 @@ fn own_output() -> Vec<HostPath> {
 }
 
 fn show(reporter: &Reporter) -> impl FnMut(&str) + Send + '_ {
-    move |line| {
-        reporter.say(Event::Build {
-            service: None,
-            text: line.trim_end().to_owned(),
-        });
-    }
+    move |line| reporter.build(None, line)
 }
 
 impl Session {

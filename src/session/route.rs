@@ -11,7 +11,6 @@ use crate::cli::{ExitCode, Key, Keys, Shutdown, Up};
 use crate::compose::Project;
 use crate::docker::DockerCli;
 use crate::engine::{Docker, EngineEvent};
-use crate::paths::HostPath;
 use crate::plan::Because;
 use crate::report::Reporter;
 use crate::watch::{Scope, WatchEvent, Watcher};
@@ -37,8 +36,6 @@ pub struct Session {
     pub(super) scopes: BTreeMap<String, Arc<Scope>>,
     pub(super) tasks: JoinSet<()>,
     pub(super) logs: Logs,
-    /// Files that this very session writes to: watching them would never end.
-    pub(super) own_output: Vec<HostPath>,
     pub(super) paused: bool,
 }
 
@@ -104,7 +101,6 @@ impl Session {
 
     fn hear_of_files(&mut self, event: WatchEvent, reload: &mut Reload) {
         match event {
-            WatchEvent::Touched(touch) if self.own_output.contains(&touch.path) => {}
             WatchEvent::Touched(touch) => {
                 for (name, scope) in &self.scopes {
                     if scope.hears(&touch)

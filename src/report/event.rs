@@ -86,6 +86,8 @@ pub struct StartedService {
     pub name: String,
     /// How many containers it has.
     pub containers: usize,
+    /// Where it can be reached from the host.
+    pub addresses: Vec<String>,
 }
 
 /// What came of one update, rebuild or catch-up of a service.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::engine::{Stream, Via};
+use crate::engine::Stream;
 use crate::paths::HostPath;
 use crate::plan::Plan;
 
@@ -51,9 +51,12 @@ impl Text {
                 services,
                 directories,
             } => {
-                let names: Vec<&str> = services
+                let names: Vec<String> = services
                     .iter()
-                    .map(|service| service.name.as_str())
+                    .map(|service| match service.addresses.as_slice() {
+                        [] => service.name.clone(),
+                        some => format!("{} ({})", service.name, some.join(", ")),
+                    })
                     .collect();
                 format!(
                     "{GOOD}ready{GOOD:#}  {project}: watching {} for {}\n",
@@ -62,7 +65,11 @@ impl Text {
                 )
             }
             Event::Notice { service, text } => {
-                format!("{DIM}{}{text}{DIM:#}\n", prefix(service.as_deref()))
+                format!(
+                    "{DIM}{}{}{DIM:#}\n",
+                    prefix(service.as_deref()),
+                    self.short(text)
+                )
             }
             Event::Plan {
                 service,
@@ -176,13 +183,14 @@ impl Text {
     }
 
     fn updated(&self, outcome: &Outcome, updated: &Updated) -> String {
+        let place = match outcome.containers.as_slice() {
+            [] => String::new(),
+            [one] => format!(" in {one}"),
+            many => format!(" in {}", count(many.len(), "container", "containers")),
+        };
         let mut parts = Vec::new();
         if let Some(files) = self.files(updated) {
-            let containers = match outcome.containers.as_slice() {
-                [one] => format!("in {one}"),
-                many => format!("in {}", count(many.len(), "container", "containers")),
-            };
-            parts.push(format!("{files} {containers}"));
+            parts.push(format!("{files}{place}"));
         }
         if updated.revived > 0 {
             parts.push(format!(
@@ -194,11 +202,13 @@ impl Text {
             parts.push(format!("ran {}", count(updated.ran, "command", "commands")));
         }
         parts.extend(updated.restarted.clone());
-        if outcome.via == Some(Via::Archive) && parts.is_empty() {
-            parts.push("nothing".to_owned());
+        if self.files(updated).is_none()
+            && let Some(last) = parts.last_mut()
+        {
+            last.push_str(&place);
         }
         let text = parts.join(", ");
-        if updated.catching_up {
+        if updated.catching_up && !text.is_empty() {
             format!("caught up: {text}")
         } else {
             text

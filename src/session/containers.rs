@@ -182,7 +182,11 @@ impl<E: Engine> Worker<E> {
         } else {
             self.reporter.notice(
                 Some(&self.service.name),
-                format!("{drifted} paths had drifted; they are repaired now"),
+                if drifted == 1 {
+                    "1 path has drifted; repairing it".to_owned()
+                } else {
+                    format!("{drifted} paths have drifted; repairing them")
+                },
             );
             self.settle(begun, Duration::ZERO, Why::Change).await;
         }

@@ -317,14 +317,16 @@ impl First {
         let mut started = Vec::new();
         for (configuration, disk) in configurations.into_iter().zip(disks) {
             let name = configuration.service.name.clone();
-            let containers = session
-                .engine
-                .containers(&name)
-                .await
-                .map_or(0, |containers| containers.len());
+            let containers = session.engine.containers(&name).await.unwrap_or_default();
+            let mut addresses: Vec<String> = containers
+                .iter()
+                .flat_map(|container| container.addresses.iter().cloned())
+                .collect();
+            addresses.dedup();
             started.push(StartedService {
                 name: name.clone(),
-                containers,
+                containers: containers.len(),
+                addresses,
             });
             let built = begun.built.get(&name).cloned();
             session.hire(

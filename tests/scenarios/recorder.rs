@@ -76,6 +76,7 @@ impl Recorder {
             init: false,
             user: String::new(),
             workdir: String::new(),
+            addresses: Vec::new(),
         });
     }
 
@@ -128,7 +129,9 @@ fn what(delta: &Delta) -> String {
 fn files_of(source: &Path) -> BTreeMap<ContainerPath, Fingerprint> {
     let files = std::fs::read_dir(source).unwrap().map(|file| {
         let file = file.unwrap();
-        let to = ContainerPath::new("/app").unwrap().join(Path::new(&file.file_name()));
+        let to = ContainerPath::new("/app")
+            .unwrap()
+            .join(Path::new(&file.file_name()));
         let mode = file.metadata().unwrap().permissions().mode() & 0o7777;
         let hash = xxhash_rust::xxh3::xxh3_128(&std::fs::read(file.path()).unwrap());
         (to, Fingerprint::File { mode, hash })

@@ -269,8 +269,8 @@ impl First {
             }
         }
         // Watching begins before building, so that an edit during the build is not missed (C11).
-        let (touches, touched) = mpsc::unbounded_channel();
-        let watcher = self.watch(&configurations, touches)?;
+        let (sender, touched) = mpsc::unbounded_channel();
+        let watcher = self.watch(&configurations, sender)?;
         let mut disks = Vec::new();
         for configuration in &configurations {
             disks.push(Disk::of(look_at(Arc::clone(&configuration.scope)).await));

@@ -81,12 +81,9 @@ impl Session {
         let mut reload = Reload::default();
         loop {
             tokio::select! {
-                event = self.touched.recv() => match event {
-                    Some(event) => self.hear_of_files(event, &mut reload),
-                    None => {
-                        self.reporter.problem(None, "watching has stopped unexpectedly", Some("start `docker liveupdate up` again"));
-                        return;
-                    }
+                event = self.touched.recv() => if let Some(event) = event { self.hear_of_files(event, &mut reload) } else {
+                    self.reporter.problem(None, "watching has stopped unexpectedly", Some("start `docker liveupdate up` again"));
+                    return;
                 },
                 event = self.engine_events.next() => match event {
                     Some(event) => self.hear_of_containers(event).await,

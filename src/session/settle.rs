@@ -357,7 +357,7 @@ impl<E: Engine> Worker<E> {
                     ledger.forget();
                     match error {
                         EngineError::Gone(_) | EngineError::NotRunning(_) => {
-                            next = Round::LookAgain
+                            next = Round::LookAgain;
                         }
                         EngineError::Refused(why) => {
                             if may_build {

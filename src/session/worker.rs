@@ -62,6 +62,10 @@ pub struct Configuration {
 }
 
 /// One service's worker.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own: what is owed, what was told, what the user holds back"
+)]
 pub struct Worker<E> {
     pub(super) engine: Arc<E>,
     pub(super) builder: Arc<Builder<E>>,

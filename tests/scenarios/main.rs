@@ -1,6 +1,8 @@
 //! The product's promises as the order of calls on a recording engine: one sentence, one situation, one expected text.
 //! The same promises are kept on a real engine in `tests/real_engine`; here is what no real engine shows: who was asked what, when.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 mod recorder;
 mod situation;
 

@@ -273,14 +273,19 @@ impl Project {
     /// What stands at `path` in the container, running or not.
     pub fn tree(&self, container: &str, path: &str) -> Option<Tree> {
         let from = format!("{}:{path}", self.container(container));
-        let output = Command::new("docker")
-            .args(["cp", &from, "-"])
-            .output()
-            .unwrap();
-        output
-            .status
-            .success()
-            .then(|| tree::of_archive(&output.stdout))
+        loop {
+            let output = Command::new("docker")
+                .args(["cp", &from, "-"])
+                .output()
+                .unwrap();
+            if !output.status.success() {
+                return None;
+            }
+            // What changes while it is archived makes a torn archive: no state to look at.
+            if let Ok(tree) = tree::of_archive(&output.stdout) {
+                return Some(tree);
+            }
+        }
     }
 
     /// The text of a file in the container, running or not.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -77,19 +77,19 @@ fn gather(root: &Path, below: &Path, tree: &mut Tree) {
     tree.insert(below.to_owned(), node);
 }
 
-/// A container's tree, as `docker cp CONTAINER:PATH -` hands it out.
-pub fn of_archive(bytes: &[u8]) -> Tree {
+/// A container's tree, as `docker cp CONTAINER:PATH -` hands it out; it breaks off when something vanishes meanwhile.
+pub fn of_archive(bytes: &[u8]) -> io::Result<Tree> {
     let mut archive = tar::Archive::new(bytes);
     let mut tree = Tree::new();
-    for entry in archive.entries().unwrap() {
-        let mut entry = entry.unwrap();
+    for entry in archive.entries()? {
+        let mut entry = entry?;
         let name = entry.path_bytes().into_owned();
         // The first name is that of the root.
         let mut parts = name.splitn(2, |byte| *byte == b'/');
         let below = parts.nth(1).unwrap_or_default();
         let below = below.strip_suffix(b"/").unwrap_or(below);
         let header = entry.header();
-        let mode = header.mode().unwrap() & 0o7777;
+        let mode = header.mode()? & 0o7777;
         let node = match header.entry_type() {
             kind if kind.is_dir() => Node::Folder { mode },
             kind if kind.is_symlink() => Node::Link {
@@ -99,14 +99,14 @@ pub fn of_archive(bytes: &[u8]) -> Tree {
             },
             kind if kind.is_file() => {
                 let mut content = Vec::new();
-                entry.read_to_end(&mut content).unwrap();
+                entry.read_to_end(&mut content)?;
                 Node::File { mode, content }
             }
             _ => Node::Special,
         };
         tree.insert(PathBuf::from(OsStr::from_bytes(below)), node);
     }
-    tree
+    Ok(tree)
 }
 
 /// The text of a tree that is one file.

@@ -103,7 +103,7 @@ fn restart_restarts_and_copies_nothing() {
     assert_eq!(project.file("web", "/app/a.txt").as_deref(), Some("one"));
 }
 
-/// F1: `action: rebuild`: "a rebuild rule is a fall_back_on".
+/// F1: `action: rebuild`: "a rebuild rule is a `fall_back_on`".
 #[test]
 fn rebuild_rebuilds() {
     let project = watching(

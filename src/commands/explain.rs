@@ -308,6 +308,7 @@ fn why_fields(why: &Why) -> Value {
             json!({"service": service, "key": "ignore", "place": place, "pattern": pattern})
         }
         Why::Only { service } => json!({"service": service, "key": "only"}),
+        Why::OwnOutput => json!({"rule": "own-output"}),
         Why::Git => json!({"rule": "git"}),
         Why::Editor { pattern } => json!({"rule": "editor", "pattern": pattern}),
         Why::SyncIgnore { place, pattern } => {

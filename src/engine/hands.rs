@@ -210,7 +210,7 @@ impl Docker {
             .map_err(|error| error.to_string())?;
         let output = started.output.map(|output| {
             output
-                .map(|output| output.into_bytes())
+                .map(bollard::container::LogOutput::into_bytes)
                 .map_err(std::io::Error::other)
         });
         let reader: Reader = Box::pin(StreamReader::new(output));

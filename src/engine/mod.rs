@@ -69,6 +69,8 @@ pub struct Container {
     pub user: String,
     /// Its working directory; empty is `/`.
     pub workdir: String,
+    /// Where its published ports are reached on the host: `127.0.0.1:8080`.
+    pub addresses: Vec<String>,
 }
 
 /// What a container is doing.

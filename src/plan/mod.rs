@@ -74,7 +74,7 @@ fn place(rules: &Rules, change: &Change, update: &mut LiveUpdate) -> Option<Beca
                         entry: entry.clone(),
                         step: sync.step.clone(),
                         in_place: sync.in_place,
-                    })
+                    });
                 }
             },
         },

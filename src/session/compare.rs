@@ -52,6 +52,8 @@ pub async fn compare<'a, E: Engine>(
                 Kind::File { .. } | Kind::Directory | Kind::Link { .. }
             )
         })
+        // How the image is built is no content of the container, wherever the file lies (C3.2).
+        .filter(|(path, _)| rules.asks_for_rebuild(path).is_none())
         .filter_map(|(path, entry)| match rules.mapping(path) {
             Mapping::To { to, sync } => {
                 let to = if *path == sync.local && entry.kind == Kind::Directory {

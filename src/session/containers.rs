@@ -17,10 +17,9 @@ use super::worker::Worker;
 impl<E: Engine> Worker<E> {
     /// Looks at the service's containers again; a new one is owed what changed since its image was built.
     pub(super) async fn look_at_containers(&mut self, begun: Instant) {
-        let containers = match self.engine.containers(&self.service.name).await {
-            Ok(containers) => containers,
-            // The stream of events says that the engine is away, and when it is back.
-            Err(_) => return,
+        // That the engine is away, and when it is back, the stream of events says.
+        let Ok(containers) = self.engine.containers(&self.service.name).await else {
+            return;
         };
         self.ledgers
             .retain(|id, _| containers.iter().any(|container| container.id == *id));
@@ -92,23 +91,18 @@ impl<E: Engine> Worker<E> {
             &container,
         )
         .await;
-        match compared {
-            Ok(comparison) => {
-                owed.extend(comparison.drift().cloned());
-                let mut ledger = Ledger::new(container, owed);
-                for (path, found) in comparison.same {
-                    ledger.learn(path, found);
-                }
-                ledger
-            }
+        let Ok(comparison) = compared else {
             // Not known to be there is brought again.
-            Err(_) => {
-                let all: Vec<HostPath> =
-                    doubtful.into_iter().map(|(path, _)| path.clone()).collect();
-                owed.extend(all);
-                Ledger::new(container, owed)
-            }
+            let all: Vec<HostPath> = doubtful.into_iter().map(|(path, _)| path.clone()).collect();
+            owed.extend(all);
+            return Ledger::new(container, owed);
+        };
+        owed.extend(comparison.drift().cloned());
+        let mut ledger = Ledger::new(container, owed);
+        for (path, found) in comparison.same {
+            ledger.learn(path, found);
         }
+        ledger
     }
 
     /// E5, and an image that this session did not build: the container is asked what it holds.
@@ -137,7 +131,13 @@ impl<E: Engine> Worker<E> {
                         Some("all synced files are brought to it again"),
                     );
                 }
-                owed.extend(self.disk.present().map(|(path, _)| path.clone()));
+                let rules = &self.rules;
+                let present = self.disk.present().map(|(path, _)| path);
+                owed.extend(
+                    present
+                        .filter(|path| rules.asks_for_rebuild(path).is_none())
+                        .cloned(),
+                );
                 Ledger::new(container, owed)
             }
         }
@@ -172,11 +172,15 @@ impl<E: Engine> Worker<E> {
             ..Took::default()
         };
         if drifted == 0 {
-            self.say(Done::Same, &names, took, Ended::Well);
+            self.say(Done::Verified, &names, took, Ended::Well);
         } else {
             self.reporter.notice(
                 Some(&self.service.name),
-                format!("{drifted} paths had drifted; they are repaired now"),
+                if drifted == 1 {
+                    "1 path has drifted; repairing it".to_owned()
+                } else {
+                    format!("{drifted} paths have drifted; repairing them")
+                },
             );
             self.settle(begun, Duration::ZERO, Why::Change).await;
         }

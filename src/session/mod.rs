@@ -76,7 +76,12 @@ pub async fn up(invocation: &Invocation, up: &Up) -> ExitCode {
             return ExitCode::Problems;
         }
         // A folder that cannot be written is no reason to refuse to work.
-        Err(NotAlone::Unknown(_)) => None,
+        Err(NotAlone::Unknown(error)) => {
+            complain(&format!(
+                "warning: whether another `docker liveupdate up` runs cannot be known: {error}"
+            ));
+            None
+        }
     };
     let format = match up.format {
         Format::Text => report::Format::Text,

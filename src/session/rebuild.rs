@@ -66,7 +66,12 @@ impl<E: Engine> Worker<E> {
         match recreated {
             Ok(()) => {
                 self.forgive();
-                self.say(Done::Rebuilt(because), &[], took, Ended::Well);
+                let containers = self.engine.containers(&service).await.unwrap_or_default();
+                let names: Vec<String> = containers
+                    .into_iter()
+                    .map(|container| container.name)
+                    .collect();
+                self.say(Done::Rebuilt(because), &names, took, Ended::Well);
                 Box::pin(self.look_at_containers(Instant::now())).await;
             }
             Err(error) => {
@@ -103,10 +108,5 @@ impl<E: Engine> Worker<E> {
 }
 
 fn show<'a>(reporter: &'a Reporter, service: &'a str) -> impl FnMut(&str) + Send + 'a {
-    move |line| {
-        reporter.say(Event::Build {
-            service: Some(service.to_owned()),
-            text: line.trim_end().to_owned(),
-        });
-    }
+    move |line| reporter.build(Some(service), line)
 }

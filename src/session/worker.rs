@@ -62,6 +62,10 @@ pub struct Configuration {
 }
 
 /// One service's worker.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own: what is owed, what was told, what the user holds back"
+)]
 pub struct Worker<E> {
     pub(super) engine: Arc<E>,
     pub(super) builder: Arc<Builder<E>>,
@@ -82,6 +86,8 @@ pub struct Worker<E> {
     pub(super) last_build: Option<(Disk, SystemTime)>,
     /// The last build failed; the next change tries again (C11, E3).
     pub(super) build_owed: bool,
+    /// The build just failed: only what can be put into the old containers is done.
+    pub(super) in_place_only: bool,
     /// C9's advice is given once.
     pub(super) advised_on_stop: bool,
     /// The way the files take was told.
@@ -143,6 +149,7 @@ impl<E: Engine> Worker<E> {
             strangers: start.strangers,
             last_build: None,
             build_owed: start.build_failed,
+            in_place_only: false,
             advised_on_stop: false,
             told_way: false,
             gatherer: Gatherer::new(quiet),
@@ -337,7 +344,11 @@ impl<E: Engine> Worker<E> {
         };
         self.reporter.say(Event::Outcome(Outcome {
             service: self.service.name.clone(),
-            done: Done::Waits(format!("{changes} for `u`")),
+            done: Done::Waits(if self.paused {
+                format!("{changes} until `p` goes on")
+            } else {
+                format!("{changes} for `u`")
+            }),
             took,
             ..Outcome::default()
         }));

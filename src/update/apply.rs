@@ -123,8 +123,8 @@ async fn revive<E: Engine>(
         remove: job.delta.remove.clone(),
         remove_dirs: job.delta.remove_dirs.clone(),
     };
-    let deleted = bring(engine, job, &deletes).await?;
-    Ok(applied.or(deleted))
+    let gone = bring(engine, job, &deletes).await?;
+    Ok(applied.or(gone))
 }
 
 fn puts(delta: &Delta) -> Delta {
@@ -214,7 +214,7 @@ async fn run_one<E: Engine>(
     let mut lines = Lines::new(container, &command, reporter);
     let ended = engine
         .run(container, &exec, &mut |stream, bytes| {
-            lines.hear(stream, bytes)
+            lines.hear(stream, bytes);
         })
         .await;
     lines.finish();

@@ -41,10 +41,28 @@ impl Docker {
                 }
             }
         }
-        Ok(Self {
+        let docker = Self {
             environment,
             config,
-        })
+        };
+        docker.check()?;
+        Ok(docker)
+    }
+
+    /// An error that helps when there is no engine or no Compose.
+    fn check(&self) -> Result<()> {
+        let checks = [
+            ["compose", "version"].as_slice(),
+            &["version", "--format", "{{.Server.Version}}"],
+        ];
+        for check in checks {
+            self.ask(check).map_err(|error| {
+                format!(
+                    "{error}\nhint: `eval \"$(tests/engine.sh env)\"` after `tests/engine.sh up`"
+                )
+            })?;
+        }
+        Ok(())
     }
 
     /// A `docker` command to be completed.

@@ -1,5 +1,6 @@
 //! What the torture project's ignore file leaves out, told by hand: a second opinion must not come from the code under test.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 /// The ignore file.
@@ -11,10 +12,20 @@ pub const PATTERNS: &str = "['**/node_modules', '**/*.secret', 'src/private']";
 /// Whether a path below the project is left out.
 pub fn is_ignored(path: &Path) -> bool {
     path.starts_with("src/private")
-        || path.components().any(|part| {
-            let name = part.as_os_str();
-            name == "node_modules" || name.as_encoded_bytes().ends_with(b".secret")
-        })
+        || path
+            .components()
+            .any(|part| part.as_os_str() == "node_modules")
+        || path.ancestors().any(is_secret)
+}
+
+/// The builder's `**/` before a pattern does not cross a line break, so it takes such a file into the image.
+fn is_secret(path: &Path) -> bool {
+    let bytes = |part: &OsStr| part.as_encoded_bytes().to_vec();
+    path.file_name()
+        .is_some_and(|name| bytes(name).ends_with(b".secret"))
+        && path
+            .parent()
+            .is_none_or(|above| !bytes(above.as_os_str()).contains(&b'\n'))
 }
 
 #[test]

@@ -23,13 +23,15 @@ pub struct Settings {
     pub tool: Tool,
     /// How long it may take to settle afterwards.
     pub limit: Duration,
+    /// Whether all names are UTF-8, as the builder wants them: a rebuild fails otherwise.
+    pub buildable: bool,
     /// The plugin.
     pub plugin: PathBuf,
 }
 
 impl Settings {
-    /// `TORTURE_SEED`, `_OPS`, `_FAULTS`, `_KINDS` (separated by commas), `_TOOL`, `_LIMIT` (seconds), `_PLUGIN`; what is
-    /// not set is as CI has it.
+    /// `TORTURE_SEED`, `_OPS`, `_FAULTS`, `_KINDS` (separated by commas), `_TOOL`, `_LIMIT` (seconds), `_NAMES` (any or
+    /// utf8), `_PLUGIN`; what is not set is as CI has it.
     pub fn from_environment() -> Result<Self, String> {
         let engine_at_hand = PrivateEngine::is_at_hand();
         let kinds = match std::env::var("TORTURE_KINDS") {
@@ -57,6 +59,13 @@ impl Settings {
             kinds,
             tool,
             limit: Duration::from_secs(number("TORTURE_LIMIT", 60)?),
+            buildable: match std::env::var("TORTURE_NAMES").as_deref() {
+                Err(_) | Ok("any") => false,
+                Ok("utf8") => true,
+                Ok(other) => {
+                    return Err(format!("TORTURE_NAMES is `{other}`; it can be any or utf8"));
+                }
+            },
             plugin: std::env::var_os("TORTURE_PLUGIN").map_or_else(
                 || env!("CARGO_BIN_EXE_docker-liveupdate").into(),
                 Into::into,

@@ -140,7 +140,12 @@ pub fn run(settings: &Settings) -> Result<Verdict> {
     project.write("Dockerfile", DOCKERFILE)?;
     project.write(".dockerignore", ignored::DOCKERIGNORE)?;
     let rng = Rng::new(settings.seed, 1);
-    let files = Files::plant(&project.home(), &project.beside("outside"), rng)?;
+    let files = Files::plant(
+        &project.home(),
+        &project.beside("outside"),
+        rng,
+        settings.buildable,
+    )?;
     project.compose(&["build", "--quiet"])?;
     project.compose(&["up", "--detach", "--no-build"])?;
     let output = project.beside("output");
@@ -315,7 +320,7 @@ impl<'a> Trial<'a> {
             took: began.elapsed(),
             tool_ended: !running.is_alive(),
             trace,
-            said: end_of(&running.output()),
+            said: kept(&running.output(), self.settings.seed),
         })
     }
 
@@ -357,11 +362,17 @@ impl<'a> Trial<'a> {
     }
 }
 
-fn end_of(output: &str) -> String {
+/// The end of it; the whole is put into a file that outlives the project.
+fn kept(output: &str, seed: u64) -> String {
     let lines: Vec<_> = output.lines().collect();
     let end = &lines[lines.len().saturating_sub(15)..];
     let cut = end
         .iter()
         .map(|line| line.chars().take(400).collect::<String>());
-    cut.collect::<Vec<_>>().join("\n")
+    let mut said = cut.collect::<Vec<_>>().join("\n");
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("torture-{seed}.log"));
+    if std::fs::write(&file, output).is_ok() {
+        said.push_str(&format!("\n(all of it: {})", file.display()));
+    }
+    said
 }

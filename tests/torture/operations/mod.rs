@@ -94,11 +94,13 @@ pub struct Files {
     outside: PathBuf,
     rng: Rng,
     branches: Branches,
+    /// Whether only names in UTF-8 are left after each operation: the builder refuses all others.
+    buildable: bool,
 }
 
 impl Files {
     /// The first tree, with all that a first build should find.
-    pub fn plant(home: &Path, outside: &Path, rng: Rng) -> io::Result<Self> {
+    pub fn plant(home: &Path, outside: &Path, rng: Rng, buildable: bool) -> io::Result<Self> {
         std::fs::create_dir_all(outside)?;
         for folder in SYNCED {
             std::fs::create_dir_all(home.join(folder))?;
@@ -108,6 +110,7 @@ impl Files {
             home: home.into(),
             outside: outside.into(),
             rng,
+            buildable,
         };
         let history = History::new();
         for _ in 0..60 {
@@ -153,6 +156,9 @@ impl Files {
         if let Err(error) = self.perform(operation, &survey, history, number) {
             // What cannot be done (a file where a directory is wanted) is part of the day.
             history.amend(number, &format!("(failed: {error})"));
+        }
+        if self.buildable {
+            self.make_buildable()?;
         }
         Ok(())
     }

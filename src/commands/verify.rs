@@ -10,8 +10,8 @@ use crate::cli::{ExitCode, Format};
 use crate::docker::DockerCli;
 use crate::engine::{Container, Docker, Engine, EngineError, Fingerprint, State};
 use crate::paths::HostPath;
-use crate::plan::{self, LiveUpdate, Plan, Standing};
-use crate::session::compare::{Comparison, compare};
+use crate::plan::{self, Because, LiveUpdate, Plan, Standing};
+use crate::session::compare::{Comparison, compare_all};
 use crate::session::worker::{Configuration, look_at};
 use crate::session::{Loading, complain};
 use crate::update::{self, Ledger, Unread};
@@ -139,13 +139,7 @@ enum Repair {
 
 impl Subject<'_> {
     async fn verify(self, disk: &BTreeMap<HostPath, Entry>, fix: bool) -> Report {
-        let found = compare(
-            self.engine,
-            &self.service.rules,
-            disk.iter(),
-            &self.container,
-        )
-        .await;
+        let found = self.compare(disk).await;
         let repair = match &found {
             Ok(found) if fix && !found.is_clean() => Some(self.repair(found, disk).await),
             _ => None,
@@ -156,6 +150,19 @@ impl Subject<'_> {
             found,
             repair,
         }
+    }
+
+    async fn compare(&self, disk: &BTreeMap<HostPath, Entry>) -> Result<Comparison, EngineError> {
+        let rules = &self.service.rules;
+        // A Dockerfile need not be in the image; a file of `fall_back_on` that differs there is what the user wants to know.
+        let is_content = |path: &HostPath| {
+            !matches!(
+                rules.asks_for_rebuild(path),
+                Some(Because::BuildFile { .. })
+            )
+        };
+        let present = disk.iter().filter(|(path, _)| is_content(path));
+        compare_all(self.engine, rules, present, &self.container).await
     }
 
     async fn repair(&self, found: &Comparison, disk: &BTreeMap<HostPath, Entry>) -> Repair {
@@ -185,14 +192,7 @@ impl Subject<'_> {
             };
         }
         // What was put there is not taken for granted.
-        match compare(
-            self.engine,
-            &self.service.rules,
-            disk.iter(),
-            &self.container,
-        )
-        .await
-        {
+        match self.compare(disk).await {
             Ok(now) if now.is_clean() => Repair::Done {
                 paths: drift.len(),
                 left_out: left_out(&update),

@@ -45,6 +45,18 @@ pub async fn compare<'a, E: Engine>(
     present: impl Iterator<Item = (&'a HostPath, &'a Entry)>,
     container: &Container,
 ) -> Result<Comparison, EngineError> {
+    // How the image is built is no content of the container, wherever the file lies (C3.2).
+    let content = present.filter(|(path, _)| rules.asks_for_rebuild(path).is_none());
+    compare_all(engine, rules, content, container).await
+}
+
+/// As [`compare`], with the files that a rebuild would be asked for by.
+pub async fn compare_all<'a, E: Engine>(
+    engine: &E,
+    rules: &Rules,
+    present: impl Iterator<Item = (&'a HostPath, &'a Entry)>,
+    container: &Container,
+) -> Result<Comparison, EngineError> {
     let expected: Vec<(HostPath, Entry, ContainerPath)> = present
         .filter(|(_, entry)| {
             matches!(
@@ -52,8 +64,6 @@ pub async fn compare<'a, E: Engine>(
                 Kind::File { .. } | Kind::Directory | Kind::Link { .. }
             )
         })
-        // How the image is built is no content of the container, wherever the file lies (C3.2).
-        .filter(|(path, _)| rules.asks_for_rebuild(path).is_none())
         .filter_map(|(path, entry)| match rules.mapping(path) {
             Mapping::To { to, sync } => {
                 let to = if *path == sync.local && entry.kind == Kind::Directory {

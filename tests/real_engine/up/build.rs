@@ -1,6 +1,6 @@
 //! Builds: the first one, the failing one, edits meanwhile (`spec.md` C1, C8, C11, E3).
 
-use crate::session::Project;
+use crate::project::Project;
 
 /// A build that takes as long as it takes for `gate` to have been written over: too long to miss, too short to wait for.
 const SLOW: &str =
@@ -13,7 +13,7 @@ fn a_failed_first_build_does_not_end_up_which_waits_for_the_fix() {
     project.write("Dockerfile", "FROM busybox:1.37\nRUN exit 7\n");
     let mut up = project.up();
     assert!(up.said("exit 7") || up.said("exit code: 7"));
-    project.write("Dockerfile", crate::session::DOCKERFILE);
+    project.write("Dockerfile", crate::project::DOCKERFILE);
     up.rebuilt("web");
     up.until_file("web", "/app/a.txt", "one");
     project.write("src/a.txt", "two");

@@ -1,6 +1,6 @@
 //! The flags of `up` and the options of a block (`spec.md` sections 1 and 6).
 
-use crate::session::Project;
+use crate::project::Project;
 
 /// C1: "`--no-build` starts what there is."
 #[test]
@@ -98,9 +98,9 @@ fn an_included_files_block_is_relative_to_its_own_directory() {
     let project = Project::new("include: [sub/compose.yaml]\n");
     project.write(
         "sub/compose.yaml",
-        crate::session::web("", "- sync: ./src:/app"),
+        crate::project::web("", "- sync: ./src:/app"),
     );
-    project.write("sub/Dockerfile", crate::session::DOCKERFILE);
+    project.write("sub/Dockerfile", crate::project::DOCKERFILE);
     project.write("sub/src/a.txt", "one");
     let mut up = project.up();
     project.write("sub/src/a.txt", "two");

@@ -20,7 +20,8 @@ fn no_build_starts_what_there_is_and_brings_it_in_step() {
 fn logs_are_shown_unless_no_logs_and_survive_a_recreation() {
     let compose = "command: [sh, -c, 'echo hello from $$(hostname); exec sleep 100000']";
     let project = Project::web_with(compose, "- sync: ./src:/app");
-    let mut up = project.up();
+    // The first line may be told before the session is ready.
+    let mut up = project.begin(&[]);
     let first = up.wait_for("the log", |event| event["event"] == "log");
     assert!(first["text"].as_str().unwrap().starts_with("hello from"));
     project.compose(&["up", "-d", "--force-recreate", "--no-build"]);

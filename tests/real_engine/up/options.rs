@@ -24,6 +24,9 @@ fn logs_are_shown_unless_no_logs_and_survive_a_recreation() {
     let mut up = project.begin(&[]);
     let first = up.wait_for("the log", |event| event["event"] == "log");
     assert!(first["text"].as_str().unwrap().starts_with("hello from"));
+    up.eventually("it is ready", || {
+        up.count(|event| event["event"] == "started") == 1
+    });
     project.compose(&["up", "-d", "--force-recreate", "--no-build"]);
     let second = up.wait_for("the new container's log", |event| event["event"] == "log");
     assert_ne!(first["text"], second["text"]);

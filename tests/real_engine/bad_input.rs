@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Output};
 
-use crate::session::{DOCKERFILE, Project, web};
+use crate::project::{DOCKERFILE, Project, web};
 
 /// `src/cli/exit.rs`: the configuration has problems.
 const PROBLEMS: i32 = 1;

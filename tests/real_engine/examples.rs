@@ -5,7 +5,8 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::session::{Project, Session};
+use crate::project::Project;
+use crate::session::Session;
 
 fn example(name: &str) -> Project {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("compose-examples");

@@ -17,6 +17,7 @@ mod verify;
 
 mod bad_input;
 mod examples;
+mod project;
 mod session;
 mod tree;
 mod up;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 
-use crate::session::Project;
+use crate::project::Project;
 
 /// C5: "What is true on disk when the batch closes decides": write beside, rename over it.
 #[test]

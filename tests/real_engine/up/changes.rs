@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
-use crate::session::Project;
+use crate::project::Project;
 
 const SYNC: &str = "- sync: ./src:/app";
 
@@ -151,7 +151,7 @@ services:
     init: true
 ",
     );
-    project.write("Dockerfile", crate::session::DOCKERFILE);
+    project.write("Dockerfile", crate::project::DOCKERFILE);
     project.write("src/a.txt", "one");
     let mut up = project.up();
     let before = project.id("plain");

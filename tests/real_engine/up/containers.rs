@@ -1,6 +1,6 @@
 //! Containers come and go (`spec.md` E1, E2, E5): whoever does it, a running container has the host's files.
 
-use crate::session::Project;
+use crate::project::Project;
 
 const SYNC: &str = "- sync: ./src:/app\n- run: echo ran >> /ran";
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::session::Project;
+use crate::project::Project;
 
 const SYNC: &str = "- sync: ./src:/app";
 

@@ -1,6 +1,6 @@
 //! Services without a build of Compose's: `image:` alone (`spec.md` B9), `custom_build` (D3).
 
-use crate::session::Project;
+use crate::project::Project;
 
 /// B9: "A service with only `image:` may have a block: its sync sources are what is watched".
 #[test]

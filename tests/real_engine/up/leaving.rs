@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use crate::session::Project;
+use crate::project::Project;
 
 /// Section 6: "until Ctrl-C (then stops the containers, as `docker compose up` does".
 #[test]

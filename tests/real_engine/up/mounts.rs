@@ -1,6 +1,6 @@
 //! Mounts and roots (`spec.md` E6).
 
-use crate::session::Project;
+use crate::project::Project;
 
 /// E6: "a bind mount that already carries the sync source is \"already live\" (no copy, but runs and restart)".
 #[test]

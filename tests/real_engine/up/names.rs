@@ -1,6 +1,6 @@
 //! Names that shells and archives stumble over (issue 4, point 5).
 
-use crate::session::Project;
+use crate::project::Project;
 
 /// C5: whatever a file is called, it is copied and deleted.
 #[test]

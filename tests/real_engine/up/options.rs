@@ -1,6 +1,6 @@
 //! The flags of `up` and the options of a block (`spec.md` sections 1 and 6).
 
-use crate::session::Project;
+use crate::project::Project;
 
 /// C1: "`--no-build` starts what there is."
 #[test]
@@ -20,9 +20,13 @@ fn no_build_starts_what_there_is_and_brings_it_in_step() {
 fn logs_are_shown_unless_no_logs_and_survive_a_recreation() {
     let compose = "command: [sh, -c, 'echo hello from $$(hostname); exec sleep 100000']";
     let project = Project::web_with(compose, "- sync: ./src:/app");
-    let mut up = project.up();
+    // The first line may be told before the session is ready.
+    let mut up = project.begin(&[]);
     let first = up.wait_for("the log", |event| event["event"] == "log");
     assert!(first["text"].as_str().unwrap().starts_with("hello from"));
+    up.eventually("it is ready", || {
+        up.count(|event| event["event"] == "started") == 1
+    });
     project.compose(&["up", "-d", "--force-recreate", "--no-build"]);
     let second = up.wait_for("the new container's log", |event| event["event"] == "log");
     assert_ne!(first["text"], second["text"]);
@@ -98,9 +102,9 @@ fn an_included_files_block_is_relative_to_its_own_directory() {
     let project = Project::new("include: [sub/compose.yaml]\n");
     project.write(
         "sub/compose.yaml",
-        crate::session::web("", "- sync: ./src:/app"),
+        crate::project::web("", "- sync: ./src:/app"),
     );
-    project.write("sub/Dockerfile", crate::session::DOCKERFILE);
+    project.write("sub/Dockerfile", crate::project::DOCKERFILE);
     project.write("sub/src/a.txt", "one");
     let mut up = project.up();
     project.write("sub/src/a.txt", "two");

@@ -1,6 +1,6 @@
 //! Owners, and users without rights (`spec.md` C6).
 
-use crate::session::Project;
+use crate::project::Project;
 
 fn non_root() -> Project {
     let project = Project::web("- sync: ./src:/app\n- run: id -u > /tmp/ran");

@@ -1,6 +1,7 @@
 //! The reference's own examples and its "what will and won't happen" lists, in its own words.
 
-use crate::session::{Project, Session};
+use crate::project::Project;
+use crate::session::Session;
 
 /// "For instance, take the following sync statements".
 fn review() -> Project {

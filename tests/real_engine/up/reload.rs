@@ -1,6 +1,6 @@
 //! Configuration that is edited while `up` runs (`spec.md` E7).
 
-use crate::session::{Project, web};
+use crate::project::{Project, web};
 
 /// E7, issue 3.7: "an edited block alone recreates nothing", and it is in force.
 #[test]

@@ -1,6 +1,6 @@
 //! The last step: restarts and signals (`spec.md` C9).
 
-use crate::session::Project;
+use crate::project::Project;
 
 /// Writes to `/said` what it is told, and when it began.
 const LISTENS: &str = "trap 'echo HUP >> /said' HUP; trap 'echo USR1 >> /said; exit 0' USR1; \
@@ -44,7 +44,7 @@ services:
     x-live-update: [{sync: ./src:/app}, restart_container]
 ",
     );
-    project.write("Dockerfile", crate::session::DOCKERFILE);
+    project.write("Dockerfile", crate::project::DOCKERFILE);
     project.write("src/a.txt", "one");
     let mut up = project.up();
     for text in ["two", "three"] {
@@ -95,7 +95,7 @@ services:
     x-live-update: [{sync: ./src:/app}, {restart_container: {timeout: 1s}}]
 ",
     );
-    project.write("Dockerfile", crate::session::DOCKERFILE);
+    project.write("Dockerfile", crate::project::DOCKERFILE);
     project.write("src/a.txt", "one");
     let mut up = project.up_with(&["--timeout", "1"]);
     let began = project.started_at("web");

@@ -1,6 +1,6 @@
 //! Commands in the container (`spec.md` C7).
 
-use crate::session::Project;
+use crate::project::Project;
 
 /// C7: "later runs and the restart are skipped, the failure is shown with exit code, output and hint, [..] nothing is rebuilt".
 #[test]

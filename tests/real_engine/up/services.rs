@@ -1,6 +1,6 @@
 //! Services are independent (`spec.md` C13).
 
-use crate::session::{DOCKERFILE, Project};
+use crate::project::{DOCKERFILE, Project};
 
 fn two(slow: &str) -> Project {
     let project = Project::new(&format!(

@@ -1,6 +1,6 @@
 //! Projects that already have `develop.watch`, as they are (`spec.md` F1).
 
-use crate::session::Project;
+use crate::project::Project;
 
 fn watching(rules: &str) -> Project {
     let mut compose = String::from(
@@ -20,7 +20,7 @@ services:
         compose.push('\n');
     }
     let project = Project::new(&compose);
-    project.write("Dockerfile", crate::session::DOCKERFILE);
+    project.write("Dockerfile", crate::project::DOCKERFILE);
     project.write("src/a.txt", "one");
     project
 }

@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn a_container_path_is_absolute_and_clean() {
         assert_eq!(ContainerPath::new("app"), None);
-        assert_eq!(ContainerPath::new("").is_none(), true);
+        assert!(ContainerPath::new("").is_none());
         let path = ContainerPath::new("/app//x/../y/.").unwrap();
         assert_eq!(path.to_string(), "/app/y");
         assert_eq!(path.file_name(), b"y");

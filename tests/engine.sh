@@ -4,7 +4,7 @@
 set -euo pipefail
 
 readonly MIN_COMPOSE=2.20
-readonly STAND_INS=(busybox:1.37 python:3.13-slim node:22-slim)
+readonly STAND_INS=(busybox:1.37 python:3.13-slim node:22-slim gcc:14 debian:12-slim)
 
 DIR=${LIVEUPDATE_ENGINE_DIR:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/docker-liveupdate-engine}
 STATE=${LIVEUPDATE_ENGINE_STATE_DIR:-$DIR/state}
@@ -365,6 +365,7 @@ default_command() {
     case $1 in
     python:*) echo python3 ;;
     node:*) echo node ;;
+    gcc:* | debian:*) echo bash ;;
     *) echo sh ;;
     esac
 }
@@ -388,6 +389,14 @@ fill_stand_in() { # NAME TAR
         fill_debian "$rootfs" nodejs
         ln -s ../../bin/node "$rootfs/usr/local/bin/node"
         ;;
+    gcc:*)
+        # A small compiler that takes the same flags: gcc itself is twenty times its size.
+        fill_debian "$rootfs" tcc libc6-dev
+        ln -s ../../bin/tcc "$rootfs/usr/local/bin/cc"
+        ln -s ../../bin/tcc "$rootfs/usr/local/bin/gcc"
+        ;;
+    # With what the examples would install.
+    debian:*) fill_debian "$rootfs" entr ;;
     *) fail "there is no stand-in for \`$name\`" "the names are: ${STAND_INS[*]}" ;;
     esac
     tar -c --sort=name --mtime=@0 --numeric-owner -C "$rootfs" -f "$tar.new" .

@@ -1,6 +1,7 @@
 //! `check`: the configuration, all problems at once with their lines. Starts nothing, asks no engine.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
@@ -94,12 +95,10 @@ fn bad_patterns(project: &Project) -> Vec<Problem> {
             }
         }
     }
-    bad.into_iter()
-        .map(|bad| bad_pattern(project, bad))
-        .collect()
+    bad.iter().map(|bad| bad_pattern(project, bad)).collect()
 }
 
-fn bad_pattern(project: &Project, bad: BadIgnore) -> Problem {
+fn bad_pattern(project: &Project, bad: &BadIgnore) -> Problem {
     let line = bad.bad.line;
     let place = match &bad.place {
         IgnorePlace::File(file) => {
@@ -172,16 +171,14 @@ fn summary(project: &Project, warnings: usize) -> String {
             None => without.push(service.name.clone()),
         }
     }
-    if with.is_empty() {
-        return "no service has an `x-live-update` block or `develop.watch` rules: all are left alone".to_owned();
-    }
+    // Writing to a string cannot fail.
     let mut line = format!("{GOOD}ok{GOOD:#}: {}", list(&with));
     if !without.is_empty() {
         let verb = if without.len() == 1 { "is" } else { "are" };
-        line.push_str(&format!("; {} {verb} left alone", list(&without)));
+        let _ = write!(line, "; {} {verb} left alone", list(&without));
     }
     if warnings > 0 {
-        line.push_str(&format!("; {}", count(warnings, "warning", "warnings")));
+        let _ = write!(line, "; {}", count(warnings, "warning", "warnings"));
     }
     line
 }

@@ -186,11 +186,13 @@ impl<'a> Meaning<'a> {
             }
             if self.is_live(update) {
                 lines.push(
-                    "no copy needed: the container sees the file through its bind mount".into(),
+                    "the copy is left out: the container sees the file through its bind mount"
+                        .into(),
                 );
             }
         }
         match self.below {
+            Some(0) if self.verdict == Verdict::Outside => {}
             Some(0) => lines.push("nothing watched below".to_owned()),
             Some(below) => lines.push(format!(
                 "{} below; `plan` shows what they do together",
@@ -306,6 +308,7 @@ fn why_fields(why: &Why) -> Value {
             json!({"service": service, "key": "ignore", "place": place, "pattern": pattern})
         }
         Why::Only { service } => json!({"service": service, "key": "only"}),
+        Why::OwnOutput => json!({"rule": "own-output"}),
         Why::Git => json!({"rule": "git"}),
         Why::Editor { pattern } => json!({"rule": "editor", "pattern": pattern}),
         Why::SyncIgnore { place, pattern } => {

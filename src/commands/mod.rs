@@ -1,11 +1,13 @@
 //! Which code does which command. Knows nothing of the command line's spelling.
 
 mod check;
+mod convert;
 mod down;
 mod explain;
 mod git;
 mod output;
 mod plan;
+mod schema;
 mod subject;
 mod verify;
 
@@ -32,10 +34,8 @@ pub async fn run(invocation: Invocation) -> ExitCode {
             say(&version(short, format));
             ExitCode::Ok
         }
-        Command::Schema | Command::Convert { .. } => {
-            session::complain("error: this command is not built yet");
-            ExitCode::Docker
-        }
+        Command::Schema => schema::run(),
+        Command::Convert { services } => convert::run(docker, &services).await,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the tools print on standard output: lines for people, or one versioned JSON object a line. Decides nothing.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
@@ -42,9 +42,22 @@ pub fn say_object(event: &str, fields: Value) {
 pub fn near(path: &HostPath, dir: &HostPath) -> String {
     match path.below(dir) {
         Some(rest) if rest.as_os_str().is_empty() => ".".to_owned(),
-        Some(rest) => rest.display().to_string(),
-        None => path.to_string(),
+        Some(rest) => harmless(rest.display()),
+        None => harmless(path),
     }
+}
+
+/// A text with its control characters spelled out: the name of a file must not move the cursor or ring the bell.
+pub fn harmless(text: impl Display) -> String {
+    let mut out = String::new();
+    for character in text.to_string().chars() {
+        if character.is_control() && character != '\n' {
+            out.extend(character.escape_default());
+        } else {
+            out.push(character);
+        }
+    }
+    out
 }
 
 /// The colour of a plan.
@@ -58,7 +71,7 @@ pub fn style_of(plan: &Plan) -> Style {
 
 /// `name  text`, the first line's beginning coloured, further lines indented below the text.
 pub fn beside(name: &str, width: usize, text: impl Display, style: Style) -> String {
-    let text = text.to_string();
+    let text = harmless(text);
     let mut lines = text.lines();
     let first = lines.next().unwrap_or_default();
     let (word, rest) = match first.split_once(':') {
@@ -67,7 +80,7 @@ pub fn beside(name: &str, width: usize, text: impl Display, style: Style) -> Str
     };
     let mut out = format!("{name:width$}  {style}{word}{style:#}{rest}");
     for line in lines {
-        out.push_str(&format!("\n{:width$}  {line}", ""));
+        let _ = write!(out, "\n{:width$}  {line}", "");
     }
     out
 }

@@ -11,7 +11,7 @@ use crate::plan::{self, Plan, Standing};
 use crate::report::json::plan_fields;
 use crate::session::complain;
 use crate::session::worker::Configuration;
-use crate::watch::look;
+use crate::watch::{Change, look};
 
 use super::git;
 use super::output::{DIM, beside, list, near, say, say_object, style_of};
@@ -54,8 +54,21 @@ pub async fn run(docker: &DockerCli, changes: Changes, format: Format) -> ExitCo
 
 /// The plan that `up` would make of these paths as one batch, with nothing owed from before.
 pub fn plan_of(service: &Configuration, paths: &[HostPath]) -> Plan {
-    let batch = look::look(&service.scope, paths);
+    let mut batch = look::look(&service.scope, paths);
+    let unseen = paths.iter().filter(|path| is_deleted_source(service, path));
+    batch.extend(unseen.cloned().map(Change::Removed));
+    batch.sort_by(|one, other| one.path().cmp(other.path()));
     plan::plan(&service.rules, &batch, &Standing::default())
+}
+
+/// A sync's source that is not there: a session that saw the file knows that it was deleted (C5); here the user says so.
+fn is_deleted_source(service: &Configuration, path: &HostPath) -> bool {
+    let block = service.rules.block();
+    let build = service.service.build.as_ref();
+    block.syncs.iter().any(|sync| sync.local == *path)
+        && build.is_none_or(|build| build.context != *path)
+        && service.scope.watches(path)
+        && path.as_path().symlink_metadata().is_err()
 }
 
 async fn paths(subject: &Subject, changes: Changes) -> Result<Vec<HostPath>, String> {
@@ -63,11 +76,8 @@ async fn paths(subject: &Subject, changes: Changes) -> Result<Vec<HostPath>, Str
         Changes::Files(files) => Ok(files.into_iter().map(|file| subject.known(file)).collect()),
         Changes::Since(revision) => {
             let dir = &subject.project.dir;
-            let changed = git::changed_since(dir, &revision).await?;
-            Ok(changed
-                .into_iter()
-                .map(|path| subject.known(path))
-                .collect())
+            let paths = git::changed_since(dir, &revision).await?;
+            Ok(paths.into_iter().map(|path| subject.known(path)).collect())
         }
     }
 }

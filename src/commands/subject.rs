@@ -18,9 +18,6 @@ pub struct Subject {
 pub async fn load(docker: &DockerCli) -> Result<Subject, ExitCode> {
     let (_, project) = session::load(docker).await?;
     let services = configurations(&project, &[])?;
-    if services.is_empty() {
-        complain("note: no service has an `x-live-update` block or `develop.watch` rules");
-    }
     Ok(Subject { project, services })
 }
 
@@ -30,7 +27,7 @@ pub fn configurations(project: &Project, only: &[String]) -> Result<Vec<Configur
     let mut complaints: Vec<String> = Vec::new();
     for name in only {
         if project.service(name).is_none() {
-            complaints.push(unknown(project, name));
+            complaints.push(session::no_such_service(project, name));
         }
     }
     for service in &project.services {
@@ -59,24 +56,8 @@ pub fn configurations(project: &Project, only: &[String]) -> Result<Vec<Configur
     }
 }
 
-fn unknown(project: &Project, name: &str) -> String {
-    let near = project
-        .services
-        .iter()
-        .map(|service| (strsim::jaro(name, &service.name), &service.name))
-        .filter(|(likeness, _)| *likeness > 0.7)
-        .max_by(|(one, _), (two, _)| one.total_cmp(two));
-    let hint = match near {
-        Some((_, near)) => format!("did you mean `{near}`?"),
-        None => {
-            "name a service of this project; `docker compose config --services` lists them".into()
-        }
-    };
-    format!("error: there is no service `{name}`\nhint: {hint}")
-}
-
 impl Subject {
-    /// The path by the name that the project has for it: one that came through a link elsewhere is looked up by its real name.
+    /// The path by the name that the project has for it, where one of the two came through a link.
     pub fn known(&self, path: HostPath) -> HostPath {
         if self.concerns(&path) {
             return path;
@@ -84,15 +65,17 @@ impl Subject {
         // The last name stays: a link is a thing of its own (C5).
         let real = path
             .parent()
+            .and_then(|parent| real(&parent))
             .zip(path.as_path().file_name())
-            .and_then(|(parent, name)| {
-                let parent = std::fs::canonicalize(parent).ok().and_then(HostPath::new)?;
-                Some(parent.join(name))
-            });
-        match real {
-            Some(real) if self.concerns(&real) => real,
-            _ => path,
-        }
+            .map(|(parent, name)| parent.join(name));
+        let Some(real) = real else { return path };
+        let scopes = self.services.iter().map(|service| &service.scope);
+        let roots = scopes.flat_map(|scope| scope.roots());
+        let mut names = roots.chain(&self.project.sources).filter_map(|root| {
+            let rest = real.below(&self::real(root)?)?.to_owned();
+            Some(root.join(rest))
+        });
+        names.find(|name| self.concerns(name)).unwrap_or(path)
     }
 
     fn concerns(&self, path: &HostPath) -> bool {
@@ -112,6 +95,10 @@ impl Subject {
             .map(|service| service.name.len());
         names.max().unwrap_or_default()
     }
+}
+
+fn real(path: &HostPath) -> Option<HostPath> {
+    std::fs::canonicalize(path).ok().and_then(HostPath::new)
 }
 
 /// What a rebuild builds, in order.

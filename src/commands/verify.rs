@@ -17,7 +17,7 @@ use crate::session::{Loading, complain};
 use crate::update::{self, Ledger, Unread};
 use crate::watch::{Entry, look};
 
-use super::output::{BAD, DIM, GOOD, count, near, say, say_object};
+use super::output::{BAD, DIM, GOOD, count, harmless, near, say, say_object};
 use super::subject::configurations;
 
 /// Drifted paths that are shown of each container; all of them are in the JSON.
@@ -68,6 +68,7 @@ pub async fn run(docker: &DockerCli, services: &[String], fix: bool, format: For
         .map(|(service, (container, disk))| async move {
             let subject = Subject {
                 engine,
+                dir,
                 service,
                 container,
             };
@@ -113,6 +114,7 @@ fn show_no_container(service: &str, format: Format) {
 /// One container to verify.
 struct Subject<'a> {
     engine: &'a Docker,
+    dir: &'a HostPath,
     service: &'a Configuration,
     container: Container,
 }
@@ -165,7 +167,7 @@ impl Subject<'_> {
             Plan::LiveUpdate(update) => update,
             Plan::Rebuild(because) => {
                 return Repair::Failed {
-                    why: format!("it asks for a rebuild, {because}"),
+                    why: format!("it asks for a rebuild, {}", because.seen_from(self.dir)),
                     hint: "`docker liveupdate up` rebuilds it".to_owned(),
                 };
             }
@@ -294,7 +296,11 @@ impl Report {
             .map(|(path, to, _)| ("changed", path, to));
         let missing = found.missing.iter().map(|(path, to)| ("missing", path, to));
         for (what, path, to) in changed.chain(missing).take(SHOWN) {
-            say(&format!("  {what}  {} -> {to}", near(path, dir)));
+            say(&format!(
+                "  {what}  {} -> {}",
+                near(path, dir),
+                harmless(to)
+            ));
         }
         let more = found.drift().count().saturating_sub(SHOWN);
         if more > 0 {

@@ -167,6 +167,10 @@ impl Engine for Docker {
         self.restart_under_helper(container, signal, grace).await
     }
 
+    async fn release(&self, container: &Container) {
+        self.release_process(container).await;
+    }
+
     async fn warm_up(&self, container: &Container) {
         self.warm_up_helper(container).await;
     }

@@ -206,6 +206,7 @@ fn last_words(lines: &[String]) -> String {
         .map(|(at, _)| at)
         .collect();
     let from = match ends.as_slice() {
+        // What stands after the frame says how it ended: the exit code.
         [.., open, _] => open + 1,
         _ => lines.len().saturating_sub(OTHERS),
     };

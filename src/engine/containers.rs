@@ -100,6 +100,28 @@ fn describe(id: ContainerId, seen: ContainerInspectResponse, project: &str) -> C
             });
         }
     }
+    let bindings = seen
+        .network_settings
+        .unwrap_or_default()
+        .ports
+        .unwrap_or_default();
+    let published = bindings
+        .into_iter()
+        .filter(|(port, _)| port.ends_with("/tcp"))
+        .filter_map(|(_, hosts)| hosts)
+        .flatten();
+    let mut addresses: Vec<String> = published
+        .filter_map(|binding| {
+            let host = match binding.host_ip.as_deref() {
+                None | Some("" | "0.0.0.0" | "::") => "localhost".to_owned(),
+                Some(address) if address.contains(':') => format!("[{address}]"),
+                Some(address) => address.to_owned(),
+            };
+            Some(format!("{host}:{}", binding.host_port?))
+        })
+        .collect();
+    addresses.sort();
+    addresses.dedup();
     mounts.sort_by(|a, b| a.target.cmp(&b.target));
     Container {
         name: name
@@ -133,6 +155,7 @@ fn describe(id: ContainerId, seen: ContainerInspectResponse, project: &str) -> C
         init: host.init == Some(true),
         user: config.user.unwrap_or_default(),
         workdir: config.working_dir.unwrap_or_default(),
+        addresses,
         id,
     }
 }

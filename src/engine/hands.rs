@@ -210,7 +210,7 @@ impl Docker {
             .map_err(|error| error.to_string())?;
         let output = started.output.map(|output| {
             output
-                .map(|output| output.into_bytes())
+                .map(bollard::container::LogOutput::into_bytes)
                 .map_err(std::io::Error::other)
         });
         let reader: Reader = Box::pin(StreamReader::new(output));
@@ -255,8 +255,10 @@ impl Docker {
         if container.state != State::Running {
             return self.apply_through_archive(container, delta).await;
         }
+        let hold = self.any_supervised(std::slice::from_ref(&container.service));
         let mut update = Update {
             batch: batch(delta),
+            hold,
             unread: Vec::new(),
         };
         let asked = self.ask_helper(container, &mut update).await?;
@@ -346,6 +348,20 @@ impl Docker {
         }
     }
 
+    /// The update is over: a process that ended meanwhile and was not restarted ends its container now.
+    pub(super) async fn release_process(&self, container: &Container) {
+        if !self.any_supervised(std::slice::from_ref(&container.service)) {
+            return;
+        }
+        let slot = self.slot(&container.id).await;
+        let mut slot = slot.lock().await;
+        if let Some(link) = &mut slot.link
+            && link.release().await.is_err()
+        {
+            slot.link = None;
+        }
+    }
+
     /// `restart_process`; where the process does not run under the helper, its container is restarted instead.
     pub(super) async fn restart_under_helper(
         &self,
@@ -391,6 +407,8 @@ trait Question: Send {
 
 struct Update {
     batch: Batch,
+    /// The process runs under the helper: should the new files end it, its container waits for the restart.
+    hold: bool,
     /// What could not be read on the host after all.
     unread: Vec<ContainerPath>,
 }
@@ -399,6 +417,9 @@ impl Question for Update {
     type Answer = ();
 
     async fn ask(&mut self, link: &mut HelperLink) -> Result<(), Error> {
+        if self.hold {
+            link.hold().await?;
+        }
         loop {
             match link.apply(&self.batch).await {
                 // The disk moved under our hands: what cannot be read now has an event of its own coming.

@@ -69,6 +69,8 @@ pub struct Container {
     pub user: String,
     /// Its working directory; empty is `/`.
     pub workdir: String,
+    /// Where its published ports are reached on the host: `127.0.0.1:8080`.
+    pub addresses: Vec<String>,
 }
 
 /// What a container is doing.
@@ -312,6 +314,11 @@ pub trait Engine: Send + Sync + 'static {
         signal: Option<&str>,
         grace: Option<Duration>,
     ) -> impl Future<Output = Result<Restarted, EngineError>> + Send;
+
+    /// An update of the container is over, whatever came of it: its process may end the container again.
+    fn release(&self, _container: &Container) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 
     /// A running container was seen: what an update will need there may be made ready beforehand.
     fn warm_up(&self, _container: &Container) -> impl Future<Output = ()> + Send {

@@ -74,7 +74,7 @@ fn place(rules: &Rules, change: &Change, update: &mut LiveUpdate) -> Option<Beca
                         entry: entry.clone(),
                         step: sync.step.clone(),
                         in_place: sync.in_place,
-                    })
+                    });
                 }
             },
         },
@@ -83,6 +83,10 @@ fn place(rules: &Rules, change: &Change, update: &mut LiveUpdate) -> Option<Beca
             why,
         }),
         Mapping::WatchOnly(_) => update.noticed.push(path.clone()),
+        Mapping::Configuration => update.left_out.push(LeftOut {
+            path: path.clone(),
+            why: Why::Configuration,
+        }),
         Mapping::SyncParent => {}
         // A new, empty directory asks for nothing: what will be in it does. Otherwise every `mkdir` would be a rebuild.
         Mapping::None if is_directory(change) => {}

@@ -16,6 +16,8 @@ pub struct Rules {
     block: Block,
     filters: Vec<SyncFilter>,
     build_files: Vec<HostPath>,
+    /// The files the model was read from: an edit of one is configuration (E7), not a change of the image's context.
+    configuration: Vec<HostPath>,
 }
 
 /// Where a host path goes.
@@ -34,6 +36,8 @@ pub enum Mapping<'a> {
     WatchOnly(&'a FallBackOn),
     /// A sync's source lies below it: what happens there is told by the paths below it.
     SyncParent,
+    /// It is one of the project's own files: it is read again (E7), and no reason to build.
+    Configuration,
     /// No sync covers it.
     None,
 }
@@ -102,6 +106,7 @@ impl Rules {
             block,
             filters,
             build_files,
+            configuration: project.sources.clone(),
         })
     }
 
@@ -184,6 +189,7 @@ impl Rules {
             {
                 Mapping::SyncParent
             }
+            None if self.configuration.contains(path) => Mapping::Configuration,
             None => Mapping::None,
         }
     }

@@ -158,6 +158,8 @@ pub enum Why {
         /// The pattern as written.
         pattern: String,
     },
+    /// One of the files the project was read from.
+    Configuration,
     /// A socket, FIFO or device.
     Special,
     /// It may not be read: the system's own words.
@@ -230,6 +232,13 @@ impl<W: Words> fmt::Display for SeenFrom<'_, W> {
 
 impl Plan {
     /// The plan's text, with the host paths below `dir` shown relative to it.
+    pub fn seen_from<'a>(&'a self, dir: &'a HostPath) -> impl fmt::Display + 'a {
+        SeenFrom(self, dir)
+    }
+}
+
+impl Because {
+    /// The reason's text, with the host paths below `dir` shown relative to it.
     pub fn seen_from<'a>(&'a self, dir: &'a HostPath) -> impl fmt::Display + 'a {
         SeenFrom(self, dir)
     }
@@ -383,6 +392,9 @@ impl fmt::Display for Why {
         match self {
             Self::Unmatched => f.write_str("no sync covers it, and `unmatched` is `ignore`"),
             Self::SyncIgnores { step, pattern } => write!(f, "{step} ignores it (`{pattern}`)"),
+            Self::Configuration => {
+                f.write_str("it is the project's configuration, which is read again by itself")
+            }
             Self::Special => f.write_str("sockets, FIFOs and devices are not synced"),
             Self::Unreadable(why) => write!(f, "cannot be read: {why}"),
         }

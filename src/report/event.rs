@@ -86,6 +86,8 @@ pub struct StartedService {
     pub name: String,
     /// How many containers it has.
     pub containers: usize,
+    /// Where it can be reached from the host.
+    pub addresses: Vec<String>,
 }
 
 /// What came of one update, rebuild or catch-up of a service.
@@ -111,6 +113,8 @@ pub enum Done {
     /// Nothing had to be done: every content was there already.
     #[default]
     Same,
+    /// Compared by content, and everything was the same.
+    Verified,
     /// Files, commands, restart.
     Updated(Updated),
     /// Built and recreated.

@@ -48,7 +48,7 @@ fn fields(event: &Event) -> Value {
             directories,
         } => json!({
             "project": project,
-            "services": services.iter().map(|service| json!({"name": service.name, "containers": service.containers})).collect::<Vec<_>>(),
+            "services": services.iter().map(|service| json!({"name": service.name, "containers": service.containers, "addresses": service.addresses})).collect::<Vec<_>>(),
             "directories": directories,
         }),
         Event::Notice { service, text } => json!({"service": service, "text": text}),
@@ -118,6 +118,7 @@ fn update_fields(update: &LiveUpdate) -> Value {
 fn outcome_fields(outcome: &Outcome) -> Value {
     let (action, detail) = match &outcome.done {
         Done::Same => ("same", json!({})),
+        Done::Verified => ("verified", json!({})),
         Done::Updated(updated) => (
             "live-update",
             json!({

@@ -54,6 +54,17 @@ impl Reporter {
         });
     }
 
+    /// A line of a build or of Compose; an empty one says nothing.
+    pub fn build(&self, service: Option<&str>, line: &str) {
+        let text = line.trim_end();
+        if !text.is_empty() {
+            self.say(Event::Build {
+                service: service.map(str::to_owned),
+                text: text.to_owned(),
+            });
+        }
+    }
+
     /// A line worth knowing.
     pub fn notice(&self, service: Option<&str>, text: impl Into<String>) {
         self.say(Event::Notice {

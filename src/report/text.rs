@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::engine::{Stream, Via};
+use crate::engine::Stream;
 use crate::paths::HostPath;
 use crate::plan::Plan;
 
@@ -51,9 +51,12 @@ impl Text {
                 services,
                 directories,
             } => {
-                let names: Vec<&str> = services
+                let names: Vec<String> = services
                     .iter()
-                    .map(|service| service.name.as_str())
+                    .map(|service| match service.addresses.as_slice() {
+                        [] => service.name.clone(),
+                        some => format!("{} ({})", service.name, some.join(", ")),
+                    })
                     .collect();
                 format!(
                     "{GOOD}ready{GOOD:#}  {project}: watching {} for {}\n",
@@ -62,7 +65,11 @@ impl Text {
                 )
             }
             Event::Notice { service, text } => {
-                format!("{DIM}{}{text}{DIM:#}\n", prefix(service.as_deref()))
+                format!(
+                    "{DIM}{}{}{DIM:#}\n",
+                    prefix(service.as_deref()),
+                    self.short(text)
+                )
             }
             Event::Plan {
                 service,
@@ -80,7 +87,7 @@ impl Text {
                 text,
                 ..
             } => self.prefixed(container, "run", *stream, text),
-            Event::Build { text, .. } if text.is_empty() => String::new(),
+            Event::Build { text, .. } if !is_news(text) => String::new(),
             Event::Build { service, text } => {
                 let service = service.as_deref().unwrap_or("compose");
                 format!("{DIM}{service}  build | {text}{DIM:#}\n")
@@ -130,13 +137,25 @@ impl Text {
         let service = &outcome.service;
         let (style, what) = match (&outcome.result, &outcome.done) {
             (Ended::Failed { .. }, Done::Updated(updated)) => {
-                (BAD, format!("failed: {}", self.updated(outcome, updated)))
+                let done = self.updated(outcome, updated);
+                (
+                    BAD,
+                    if done.is_empty() {
+                        "failed".to_owned()
+                    } else {
+                        format!("{done}, then failed")
+                    },
+                )
             }
             (Ended::Failed { .. }, Done::Rebuilt(because)) => (
                 BAD,
                 format!("not rebuilt ({})", self.short(&because.to_string())),
             ),
             (Ended::Failed { .. }, _) => (BAD, "failed".to_owned()),
+            (Ended::Well, Done::Verified) => (
+                GOOD,
+                "verified: the containers have what the disk has".to_owned(),
+            ),
             (Ended::Well, Done::Same) => (
                 DIM,
                 "nothing to copy: the containers have this content already".to_owned(),
@@ -164,13 +183,14 @@ impl Text {
     }
 
     fn updated(&self, outcome: &Outcome, updated: &Updated) -> String {
+        let place = match outcome.containers.as_slice() {
+            [] => String::new(),
+            [one] => format!(" in {one}"),
+            many => format!(" in {}", count(many.len(), "container", "containers")),
+        };
         let mut parts = Vec::new();
         if let Some(files) = self.files(updated) {
-            let containers = match outcome.containers.as_slice() {
-                [one] => format!("in {one}"),
-                many => format!("in {}", count(many.len(), "container", "containers")),
-            };
-            parts.push(format!("{files} {containers}"));
+            parts.push(format!("{files}{place}"));
         }
         if updated.revived > 0 {
             parts.push(format!(
@@ -182,11 +202,13 @@ impl Text {
             parts.push(format!("ran {}", count(updated.ran, "command", "commands")));
         }
         parts.extend(updated.restarted.clone());
-        if outcome.via == Some(Via::Archive) && parts.is_empty() {
-            parts.push("nothing".to_owned());
+        if self.files(updated).is_none()
+            && let Some(last) = parts.last_mut()
+        {
+            last.push_str(&place);
         }
         let text = parts.join(", ");
-        if updated.catching_up {
+        if updated.catching_up && !text.is_empty() {
             format!("caught up: {text}")
         } else {
             text
@@ -237,6 +259,22 @@ impl Text {
     fn short(&self, text: &str) -> String {
         text.replace(&format!("{}/", self.dir), "")
     }
+}
+
+/// Of the builder's plain progress people want the steps and what the commands print; the rest is its bookkeeping. All of it
+/// is in the JSON.
+fn is_news(line: &str) -> bool {
+    let Some((number, rest)) = line.strip_prefix('#').and_then(|rest| rest.split_once(' ')) else {
+        return true;
+    };
+    if number.parse::<u32>().is_err() {
+        return true;
+    }
+    let step = rest.starts_with('[') && !rest.starts_with("[internal]");
+    let output = rest
+        .split_once(' ')
+        .is_some_and(|(time, _)| time.parse::<f64>().is_ok());
+    step || output || rest.starts_with("ERROR")
 }
 
 fn prefix(service: Option<&str>) -> String {
@@ -365,7 +403,7 @@ mod tests {
         };
         assert_eq!(
             plain(&Event::Outcome(outcome)),
-            "web  failed:  (5.0 ms: wait 1.0)\nweb  step 3 `npm install` exited with code 1\nhint: fix it\n"
+            "web  failed (5.0 ms: wait 1.0)\nweb  step 3 `npm install` exited with code 1\nhint: fix it\n"
         );
     }
 

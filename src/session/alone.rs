@@ -17,7 +17,7 @@ pub struct Alone {
 pub enum NotAlone {
     /// Another session runs; its process ID, where it could be read.
     Another(Option<u32>),
-    /// The lock file cannot be used: no reason to refuse to work.
+    /// The lock file cannot be used; the system's own words.
     Unknown(io::Error),
 }
 

@@ -67,7 +67,7 @@ impl<E: Engine> Builder<E> {
                 None => {
                     self.engine
                         .build(std::slice::from_ref(&target.service), output)
-                        .await?
+                        .await?;
                 }
             }
             *last = Some(begun);

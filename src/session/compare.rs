@@ -9,6 +9,9 @@ use crate::plan::rules::Mapping;
 use crate::update;
 use crate::watch::{Entry, Kind};
 
+/// Up to so many paths are asked for one by one.
+const FEW: usize = 16;
+
 /// What a comparison found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
@@ -49,6 +52,8 @@ pub async fn compare<'a, E: Engine>(
                 Kind::File { .. } | Kind::Directory | Kind::Link { .. }
             )
         })
+        // How the image is built is no content of the container, wherever the file lies (C3.2).
+        .filter(|(path, _)| rules.asks_for_rebuild(path).is_none())
         .filter_map(|(path, entry)| match rules.mapping(path) {
             Mapping::To { to, sync } => {
                 let to = if *path == sync.local && entry.kind == Kind::Directory {
@@ -61,7 +66,13 @@ pub async fn compare<'a, E: Engine>(
             _ => None,
         })
         .collect();
-    let found = engine.fingerprints(container, &roots(rules)).await?;
+    // A few paths are asked for by name, many by the trees that hold them.
+    let asked = if expected.len() <= FEW {
+        expected.iter().map(|(_, _, to)| to.clone()).collect()
+    } else {
+        roots(rules)
+    };
+    let found = engine.fingerprints(container, &asked).await?;
     tokio::task::spawn_blocking(move || hold_against(&found, expected))
         .await
         .map_err(|error| EngineError::Unreachable(error.to_string()))

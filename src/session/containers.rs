@@ -8,6 +8,7 @@ use crate::engine::{Container, Engine, EngineError, State};
 use crate::paths::HostPath;
 use crate::report::{Done, Ended, Took};
 use crate::update::Ledger;
+use crate::watch::Entry;
 
 use super::compare::{Comparison, compare};
 use super::settle::Why;
@@ -16,10 +17,9 @@ use super::worker::Worker;
 impl<E: Engine> Worker<E> {
     /// Looks at the service's containers again; a new one is owed what changed since its image was built.
     pub(super) async fn look_at_containers(&mut self, begun: Instant) {
-        let containers = match self.engine.containers(&self.service.name).await {
-            Ok(containers) => containers,
-            // The stream of events says that the engine is away, and when it is back.
-            Err(_) => return,
+        // That the engine is away, and when it is back, the stream of events says.
+        let Ok(containers) = self.engine.containers(&self.service.name).await else {
+            return;
         };
         self.ledgers
             .retain(|id, _| containers.iter().any(|container| container.id == *id));
@@ -61,12 +61,48 @@ impl<E: Engine> Worker<E> {
         let initial_sync = self.rules.block().initial_sync.is_some()
             || self.rules.block().syncs.iter().any(|sync| sync.initial);
         match since_build {
-            Some(owed) if !initial_sync => Ledger::new(container, owed),
+            Some(owed) if !initial_sync => self.welcome_built(container, owed).await,
             since_build => {
                 self.welcome_by_content(container, since_build.unwrap_or_default())
                     .await
             }
         }
+    }
+
+    /// A container of an image of ours: it has what was built, unless the Dockerfile copies less than the syncs do. What only
+    /// a sync had put into the container before it must not be lost by a rebuild.
+    async fn welcome_built(
+        &mut self,
+        container: Container,
+        mut owed: BTreeSet<HostPath>,
+    ) -> Ledger {
+        let doubtful: Vec<(&HostPath, &Entry)> = self
+            .disk
+            .ever_changed()
+            .filter(|(path, _)| !owed.contains(*path))
+            .collect();
+        if doubtful.is_empty() {
+            return Ledger::new(container, owed);
+        }
+        let compared = compare(
+            &*self.engine,
+            &self.rules,
+            doubtful.iter().copied(),
+            &container,
+        )
+        .await;
+        let Ok(comparison) = compared else {
+            // Not known to be there is brought again.
+            let all: Vec<HostPath> = doubtful.into_iter().map(|(path, _)| path.clone()).collect();
+            owed.extend(all);
+            return Ledger::new(container, owed);
+        };
+        owed.extend(comparison.drift().cloned());
+        let mut ledger = Ledger::new(container, owed);
+        for (path, found) in comparison.same {
+            ledger.learn(path, found);
+        }
+        ledger
     }
 
     /// E5, and an image that this session did not build: the container is asked what it holds.
@@ -95,7 +131,13 @@ impl<E: Engine> Worker<E> {
                         Some("all synced files are brought to it again"),
                     );
                 }
-                owed.extend(self.disk.present().map(|(path, _)| path.clone()));
+                let rules = &self.rules;
+                let present = self.disk.present().map(|(path, _)| path);
+                owed.extend(
+                    present
+                        .filter(|path| rules.asks_for_rebuild(path).is_none())
+                        .cloned(),
+                );
                 Ledger::new(container, owed)
             }
         }
@@ -130,11 +172,15 @@ impl<E: Engine> Worker<E> {
             ..Took::default()
         };
         if drifted == 0 {
-            self.say(Done::Same, &names, took, Ended::Well);
+            self.say(Done::Verified, &names, took, Ended::Well);
         } else {
             self.reporter.notice(
                 Some(&self.service.name),
-                format!("{drifted} paths had drifted; they are repaired now"),
+                if drifted == 1 {
+                    "1 path has drifted; repairing it".to_owned()
+                } else {
+                    format!("{drifted} paths have drifted; repairing them")
+                },
             );
             self.settle(begun, Duration::ZERO, Why::Change).await;
         }

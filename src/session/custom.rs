@@ -40,8 +40,8 @@ pub async fn build(
     let (mut out_open, mut err_open) = (true, true);
     while out_open || err_open {
         let line = tokio::select! {
-            line = out.next_line(), if out_open => line.map(|line| { out_open = line.is_some(); line }),
-            line = err.next_line(), if err_open => line.map(|line| { err_open = line.is_some(); line }),
+            line = out.next_line(), if out_open => line.inspect(|line| { out_open = line.is_some(); }),
+            line = err.next_line(), if err_open => line.inspect(|line| { err_open = line.is_some(); }),
         };
         match line {
             Ok(Some(line)) => output(&line),

@@ -52,6 +52,15 @@ impl Disk {
             if entry.is_none() && before.is_none() {
                 continue;
             }
+            // A directory that is still one: what changed is what it holds, and that is told by its own paths.
+            let still = |entry: &Option<Entry>| {
+                entry
+                    .as_ref()
+                    .is_some_and(|entry| entry.kind == Kind::Directory)
+            };
+            if still(&entry) && before.is_some_and(|known| still(&known.entry)) {
+                continue;
+            }
             let was_directory = before.and_then(|known| match &known.entry {
                 Some(entry) => Some(entry.kind == Kind::Directory),
                 None => known.was_directory,
@@ -148,6 +157,14 @@ impl Disk {
             }
         }
         changed
+    }
+
+    /// Present paths that changed at any time since the first look: no image is sure to have them, even one built later.
+    pub fn ever_changed(&self) -> impl Iterator<Item = (&HostPath, &Entry)> {
+        self.entries
+            .iter()
+            .filter(|(_, known)| known.changed > 0)
+            .filter_map(|(path, known)| Some((path, known.entry.as_ref()?)))
     }
 
     /// Forgets what is gone and that nobody has to be told of.

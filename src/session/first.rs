@@ -95,12 +95,32 @@ pub fn complain(text: &str) {
     eprintln!("{}", text.trim_end());
 }
 
+/// What to say of a name that is no service's.
+pub fn no_such_service(project: &Project, name: &str) -> String {
+    let near = project
+        .services
+        .iter()
+        .map(|service| (strsim::jaro(name, &service.name), &service.name))
+        .filter(|(likeness, _)| *likeness > 0.7)
+        .max_by(|(one, _), (two, _)| one.total_cmp(two));
+    let hint = match near {
+        Some((_, near)) => format!("did you mean `{near}`?"),
+        None => {
+            "name a service of this project; `docker compose config --services` lists them".into()
+        }
+    };
+    format!("error: there is no service `{name}`\nhint: {hint}")
+}
+
 /// What is watched for `service`; a pattern that cannot be read is said with its file and line.
 pub fn scope_of(project: &Project, service: &Service) -> Result<Scope, String> {
-    Scope::of(project, service, |file| std::fs::read(file).ok()).map_err(|bad| {
-        let lines: Vec<String> = bad.iter().map(|bad| format!("error: {bad}")).collect();
-        lines.join("\n")
-    })
+    let scope = Scope::of(project, service, |file| std::fs::read(file).ok());
+    scope
+        .map(|scope| scope.without_own_output(own_output()))
+        .map_err(|bad| {
+            let lines: Vec<String> = bad.iter().map(|bad| format!("error: {bad}")).collect();
+            lines.join("\n")
+        })
 }
 
 /// What a rebuild of `service` builds: its bases first (D2), then itself.
@@ -249,8 +269,8 @@ impl First {
             }
         }
         // Watching begins before building, so that an edit during the build is not missed (C11).
-        let (touches, touched) = mpsc::unbounded_channel();
-        let watcher = self.watch(&configurations, touches)?;
+        let (sender, touched) = mpsc::unbounded_channel();
+        let watcher = self.watch(&configurations, sender)?;
         let mut disks = Vec::new();
         for configuration in &configurations {
             disks.push(Disk::of(look_at(Arc::clone(&configuration.scope)).await));
@@ -292,20 +312,21 @@ impl First {
             scopes: BTreeMap::new(),
             tasks: JoinSet::new(),
             logs,
-            own_output: own_output(),
             paused: false,
         };
         let mut started = Vec::new();
         for (configuration, disk) in configurations.into_iter().zip(disks) {
             let name = configuration.service.name.clone();
-            let containers = session
-                .engine
-                .containers(&name)
-                .await
-                .map_or(0, |containers| containers.len());
+            let containers = session.engine.containers(&name).await.unwrap_or_default();
+            let mut addresses: Vec<String> = containers
+                .iter()
+                .flat_map(|container| container.addresses.iter().cloned())
+                .collect();
+            addresses.dedup();
             started.push(StartedService {
                 name: name.clone(),
-                containers,
+                containers: containers.len(),
+                addresses,
             });
             let built = begun.built.get(&name).cloned();
             session.hire(
@@ -521,12 +542,7 @@ fn own_output() -> Vec<HostPath> {
 }
 
 fn show(reporter: &Reporter) -> impl FnMut(&str) + Send + '_ {
-    move |line| {
-        reporter.say(Event::Build {
-            service: None,
-            text: line.trim_end().to_owned(),
-        });
-    }
+    move |line| reporter.build(None, line)
 }
 
 impl Session {

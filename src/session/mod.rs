@@ -28,7 +28,7 @@ mod route;
 mod settle;
 pub mod worker;
 
-pub use first::{Loading, complain, configuration_of, exit_code, load, scope_of};
+pub use first::{Loading, complain, configuration_of, exit_code, load, no_such_service, scope_of};
 
 use crate::cli::{ExitCode, Format, Invocation, Keys, Shutdown, Up};
 use crate::report;
@@ -53,6 +53,16 @@ pub async fn up(invocation: &Invocation, up: &Up) -> ExitCode {
         Ok(loading) => loading,
         Err(code) => return code,
     };
+    let strangers: Vec<String> = up
+        .services
+        .iter()
+        .filter(|name| loading.project.service(name).is_none())
+        .map(|name| no_such_service(&loading.project, name))
+        .collect();
+    if !strangers.is_empty() {
+        complain(&strangers.join("\n"));
+        return ExitCode::Problems;
+    }
     let alone = match Alone::of(&loading.project.name, &loading.engine.place()) {
         Ok(alone) => Some(alone),
         Err(NotAlone::Another(process)) => {
@@ -66,7 +76,12 @@ pub async fn up(invocation: &Invocation, up: &Up) -> ExitCode {
             return ExitCode::Problems;
         }
         // A folder that cannot be written is no reason to refuse to work.
-        Err(NotAlone::Unknown(_)) => None,
+        Err(NotAlone::Unknown(error)) => {
+            complain(&format!(
+                "warning: whether another `docker liveupdate up` runs cannot be known: {error}"
+            ));
+            None
+        }
     };
     let format = match up.format {
         Format::Text => report::Format::Text,

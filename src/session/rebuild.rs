@@ -1,6 +1,6 @@
 //! A full rebuild of one service (C11): the old container stays when the build fails; the new one gets what changed meanwhile.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::engine::{Engine, EngineError};
 use crate::plan::rules::Mapping;
@@ -27,6 +27,7 @@ impl<E: Engine> Worker<E> {
         });
         // What changes from here on may or may not be in the image: the new container is brought it again (E1).
         let snapshot = self.disk.clone();
+        let build_began = SystemTime::now();
         let reporter = self.reporter.clone();
         let started = Instant::now();
         let built = self
@@ -40,6 +41,7 @@ impl<E: Engine> Worker<E> {
         };
         let recreated = match built {
             Ok(()) => {
+                self.last_build = Some((snapshot.clone(), build_began));
                 let image = self
                     .engine
                     .image_id(&self.service.image)
@@ -64,7 +66,12 @@ impl<E: Engine> Worker<E> {
         match recreated {
             Ok(()) => {
                 self.forgive();
-                self.say(Done::Rebuilt(because), &[], took, Ended::Well);
+                let containers = self.engine.containers(&service).await.unwrap_or_default();
+                let names: Vec<String> = containers
+                    .into_iter()
+                    .map(|container| container.name)
+                    .collect();
+                self.say(Done::Rebuilt(because), &names, took, Ended::Well);
                 Box::pin(self.look_at_containers(Instant::now())).await;
             }
             Err(error) => {
@@ -101,10 +108,5 @@ impl<E: Engine> Worker<E> {
 }
 
 fn show<'a>(reporter: &'a Reporter, service: &'a str) -> impl FnMut(&str) + Send + 'a {
-    move |line| {
-        reporter.say(Event::Build {
-            service: Some(service.to_owned()),
-            text: line.trim_end().to_owned(),
-        });
-    }
+    move |line| reporter.build(Some(service), line)
 }

@@ -10,7 +10,6 @@ use tokio::time::Instant;
 use crate::compose::{self, Project, Service};
 use crate::engine::{Engine as _, State};
 use crate::paths::HostPath;
-use crate::report::Event;
 
 use super::disk::Disk;
 use super::first::{arrange_runs, configuration_of};
@@ -87,6 +86,8 @@ impl Session {
             self.adopt(project).await;
         }
         if model {
+            self.reporter
+                .notice(None, "the configuration was read again");
             self.bring_up(new);
         }
     }
@@ -175,12 +176,7 @@ impl Session {
             if concerned.is_empty() {
                 return;
             }
-            let mut show = |line: &str| {
-                reporter.say(Event::Build {
-                    service: None,
-                    text: line.trim_end().to_owned(),
-                });
-            };
+            let mut show = |line: &str| reporter.build(None, line);
             if let Err(error) = engine.up(&concerned, &[], &mut show).await {
                 reporter.problem(
                     None,

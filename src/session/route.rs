@@ -11,7 +11,6 @@ use crate::cli::{ExitCode, Key, Keys, Shutdown, Up};
 use crate::compose::Project;
 use crate::docker::DockerCli;
 use crate::engine::{Docker, EngineEvent};
-use crate::paths::HostPath;
 use crate::plan::Because;
 use crate::report::Reporter;
 use crate::watch::{Scope, WatchEvent, Watcher};
@@ -37,8 +36,6 @@ pub struct Session {
     pub(super) scopes: BTreeMap<String, Arc<Scope>>,
     pub(super) tasks: JoinSet<()>,
     pub(super) logs: Logs,
-    /// Files that this very session writes to: watching them would never end.
-    pub(super) own_output: Vec<HostPath>,
     pub(super) paused: bool,
 }
 
@@ -84,12 +81,9 @@ impl Session {
         let mut reload = Reload::default();
         loop {
             tokio::select! {
-                event = self.touched.recv() => match event {
-                    Some(event) => self.hear_of_files(event, &mut reload),
-                    None => {
-                        self.reporter.problem(None, "watching has stopped unexpectedly", Some("start `docker liveupdate up` again"));
-                        return;
-                    }
+                event = self.touched.recv() => if let Some(event) = event { self.hear_of_files(event, &mut reload) } else {
+                    self.reporter.problem(None, "watching has stopped unexpectedly", Some("start `docker liveupdate up` again"));
+                    return;
                 },
                 event = self.engine_events.next() => match event {
                     Some(event) => self.hear_of_containers(event).await,
@@ -104,7 +98,6 @@ impl Session {
 
     fn hear_of_files(&mut self, event: WatchEvent, reload: &mut Reload) {
         match event {
-            WatchEvent::Touched(touch) if self.own_output.contains(&touch.path) => {}
             WatchEvent::Touched(touch) => {
                 for (name, scope) in &self.scopes {
                     if scope.hears(&touch)

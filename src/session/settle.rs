@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::compose::block::{OnFailure, RestartKind};
 use crate::engine::{ContainerId, Engine, EngineError, State, Via};
 use crate::paths::HostPath;
+use crate::plan::rules::Mapping;
 use crate::plan::{self, Because, LiveUpdate, Plan};
 use crate::report::{Done, Ended, Event, Outcome, Took, Updated};
 use crate::update::{self, Job, Landed, Ledger, Loaded, Unread};
@@ -13,6 +14,8 @@ use crate::watch::Change;
 
 use super::worker::Worker;
 
+/// The coarsest step of the clocks that files are stamped with, with room to spare.
+const CLOCK_STEP: Duration = Duration::from_millis(50);
 /// How often one settling may find that the containers are others than it thought.
 const ROUNDS: usize = 3;
 
@@ -46,12 +49,19 @@ enum Round {
 impl<E: Engine> Worker<E> {
     /// Applies what is owed, until nothing is, or until it has to wait for something that will wake us.
     pub(super) async fn settle(&mut self, begun: Instant, wait: Duration, why: Why) {
+        // An owed build waits for a change, not for something to happen to a container.
+        if self.build_owed && why == Why::Containers {
+            return self.update_in_place(begun, wait, why).await;
+        }
         for _ in 0..ROUNDS {
             match self.round(begun, wait, why).await {
                 Round::Settled => break,
                 Round::LookAgain => self.look_at_containers(begun).await,
                 Round::Rebuild(because) => {
                     self.rebuild(because, begun, wait).await;
+                    if self.build_owed {
+                        self.update_in_place(begun, wait, Why::Change).await;
+                    }
                     break;
                 }
             }
@@ -62,6 +72,20 @@ impl<E: Engine> Worker<E> {
             .flat_map(|ledger| &ledger.owed)
             .collect();
         self.disk.forget_gone(&owed);
+    }
+
+    /// C11: the old containers keep running when a build fails, and get what can be put into them; the rest stays owed.
+    async fn update_in_place(&mut self, begun: Instant, wait: Duration, why: Why) {
+        self.in_place_only = true;
+        if !self.ledgers.is_empty() {
+            let _ = self.round(begun, wait, why).await;
+        }
+        self.in_place_only = false;
+    }
+
+    /// Whether a rebuild is an answer now.
+    fn may_build(&self) -> bool {
+        self.can_build && !self.in_place_only
     }
 
     async fn round(&mut self, begun: Instant, wait: Duration, why: Why) -> Round {
@@ -79,9 +103,9 @@ impl<E: Engine> Worker<E> {
             return Round::Settled;
         }
         if self.ledgers.is_empty() {
-            return self.without_containers(begun, wait);
+            return self.without_containers(begun, wait, why);
         }
-        if self.build_owed && self.can_build {
+        if self.build_owed && self.may_build() && why == Why::Change {
             return Round::Rebuild(Because::BuildOwed);
         }
         let owed: BTreeSet<HostPath> = self
@@ -89,10 +113,21 @@ impl<E: Engine> Worker<E> {
             .values()
             .flat_map(|ledger| ledger.owed.iter().cloned())
             .collect();
-        let changes: Vec<Change> = owed.iter().map(|path| self.disk.change(path)).collect();
+        let (built, owed): (Vec<HostPath>, Vec<HostPath>) = owed
+            .into_iter()
+            .partition(|path| self.was_built_with(&self.disk.change(path)));
+        for ledger in self.ledgers.values_mut() {
+            ledger.owed.retain(|path| !built.contains(path));
+        }
+        let changes: Vec<Change> = owed
+            .iter()
+            .map(|path| self.disk.change(path))
+            .filter(|change| !self.in_place_only || self.is_synced(change.path()))
+            .collect();
         let whole = match plan::plan(&self.rules, &changes, &self.all_standing()) {
-            Plan::Rebuild(because) if self.can_build => return Round::Rebuild(because),
+            Plan::Rebuild(because) if self.may_build() => return Round::Rebuild(because),
             Plan::LiveUpdate(update) => update,
+            Plan::Nothing(_) if self.in_place_only => return Round::Settled,
             plan @ (Plan::Nothing(_) | Plan::Rebuild(_)) => {
                 self.reporter.say(Event::Plan {
                     service: self.service.name.clone(),
@@ -127,6 +162,30 @@ impl<E: Engine> Worker<E> {
         self.write_down(&parts, &landed, &loaded, begun, wait, why)
     }
 
+    /// Whether a sync holds the path and nothing makes it a full rebuild.
+    fn is_synced(&self, path: &HostPath) -> bool {
+        self.rules.asks_for_rebuild(path).is_none()
+            && matches!(self.rules.mapping(path), Mapping::To { .. })
+    }
+
+    /// Whether a change that only asks for a build had its build already: edits during builds coalesce (C11), and the last
+    /// events of an edit may come when it has long been built.
+    fn was_built_with(&self, change: &Change) -> bool {
+        let Some((disk, at)) = &self.last_build else {
+            return false;
+        };
+        if matches!(self.rules.mapping(change.path()), Mapping::To { .. })
+            || disk.change(change.path()) != *change
+        {
+            return false;
+        }
+        match change {
+            // File systems tell times in steps: what was written about when the build began may not be in it.
+            Change::Written(_, entry) => entry.modified + CLOCK_STEP < *at,
+            Change::Removed(_) => true,
+        }
+    }
+
     fn all_standing(&self) -> plan::Standing {
         let mut all = plan::Standing::default();
         for ledger in self.ledgers.values() {
@@ -137,7 +196,10 @@ impl<E: Engine> Worker<E> {
     }
 
     /// E3, "an edit while there is no container".
-    fn without_containers(&self, begun: Instant, wait: Duration) -> Round {
+    fn without_containers(&self, begun: Instant, wait: Duration, why: Why) -> Round {
+        if why == Why::Containers {
+            return Round::Settled;
+        }
         if self.build_owed && self.can_build {
             return Round::Rebuild(Because::BuildOwed);
         }
@@ -190,13 +252,15 @@ impl<E: Engine> Worker<E> {
             if sleeps {
                 continue;
             }
-            let mine: Vec<Change> = changes
+            let (there, mine): (Vec<&Change>, Vec<&Change>) = changes
                 .iter()
                 .filter(|change| ledger.owed.contains(change.path()))
                 .filter(|change| !unread.iter().any(|(path, _)| path == change.path()))
-                .filter(|change| !has_already(rules, ledger, change, loaded))
-                .cloned()
-                .collect();
+                .partition(|change| has_already(rules, ledger, change, loaded));
+            for change in there {
+                ledger.owed.remove(change.path());
+            }
+            let mine: Vec<Change> = mine.into_iter().cloned().collect();
             match plan::plan(rules, &mine, &ledger.standing) {
                 Plan::LiveUpdate(update) => {
                     let live = update
@@ -204,10 +268,6 @@ impl<E: Engine> Worker<E> {
                         .iter()
                         .filter(|copy| ledger.sees_live(copy))
                         .count();
-                    // What it has already is settled, the rest when it is in place.
-                    let rest: BTreeSet<HostPath> =
-                        mine.iter().map(|change| change.path().clone()).collect();
-                    ledger.owed.retain(|path| rest.contains(path));
                     parts.push(Part {
                         id: id.clone(),
                         update,
@@ -215,7 +275,11 @@ impl<E: Engine> Worker<E> {
                     });
                 }
                 // A rebuild is decided for the service as a whole, before the parts.
-                Plan::Nothing(_) | Plan::Rebuild(_) => ledger.owed.clear(),
+                Plan::Nothing(_) | Plan::Rebuild(_) => {
+                    for change in &mine {
+                        ledger.owed.remove(change.path());
+                    }
+                }
             }
         }
         parts
@@ -264,6 +328,7 @@ impl<E: Engine> Worker<E> {
         wait: Duration,
         why: Why,
     ) -> Round {
+        let may_build = self.may_build();
         let mut told = Telling::new(wait);
         told.updated.catching_up = why == Why::Containers;
         let mut next = Round::Settled;
@@ -292,13 +357,13 @@ impl<E: Engine> Worker<E> {
                     ledger.forget();
                     match error {
                         EngineError::Gone(_) | EngineError::NotRunning(_) => {
-                            next = Round::LookAgain
+                            next = Round::LookAgain;
                         }
                         EngineError::Refused(why) => {
-                            if self.can_build {
+                            if may_build {
                                 return Round::Rebuild(Because::Refused(why.clone()));
                             }
-                            told.fail(format!("{}: {why}", ledger.container.name), Some("nothing can be rebuilt for a service with only `image:`; the change is tried again with the next one"));
+                            told.fail(format!("{}: {why}", ledger.container.name), Some("there is no image to build for it, or its build fails; the change is tried again with the next one"));
                         }
                         EngineError::Unreachable(why) | EngineError::Unreadable(_, why) => {
                             told.fail(
@@ -310,7 +375,7 @@ impl<E: Engine> Worker<E> {
                 }
             }
             if let Some(failure) = &landed.run_failure {
-                if failure.on_failure == OnFailure::Rebuild && self.can_build {
+                if failure.on_failure == OnFailure::Rebuild && may_build {
                     return Round::Rebuild(Because::RunFailed {
                         step: failure.step.clone(),
                     });
@@ -318,14 +383,25 @@ impl<E: Engine> Worker<E> {
                 told.fail(failure.what.clone(), failure.hint.as_deref());
             }
         }
-        if matches!(next, Round::LookAgain) && told.is_empty() {
+        // A container that somebody is just making: its next state brings the rest, and that is what is worth a line.
+        let nothing_to_say =
+            told.waits.is_some() && why == Why::Containers && told.failure.is_none();
+        if nothing_to_say || (matches!(next, Round::LookAgain) && told.is_empty()) {
             return next;
         }
         self.advise_on_stop(parts, landed);
         self.say_way(told.via);
         told.took.total = begun.elapsed();
+        let via = told.via;
         let (done, containers, took, result) = told.done();
-        self.say(done, &containers, took, result);
+        self.reporter.say(Event::Outcome(Outcome {
+            service: self.service.name.clone(),
+            done,
+            containers,
+            via,
+            result,
+            took,
+        }));
         next
     }
 
@@ -377,8 +453,7 @@ impl<E: Engine> Worker<E> {
 
 /// A change whose content is in the container already asks for nothing there.
 fn has_already(rules: &plan::Rules, ledger: &Ledger, change: &Change, loaded: &Loaded) -> bool {
-    let (Change::Written(path, _), plan::rules::Mapping::To { to, .. }) =
-        (change, rules.mapping(change.path()))
+    let (Change::Written(path, _), Mapping::To { to, .. }) = (change, rules.mapping(change.path()))
     else {
         return false;
     };

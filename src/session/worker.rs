@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::mpsc;
 
@@ -62,6 +62,10 @@ pub struct Configuration {
 }
 
 /// One service's worker.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own: what is owed, what was told, what the user holds back"
+)]
 pub struct Worker<E> {
     pub(super) engine: Arc<E>,
     pub(super) builder: Arc<Builder<E>>,
@@ -78,8 +82,12 @@ pub struct Worker<E> {
     baseline_order: VecDeque<String>,
     /// Containers that were there before this session's first start: what they hold has to be found out.
     pub(super) strangers: BTreeSet<ContainerId>,
+    /// What the disk held when the last good build began, and when that was.
+    pub(super) last_build: Option<(Disk, SystemTime)>,
     /// The last build failed; the next change tries again (C11, E3).
     pub(super) build_owed: bool,
+    /// The build just failed: only what can be put into the old containers is done.
+    pub(super) in_place_only: bool,
     /// C9's advice is given once.
     pub(super) advised_on_stop: bool,
     /// The way the files take was told.
@@ -139,7 +147,9 @@ impl<E: Engine> Worker<E> {
             baselines: HashMap::new(),
             baseline_order: VecDeque::new(),
             strangers: start.strangers,
+            last_build: None,
             build_owed: start.build_failed,
+            in_place_only: false,
             advised_on_stop: false,
             told_way: false,
             gatherer: Gatherer::new(quiet),
@@ -275,7 +285,12 @@ impl<E: Engine> Worker<E> {
         self.owe(&news);
         // What is being gathered belongs to the same state of the disk: its batch settles both.
         if self.gatherer.is_empty() {
-            self.settle(now, Duration::ZERO, Why::Change).await;
+            let why = if news.is_empty() {
+                Why::Containers
+            } else {
+                Why::Change
+            };
+            self.settle(now, Duration::ZERO, why).await;
         }
     }
 
@@ -329,7 +344,11 @@ impl<E: Engine> Worker<E> {
         };
         self.reporter.say(Event::Outcome(Outcome {
             service: self.service.name.clone(),
-            done: Done::Waits(format!("{changes} for `u`")),
+            done: Done::Waits(if self.paused {
+                format!("{changes} until `p` goes on")
+            } else {
+                format!("{changes} for `u`")
+            }),
             took,
             ..Outcome::default()
         }));

@@ -64,19 +64,17 @@ pub struct RunFailure {
 pub async fn apply<E: Engine>(engine: &E, jobs: &[Job], reporter: &Reporter) -> Vec<Landed> {
     let mut landed = join_all(jobs.iter().map(|job| put(engine, job))).await;
     // C8: where files were refused, the answer is a rebuild, not commands on half of the files.
-    if landed
+    let refused = landed
         .iter()
-        .any(|landed| matches!(landed.files, Err(EngineError::Refused(_))))
-    {
-        return landed;
-    }
+        .any(|landed| matches!(landed.files, Err(EngineError::Refused(_))));
     join_all(
         jobs.iter()
             .zip(&mut landed)
             .map(|(job, landed)| async move {
-                if landed.files.is_ok() && !landed.deletes_wait {
+                if landed.files.is_ok() && !landed.deletes_wait && !refused {
                     run(engine, job, landed, reporter).await;
                 }
+                engine.release(&job.container).await;
             }),
     )
     .await;
@@ -125,8 +123,8 @@ async fn revive<E: Engine>(
         remove: job.delta.remove.clone(),
         remove_dirs: job.delta.remove_dirs.clone(),
     };
-    let deleted = bring(engine, job, &deletes).await?;
-    Ok(applied.or(deleted))
+    let gone = bring(engine, job, &deletes).await?;
+    Ok(applied.or(gone))
 }
 
 fn puts(delta: &Delta) -> Delta {
@@ -216,7 +214,7 @@ async fn run_one<E: Engine>(
     let mut lines = Lines::new(container, &command, reporter);
     let ended = engine
         .run(container, &exec, &mut |stream, bytes| {
-            lines.hear(stream, bytes)
+            lines.hear(stream, bytes);
         })
         .await;
     lines.finish();

@@ -26,6 +26,8 @@ pub struct Scope {
     /// The service's own block filters hold in every root.
     filter: Option<BlockFilter>,
     always: BTreeSet<HostPath>,
+    /// Files that the session itself writes to.
+    own_output: Vec<HostPath>,
     sources: Sources,
 }
 
@@ -114,6 +116,13 @@ impl Scope {
         }
     }
 
+    /// Leaves out the files that the session's own output goes to: watching them would never end.
+    #[must_use]
+    pub fn without_own_output(mut self, files: Vec<HostPath>) -> Self {
+        self.own_output = files;
+        self
+    }
+
     /// Whether `path` is watched, and if not, why.
     pub fn verdict(&self, path: &HostPath) -> Verdict {
         if self.always.contains(path) {
@@ -123,6 +132,9 @@ impl Scope {
                 .find(|root| path.below(&root.path).is_some());
             let root = around.map_or_else(|| path.clone(), |root| root.path.clone());
             return Verdict::Watched { root };
+        }
+        if self.own_output.contains(path) {
+            return Verdict::Ignored(Why::OwnOutput);
         }
         let mut ignored = None;
         for root in &self.roots {

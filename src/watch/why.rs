@@ -32,6 +32,8 @@ pub enum Why {
     },
     /// Git's own files.
     Git,
+    /// This very session's own output: watching it would never end.
+    OwnOutput,
     /// An editor's temporary file.
     Editor {
         /// The name pattern it matches.
@@ -67,6 +69,7 @@ impl fmt::Display for Why {
             Self::Only { service } => {
                 write!(f, "`only` of service `{service}` does not name it")
             }
+            Self::OwnOutput => f.write_str("this session's own output goes there"),
             Self::Git => f.write_str("git's own files are never watched"),
             Self::Editor { pattern } => {
                 write!(f, "an editor's temporary file: `{pattern}`")
@@ -81,7 +84,7 @@ impl fmt::Display for Why {
 
 /// A pattern that cannot be read, with its place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{place}: {bad}")]
+#[error("{} {} of {place}: {bad}", if matches!(place, Place::File(_)) { "line" } else { "pattern" }, bad.line)]
 pub struct BadIgnore {
     /// Where it stands.
     pub place: Place,

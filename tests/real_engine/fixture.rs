@@ -51,6 +51,8 @@ impl Project {
             let engine = Docker::connect(&cli, &name).await.unwrap_or_else(|error| {
                 panic!("these tests need a Docker Engine (see tests/engine.sh): {error}")
             });
+            // These tests are about the plain Engine API; `up` is tested with the helper.
+            engine.forbid_helper(["web".to_owned()].into());
             Self { name, engine }
         }
     }

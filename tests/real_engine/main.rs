@@ -13,6 +13,7 @@ mod engine_mounts;
 mod engine_run;
 mod fixture;
 mod proxy;
+mod verify;
 
 mod bad_input;
 mod examples;

@@ -273,14 +273,19 @@ impl Project {
     /// What stands at `path` in the container, running or not.
     pub fn tree(&self, container: &str, path: &str) -> Option<Tree> {
         let from = format!("{}:{path}", self.container(container));
-        let output = Command::new("docker")
-            .args(["cp", &from, "-"])
-            .output()
-            .unwrap();
-        output
-            .status
-            .success()
-            .then(|| tree::of_archive(&output.stdout))
+        loop {
+            let output = Command::new("docker")
+                .args(["cp", &from, "-"])
+                .output()
+                .unwrap();
+            if !output.status.success() {
+                return None;
+            }
+            // What changes while it is archived makes a torn archive: no state to look at.
+            if let Ok(tree) = tree::of_archive(&output.stdout) {
+                return Some(tree);
+            }
+        }
     }
 
     /// The text of a file in the container, running or not.
@@ -514,8 +519,8 @@ impl<'project> Session<'project> {
         });
     }
 
-    /// Waits until what stands at `remote` in the container equals what stands at `local`: content, modes, times, links,
-    /// nothing more, nothing less.
+    /// Waits until what stands at `remote` in the container equals what stands at `local`: content, modes, links, nothing more,
+    /// nothing less.
     #[track_caller]
     pub fn until_in_step(&self, local: &str, container: &str, remote: &str) {
         let expected = Some(self.host_tree(local));
@@ -545,9 +550,10 @@ impl<'project> Session<'project> {
         })
     }
 
-    /// Whether anything that was said so far has `text` in it.
+    /// Whether anything that was said so far, warnings before the start among it, has `text` in it.
     pub fn said(&self, text: &str) -> bool {
         self.count(|event| event.to_string().contains(text)) > 0
+            || self.heard.state.lock().unwrap().errors.contains(text)
     }
 
     /// Waits for an event that has `text` in it.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -17,12 +17,8 @@ pub type Tree = BTreeMap<PathBuf, Node>;
 pub enum Node {
     /// A folder and its permissions.
     Folder { mode: u32 },
-    /// A file: permissions, seconds of its last change, content.
-    File {
-        mode: u32,
-        modified: i64,
-        content: Vec<u8>,
-    },
+    /// A file. Without its time: the builder's cache gives an unchanged file the time of an earlier build.
+    File { mode: u32, content: Vec<u8> },
     /// A symbolic link and where it leads.
     Link { to: PathBuf },
     /// Anything else.
@@ -33,18 +29,10 @@ impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder { mode } => write!(f, "folder {mode:o}"),
-            Self::File {
-                mode,
-                modified,
-                content,
-            } => {
+            Self::File { mode, content } => {
                 let start = &content[..content.len().min(40)];
                 let text = String::from_utf8_lossy(start);
-                write!(
-                    f,
-                    "file {mode:o} @{modified} {} bytes {text:?}",
-                    content.len()
-                )
+                write!(f, "file {mode:o} {} bytes {text:?}", content.len())
             }
             Self::Link { to } => write!(f, "link to {}", to.display()),
             Self::Special => f.write_str("special"),
@@ -81,7 +69,6 @@ fn gather(root: &Path, below: &Path, tree: &mut Tree) {
     } else if metadata.is_file() {
         Node::File {
             mode,
-            modified: metadata.mtime(),
             content: fs::read(&path).unwrap(),
         }
     } else {
@@ -90,20 +77,19 @@ fn gather(root: &Path, below: &Path, tree: &mut Tree) {
     tree.insert(below.to_owned(), node);
 }
 
-/// A container's tree, as `docker cp CONTAINER:PATH -` hands it out.
-pub fn of_archive(bytes: &[u8]) -> Tree {
+/// A container's tree, as `docker cp CONTAINER:PATH -` hands it out; it breaks off when something vanishes meanwhile.
+pub fn of_archive(bytes: &[u8]) -> io::Result<Tree> {
     let mut archive = tar::Archive::new(bytes);
     let mut tree = Tree::new();
-    for entry in archive.entries().unwrap() {
-        let mut entry = entry.unwrap();
+    for entry in archive.entries()? {
+        let mut entry = entry?;
         let name = entry.path_bytes().into_owned();
         // The first name is that of the root.
         let mut parts = name.splitn(2, |byte| *byte == b'/');
         let below = parts.nth(1).unwrap_or_default();
         let below = below.strip_suffix(b"/").unwrap_or(below);
         let header = entry.header();
-        let mode = header.mode().unwrap() & 0o7777;
-        let modified = header.mtime().unwrap().cast_signed();
+        let mode = header.mode()? & 0o7777;
         let node = match header.entry_type() {
             kind if kind.is_dir() => Node::Folder { mode },
             kind if kind.is_symlink() => Node::Link {
@@ -113,18 +99,14 @@ pub fn of_archive(bytes: &[u8]) -> Tree {
             },
             kind if kind.is_file() => {
                 let mut content = Vec::new();
-                entry.read_to_end(&mut content).unwrap();
-                Node::File {
-                    mode,
-                    modified,
-                    content,
-                }
+                entry.read_to_end(&mut content)?;
+                Node::File { mode, content }
             }
             _ => Node::Special,
         };
         tree.insert(PathBuf::from(OsStr::from_bytes(below)), node);
     }
-    tree
+    Ok(tree)
 }
 
 /// The text of a tree that is one file.

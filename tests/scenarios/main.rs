@@ -1,6 +1,8 @@
 //! The product's promises as the order of calls on a recording engine: one sentence, one situation, one expected text.
 //! The same promises are kept on a real engine in `tests/real_engine`; here is what no real engine shows: who was asked what, when.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 mod recorder;
 mod situation;
 
@@ -150,6 +152,20 @@ async fn a_failed_build_recreates_nothing_and_the_next_change_tries_again() {
     web.asks(&["web-1: copy /app/a"]);
 }
 
+/// C11: "a failed build leaves the old container running"; nothing that can be put into it waits for the build.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_a_build_fails_the_old_container_still_gets_what_syncs_cover() {
+    let web = service("- sync: ./src:/app\n", &[("web-1", State::Running)]).await;
+    web.engine.fail_build();
+    web.write_all(&[("lib/x", "1"), ("src/a", "1")]);
+    let outcome = web.outcome();
+    assert!(
+        matches!(outcome.result, Ended::Failed { .. }),
+        "{outcome:?}"
+    );
+    web.asks(&["build web", "web-1: copy /app/a"]);
+}
+
 /// E1.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_container_gets_all_that_changed_since_its_image_was_built() {
@@ -177,7 +193,8 @@ async fn a_container_of_an_unknown_image_is_compared_by_content() {
     web.engine.image("somebody-elses");
     web.engine.container("web-2", State::Running);
     web.tell(Message::Containers);
-    web.asks(&["web-2: what is there?", "web-2: mkdir /app, copy /app/old"]);
+    web.asks(&["web-2: mkdir /app, copy /app/old"]);
+    assert_eq!(web.engine.questions(), ["web-2: what is there?"]);
 }
 
 /// E2.

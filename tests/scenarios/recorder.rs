@@ -1,6 +1,8 @@
 //! An engine that writes down what it was asked, and answers as the scenario says. The order of the calls is the assertion.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -20,6 +22,11 @@ pub struct Recorder {
 struct World {
     containers: Vec<Container>,
     asked: Vec<String>,
+    questions: Vec<String>,
+    /// What a build copies to `/app`.
+    source: PathBuf,
+    /// What the last build found there.
+    built: BTreeMap<ContainerPath, Fingerprint>,
     image: String,
     refusals: VecDeque<EngineError>,
     exits: VecDeque<i64>,
@@ -38,6 +45,16 @@ impl Recorder {
     /// Everything it was asked since the last time, a line each.
     pub fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.world().asked)
+    }
+
+    /// The comparisons it was asked for since the last time.
+    pub fn questions(&self) -> Vec<String> {
+        std::mem::take(&mut self.world().questions)
+    }
+
+    /// Where a build takes its files from.
+    pub fn builds_from(&self, source: PathBuf) {
+        self.world().source = source;
     }
 
     /// A container of the present image.
@@ -59,6 +76,7 @@ impl Recorder {
             init: false,
             user: String::new(),
             workdir: String::new(),
+            addresses: Vec::new(),
         });
     }
 
@@ -106,6 +124,19 @@ fn what(delta: &Delta) -> String {
         .chain(remove_dirs)
         .collect::<Vec<_>>()
         .join(", ")
+}
+
+fn files_of(source: &Path) -> BTreeMap<ContainerPath, Fingerprint> {
+    let files = std::fs::read_dir(source).unwrap().map(|file| {
+        let file = file.unwrap();
+        let to = ContainerPath::new("/app")
+            .unwrap()
+            .join(Path::new(&file.file_name()));
+        let mode = file.metadata().unwrap().permissions().mode() & 0o7777;
+        let hash = xxhash_rust::xxh3::xxh3_128(&std::fs::read(file.path()).unwrap());
+        (to, Fingerprint::File { mode, hash })
+    });
+    files.collect()
 }
 
 impl Engine for Recorder {
@@ -180,8 +211,17 @@ impl Engine for Recorder {
         container: &Container,
         _roots: &[ContainerPath],
     ) -> Result<BTreeMap<ContainerPath, Fingerprint>, EngineError> {
-        self.note(format!("{}: what is there?", container.name));
-        Ok(BTreeMap::new())
+        let mut world = self.world();
+        world
+            .questions
+            .push(format!("{}: what is there?", container.name));
+        // Only what was built here has what the disk had.
+        let built = container.image_id.ends_with('+');
+        Ok(if built {
+            world.built.clone()
+        } else {
+            BTreeMap::new()
+        })
     }
 
     async fn image_id(&self, _image: &str) -> Result<Option<String>, EngineError> {
@@ -200,6 +240,7 @@ impl Engine for Recorder {
             return Err(EngineError::Refused("the build said no".into()));
         }
         world.image.push('+');
+        world.built = files_of(&world.source);
         Ok(())
     }
 

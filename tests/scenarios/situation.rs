@@ -59,6 +59,7 @@ pub async fn service(block: &str, containers: &[(&str, State)]) -> Situation {
         services: vec![web.clone()],
     };
     let engine = Arc::new(Recorder::default());
+    engine.builds_from(root.as_path().join("src"));
     engine.image("image");
     for (name, state) in containers {
         engine.container(name, *state);

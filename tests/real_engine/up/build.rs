@@ -132,22 +132,46 @@ fn an_edit_during_the_first_build_is_in_the_first_container() {
 #[test]
 fn a_refused_copy_falls_back_to_a_rebuild_with_the_reason() {
     let project = Project::web("- sync: ./src:/app");
-    project.write(
-        "Dockerfile",
-        "FROM busybox:1.37\nCOPY src /app\nCMD [\"sleep\", \"100000\"]\n",
-    );
     let mut up = project.up();
     let before = project.id("web");
-    // A file of the container's own, where a directory must be.
-    project.sh("web", "echo in the way > /app/sub");
-    project.write("src/sub/file", "new");
+    // A folder with files of the container's own, where a file must be: replacing it would lose them.
+    project.sh("web", "mkdir /app/sub && echo mine > /app/sub/mine");
+    project.write("src/sub", "a file");
     let outcome = up.rebuilt("web");
     assert!(
-        outcome["detail"]["reason"].as_str().unwrap().len() > 20,
+        outcome["detail"]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("/app/sub"),
         "{outcome}"
     );
     assert_ne!(project.id("web"), before);
-    assert_eq!(project.file("web", "/app/sub/file").as_deref(), Some("new"));
+    assert_eq!(project.file("web", "/app/sub").as_deref(), Some("a file"));
+}
+
+/// C8, E4: a file of the container's own, where a folder must be: in the end the container equals the host.
+#[test]
+fn a_file_in_the_way_of_a_folder_gives_way() {
+    let project = Project::web("- sync: ./src:/app");
+    let up = project.up();
+    project.sh("web", "echo in the way > /app/sub");
+    project.write("src/sub/file", "new");
+    up.until_in_step("src", "web", "/app");
+}
+
+/// C11: "the next change tries again": nothing else does, and one fix is one build.
+#[test]
+fn a_failed_build_is_tried_again_by_the_next_change_alone_and_once() {
+    let project = Project::web("- sync: ./src:/app");
+    let mut up = project.up();
+    project.replace("Dockerfile", "CMD", "RUN exit 9\nCMD");
+    up.rebuild_failed("web");
+    project.replace("Dockerfile", "RUN exit 9", "RUN true");
+    up.rebuilt("web");
+    project.write("src/marker", "later");
+    up.live_updated("web");
+    up.until_file("web", "/app/marker", "later");
+    assert_eq!(up.rebuilds("web"), 2);
 }
 
 /// C11: a rebuild does not lose what only sync had put there (peers, section 3).

@@ -100,3 +100,17 @@ fn down_removes_the_containers() {
     );
     assert_eq!(project.id("web"), "");
 }
+
+/// Issue 4.7: "a second `up` of the same project is told about the first."
+#[test]
+fn a_second_up_of_the_same_project_is_told_about_the_first() {
+    let project = Project::web("- sync: ./src:/app");
+    let mut first = project.up();
+    let mut second = project.begin(&[]);
+    assert_eq!(second.ended(), Some(1));
+    assert!(second.said("already"));
+    // And the first goes on.
+    project.write("src/a.txt", "two");
+    first.live_updated("web");
+    assert_eq!(project.inspect("web", "{{.State.Status}}"), "running");
+}

@@ -82,7 +82,7 @@ fn a_read_only_root_is_handled_or_refused_by_name() {
     });
 }
 
-/// E6: a read-only root with a writable volume at the target.
+/// E6: a read-only root with a writable volume at the target. Issue 5.1: the helper "leaves one hidden directory, removed on exit".
 #[test]
 fn a_writable_volume_in_a_read_only_root_is_updated() {
     let project = Project::web_with(
@@ -98,8 +98,14 @@ fn a_writable_volume_in_a_read_only_root_is_updated() {
     up.until_file("web", "/app/a.txt", "two");
     project.remove("src/old");
     project.write("src/deep/new", "new");
-    up.until_in_step("src", "web", "/app");
+    up.until_file("web", "/app/deep/new", "new");
+    up.until_gone("web", "/app/old");
     assert_eq!(project.id("web"), before);
+    drop(up);
+    assert_eq!(
+        project.tree("web", "/app").as_ref(),
+        Some(&project.host_tree("src"))
+    );
 }
 
 /// E6, C8: a target below a read-only mount of something else cannot be reached by a rebuild either: it is said, by name.

@@ -76,23 +76,15 @@ fn with_a_debounce_edits_within_it_are_one_update() {
     up.until_in_step("src", "web", "/app");
 }
 
-/// B8: `-f` overrides, with lists appended in order of kind (B1).
+/// B8: override files, with lists appended in order of kind (B1).
 #[test]
 fn an_override_file_adds_to_the_block() {
     let project = Project::web("- sync: ./src:/app\n- run: echo base >> /ran");
     project.write(
-        "more.yaml",
+        "compose.override.yaml",
         "services:\n  web:\n    x-live-update:\n      - sync: ./more:/more\n      - run: echo more >> /ran\n",
     );
     project.write("more/x", "one");
-    let mut command = project.tool(&["-f", "compose.yaml", "-f", "more.yaml", "check"]);
-    let output = command.output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    project.host("sh", &["-c", "cp more.yaml compose.override.yaml"]);
     let mut up = project.up();
     project.write("more/x", "two");
     up.live_updated("web");
@@ -127,4 +119,19 @@ fn the_blocks_command_is_in_force_under_up_only() {
     drop(up);
     project.compose(&["up", "-d"]);
     assert_eq!(project.tree("web", "/whose"), None);
+}
+
+/// Section 6: "Output is plain when not a terminal"; issue 2.9: "one line per update".
+#[test]
+fn text_is_plain_when_it_is_no_terminal_and_an_update_is_one_line() {
+    let project = Project::web("- sync: ./src:/app\n- run: 'true'\n- restart_container");
+    let mut up = project.follow(project.tool(&["up"]));
+    up.says("ready");
+    project.write("src/a.txt", "two");
+    let line = up.says("src/a.txt -> /app/a.txt");
+    let line = line["text"].as_str().unwrap();
+    for part in ["web", "ran 1 command", "restarted", "wait"] {
+        assert!(line.contains(part), "`{part}` is not in: {line}");
+    }
+    assert!(!up.said("\\u001b"), "no colours");
 }

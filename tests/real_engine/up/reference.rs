@@ -49,7 +49,7 @@ fn change_to_server_package_json_is_synced_to_app_web_package_json() {
     );
 }
 
-/// "change to ./server/some_file.txt => doesn't match any sync statements, but does match the docker_build context; instead of a
+/// "change to `./server/some_file.txt` => doesn't match any sync statements, but does match the `docker_build` context; instead of a
 /// Live Update, Tilt performs a Docker Build"
 #[test]
 fn change_to_server_some_file_txt_matches_no_sync_but_the_context_so_there_is_a_docker_build() {
@@ -70,7 +70,7 @@ fn change_to_server_some_file_txt_matches_no_sync_but_the_context_so_there_is_a_
     );
 }
 
-/// "change to ./stuff.txt => doesn't match a sync statement OR the docker_build context; nothing happens"
+/// "change to ./stuff.txt => doesn't match a sync statement OR the `docker_build` context; nothing happens"
 #[test]
 fn change_to_stuff_txt_matches_neither_a_sync_nor_the_context_so_nothing_happens() {
     let project = review();

@@ -114,3 +114,59 @@ fn a_restart_keeps_what_only_the_container_has() {
     up.live_updated("web");
     assert_eq!(project.file("web", "/mine").as_deref(), Some("mine\n"));
 }
+
+/// Section 1: `restart_process`: "the container's process restarts without the container" (issue 5.5).
+#[test]
+fn restart_process_restarts_the_process_and_not_the_container() {
+    let project = listening("", "- sync: ./src:/app\n- restart_process");
+    let mut up = project.up();
+    up.until_file("web", "/said", "began\n");
+    let before = (project.id("web"), project.started_at("web"));
+    for (text, said) in [
+        ("two", "began\nTERM\nbegan\n"),
+        ("three", "began\nTERM\nbegan\nTERM\nbegan\n"),
+    ] {
+        project.write("src/a.txt", text);
+        up.live_updated("web");
+        up.until_file("web", "/said", said);
+    }
+    assert_eq!(before, (project.id("web"), project.started_at("web")));
+}
+
+/// Issue 5.5: "`docker compose up` without us gives the plain service again."
+#[test]
+fn without_us_a_service_with_restart_process_is_the_plain_service_again() {
+    let project = Project::web("- sync: ./src:/app\n- restart_process");
+    let up = project.up();
+    up.until("it runs", &"true".to_owned(), || {
+        project.inspect("web", "{{.State.Running}}")
+    });
+    drop(up);
+    project.compose(&["up", "-d"]);
+    assert_eq!(
+        project.inspect("web", "{{.Path}} {{.Args}} {{.Config.Cmd}}"),
+        "sleep [100000] [sleep 100000]"
+    );
+}
+
+/// Issue 5.5: "Images without a shell work."
+#[test]
+fn an_image_without_a_shell_is_updated_runs_and_restarts_its_process() {
+    let project =
+        Project::web("- sync: ./src:/app\n- run: [/busybox, touch, /ran]\n- restart_process");
+    project.write(
+        "Dockerfile",
+        "FROM scratch\nCOPY --from=busybox:1.37 /bin/busybox /busybox\nCOPY src /app\nCMD [\"/busybox\", \"sleep\", \"100000\"]\n",
+    );
+    project.write("src/old", "goes");
+    let mut up = project.up();
+    let before = project.started_at("web");
+    project.write("src/a.txt", "two");
+    up.live_updated("web");
+    assert_eq!(project.file("web", "/ran").as_deref(), Some(""));
+    project.remove("src/old");
+    up.live_updated("web");
+    up.until_in_step("src", "web", "/app");
+    assert_eq!(project.started_at("web"), before);
+    assert_eq!(up.rebuilds("web"), 0);
+}

@@ -103,7 +103,7 @@ fn a_run_that_hangs_ends_at_its_timeout_and_its_process_tree_is_gone() {
 fn workdir_user_and_environment_of_a_run_hold() {
     let project = Project::web(
         "- sync: ./src:/app
-- run: {cmd: 'echo $(id -u) $(pwd) $WORD > /tmp/ran', workdir: /app, user: '1000', environment: {WORD: 'a b'}}",
+- run: {cmd: 'echo $(id -u) $(pwd) $$WORD > /tmp/ran', workdir: /app, user: '1000', environment: {WORD: 'a b'}}",
     );
     let mut up = project.up();
     project.write("src/a.txt", "two");
@@ -117,7 +117,7 @@ fn workdir_user_and_environment_of_a_run_hold() {
 /// C7: "a list is executed as it is".
 #[test]
 fn a_list_is_executed_as_it_is_without_a_shell() {
-    let project = Project::web("- sync: ./src:/app\n- run: [cp, /app/a.txt, '/tmp/$HOME; *']");
+    let project = Project::web("- sync: ./src:/app\n- run: [cp, /app/a.txt, '/tmp/$$HOME; *']");
     let mut up = project.up();
     project.write("src/a.txt", "two");
     up.live_updated("web");

@@ -1,0 +1,6 @@
+#include "page.h"
+
+const char *page(void)
+{
+    return "Hello from a compiler\n";
+}

@@ -1,0 +1,2 @@
+/* The text to serve. */
+const char *page(void);

@@ -1,0 +1,11 @@
+//! The tools that ask no engine, as the user calls them, with the real `docker compose config`.
+
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "what cannot be set up has failed")]
+
+mod check;
+mod convert;
+mod explain;
+mod hostile;
+mod plan;
+mod project;

@@ -52,7 +52,10 @@ impl Measured {
             let parts: Vec<_> = parts
                 .map(|(name, time)| format!("{name} {time:.2}"))
                 .collect();
-            lines.push(format!("  by its own account: {}", parts.join(", ")));
+            lines.push(format!(
+                "  a batch, by its own account: {}",
+                parts.join(", ")
+            ));
         }
         lines.extend(self.idle.as_ref().map(|idle| format!("  {idle}")));
         lines.extend(self.trouble.clone());

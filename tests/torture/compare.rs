@@ -123,9 +123,19 @@ impl Tree {
         self.0.len()
     }
 
-    /// The ignored ones among its paths.
+    /// The ignored ones among its paths. What our helper stages or sets aside for a moment goes by other names than its
+    /// own: it is judged where it ends.
     pub fn ignored(&self) -> impl Iterator<Item = &PathBuf> {
-        self.0.keys().filter(|path| is_ignored(path))
+        let is_staged = |path: &&PathBuf| {
+            path.components().any(|part| {
+                part.as_os_str()
+                    .as_encoded_bytes()
+                    .starts_with(b".liveupdate-")
+            })
+        };
+        self.0
+            .keys()
+            .filter(move |path| is_ignored(path) && !is_staged(path))
     }
 
     fn has_below(&self, directory: &Path, wanted: impl Fn(&Path, &Entry) -> bool) -> bool {

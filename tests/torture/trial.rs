@@ -369,10 +369,10 @@ fn kept(output: &str, seed: u64) -> String {
     let cut = end
         .iter()
         .map(|line| line.chars().take(400).collect::<String>());
-    let mut said = cut.collect::<Vec<_>>().join("\n");
+    let mut said: Vec<_> = cut.collect();
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("torture-{seed}.log"));
     if std::fs::write(&file, output).is_ok() {
-        said.push_str(&format!("\n(all of it: {})", file.display()));
+        said.push(format!("(all of it: {})", file.display()));
     }
-    said
+    said.join("\n")
 }

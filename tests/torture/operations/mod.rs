@@ -135,6 +135,12 @@ impl Files {
         for path in survey.files.iter().filter(odd) {
             std::fs::remove_file(self.home.join(path))?;
         }
+        for path in &survey.links {
+            let link = self.home.join(path);
+            if odd(&path) || odd(&&std::fs::read_link(&link)?) {
+                std::fs::remove_file(link)?;
+            }
+        }
         // Those below others come first.
         for path in survey.directories.iter().filter(odd) {
             std::fs::remove_dir_all(self.home.join(path))?;

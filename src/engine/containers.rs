@@ -43,8 +43,8 @@ impl Docker {
         for look in join_all(looks).await {
             match look {
                 Ok(container) => found.push(container),
-                // Removed between the list and the look.
-                Err(EngineError::Gone(_)) => {}
+                // Removed between the list and the look, or being removed: the engine's words for that are many.
+                Err(EngineError::Gone(_) | EngineError::Refused(_)) => {}
                 Err(error) => return Err(error),
             }
         }

@@ -89,6 +89,8 @@ impl Docker {
         {
             slot.link = None;
         }
+        // What kept it away may be over: the container or the engine was away just now.
+        slot.refused = None;
         let _ = self.link(container, &mut slot).await;
     }
 

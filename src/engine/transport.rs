@@ -291,12 +291,14 @@ pub async fn checked(
 
 /// The kind of a refusal: what callers act on.
 pub fn refusal(status: u16, message: &str, id: &ContainerId) -> EngineError {
-    let going = message.contains("marked for removal") || message.contains("removal of container");
+    // A container that is just being removed answers in many ways, a 500 about its layer among them.
+    let words = ["marked for removal", "removal of container", "RWLayer"];
+    let going = words.iter().any(|words| message.contains(words));
     match status {
         404 if message.contains("No such container") || message.contains("No such exec") => {
             EngineError::Gone(id.clone())
         }
-        409 if going => EngineError::Gone(id.clone()),
+        409 | 500 if going => EngineError::Gone(id.clone()),
         409 => EngineError::NotRunning(id.clone()),
         _ if message.is_empty() => {
             EngineError::Refused(format!("the engine answered {status} without a word"))

@@ -88,6 +88,35 @@ pub async fn compare_all<'a, E: Engine>(
         .map_err(|error| EngineError::Unreachable(error.to_string()))
 }
 
+/// Of the host paths that are `gone`, those that the container still has.
+pub async fn surplus<'a, E: Engine>(
+    engine: &E,
+    rules: &Rules,
+    gone: impl Iterator<Item = &'a HostPath>,
+    container: &Container,
+) -> Result<Vec<HostPath>, EngineError> {
+    let targets: Vec<(HostPath, ContainerPath)> = gone
+        .filter_map(|path| match rules.mapping(path) {
+            Mapping::To { to, .. } => Some((path.clone(), to)),
+            _ => None,
+        })
+        .collect();
+    if targets.is_empty() {
+        return Ok(Vec::new());
+    }
+    let asked = if targets.len() <= FEW {
+        targets.iter().map(|(_, to)| to.clone()).collect()
+    } else {
+        roots(rules)
+    };
+    let found = engine.fingerprints(container, &asked).await?;
+    Ok(targets
+        .into_iter()
+        .filter(|(_, to)| found.contains_key(to))
+        .map(|(path, _)| path)
+        .collect())
+}
+
 fn hold_against(
     found: &BTreeMap<ContainerPath, Fingerprint>,
     expected: Vec<(HostPath, Entry, ContainerPath)>,

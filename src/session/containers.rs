@@ -10,7 +10,7 @@ use crate::report::{Done, Ended, Took};
 use crate::update::Ledger;
 use crate::watch::Entry;
 
-use super::compare::{Comparison, compare};
+use super::compare::{Comparison, compare, surplus};
 use super::settle::Why;
 use super::worker::Worker;
 
@@ -111,6 +111,11 @@ impl<E: Engine> Worker<E> {
         container: Container,
         mut owed: BTreeSet<HostPath>,
     ) -> Ledger {
+        // Deleted since the session began, and perhaps still in an image that was built before.
+        if let Ok(surplus) = surplus(&*self.engine, &self.rules, self.disk.gone(), &container).await
+        {
+            owed.extend(surplus);
+        }
         match compare(&*self.engine, &self.rules, self.disk.present(), &container).await {
             Ok(comparison) => {
                 owed.extend(comparison.drift().cloned());

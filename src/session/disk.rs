@@ -14,7 +14,7 @@ pub struct Disk {
 
 #[derive(Clone, Debug)]
 struct Known {
-    /// `None`: it is gone, and somebody may not know yet.
+    /// `None`: it is gone, and a container made later may not know.
     entry: Option<Entry>,
     /// What stood there before the last change.
     was_directory: Option<bool>,
@@ -136,27 +136,29 @@ impl Disk {
     }
 
     /// What changed since `older` was a copy of this: what a container of an image built then has to be brought (E1).
-    pub fn changed_since(&mut self, older: &Disk) -> BTreeSet<HostPath> {
-        let mut changed: BTreeSet<HostPath> = self
-            .entries
+    pub fn changed_since(&self, older: &Disk) -> BTreeSet<HostPath> {
+        self.entries
             .iter()
-            .filter(|(_, known)| known.changed > older.look)
+            .filter(|(path, known)| {
+                // What came and went since is news to nobody.
+                known.changed > older.look && (known.entry.is_some() || older.is_present(path))
+            })
             .map(|(path, _)| path.clone())
-            .collect();
-        // What is gone, and that everybody was told of, is news again to a container of the older image.
-        for (path, entry) in older.present() {
-            if !self.entries.contains_key(path) {
-                let was_directory = Some(entry.kind == Kind::Directory);
-                let gone = Known {
-                    entry: None,
-                    was_directory,
-                    changed: self.look,
-                };
-                self.entries.insert(path.clone(), gone);
-                changed.insert(path.clone());
-            }
-        }
-        changed
+            .collect()
+    }
+
+    fn is_present(&self, path: &HostPath) -> bool {
+        self.entries
+            .get(path)
+            .is_some_and(|known| known.entry.is_some())
+    }
+
+    /// What is gone since the first look: a container of an image that nobody here built may still have it.
+    pub fn gone(&self) -> impl Iterator<Item = &HostPath> {
+        self.entries
+            .iter()
+            .filter(|(_, known)| known.entry.is_none())
+            .map(|(path, _)| path)
     }
 
     /// Present paths that changed at any time since the first look: no image is sure to have them, even one built later.
@@ -165,12 +167,6 @@ impl Disk {
             .iter()
             .filter(|(_, known)| known.changed > 0)
             .filter_map(|(path, known)| Some((path, known.entry.as_ref()?)))
-    }
-
-    /// Forgets what is gone and that nobody has to be told of.
-    pub fn forget_gone(&mut self, but: &BTreeSet<&HostPath>) {
-        self.entries
-            .retain(|path, known| known.entry.is_some() || but.contains(path));
     }
 }
 
@@ -221,7 +217,6 @@ mod tests {
         disk.note([there("d", Kind::Directory)]);
         let built = disk.clone();
         disk.note([Change::Removed(path("d"))]);
-        disk.forget_gone(&BTreeSet::new());
         assert_eq!(disk.changed_since(&built), BTreeSet::from([path("d")]));
         assert_eq!(disk.was_directory(&path("d")), Some(true));
     }
@@ -233,8 +228,16 @@ mod tests {
         disk.note([Change::Removed(path("d")), Change::Removed(path("d/f"))]);
         assert_eq!(disk.was_directory(&path("d")), Some(true));
         assert_eq!(disk.was_directory(&path("d/f")), Some(false));
-        disk.forget_gone(&BTreeSet::new());
-        assert_eq!(disk.was_directory(&path("d")), None);
+    }
+
+    #[test]
+    fn what_came_and_went_since_the_build_is_news_to_no_container() {
+        let mut disk = Disk::default();
+        let built = disk.clone();
+        disk.note([file("t")]);
+        disk.note([Change::Removed(path("t"))]);
+        assert!(disk.changed_since(&built).is_empty());
+        assert_eq!(disk.gone().collect::<Vec<_>>(), [&path("t")]);
     }
 
     #[test]

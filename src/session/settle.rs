@@ -66,12 +66,6 @@ impl<E: Engine> Worker<E> {
                 }
             }
         }
-        let owed: BTreeSet<&HostPath> = self
-            .ledgers
-            .values()
-            .flat_map(|ledger| &ledger.owed)
-            .collect();
-        self.disk.forget_gone(&owed);
     }
 
     /// C11: the old containers keep running when a build fails, and get what can be put into them; the rest stays owed.

@@ -83,6 +83,7 @@ async fn a_run_streams_its_output_and_ends_with_its_code() {
             .map(String::from)
             .to_vec(),
         environment: vec![("A".to_owned(), "b c".to_owned())],
+        workdir: "/".to_owned(),
         ..Exec::default()
     };
     let (mut out, mut err) = (Vec::new(), Vec::new());

@@ -59,14 +59,15 @@ impl Docker {
             Verb::Files => &["rm", "-f", "--"],
             Verb::EmptyDirectories => &["rmdir", "--"],
         };
-        let text = text.into_iter().map(ToString::to_string);
-        answer.add(self.chunks(container, plain, text).await?);
         let decoded: &[&str] = match verb {
             Verb::Files => &["sh", "-c", DECODED, "sh", "rm -f --"],
             Verb::EmptyDirectories => &["sh", "-c", DECODED, "sh", "rmdir --"],
         };
         let bytes = bytes.into_iter().map(escaped_for_printf);
         answer.add(self.chunks(container, decoded, bytes).await?);
+        // After the others: what lies below a name that is no text is none either, and goes before its parents.
+        let text = text.into_iter().map(ToString::to_string);
+        answer.add(self.chunks(container, plain, text).await?);
         Ok(answer)
     }
 

@@ -14,6 +14,9 @@ mod tests;
 const SINGLE: Duration = Duration::from_millis(1);
 /// The first quiet time of a burst, and that of a removal or a new directory, often the first half of what comes.
 const BURST: Duration = Duration::from_millis(5);
+/// A burst that goes on for so many of its quiet times is a long one: it is given twice the quiet time. More would make a
+/// burst of a thousand saves wait as long as it took to write.
+const OUTLASTS: u32 = 8;
 /// The longest quiet time of a burst, and the longest silence a file that was not closed waits for its close.
 const LONGEST_QUIET: Duration = Duration::from_millis(250);
 /// Nothing waits longer than this in all.
@@ -43,7 +46,7 @@ pub struct Batch {
 
 /// Gathers touches until they are a batch.
 ///
-/// A burst's quiet time doubles each time the burst outlasts it, so a short burst is over quickly and a long one is
+/// A burst's quiet time doubles each time the burst outlasts it by far, so a short burst is over quickly and a long one is
 /// not cut into pieces. Only paths that are new in the batch prolong it: a chatty file holds nobody back. A file that
 /// is still being written waits for its close without holding back the finished ones.
 #[derive(Debug, Default)]
@@ -171,7 +174,7 @@ impl Gatherer {
         }
         if burst.quiet < BURST {
             burst.quiet = BURST;
-        } else if at.saturating_duration_since(burst.since) > burst.quiet {
+        } else if at.saturating_duration_since(burst.since) > burst.quiet * OUTLASTS {
             burst.quiet = (burst.quiet * 2).min(LONGEST_QUIET);
             burst.since = at;
         }

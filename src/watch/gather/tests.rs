@@ -124,7 +124,8 @@ fn the_quiet_time_grows_with_the_burst_up_to_its_caps() {
         longest = longest.max(deadline.duration_since(now).as_micros());
         assert!(story.gatherer.take(now).is_none(), "cut into pieces");
     }
-    assert_eq!(longest, 250_000);
+    // About an eighth of what the burst has lasted, so that its end does not cost as much as its writing did.
+    assert_eq!(longest, 80_000);
 }
 
 #[test]

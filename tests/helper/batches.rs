@@ -1,6 +1,6 @@
 //! Atomic updates: all or nothing, never half a file, owners, modes and links as they should be.
 
-use crate::place::{Place, bytes, is_root, put, until};
+use crate::place::{Place, bytes, executable, is_root, put, until};
 use docker_liveupdate::helper::{Batch, Code, Content, Item};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
@@ -308,8 +308,8 @@ async fn removing_below_a_path_that_became_a_link_does_not_follow_the_link() {
 #[tokio::test]
 async fn a_running_binary_can_be_replaced() {
     let place = Place::new();
-    let sleep = place.container("sleep", fs::read("/bin/sleep").unwrap());
-    fs::set_permissions(&sleep, fs::Permissions::from_mode(0o755)).unwrap();
+    let sleep = place.path("app/sleep");
+    executable(&sleep, &fs::read("/bin/sleep").unwrap());
     let mut running = tokio::process::Command::new(&sleep)
         .arg("60")
         .kill_on_drop(true)

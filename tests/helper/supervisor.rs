@@ -1,6 +1,6 @@
 //! The container's process under `init`: signals, ends, restarts.
 
-use crate::place::{Place, is_root, lives, started, until};
+use crate::place::{Place, bytes, is_root, lives, started, until};
 use docker_liveupdate::helper::{Code, Link};
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
@@ -19,22 +19,29 @@ struct Supervised {
 }
 
 impl Drop for Supervised {
-    /// A supervisor that is killed leaves its processes behind; a test must not.
+    /// A supervisor that is killed leaves its processes behind; a test must not. They are known by their `$LOG`, as some
+    /// have left the group, the session and their parents, and some come to be while this looks.
     fn drop(&mut self) {
-        if let Some(init) = self.init.id() {
-            kill_tree(&init.to_string());
+        let log = [b"LOG=", bytes(&self.place.path("log")).as_slice()].concat();
+        loop {
+            let left: Vec<String> = fs::read_dir("/proc")
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+                .filter(|process| {
+                    let environment = fs::read(process.join("environ")).unwrap_or_default();
+                    environment.split(|byte| *byte == 0).any(|it| it == log)
+                })
+                .map(|process| process.file_name().unwrap().to_string_lossy().into_owned())
+                .collect();
+            if left.is_empty() {
+                return;
+            }
+            let _ = std::process::Command::new("kill")
+                .arg("-KILL")
+                .args(&left)
+                .status();
         }
     }
-}
-
-fn kill_tree(pid: &str) {
-    // First the parent: it must not start anyone again.
-    let children =
-        fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    let _ = std::process::Command::new("kill")
-        .args(["-KILL", pid])
-        .status();
-    children.split_whitespace().for_each(kill_tree);
 }
 
 impl Supervised {

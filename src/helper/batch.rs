@@ -212,47 +212,46 @@ impl Encoder {
                     path: from.clone(),
                     source,
                 })?;
-                let flags = flags | if *in_place { IN_PLACE } else { 0 };
-                Request::File {
-                    path,
-                    mode,
-                    mtime,
-                    length,
-                    flags,
-                }
-                .encode(out)?;
-                self.open(from.clone(), Box::new(file), length);
+                let next = Open {
+                    path: from.clone(),
+                    file: Box::new(file),
+                    remaining: length,
+                };
+                self.file(item, *in_place, next, out)?;
             }
             Content::Bytes { bytes, in_place } => {
-                let length = bytes.len() as u64;
-                let flags = flags | if *in_place { IN_PLACE } else { 0 };
-                Request::File {
-                    path,
-                    mode,
-                    mtime,
-                    length,
-                    flags,
-                }
-                .encode(out)?;
-                self.open(
-                    PathBuf::new(),
-                    Box::new(std::io::Cursor::new(bytes.clone())),
-                    length,
-                );
+                let next = Open {
+                    path: PathBuf::new(),
+                    file: Box::new(std::io::Cursor::new(bytes.clone())),
+                    remaining: bytes.len() as u64,
+                };
+                self.file(item, *in_place, next, out)?;
             }
         }
         Ok(())
     }
 
-    /// What is to be sent next; an empty file has nothing to send.
-    fn open(&mut self, path: PathBuf, file: Box<dyn std::io::Read + Send>, remaining: u64) {
-        if remaining > 0 {
-            self.open = Some(Open {
-                path,
-                file,
-                remaining,
-            });
+    /// Announces a file, whose content is sent next; an empty one has nothing to send.
+    fn file(
+        &mut self,
+        item: &Item,
+        in_place: bool,
+        next: Open,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let replace = if item.replace_tree { REPLACE_TREE } else { 0 };
+        Request::File {
+            path: &item.to,
+            mode: item.mode & 0o7777,
+            mtime: time(item.mtime),
+            length: next.remaining,
+            flags: replace | if in_place { IN_PLACE } else { 0 },
         }
+        .encode(out)?;
+        if next.remaining > 0 {
+            self.open = Some(next);
+        }
+        Ok(())
     }
 
     fn data(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {

@@ -151,6 +151,11 @@ impl Rules {
             })
     }
 
+    /// Whether a sync holds `path` and nothing makes it a full rebuild.
+    pub fn syncs(&self, path: &HostPath) -> bool {
+        self.asks_for_rebuild(path).is_none() && matches!(self.mapping(path), Mapping::To { .. })
+    }
+
     /// C4: where `path` goes.
     pub fn mapping(&self, path: &HostPath) -> Mapping<'_> {
         let mut ignored = None;

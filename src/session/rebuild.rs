@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::engine::{Engine, EngineError};
-use crate::plan::rules::Mapping;
 use crate::plan::{Because, Plan};
 use crate::report::{Done, Ended, Event, Reporter, Took};
 
@@ -88,10 +87,7 @@ impl<E: Engine> Worker<E> {
     fn forgive(&mut self) {
         let rules = &self.rules;
         for ledger in self.ledgers.values_mut() {
-            ledger.owed.retain(|path| {
-                rules.asks_for_rebuild(path).is_none()
-                    && matches!(rules.mapping(path), Mapping::To { .. })
-            });
+            ledger.owed.retain(|path| rules.syncs(path));
         }
     }
 

@@ -116,7 +116,7 @@ impl<E: Engine> Worker<E> {
         let changes: Vec<Change> = owed
             .iter()
             .map(|path| self.disk.change(path))
-            .filter(|change| !self.in_place_only || self.is_synced(change.path()))
+            .filter(|change| !self.in_place_only || self.rules.syncs(change.path()))
             .collect();
         let whole = match plan::plan(&self.rules, &changes, &self.all_standing()) {
             Plan::Rebuild(because) if self.may_build() => return Round::Rebuild(because),
@@ -154,12 +154,6 @@ impl<E: Engine> Worker<E> {
             .collect();
         let landed = update::apply(&*self.engine, &jobs, &self.reporter).await;
         self.write_down(&parts, &landed, &loaded, begun, wait, why)
-    }
-
-    /// Whether a sync holds the path and nothing makes it a full rebuild.
-    fn is_synced(&self, path: &HostPath) -> bool {
-        self.rules.asks_for_rebuild(path).is_none()
-            && matches!(self.rules.mapping(path), Mapping::To { .. })
     }
 
     /// Whether a change that only asks for a build had its build already: edits during builds coalesce (C11), and the last

@@ -47,8 +47,11 @@ impl Drop for Supervised {
 impl Supervised {
     fn start(script: &str) -> Self {
         let place = Place::new();
-        let mut command = Command::new(place.executable());
+        // A runner in a shell's background ignores interrupts, and hands that on; a container's process begins without.
+        let mut command = Command::new("env");
         command
+            .arg("--default-signal=INT,QUIT")
+            .arg(place.executable())
             .args(["init", "--", "/bin/sh", "-c", script])
             .env("LOG", place.path("log"));
         let init = started(&mut command);
@@ -374,7 +377,7 @@ async fn on_a_terminal_the_process_is_in_the_foreground_before_and_after_a_resta
         log.display()
     );
     let command = format!(
-        "exec '{}' init -- /bin/sh -c '{script}'",
+        "exec env --default-signal=INT,QUIT '{}' init -- /bin/sh -c '{script}'",
         place.executable().display()
     );
     let mut terminal = started(Command::new("script").args(["-qec", &command, "/dev/null"]));

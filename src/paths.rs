@@ -1,12 +1,18 @@
 //! The two kinds of path: on the host and in a container. Checked once on the way in; afterwards the type is the proof.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::path::{Component, Path, PathBuf};
 
 /// An absolute path on the host, lexically clean: no `.`, no `..`, no doubled separators.
 ///
 /// Symlinks are not resolved: a link is a thing of its own here (`spec.md` C5).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+///
+/// Sorted by components: a directory stands before what is in it, and that before its longer-named neighbours. As the
+/// path is clean, comparing needs only its bytes; the standard library's way, component by component, took most of the
+/// time of a batch of a thousand files.
+#[derive(Clone, Debug)]
 pub struct HostPath(PathBuf);
 
 impl HostPath {
@@ -39,12 +45,55 @@ impl HostPath {
 
     /// The part of `self` below `root`; empty for `root` itself, `None` outside of it.
     pub fn below<'a>(&'a self, root: &HostPath) -> Option<&'a Path> {
-        self.0.strip_prefix(&root.0).ok()
+        let rest = self.bytes().strip_prefix(root.bytes())?;
+        let on_a_border = rest.first().is_none_or(|byte| is_separator(*byte))
+            || root.bytes().last().is_some_and(|byte| is_separator(*byte));
+        on_a_border.then(|| self.0.strip_prefix(&root.0).ok())?
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.0.as_os_str().as_encoded_bytes()
     }
 
     /// The containing directory; `None` for a file system's root.
     pub fn parent(&self) -> Option<Self> {
         self.0.parent().map(|parent| Self(parent.to_path_buf()))
+    }
+}
+
+fn is_separator(byte: u8) -> bool {
+    std::path::is_separator(char::from(byte))
+}
+
+impl PartialEq for HostPath {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes() == other.bytes()
+    }
+}
+
+impl Eq for HostPath {}
+
+impl Hash for HostPath {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.bytes().hash(state);
+    }
+}
+
+impl PartialOrd for HostPath {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for HostPath {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let (one, two) = (self.bytes(), other.bytes());
+        // What ends a name sorts before every byte of a longer one.
+        let rank = |byte: &u8| (!is_separator(*byte), *byte);
+        match one.iter().zip(two).position(|(one, two)| one != two) {
+            Some(at) => rank(&one[at]).cmp(&rank(&two[at])),
+            None => one.len().cmp(&two.len()),
+        }
     }
 }
 
@@ -187,6 +236,18 @@ mod tests {
             Some(Path::new("a/c"))
         );
         assert_eq!(path.below(&HostPath::new("/pp").unwrap()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn host_paths_compare_as_their_components_do(
+            one in "(/[a!.-]{1,2}){1,4}", two in "(/[a!.-]{1,2}){1,4}"
+        ) {
+            let (one, two) = (HostPath::new(one).unwrap(), HostPath::new(two).unwrap());
+            prop_assert_eq!(one.cmp(&two), one.as_path().cmp(two.as_path()));
+            prop_assert_eq!(one == two, one.as_path() == two.as_path());
+            prop_assert_eq!(one.below(&two), one.as_path().strip_prefix(two.as_path()).ok());
+        }
     }
 
     #[test]

@@ -89,13 +89,16 @@ pub async fn up(invocation: &Invocation, up: &Up) -> ExitCode {
     };
     let (reporter, printer) = report::Reporter::start(format, loading.project.dir.clone());
     let first = First::new(loading, up.clone(), reporter);
-    let mut keys = if up.format == Format::Text {
+    let keys = if up.format == Format::Text {
         Keys::listen()
     } else {
         Keys::none()
     };
-    let code = route::run(first, &mut shutdown, &mut keys).await;
-    drop(keys);
+    // On the runtime's own threads: each hop of a file event to another one costs more than what is done there.
+    let code = match tokio::spawn(route::run(first, shutdown, keys)).await {
+        Ok(code) => code,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    };
     drop(alone);
     // Every line that was said is shown before the prompt comes back.
     let _ = tokio::task::spawn_blocking(move || printer.join()).await;

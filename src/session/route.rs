@@ -40,7 +40,7 @@ pub struct Session {
 }
 
 /// Starts, routes until told to end, then stops the containers as `docker compose up` does.
-pub async fn run(first: First, shutdown: &mut Shutdown, keys: &mut Keys) -> ExitCode {
+pub async fn run(first: First, mut shutdown: Shutdown, mut keys: Keys) -> ExitCode {
     let (engine, reporter, up) = first.stopping();
     let code = tokio::select! {
         started = first.start() => match started {
@@ -48,7 +48,7 @@ pub async fn run(first: First, shutdown: &mut Shutdown, keys: &mut Keys) -> Exit
                 if keys.are_heard() {
                     reporter.notice(None, HELP);
                 }
-                session.route(shutdown, keys).await;
+                session.route(&mut shutdown, &mut keys).await;
                 ExitCode::Interrupted
             }
             Err(code) => return code,
@@ -81,7 +81,12 @@ impl Session {
         let mut reload = Reload::default();
         loop {
             tokio::select! {
-                event = self.touched.recv() => if let Some(event) = event { self.hear_of_files(event, &mut reload) } else {
+                event = self.touched.recv() => if let Some(event) = event {
+                    self.hear_of_files(event, &mut reload);
+                    while let Ok(event) = self.touched.try_recv() {
+                        self.hear_of_files(event, &mut reload);
+                    }
+                } else {
                     self.reporter.problem(None, "watching has stopped unexpectedly", Some("start `docker liveupdate up` again"));
                     return;
                 },

@@ -1,8 +1,9 @@
 //! Turns the operating system's events into touches, at once, and tells the keeper of directories that come and go.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs;
 use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
 
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RemoveKind, RenameMode};
 use notify::{Event, EventKind};
@@ -15,13 +16,16 @@ use super::interest::Interest;
 use super::keeper::Job;
 use super::{Shared, WatchEvent, current};
 
+/// A file that is being written is told of so often: a thousand writes to it are no more news than one.
+const STILL_WRITING: Duration = Duration::from_millis(20);
+
 /// The event handler: runs on the thread that reads the events, so it must be quick.
 pub(super) struct Ear {
     shared: Shared,
     jobs: Sender<Job>,
     out: UnboundedSender<WatchEvent>,
-    /// Files written to and not closed yet: a change of their mode does not complete them.
-    writing: HashSet<HostPath>,
+    /// Files written to and not closed yet, and when that was told last: a change of their mode does not complete them.
+    writing: HashMap<HostPath, Instant>,
 }
 
 impl Ear {
@@ -30,7 +34,7 @@ impl Ear {
             shared,
             jobs,
             out,
-            writing: HashSet::new(),
+            writing: HashMap::new(),
         }
     }
 
@@ -97,7 +101,7 @@ impl Ear {
         if is_dir && interest.enters(&path) {
             self.ask(Job::Readable(path.clone()));
         }
-        if !self.writing.contains(&path) {
+        if !self.writing.contains_key(&path) {
             self.touch(interest, path, Stage::Complete);
         }
     }
@@ -131,21 +135,26 @@ impl Ear {
     }
 
     fn touch(&mut self, interest: &Interest, path: HostPath, stage: Stage) {
-        if !interest.watches(&path) {
+        let touch = Touch::now(path, stage);
+        if let Some(told) = self.writing.get_mut(&touch.path) {
+            if stage == Stage::Writing && touch.at.duration_since(*told) < STILL_WRITING {
+                return;
+            }
+            *told = touch.at;
+        }
+        if !interest.watches(&touch.path) {
             return;
         }
         match stage {
             Stage::Created | Stage::Writing => {
-                if !self.writing.contains(&path) {
-                    self.writing.insert(path.clone());
-                }
+                self.writing.entry(touch.path.clone()).or_insert(touch.at);
             }
             Stage::Complete | Stage::Gone | Stage::Renewed => {
-                self.writing.remove(&path);
+                self.writing.remove(&touch.path);
             }
         }
         // The session is ending when nobody listens any more.
-        let _ = self.out.send(WatchEvent::Touched(Touch::now(path, stage)));
+        let _ = self.out.send(WatchEvent::Touched(touch));
     }
 
     fn ask(&self, job: Job) {

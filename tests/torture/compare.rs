@@ -8,10 +8,13 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::ignored::is_ignored;
+use super::ignored::{is_ignored, is_ignored_anywhere};
 
 /// The names of files that only containers have begin so.
 pub const CONTAINERS_OWN: &str = "only-in-the-container-";
+
+/// Our helper's temporary names begin so.
+const TEMPORARY: &[u8] = b".liveupdate-";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Entry {
@@ -29,6 +32,8 @@ pub struct Tree(BTreeMap<PathBuf, Entry>);
 pub enum Way {
     /// An ignored file is in the container.
     IgnoredCopied,
+    /// A temporary name of the tool's own, though everything has come to rest.
+    LeftBehind,
     /// A file that only the container had is gone.
     ContainersOwnLost,
     /// On the host only.
@@ -51,6 +56,7 @@ impl fmt::Display for Way {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(match self {
             Self::IgnoredCopied => "ignored but copied",
+            Self::LeftBehind => "the tool's temporary file, left behind",
             Self::ContainersOwnLost => "the container's own, lost",
             Self::Missing => "missing in the container",
             Self::DirectoryMissing => "directory missing in the container",
@@ -123,19 +129,16 @@ impl Tree {
         self.0.len()
     }
 
-    /// The ignored ones among its paths. What our helper stages or sets aside for a moment goes by other names than its
-    /// own: it is judged where it ends.
+    /// The ignored ones among its paths, at any time. What is on its way below a temporary name is judged by what holds
+    /// wherever it ends: only below a name with a line break is a file like a secret none (see [`is_ignored`]).
     pub fn ignored(&self) -> impl Iterator<Item = &PathBuf> {
-        let is_staged = |path: &&PathBuf| {
-            path.components().any(|part| {
-                part.as_os_str()
-                    .as_encoded_bytes()
-                    .starts_with(b".liveupdate-")
-            })
-        };
-        self.0
-            .keys()
-            .filter(move |path| is_ignored(path) && !is_staged(path))
+        self.0.keys().filter(|path| {
+            if is_temporary(path) {
+                is_ignored_anywhere(path)
+            } else {
+                is_ignored(path)
+            }
+        })
     }
 
     fn has_below(&self, directory: &Path, wanted: impl Fn(&Path, &Entry) -> bool) -> bool {
@@ -144,6 +147,12 @@ impl Tree {
             .take_while(|(path, _)| path.starts_with(directory))
             .any(|(path, entry)| wanted(path, entry))
     }
+}
+
+/// Whether one of its names is temporary, and ours.
+fn is_temporary(path: &Path) -> bool {
+    path.components()
+        .any(|part| part.as_os_str().as_encoded_bytes().starts_with(TEMPORARY))
 }
 
 fn is_containers_own(path: &Path) -> bool {
@@ -166,6 +175,10 @@ pub fn differences(host: &Tree, container: &Tree, own: &[PathBuf]) -> Vec<Differ
     };
     for path in container.ignored() {
         push(path, Way::IgnoredCopied, String::new());
+    }
+    // The trees are compared once all is at rest: then no temporary name may be there, whatever it holds.
+    for path in container.0.keys().filter(|path| is_temporary(path)) {
+        push(path, Way::LeftBehind, String::new());
     }
     for path in own {
         if !container.0.contains_key(path) {
@@ -195,7 +208,8 @@ pub fn differences(host: &Tree, container: &Tree, own: &[PathBuf]) -> Vec<Differ
         let kept_for_own = is_containers_own(path)
             || matches!(there, Entry::Directory { .. })
                 && container.has_below(path, |below, _| is_containers_own(below));
-        if !host.0.contains_key(path) && !is_ignored(path) && !kept_for_own {
+        let is_judged = is_ignored(path) || is_temporary(path);
+        if !host.0.contains_key(path) && !is_judged && !kept_for_own {
             push(path, Way::Extra, format!("{there:?}"));
         }
     }
@@ -302,8 +316,32 @@ mod tests {
             seen(Way::IgnoredCopied, "src/key.secret")
         );
         assert_eq!(
+            after(|root| fs::write(root.join("src/.liveupdate-8-1~"), "half").unwrap()),
+            seen(Way::LeftBehind, "src/.liveupdate-8-1~")
+        );
+        assert_eq!(
             after(|root| fs::remove_file(root.join("src/full/only-in-the-container-1")).unwrap()),
             seen(Way::ContainersOwnLost, "src/full/only-in-the-container-1")
         );
+    }
+
+    #[test]
+    fn a_temporary_directory_hides_no_ignored_file_and_may_not_stay() {
+        let found = after(|root| {
+            fs::create_dir_all(root.join("src/.liveupdate-8-2~/node_modules/p")).unwrap();
+            fs::write(root.join("src/.liveupdate-8-2~/key.secret"), "").unwrap();
+        });
+        let ways = |wanted| {
+            let paths = found.iter().filter(move |(way, _)| *way == wanted);
+            paths.map(|(_, path)| path.as_str()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            ways(Way::IgnoredCopied),
+            [
+                "src/.liveupdate-8-2~/node_modules",
+                "src/.liveupdate-8-2~/node_modules/p"
+            ]
+        );
+        assert_eq!(ways(Way::LeftBehind).len(), 4, "{found:?}");
     }
 }

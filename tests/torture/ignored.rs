@@ -11,11 +11,13 @@ pub const PATTERNS: &str = "['**/node_modules', '**/*.secret', 'src/private']";
 
 /// Whether a path below the project is left out.
 pub fn is_ignored(path: &Path) -> bool {
-    path.starts_with("src/private")
-        || path
-            .components()
-            .any(|part| part.as_os_str() == "node_modules")
-        || path.ancestors().any(is_secret)
+    path.starts_with("src/private") || is_ignored_anywhere(path) || path.ancestors().any(is_secret)
+}
+
+/// Whether a path is left out for what its own part of the names says, whatever stands above it.
+pub fn is_ignored_anywhere(path: &Path) -> bool {
+    path.components()
+        .any(|part| part.as_os_str() == "node_modules")
 }
 
 /// The builder's `**/` before a pattern does not cross a line break, so it takes such a file into the image.

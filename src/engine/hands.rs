@@ -528,6 +528,7 @@ fn batch(delta: &Delta) -> Batch {
             Body::Link(target) => Content::Symlink {
                 target: target.clone(),
             },
+            Body::Directory if outgoing.in_place => Content::DirectoryMode,
             Body::Directory => Content::Directory,
         },
         replace_tree: false,

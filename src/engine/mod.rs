@@ -122,7 +122,7 @@ pub struct Outgoing {
     pub modified: SystemTime,
     /// What.
     pub body: Body,
-    /// Write into the same inode instead of replacing the file.
+    /// Write into the same inode instead of replacing the file; give a directory that is there this mode.
     pub in_place: bool,
 }
 

@@ -42,6 +42,8 @@ pub struct Item {
 pub enum Content {
     /// A directory. One that exists keeps owner and mode, also behind a link.
     Directory,
+    /// A directory whose mode was changed: one that exists keeps its owner and gets this mode.
+    DirectoryMode,
     /// A file.
     File {
         /// Where its content is on the host.
@@ -200,6 +202,10 @@ impl Encoder {
         let flags = if item.replace_tree { REPLACE_TREE } else { 0 };
         match &item.content {
             Content::Directory => Request::Directory { path, mode }.encode(out)?,
+            Content::DirectoryMode => {
+                Request::Directory { path, mode }.encode(out)?;
+                Request::Mode { path, mode }.encode(out)?;
+            }
             Content::Symlink { target } => Request::Symlink {
                 path,
                 target,

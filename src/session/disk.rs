@@ -52,13 +52,13 @@ impl Disk {
             if entry.is_none() && before.is_none() {
                 continue;
             }
-            // A directory that is still one: what changed is what it holds, and that is told by its own paths.
-            let still = |entry: &Option<Entry>| {
-                entry
-                    .as_ref()
-                    .is_some_and(|entry| entry.kind == Kind::Directory)
+            // A directory that is still one: what changed is what it holds, and that is told by its own paths; or its mode.
+            let directory = |entry: &Option<Entry>| {
+                let entry = entry.as_ref()?;
+                (entry.kind == Kind::Directory).then_some(entry.mode)
             };
-            if still(&entry) && before.is_some_and(|known| still(&known.entry)) {
+            let known = before.and_then(|known| directory(&known.entry));
+            if known.is_some() && known == directory(&entry) {
                 continue;
             }
             let was_directory = before.and_then(|known| match &known.entry {
@@ -252,3 +252,16 @@ mod tests {
         assert_eq!(below, [path("d"), path("d/f")]);
     }
 }
+    #[test]
+    fn what_a_directory_holds_is_no_news_of_it_and_another_mode_is() {
+        let mut disk = Disk::default();
+        disk.note([there("d", Kind::Directory)]);
+        assert!(disk.note([there("d", Kind::Directory)]).is_empty());
+        let mut closed = there("d", Kind::Directory);
+        if let Change::Written(_, entry) = &mut closed {
+            entry.mode = 0o700;
+        }
+        assert_eq!(disk.note([closed]), BTreeSet::from([path("d")]));
+        assert_eq!(disk.was_directory(&path("d")), Some(true));
+    }
+

@@ -79,12 +79,14 @@ impl Ledger {
                 (Some(false), true) => delta.remove.push(copy.to.clone()),
                 _ => {}
             }
+            // A directory that was one is worth a word only where its mode was changed.
+            let chmod = *body == Body::Directory && was_directory(&copy.from) == Some(true);
             delta.put.push(Outgoing {
                 to: copy.to.clone(),
                 mode: copy.entry.mode,
                 modified: copy.entry.modified,
                 body: body.clone(),
-                in_place: copy.in_place,
+                in_place: copy.in_place || chmod,
             });
         }
         for remove in &update.removes {

@@ -157,6 +157,39 @@ async fn an_existing_directory_keeps_owner_and_mode() {
 }
 
 #[tokio::test]
+#[tokio::test]
+async fn a_directorys_changed_mode_is_set_and_what_else_the_container_gave_it_stays() {
+    let place = Place::new();
+    for name in ["d", "other"] {
+        fs::create_dir(place.path("app").join(name)).unwrap();
+    }
+    fs::set_permissions(place.path("app/d"), fs::Permissions::from_mode(0o2755)).unwrap();
+    symlink("other", place.path("app/link")).unwrap();
+    let (mut link, _helper) = place.serve().await;
+    let changed = |name: &str| {
+        let mut item = place.item(name, Content::DirectoryMode);
+        item.mode = 0o700;
+        item
+    };
+    let source = place.host("f", "f");
+    link.apply(&put([
+        changed("d"),
+        place.file(&source, "d/f"),
+        changed("link"),
+        changed("new"),
+    ]))
+    .await
+    .unwrap();
+    // A link is no directory, wherever it leads.
+    insta::assert_snapshot!(place.tree(), @r"
+    d/ 2700
+    d/f 644 f
+    link -> other
+    new/ 700
+    other/ 755
+    ");
+}
+
 async fn in_place_keeps_the_inode_and_shortens_the_file() {
     let place = Place::new();
     let target = place.container("conf", "a long old text");

@@ -46,6 +46,7 @@ proptest! {
             Request::Begin,
             Request::Remove { path },
             Request::Directory { path, mode },
+            Request::Mode { path, mode },
             Request::File { path, mode, mtime, length, flags },
             Request::Data(path),
             Request::Symlink { path, target, mtime, flags },

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 
-use docker_liveupdate::engine::{Body, Engine, Fingerprint};
+use docker_liveupdate::engine::{Body, Engine, Fingerprint, Outgoing};
 use docker_liveupdate::paths::HostPath;
 
 use crate::fixture::{Project, WAITS, at, docker, file, outgoing, put};
@@ -89,6 +89,29 @@ async fn an_existing_directory_keeps_its_owner_and_mode() {
         )
         .await;
     assert_eq!(modes, "own 2750 7:8\nown/made 640 7:8\nown/made/f 640 7:8");
+}
+
+#[tokio::test]
+async fn a_directorys_changed_mode_is_set_and_its_owner_stays() {
+    let project = Project::connect().await;
+    let web = project.run(&[], WAITS).await;
+    project.sh(&web, OWNERS).await;
+    project.sh(&web, "ln -s own /app/link").await;
+    let changed = |to: &str, mode| Outgoing {
+        mode,
+        in_place: true,
+        ..outgoing(to, Body::Directory)
+    };
+    let delta = put([
+        changed("/app/own", 0o711),
+        changed("/app/link", 0o777),
+        file("/app/own/f", "x"),
+    ]);
+    project.engine.apply(&web, &delta).await.unwrap();
+    let modes = project
+        .sh(&web, "cd /app; stat -c '%a %u:%g' own; test -L link")
+        .await;
+    assert_eq!(modes, "711 7:8");
 }
 
 #[tokio::test]

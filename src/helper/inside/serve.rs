@@ -157,6 +157,7 @@ impl Session {
             Request::Begin => self.batch(input, output)?,
             Request::Remove { .. }
             | Request::Directory { .. }
+            | Request::Mode { .. }
             | Request::File { .. }
             | Request::Data(_)
             | Request::Symlink { .. }
@@ -188,6 +189,7 @@ impl Session {
             match over {
                 Ok(Request::Remove { path }) => batch.remove(path),
                 Ok(Request::Directory { path, mode }) => batch.directory(path, mode),
+                Ok(Request::Mode { path, mode }) => batch.mode(path, mode),
                 Ok(Request::File {
                     path,
                     mode,

@@ -59,6 +59,13 @@ pub enum Request<'a> {
         /// The mode of a new one.
         mode: u32,
     },
+    /// Part of a batch: a directory that is there in the end has this mode.
+    Mode {
+        /// Which.
+        path: &'a [u8],
+        /// Its mode; bits beyond the permissions that the container gave it stay.
+        mode: u32,
+    },
     /// Part of a batch: a file. Exactly `length` bytes of [`Request::Data`] follow.
     File {
         /// Where.

@@ -43,6 +43,7 @@ impl<'a> Request<'a> {
             Self::Begin => frame(out, 9),
             Self::Remove { path } => frame(out, 10).bytes(path),
             Self::Directory { path, mode } => frame(out, 11).bytes(path).u32(*mode),
+            Self::Mode { path, mode } => frame(out, 17).bytes(path).u32(*mode),
             Self::File {
                 path,
                 mode,
@@ -104,6 +105,10 @@ impl<'a> Request<'a> {
                 path: from.bytes()?,
             },
             11 => Self::Directory {
+                path: from.bytes()?,
+                mode: from.u32()?,
+            },
+            17 => Self::Mode {
                 path: from.bytes()?,
                 mode: from.u32()?,
             },

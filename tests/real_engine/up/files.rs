@@ -23,6 +23,26 @@ fn mode_and_time_are_kept() {
     );
 }
 
+/// E4: "content, modes, links": those of directories too, in the container that is there and in the next one.
+#[test]
+fn a_directorys_mode_that_was_changed_is_its_mode_in_the_container() {
+    for helper in ["auto", "off"] {
+        let project = Project::web(&format!("helper: {helper}\nsteps:\n- sync: ./src:/app"));
+        project.write("src/d/f", "one");
+        let up = project.up();
+        project.chmod("src/d", 0o700);
+        up.until_in_step("src", "web", "/app");
+        project.compose(&["up", "-d", "--no-build", "--force-recreate"]);
+        up.until_in_step("src", "web", "/app");
+        // What only the container has changed of a directory is its own business.
+        up.sh("web", "chmod 777 /app/d");
+        project.write("src/d/f", "two");
+        up.until_file("web", "/app/d/f", "two");
+        assert_eq!(up.sh("web", "stat -c %a /app/d"), "777", "helper: {helper}");
+        assert_eq!(up.rebuilds("web"), 0);
+    }
+}
+
 /// C5: "A dangling symlink is a symlink, not a deletion."
 #[test]
 fn symlinks_are_kept_dangling_ones_too() {

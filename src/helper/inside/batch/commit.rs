@@ -82,6 +82,9 @@ impl Batch<'_> {
                 broken.get_or_insert(Failure::system(errno, &self.path(&place)));
             }
         }
+        if broken.is_none() {
+            broken = self.set_modes().err();
+        }
         match broken {
             Some(failure) => Err(Failure {
                 partly: true,

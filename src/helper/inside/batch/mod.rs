@@ -8,6 +8,7 @@
 
 mod commit;
 mod journal;
+mod modes;
 mod removes;
 mod stage;
 
@@ -84,6 +85,8 @@ pub struct Batch<'a> {
     fresh: Vec<(Vec<u8>, Vec<u8>)>,
     /// Directories that a file or a link is to replace, if they are empty by then.
     over_directories: Vec<Vec<u8>>,
+    /// Directories that get a mode in the end.
+    modes: Vec<(Vec<u8>, u32)>,
     current: Option<Current>,
     open: Option<Open>,
     failure: Option<Failure>,
@@ -100,6 +103,7 @@ impl<'a> Batch<'a> {
             directories: Vec::new(),
             fresh: Vec::new(),
             over_directories: Vec::new(),
+            modes: Vec::new(),
             current: None,
             open: None,
             failure: None,

@@ -14,6 +14,8 @@ pub mod watch;
 
 pub mod plan;
 
+pub mod source;
+
 pub mod update;
 
 pub mod engine;

@@ -426,7 +426,7 @@ impl Question for Update {
             match link.apply(&self.batch).await {
                 // The disk moved under our hands: what cannot be read now has an event of its own coming.
                 Err(Error::Read { path, .. } | Error::Changed { path }) => {
-                    let moved = |item: &Item| matches!(&item.content, Content::File { from, .. } if *from == path);
+                    let moved = |item: &Item| matches!(&item.content, Content::File { from, .. } if from.path().as_path() == path);
                     let gone = self.batch.put.iter().filter(|item| moved(item));
                     self.unread
                         .extend(gone.filter_map(|item| ContainerPath::new(&item.to)));
@@ -522,7 +522,7 @@ fn batch(delta: &Delta) -> Batch {
                 in_place: outgoing.in_place,
             },
             Body::File { from, .. } => Content::File {
-                from: from.as_path().to_path_buf(),
+                from: from.clone(),
                 in_place: outgoing.in_place,
             },
             Body::Link(target) => Content::Symlink {

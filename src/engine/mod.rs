@@ -28,6 +28,7 @@ use bytes::Bytes;
 
 use crate::compose::Mount;
 use crate::paths::{ContainerPath, HostPath};
+use crate::source::Source;
 
 /// A container's full ID: the key of all that is known about it, since a restart keeps it and a recreate does not.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -134,7 +135,7 @@ pub enum Body {
     /// A large file, streamed from the host; `len` is what the receiver was promised.
     File {
         /// Where it is read from.
-        from: HostPath,
+        from: Source,
         /// Its size when looked at; the size that counts is taken again from the opened file.
         len: u64,
     },

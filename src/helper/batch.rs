@@ -3,9 +3,9 @@
 use super::error::Error;
 use super::link::{Link, unexpected};
 use super::protocol::{CHUNK, IN_PLACE, REPLACE_TREE, Reply, Request, Time};
-use std::fs::File;
+use crate::source::Source;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -47,7 +47,7 @@ pub enum Content {
     /// A file.
     File {
         /// Where its content is on the host.
-        from: PathBuf,
+        from: Source,
         /// Write into the inode that is there, if there is one: for bind-mounted files and watchers of single files.
         in_place: bool,
     },
@@ -214,14 +214,15 @@ impl Encoder {
             }
             .encode(out)?,
             Content::File { from, in_place } => {
-                let (file, length) = open(from).map_err(|source| Error::Read {
-                    path: from.clone(),
+                let path = from.path().as_path();
+                let (file, found) = from.open().map_err(|source| Error::Read {
+                    path: path.to_path_buf(),
                     source,
                 })?;
                 let next = Open {
-                    path: from.clone(),
+                    path: path.to_path_buf(),
                     file: Box::new(file),
-                    remaining: length,
+                    remaining: found.len(),
                 };
                 self.file(item, *in_place, next, out)?;
             }
@@ -294,27 +295,6 @@ impl Encoder {
 fn place(item: &Item) -> (&[u8], &[u8]) {
     let slash = item.to.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
     item.to.split_at(slash)
-}
-
-/// Opens a regular file, and says how long it is right now. Never waits for a FIFO that took its place.
-fn open(path: &Path) -> std::io::Result<(File, u64)> {
-    let mut options = File::options();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
-        options.custom_flags(flags.bits().cast_signed());
-    }
-    let file = options.open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(std::io::Error::new(
-            std::io::ErrorKind::NotFound,
-            "is no file any more",
-        ));
-    }
-    Ok((file, metadata.len()))
 }
 
 fn time(time: SystemTime) -> Time {

@@ -65,6 +65,7 @@ fn place(rules: &Rules, change: &Change, update: &mut LiveUpdate) -> Option<Beca
                 Kind::File { .. } | Kind::Directory | Kind::Link { .. } => {
                     update.copies.push(Copy {
                         from: path.clone(),
+                        depth: rules::depth(sync, path),
                         // `remote_path` ending in `/` speaks of a single file; a directory is what it is synced to.
                         to: if *path == sync.local && entry.kind == Kind::Directory {
                             sync.remote.clone()

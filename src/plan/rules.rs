@@ -208,6 +208,12 @@ fn own_name<'a>(sync: &'a Sync, relative: &'a Path) -> &'a Path {
     }
 }
 
+/// How many names `path` lies below the sync's source.
+pub fn depth(sync: &Sync, path: &HostPath) -> usize {
+    path.below(&sync.local)
+        .map_or(0, |below| below.components().count())
+}
+
 /// The place of the file `relative` to the sync's source.
 fn target(sync: &Sync, relative: &Path) -> ContainerPath {
     match sync.local.as_path().file_name() {

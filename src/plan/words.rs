@@ -89,6 +89,8 @@ impl LiveUpdate {
 pub struct Copy {
     /// On the host.
     pub from: HostPath,
+    /// How many names below the sync's source that is.
+    pub depth: usize,
     /// In the container.
     pub to: ContainerPath,
     /// What the disk had when the batch closed.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use crate::engine::{Container, Engine, EngineError, Fingerprint};
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::Rules;
-use crate::plan::rules::Mapping;
+use crate::plan::rules::{Mapping, depth};
+use crate::source::Source;
 use crate::update;
 use crate::watch::{Entry, Kind};
 
@@ -57,7 +58,7 @@ pub async fn compare_all<'a, E: Engine>(
     present: impl Iterator<Item = (&'a HostPath, &'a Entry)>,
     container: &Container,
 ) -> Result<Comparison, EngineError> {
-    let expected: Vec<(HostPath, Entry, ContainerPath)> = present
+    let expected: Vec<(Source, Entry, ContainerPath)> = present
         .filter(|(_, entry)| {
             matches!(
                 entry.kind,
@@ -71,7 +72,8 @@ pub async fn compare_all<'a, E: Engine>(
                 } else {
                     to
                 };
-                Some((path.clone(), entry.clone(), to))
+                let source = Source::below(path.clone(), depth(sync, path));
+                Some((source, entry.clone(), to))
             }
             _ => None,
         })
@@ -119,15 +121,16 @@ pub async fn surplus<'a, E: Engine>(
 
 fn hold_against(
     found: &BTreeMap<ContainerPath, Fingerprint>,
-    expected: Vec<(HostPath, Entry, ContainerPath)>,
+    expected: Vec<(Source, Entry, ContainerPath)>,
 ) -> Comparison {
     let mut comparison = Comparison::default();
-    for (path, entry, to) in expected {
+    for (source, entry, to) in expected {
+        let path = source.path().clone();
         let Some(there) = found.get(&to) else {
             comparison.missing.push((path, to));
             continue;
         };
-        match update::fingerprint(&path, &entry) {
+        match update::fingerprint(&source, &entry) {
             // A directory's own mode and owner are the container's business once it is there (trap 4).
             Ok(Fingerprint::Directory { .. }) if matches!(there, Fingerprint::Directory { .. }) => {
                 comparison.same.push((to, there.clone()));

@@ -10,6 +10,7 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::engine::{Body, Fingerprint};
 use crate::paths::HostPath;
 use crate::plan::Copy;
+use crate::source::Source;
 use crate::watch::{Entry, Kind};
 
 /// Files up to this size are held in memory while they travel, in bytes.
@@ -45,7 +46,8 @@ pub fn load(copies: &[Copy]) -> (Loaded, Vec<(HostPath, Unread)>) {
     let mut unread = Vec::new();
     let mut held = 0;
     for copy in copies {
-        match read(&copy.from, &copy.entry, HELD_AT_MOST - held) {
+        let source = Source::below(copy.from.clone(), copy.depth);
+        match read(&source, &copy.entry, HELD_AT_MOST - held) {
             Ok((body, fingerprint)) => {
                 if let Body::Bytes(bytes) = &body {
                     held += bytes.len() as u64;
@@ -64,14 +66,14 @@ pub fn load(copies: &[Copy]) -> (Loaded, Vec<(HostPath, Unread)>) {
 }
 
 /// What `entry` would be in a container.
-pub fn fingerprint(path: &HostPath, entry: &Entry) -> io::Result<Fingerprint> {
-    read(path, entry, 0).map(|(_, fingerprint)| fingerprint)
+pub fn fingerprint(source: &Source, entry: &Entry) -> io::Result<Fingerprint> {
+    read(source, entry, 0).map(|(_, fingerprint)| fingerprint)
 }
 
-fn read(path: &HostPath, entry: &Entry, may_hold: u64) -> io::Result<(Body, Fingerprint)> {
+fn read(source: &Source, entry: &Entry, may_hold: u64) -> io::Result<(Body, Fingerprint)> {
     let mode = entry.mode;
     match &entry.kind {
-        Kind::File { .. } => read_file(path, mode, may_hold),
+        Kind::File { .. } => read_file(source, mode, may_hold),
         Kind::Directory => Ok((Body::Directory, Fingerprint::Directory { mode })),
         Kind::Link { target } => {
             let target = target.as_os_str().as_encoded_bytes().to_vec();
@@ -81,12 +83,8 @@ fn read(path: &HostPath, entry: &Entry, may_hold: u64) -> io::Result<(Body, Fing
     }
 }
 
-fn read_file(path: &HostPath, mode: u32, may_hold: u64) -> io::Result<(Body, Fingerprint)> {
-    let mut file = open_no_follow(path)?;
-    let meta = file.metadata()?;
-    if !meta.is_file() {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
+fn read_file(source: &Source, mode: u32, may_hold: u64) -> io::Result<(Body, Fingerprint)> {
+    let (mut file, meta) = source.open()?;
     if meta.len() <= SMALL.min(may_hold) {
         // A file that grows meanwhile is taken as far as it goes; its event brings the rest.
         let mut content = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or_default());
@@ -100,7 +98,7 @@ fn read_file(path: &HostPath, mode: u32, may_hold: u64) -> io::Result<(Body, Fin
     let (len, hash) = hash(&mut file)?;
     Ok((
         Body::File {
-            from: path.clone(),
+            from: source.clone(),
             len,
         },
         Fingerprint::File { mode, hash },
@@ -124,23 +122,6 @@ fn hash(file: &mut File) -> io::Result<(u64, u128)> {
     }
 }
 
-/// What stood there when we looked was no link; if one stands there now, it is not followed (it may lead out of the context).
-fn open_no_follow(path: &HostPath) -> io::Result<File> {
-    let mut options = std::fs::OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        // A FIFO put in the file's place must not hold us either.
-        options.custom_flags(
-            (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK)
-                .bits()
-                .cast_signed(),
-        );
-    }
-    options.open(path)
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::SystemTime;
@@ -152,6 +133,7 @@ mod tests {
     fn copy(path: &HostPath, kind: Kind) -> Copy {
         Copy {
             from: path.clone(),
+            depth: 1,
             to: ContainerPath::new("/x").unwrap(),
             entry: Entry {
                 kind,
@@ -170,13 +152,14 @@ mod tests {
         let content = vec![7_u8; 300_000];
         std::fs::write(&path, &content).unwrap();
         let entry = copy(&path, Kind::File { len: 0 }).entry;
-        let (body, held) = read(&path, &entry, HELD_AT_MOST).unwrap();
+        let source = Source::from(path.clone());
+        let (body, held) = read(&source, &entry, HELD_AT_MOST).unwrap();
         assert_eq!(body, Body::Bytes(content.into()));
-        let (body, streamed) = read(&path, &entry, 0).unwrap();
+        let (body, streamed) = read(&source, &entry, 0).unwrap();
         assert_eq!(
             body,
             Body::File {
-                from: path.clone(),
+                from: source,
                 len: 300_000
             }
         );

@@ -2,6 +2,7 @@
 
 use crate::place::{Place, bytes, executable, is_root, put, until};
 use docker_liveupdate::helper::{Batch, Code, Content, Item};
+use docker_liveupdate::paths::HostPath;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::sync::Arc;
@@ -157,7 +158,6 @@ async fn an_existing_directory_keeps_owner_and_mode() {
 }
 
 #[tokio::test]
-#[tokio::test]
 async fn a_directorys_changed_mode_is_set_and_what_else_the_container_gave_it_stays() {
     let place = Place::new();
     for name in ["d", "other"] {
@@ -190,6 +190,7 @@ async fn a_directorys_changed_mode_is_set_and_what_else_the_container_gave_it_st
     ");
 }
 
+#[tokio::test]
 async fn in_place_keeps_the_inode_and_shortens_the_file() {
     let place = Place::new();
     let target = place.container("conf", "a long old text");
@@ -201,7 +202,7 @@ async fn in_place_keeps_the_inode_and_shortens_the_file() {
         place.item(
             name,
             Content::File {
-                from: place.path("host/conf"),
+                from: HostPath::new(place.path("host/conf")).unwrap().into(),
                 in_place: true,
             },
         )

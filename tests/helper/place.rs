@@ -1,6 +1,7 @@
 //! A directory that stands for a container's file system, with a helper that serves it.
 
 use docker_liveupdate::helper::{Batch, Content, Item, Link};
+use docker_liveupdate::paths::HostPath;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -89,7 +90,7 @@ impl Place {
         self.item(
             name,
             Content::File {
-                from: from.to_owned(),
+                from: HostPath::new(from).unwrap().into(),
                 in_place: false,
             },
         )

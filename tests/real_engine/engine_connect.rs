@@ -132,7 +132,7 @@ async fn a_copy_that_is_cut_off_is_an_error_and_can_be_repeated() {
         .set_len(400_000_000)
         .unwrap();
     let body = Body::File {
-        from: HostPath::new(&big).unwrap(),
+        from: HostPath::new(&big).unwrap().into(),
         len: 0,
     };
     let delta = put([outgoing("/app/big", body), file("/app/last", "x")]);
@@ -177,7 +177,7 @@ async fn a_large_copy_that_the_engine_refuses_says_why() {
         .set_len(300_000_000)
         .unwrap();
     let body = Body::File {
-        from: HostPath::new(&big).unwrap(),
+        from: HostPath::new(&big).unwrap().into(),
         len: 0,
     };
     for _ in 0..5 {

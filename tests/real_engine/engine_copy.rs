@@ -253,7 +253,10 @@ async fn a_large_file_is_streamed_with_the_size_it_has_when_opened() {
     let folder = tempfile::tempdir().unwrap();
     let (from, mut host) = on_disk(&folder, "big");
     host.write_all(&vec![b'x'; 40_000_000]).unwrap();
-    let body = Body::File { from, len: 17 };
+    let body = Body::File {
+        from: from.into(),
+        len: 17,
+    };
     let applied = project
         .engine
         .apply(
@@ -299,7 +302,7 @@ async fn a_file_that_changes_while_it_is_read_never_arrives_torn_in_silence() {
     });
     for _ in 0..10 {
         let body = Body::File {
-            from: from.clone(),
+            from: from.clone().into(),
             len: 0,
         };
         project
@@ -318,7 +321,7 @@ async fn a_file_that_changes_while_it_is_read_never_arrives_torn_in_silence() {
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     writer.join().unwrap();
     let body = Body::File {
-        from: from.clone(),
+        from: from.clone().into(),
         len: 0,
     };
     let applied = project
@@ -345,7 +348,10 @@ async fn a_vanished_file_is_named_and_the_others_arrive() {
     let project = Project::connect().await;
     let web = project.run(&[], WAITS).await;
     let gone = HostPath::new("/no/such/file").unwrap();
-    let body = Body::File { from: gone, len: 3 };
+    let body = Body::File {
+        from: gone.into(),
+        len: 3,
+    };
     let applied = project
         .engine
         .apply(

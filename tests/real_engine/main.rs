@@ -12,6 +12,7 @@ mod engine_logs;
 mod engine_mounts;
 mod engine_run;
 mod fixture;
+mod interposer;
 mod proxy;
 mod verify;
 

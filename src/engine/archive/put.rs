@@ -1,6 +1,7 @@
 //! Copies through PUT archive: looks at what is there, then sends. Deletes nothing but what a copy replaces.
 
 use std::collections::BTreeMap;
+use std::io::{self, Read as _};
 use std::sync::PoisonError;
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use super::route::{Door, door, name_through};
 use super::survey::{Kind, Owner, Seen, Survey};
 use super::write::{Content, Entry, stream};
 use crate::paths::ContainerPath;
+use crate::source::Source;
 
 /// A file that keeps shrinking while it is read is tried so many times before it is read into memory.
 const ATTEMPTS: usize = 3;
@@ -150,10 +152,7 @@ impl Docker {
                     if let Content::File(from) = &entry.content
                         && keeps_shrinking
                     {
-                        let whole = tokio::fs::read(from.as_path()).await.map_err(|error| {
-                            EngineError::Unreadable(from.clone(), error.to_string())
-                        })?;
-                        entry.content = Content::Bytes(Bytes::from(whole));
+                        entry.content = Content::Bytes(read_whole(from).await?);
                     }
                 }
                 continue;
@@ -222,6 +221,18 @@ async fn parents(
         }
     }
     Ok(owner)
+}
+
+/// As much of a file as there is when it ends for the first time.
+async fn read_whole(from: &Source) -> Result<Bytes, EngineError> {
+    let source = from.clone();
+    let read = tokio::task::spawn_blocking(move || {
+        let mut whole = Vec::new();
+        source.open()?.0.read_to_end(&mut whole)?;
+        io::Result::Ok(Bytes::from(whole))
+    });
+    let whole = read.await.map_err(io::Error::other).flatten();
+    whole.map_err(|error| EngineError::Unreadable(from.path().clone(), error.to_string()))
 }
 
 fn size(outgoing: &Outgoing) -> u64 {

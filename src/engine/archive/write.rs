@@ -10,6 +10,7 @@ use futures_util::Stream;
 use tokio::io::AsyncReadExt;
 
 use crate::paths::{ContainerPath, HostPath};
+use crate::source::Source;
 
 const BLOCK: usize = 512;
 
@@ -41,7 +42,7 @@ pub enum Content {
     /// A file in memory.
     Bytes(Bytes),
     /// A file on the host's disk.
-    File(HostPath),
+    File(Source),
     /// A symbolic link.
     Link(Vec<u8>),
     /// A directory.
@@ -129,29 +130,22 @@ impl Writer {
             }
             Content::Link(_) | Content::Directory => header(&mut self.buffer, &entry, 0),
             Content::File(from) => {
-                let opened = async {
-                    let file = tokio::fs::File::open(from.as_path()).await?;
-                    let seen = file.metadata().await?;
-                    io::Result::Ok((file, seen))
-                };
-                let (file, seen) = match opened.await {
-                    Ok(opened) => opened,
+                let source = from.clone();
+                let opened = tokio::task::spawn_blocking(move || source.open()).await;
+                let (file, seen) = match opened.map_err(io::Error::other).flatten() {
+                    Ok((file, seen)) => (tokio::fs::File::from_std(file), seen),
+                    // Nothing stands there by now, or something else, which a later batch brings.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {
                         self.tell(|story| story.vanished.push(entry.to.clone()));
                         return Ok(());
                     }
-                    Err(error) => return Err(self.unreadable(from, error)),
+                    Err(error) => return Err(self.unreadable(from.path(), error)),
                 };
-                if !seen.is_file() {
-                    // Something else stands there by now; a later batch brings that.
-                    self.tell(|story| story.vanished.push(entry.to.clone()));
-                    return Ok(());
-                }
                 header(&mut self.buffer, &entry, seen.len());
                 self.current = Some(OpenFile {
                     file,
                     to: entry.to.clone(),
-                    from: from.clone(),
+                    from: from.path().clone(),
                     left: seen.len(),
                     padding: padding(seen.len()),
                 });
@@ -355,7 +349,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let gone = HostPath::new(folder.path().join("gone")).unwrap();
         let (archive, cut, story) = written(vec![
-            entry(b"gone", Content::File(gone)),
+            entry(b"gone", Content::File(gone.into())),
             entry(b"a", Content::Bytes(Bytes::from_static(b"x"))),
         ])
         .await;
@@ -376,7 +370,7 @@ mod tests {
         file.set_len(3 * PIECE as u64).unwrap();
         let (stream, story) = stream(vec![entry(
             b"big",
-            Content::File(HostPath::new(&path).unwrap()),
+            Content::File(HostPath::new(&path).unwrap().into()),
         )]);
         let mut stream = std::pin::pin!(stream);
         assert!(stream.next().await.unwrap().is_ok());
@@ -398,7 +392,7 @@ mod tests {
         let mut file = std::fs::File::create(&path).unwrap();
         file.write_all(&vec![b'a'; 2 * PIECE]).unwrap();
         let (stream, story) = stream(vec![
-            entry(b"log", Content::File(HostPath::new(&path).unwrap())),
+            entry(b"log", Content::File(HostPath::new(&path).unwrap().into())),
             entry(b"after", Content::Bytes(Bytes::from_static(b"whole"))),
         ]);
         let mut stream = std::pin::pin!(stream);

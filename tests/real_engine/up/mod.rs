@@ -16,4 +16,5 @@ mod reload;
 mod restart;
 mod runs;
 mod services;
+mod secrets;
 mod watch_rules;

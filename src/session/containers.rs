@@ -55,7 +55,7 @@ impl<E: Engine> Worker<E> {
         let baseline = if stranger {
             None
         } else {
-            self.baselines.get(&container.image_id)
+            self.baselines.get(&container.image_id).copied()
         };
         let since_build = baseline.map(|baseline| self.disk.changed_since(baseline));
         let initial_sync = self.rules.block().initial_sync.is_some()

@@ -5,6 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::paths::HostPath;
 use crate::watch::{Change, Entry, Kind};
 
+/// A state that the disk was in, by its number: a hundred thousand paths need not be kept twice to come back to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Look(u64);
+
 /// The last look at every watched path.
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
@@ -18,8 +22,12 @@ struct Known {
     entry: Option<Entry>,
     /// What stood there before the last change.
     was_directory: Option<bool>,
-    /// The look that saw its last change.
+    /// The look that was told of a change last; what it saw may have been the same as before.
     changed: u64,
+    /// The look that saw it become what it is.
+    altered: u64,
+    /// The looks at which it came or went, the last one last.
+    flipped: Vec<u64>,
 }
 
 impl Disk {
@@ -29,6 +37,8 @@ impl Disk {
             entry: Some(entry),
             was_directory: None,
             changed: 0,
+            altered: 0,
+            flipped: Vec::new(),
         };
         Self {
             entries: entries
@@ -65,12 +75,22 @@ impl Disk {
                 Some(entry) => Some(entry.kind == Kind::Directory),
                 None => known.was_directory,
             });
+            let mut flipped = before.map_or_else(Vec::new, |known| known.flipped.clone());
+            if before.is_some_and(|known| known.entry.is_some()) != entry.is_some() {
+                flipped.push(self.look);
+            }
+            let altered = match before {
+                Some(known) if known.entry == entry => known.altered,
+                _ => self.look,
+            };
             self.entries.insert(
                 path.clone(),
                 Known {
                     entry,
                     was_directory,
                     changed: self.look,
+                    altered,
+                    flipped,
                 },
             );
             news.insert(path);
@@ -135,22 +155,29 @@ impl Disk {
             .filter_map(|(path, known)| Some((path, known.entry.as_ref()?)))
     }
 
-    /// What changed since `older` was a copy of this: what a container of an image built then has to be brought (E1).
-    pub fn changed_since(&self, older: &Disk) -> BTreeSet<HostPath> {
+    /// The present state, to come back to.
+    pub fn now(&self) -> Look {
+        Look(self.look)
+    }
+
+    /// What changed since `then`: what a container of an image built then has to be brought (E1).
+    pub fn changed_since(&self, then: Look) -> BTreeSet<HostPath> {
         self.entries
             .iter()
-            .filter(|(path, known)| {
+            .filter(|(_, known)| {
                 // What came and went since is news to nobody.
-                known.changed > older.look && (known.entry.is_some() || older.is_present(path))
+                known.changed > then.0 && (known.entry.is_some() || known.was_present(then))
             })
             .map(|(path, _)| path.clone())
             .collect()
     }
 
-    fn is_present(&self, path: &HostPath) -> bool {
-        self.entries
-            .get(path)
-            .is_some_and(|known| known.entry.is_some())
+    /// Whether `path` is what it was then.
+    pub fn is_as_it_was(&self, path: &HostPath, then: Look) -> bool {
+        self.entries.get(path).is_none_or(|known| {
+            let absent = known.entry.is_none() && !known.was_present(then);
+            known.altered <= then.0 || absent
+        })
     }
 
     /// What is gone since the first look: a container of an image that nobody here built may still have it.
@@ -170,6 +197,13 @@ impl Disk {
     }
 }
 
+impl Known {
+    fn was_present(&self, then: Look) -> bool {
+        let since = self.flipped.iter().rev().take_while(|look| **look > then.0);
+        self.entry.is_some() == since.count().is_multiple_of(2)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::SystemTime;
@@ -181,14 +215,15 @@ mod tests {
     }
 
     fn there(name: &str, kind: Kind) -> Change {
-        Change::Written(
-            path(name),
-            Entry {
-                kind,
-                mode: 0o644,
-                modified: SystemTime::UNIX_EPOCH,
-            },
-        )
+        Change::Written(path(name), entry(kind))
+    }
+
+    fn entry(kind: Kind) -> Entry {
+        Entry {
+            kind,
+            mode: 0o644,
+            modified: SystemTime::UNIX_EPOCH,
+        }
     }
 
     fn file(name: &str) -> Change {
@@ -205,9 +240,9 @@ mod tests {
     fn a_container_of_an_older_image_is_owed_all_that_changed_since() {
         let mut disk = Disk::default();
         disk.note([file("a"), file("b")]);
-        let built = disk.clone();
+        let built = disk.now();
         disk.note([file("b"), file("c"), Change::Removed(path("a"))]);
-        let owed: Vec<_> = disk.changed_since(&built).into_iter().collect();
+        let owed: Vec<_> = disk.changed_since(built).into_iter().collect();
         assert_eq!(owed, [path("a"), path("b"), path("c")]);
     }
 
@@ -215,9 +250,9 @@ mod tests {
     fn a_new_container_of_an_older_image_hears_again_of_what_was_removed() {
         let mut disk = Disk::default();
         disk.note([there("d", Kind::Directory)]);
-        let built = disk.clone();
+        let built = disk.now();
         disk.note([Change::Removed(path("d"))]);
-        assert_eq!(disk.changed_since(&built), BTreeSet::from([path("d")]));
+        assert_eq!(disk.changed_since(built), BTreeSet::from([path("d")]));
         assert_eq!(disk.was_directory(&path("d")), Some(true));
     }
 
@@ -231,13 +266,56 @@ mod tests {
     }
 
     #[test]
-    fn what_came_and_went_since_the_build_is_news_to_no_container() {
+    fn an_older_state_is_known_by_its_number_whatever_came_and_went_since() {
+        let mut disk = Disk::of([(path("a"), entry(Kind::File { len: 1 }))]);
+        let first = disk.now();
+        disk.note([Change::Removed(path("a")), file("b")]);
+        let second = disk.now();
+        disk.note([file("a"), Change::Removed(path("b"))]);
+        let third = disk.now();
+        disk.note([Change::Removed(path("a")), file("b")]);
+        let owed = |then| disk.changed_since(then).into_iter().collect::<Vec<_>>();
+        assert_eq!(owed(first), [path("a"), path("b")]);
+        // Of `a` that state knew nothing.
+        assert_eq!(owed(second), [path("b")]);
+        assert_eq!(owed(third), [path("a"), path("b")]);
+    }
+
+    #[test]
+    fn a_late_event_of_what_is_the_same_alters_nothing() {
         let mut disk = Disk::default();
-        let built = disk.clone();
+        disk.note([file("a")]);
+        let built = disk.now();
+        assert_eq!(disk.note([file("a")]), BTreeSet::from([path("a")]));
+        assert!(disk.is_as_it_was(&path("a"), built));
+        disk.note([there("a", Kind::File { len: 2 })]);
+        assert!(!disk.is_as_it_was(&path("a"), built));
         disk.note([file("t")]);
         disk.note([Change::Removed(path("t"))]);
-        assert!(disk.changed_since(&built).is_empty());
+        assert!(disk.is_as_it_was(&path("t"), built));
+    }
+
+    #[test]
+    fn what_came_and_went_since_the_build_is_news_to_no_container() {
+        let mut disk = Disk::default();
+        let built = disk.now();
+        disk.note([file("t")]);
+        disk.note([Change::Removed(path("t"))]);
+        assert!(disk.changed_since(built).is_empty());
         assert_eq!(disk.gone().collect::<Vec<_>>(), [&path("t")]);
+    }
+
+    #[test]
+    fn what_a_directory_holds_is_no_news_of_it_and_another_mode_is() {
+        let mut disk = Disk::default();
+        disk.note([there("d", Kind::Directory)]);
+        assert!(disk.note([there("d", Kind::Directory)]).is_empty());
+        let mut closed = there("d", Kind::Directory);
+        if let Change::Written(_, entry) = &mut closed {
+            entry.mode = 0o700;
+        }
+        assert_eq!(disk.note([closed]), BTreeSet::from([path("d")]));
+        assert_eq!(disk.was_directory(&path("d")), Some(true));
     }
 
     #[test]
@@ -252,16 +330,3 @@ mod tests {
         assert_eq!(below, [path("d"), path("d/f")]);
     }
 }
-    #[test]
-    fn what_a_directory_holds_is_no_news_of_it_and_another_mode_is() {
-        let mut disk = Disk::default();
-        disk.note([there("d", Kind::Directory)]);
-        assert!(disk.note([there("d", Kind::Directory)]).is_empty());
-        let mut closed = there("d", Kind::Directory);
-        if let Change::Written(_, entry) = &mut closed {
-            entry.mode = 0o700;
-        }
-        assert_eq!(disk.note([closed]), BTreeSet::from([path("d")]));
-        assert_eq!(disk.was_directory(&path("d")), Some(true));
-    }
-

@@ -6,6 +6,7 @@ use crate::engine::{Engine, EngineError};
 use crate::plan::{Because, Plan};
 use crate::report::{Done, Ended, Event, Reporter, Took};
 
+use super::disk::Look;
 use super::worker::Worker;
 
 impl<E: Engine> Worker<E> {
@@ -25,7 +26,7 @@ impl<E: Engine> Worker<E> {
             plan: Plan::Rebuild(because.clone()),
         });
         // What changes from here on may or may not be in the image: the new container is brought it again (E1).
-        let snapshot = self.disk.clone();
+        let snapshot = self.disk.now();
         let build_began = SystemTime::now();
         let reporter = self.reporter.clone();
         let started = Instant::now();
@@ -40,15 +41,8 @@ impl<E: Engine> Worker<E> {
         };
         let recreated = match built {
             Ok(()) => {
-                self.last_build = Some((snapshot.clone(), build_began));
-                let image = self
-                    .engine
-                    .image_id(&self.service.image)
-                    .await
-                    .ok()
-                    .flatten();
-                if let Some(image) = image {
-                    self.remember_baseline(image, snapshot);
+                if self.can_build {
+                    self.remember_build(snapshot, build_began).await;
                 }
                 let started = Instant::now();
                 let recreated = self
@@ -84,6 +78,15 @@ impl<E: Engine> Worker<E> {
     }
 
     /// Compose keeps a container whose image came out the same: it need not hear again of what asked for the build.
+    /// What an image of the disk as it was then has in it.
+    async fn remember_build(&mut self, snapshot: Look, began: SystemTime) {
+        self.last_build = Some((snapshot, began));
+        let image = self.engine.image_id(&self.service.image).await;
+        if let Ok(Some(image)) = image {
+            self.remember_baseline(image, snapshot);
+        }
+    }
+
     fn forgive(&mut self) {
         let rules = &self.rules;
         for ledger in self.ledgers.values_mut() {

@@ -159,17 +159,17 @@ impl<E: Engine> Worker<E> {
     /// Whether a change that only asks for a build had its build already: edits during builds coalesce (C11), and the last
     /// events of an edit may come when it has long been built.
     fn was_built_with(&self, change: &Change) -> bool {
-        let Some((disk, at)) = &self.last_build else {
+        let Some((then, at)) = self.last_build else {
             return false;
         };
         if matches!(self.rules.mapping(change.path()), Mapping::To { .. })
-            || disk.change(change.path()) != *change
+            || !self.disk.is_as_it_was(change.path(), then)
         {
             return false;
         }
         match change {
             // File systems tell times in steps: what was written about when the build began may not be in it.
-            Change::Written(_, entry) => entry.modified + CLOCK_STEP < *at,
+            Change::Written(_, entry) => entry.modified + CLOCK_STEP < at,
             Change::Removed(_) => true,
         }
     }

@@ -17,7 +17,7 @@ use crate::update::Ledger;
 use crate::watch::{Entry, Gatherer, Quiet, Scope, Touch, look};
 
 use super::builder::{Builder, Target};
-use super::disk::Disk;
+use super::disk::{Disk, Look};
 use super::settle::Why;
 
 /// How many images' snapshots are kept: the running one, and a few that somebody may go back to.
@@ -77,13 +77,13 @@ pub struct Worker<E> {
     pub(super) can_build: bool,
     pub(super) disk: Disk,
     pub(super) ledgers: BTreeMap<ContainerId, Ledger>,
-    /// What the disk held when an image of this session's builds was begun, by image ID.
-    pub(super) baselines: HashMap<String, Disk>,
+    /// The disk's state when an image of this session's builds was begun, by image ID.
+    pub(super) baselines: HashMap<String, Look>,
     baseline_order: VecDeque<String>,
     /// Containers that were there before this session's first start: what they hold has to be found out.
     pub(super) strangers: BTreeSet<ContainerId>,
-    /// What the disk held when the last good build began, and when that was.
-    pub(super) last_build: Option<(Disk, SystemTime)>,
+    /// The disk's state when the last good build began, and when that was.
+    pub(super) last_build: Option<(Look, SystemTime)>,
     /// The last build failed; the next change tries again (C11, E3).
     pub(super) build_owed: bool,
     /// The build just failed: only what can be put into the old containers is done.
@@ -160,8 +160,7 @@ impl<E: Engine> Worker<E> {
             disk: start.disk,
         };
         if let Some(image) = start.built {
-            let disk = worker.disk.clone();
-            worker.remember_baseline(image, disk);
+            worker.remember_baseline(image, worker.disk.now());
         }
         (worker, sender)
     }
@@ -354,8 +353,8 @@ impl<E: Engine> Worker<E> {
         }));
     }
 
-    pub(super) fn remember_baseline(&mut self, image: String, disk: Disk) {
-        if self.baselines.insert(image.clone(), disk).is_none() {
+    pub(super) fn remember_baseline(&mut self, image: String, then: Look) {
+        if self.baselines.insert(image.clone(), then).is_none() {
             self.baseline_order.push_back(image);
         }
         while self.baseline_order.len() > BASELINES {

@@ -21,6 +21,8 @@ const LONGEST_LINE: usize = 64 * 1024;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+/// An engine that says no so often in a row means it: the log's driver keeps nothing to read.
+const NOES: u32 = 5;
 
 /// Where a log begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,11 +121,12 @@ struct Closed;
 impl Follower {
     async fn follow(mut self, docker: &Docker, sender: &Sender) {
         let mut pause = FIRST_PAUSE;
+        let mut noes = 0;
         loop {
             match self.read_once(docker, sender).await {
                 Err(Closed) => return,
                 Ok(Ok(())) => match self.wait_for_start(docker, sender).await {
-                    Ok(true) => pause = FIRST_PAUSE,
+                    Ok(true) => (pause, noes) = (FIRST_PAUSE, 0),
                     Ok(false) => return,
                     Err(_) => {}
                 },
@@ -131,6 +134,7 @@ impl Follower {
                     let _ = self.flush(sender).await;
                     return;
                 }
+                Ok(Err(EngineError::Refused(_))) if noes + 1 < NOES => noes += 1,
                 Ok(Err(EngineError::Refused(why))) => {
                     let text = format!("its log cannot be read: {why}").into_bytes();
                     let stream = Stream::Err;

@@ -17,9 +17,19 @@ use super::worker::Worker;
 impl<E: Engine> Worker<E> {
     /// Looks at the service's containers again; a new one is owed what changed since its image was built.
     pub(super) async fn look_at_containers(&mut self, begun: Instant) {
-        // That the engine is away, and when it is back, the stream of events says.
-        let Ok(containers) = self.engine.containers(&self.service.name).await else {
-            return;
+        let containers = match self.engine.containers(&self.service.name).await {
+            Ok(containers) => containers,
+            Err(error) => {
+                // That the engine is away, and when it is back, the stream of events says.
+                if !matches!(error, EngineError::Unreachable(_)) {
+                    self.reporter.problem(
+                        Some(&self.service.name),
+                        format!("its containers cannot be looked at: {error}"),
+                        Some("the next look is in a moment"),
+                    );
+                }
+                return self.again.later(Instant::now(), Why::Containers);
+            }
         };
         self.ledgers
             .retain(|id, _| containers.iter().any(|container| container.id == *id));
@@ -112,9 +122,10 @@ impl<E: Engine> Worker<E> {
         mut owed: BTreeSet<HostPath>,
     ) -> Ledger {
         // Deleted since the session began, and perhaps still in an image that was built before.
-        if let Ok(surplus) = surplus(&*self.engine, &self.rules, self.disk.gone(), &container).await
-        {
-            owed.extend(surplus);
+        match surplus(&*self.engine, &self.rules, self.disk.gone(), &container).await {
+            Ok(surplus) => owed.extend(surplus),
+            // Not known to be gone is removed again.
+            Err(_) => owed.extend(self.disk.gone().cloned()),
         }
         match compare(&*self.engine, &self.rules, self.disk.present(), &container).await {
             Ok(comparison) => {

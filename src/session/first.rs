@@ -275,7 +275,7 @@ impl First {
         for configuration in &configurations {
             disks.push(Disk::of(look_at(Arc::clone(&configuration.scope)).await));
         }
-        let strangers = self.strangers().await;
+        let (strangers, unseen) = self.strangers().await;
         let begun_at = SystemTime::now();
         let engine_events = self.loading.engine.events();
         let logs = Logs::new(
@@ -328,7 +328,9 @@ impl First {
                 containers: containers.len(),
                 addresses,
             });
-            let built = begun.built.get(&name).cloned();
+            // Where nobody knows which containers were there before, each is asked what it holds.
+            let built = begun.built.get(&name).filter(|_| !unseen.contains(&name));
+            let built = built.cloned();
             session.hire(
                 configuration,
                 disk,
@@ -374,19 +376,19 @@ impl First {
         }
     }
 
-    /// The containers that are there already: what is in them nobody here knows.
-    async fn strangers(&self) -> BTreeSet<ContainerId> {
-        let mut strangers = BTreeSet::new();
+    /// The containers that are there already: what is in them nobody here knows. And the services whose containers the
+    /// engine did not tell.
+    async fn strangers(&self) -> (BTreeSet<ContainerId>, BTreeSet<String>) {
+        let (mut strangers, mut unseen) = (BTreeSet::new(), BTreeSet::new());
         for service in &self.loading.project.services {
-            let containers: Vec<Container> = self
-                .loading
-                .engine
-                .containers(&service.name)
-                .await
-                .unwrap_or_default();
-            strangers.extend(containers.into_iter().map(|container| container.id));
+            match self.loading.engine.containers(&service.name).await {
+                Ok(containers) => {
+                    strangers.extend(containers.into_iter().map(|container| container.id));
+                }
+                Err(_) => drop(unseen.insert(service.name.clone())),
+            }
         }
-        strangers
+        (strangers, unseen)
     }
 
     async fn build_and_start(&self) -> Result<Begun, ExitCode> {
@@ -434,7 +436,7 @@ impl First {
                     .engine
                     .containers(&name)
                     .await
-                    .is_ok_and(|containers| !containers.is_empty());
+                    .is_ok_and(|containers| containers.iter().any(was_started));
                 if !runs {
                     begun.failed.insert(name);
                 }
@@ -529,16 +531,9 @@ impl First {
     }
 }
 
-/// `docker liveupdate up > up.log` in the project directory: the files our own output goes to.
-fn own_output() -> Vec<HostPath> {
-    // Only Linux says where an open file is; elsewhere such a file has to be ignored by rule.
-    let link = |number| std::fs::read_link(format!("/proc/self/fd/{number}")).ok();
-    [1, 2]
-        .into_iter()
-        .filter_map(link)
-        .filter_map(HostPath::new)
-        .filter(|path| path.as_path().is_file())
-        .collect()
+/// One that could only be made waits for the next change to be started, as if there were none.
+fn was_started(container: &Container) -> bool {
+    !matches!(container.state, State::Created | State::Gone)
 }
 
 fn show(reporter: &Reporter) -> impl FnMut(&str) + Send + '_ {

@@ -2,14 +2,21 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt as _;
 use tokio::task::JoinHandle;
 
 use crate::compose::Service;
-use crate::engine::{ContainerId, Docker, Engine as _, LogsFrom, State};
+use crate::engine::{Container, ContainerId, Docker, Engine as _, EngineError, LogsFrom, State};
 use crate::report::{Event, Reporter};
+
+/// The pauses before an engine that said no is asked again what containers there are.
+const PAUSES: [Duration; 3] = [
+    Duration::from_millis(50),
+    Duration::from_millis(200),
+    Duration::from_millis(800),
+];
 
 /// Follows the logs of a session.
 pub struct Logs {
@@ -37,7 +44,7 @@ impl Logs {
         if !self.wanted || !service.attach {
             return;
         }
-        let Ok(containers) = self.engine.containers(&service.name).await else {
+        let Ok(containers) = self.containers(service).await else {
             return;
         };
         for container in containers {
@@ -60,6 +67,17 @@ impl Logs {
             });
             self.followers.insert(container.id, follower);
         }
+    }
+
+    /// Once an engine that is away is back, all logs are followed again; one that is there and says no is asked again here.
+    async fn containers(&self, service: &Service) -> Result<Vec<Container>, EngineError> {
+        for pause in PAUSES {
+            match self.engine.containers(&service.name).await {
+                Err(EngineError::Refused(_)) => tokio::time::sleep(pause).await,
+                other => return other,
+            }
+        }
+        self.engine.containers(&service.name).await
     }
 }
 

@@ -10,6 +10,7 @@
 //! | `rebuild`, `builder`, `custom` | the full way |
 //! | `compare` | a container against the disk, by content |
 //! | `disk` | what the disk held when it was last looked at |
+//! | `again` | when what the engine did not take is tried again |
 //! | `alone` | one session per project |
 //! | `logs` | the containers' output |
 //! | `reload` | compose files, env files, ignore files changed (E7) |
@@ -17,6 +18,7 @@
 mod alone;
 pub mod builder;
 pub mod compare;
+mod again;
 mod containers;
 mod custom;
 pub mod disk;

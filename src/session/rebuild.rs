@@ -12,7 +12,8 @@ use super::worker::Worker;
 impl<E: Engine> Worker<E> {
     /// Builds and recreates, because of `because`.
     pub(super) async fn rebuild(&mut self, because: Because, begun: Instant, wait: Duration) {
-        if !self.can_build {
+        // Where there is nothing to build, what is owed is the start alone.
+        if !self.can_build && because != Because::BuildOwed {
             self.reporter.problem(
                 Some(&self.service.name),
                 format!("cannot rebuild ({because}): the service has only an `image:`"),
@@ -77,7 +78,6 @@ impl<E: Engine> Worker<E> {
         }
     }
 
-    /// Compose keeps a container whose image came out the same: it need not hear again of what asked for the build.
     /// What an image of the disk as it was then has in it.
     async fn remember_build(&mut self, snapshot: Look, began: SystemTime) {
         self.last_build = Some((snapshot, began));
@@ -87,6 +87,7 @@ impl<E: Engine> Worker<E> {
         }
     }
 
+    /// Compose keeps a container whose image came out the same: it need not hear again of what asked for the build.
     fn forgive(&mut self) {
         let rules = &self.rules;
         for ledger in self.ledgers.values_mut() {

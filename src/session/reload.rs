@@ -11,8 +11,8 @@ use crate::compose::{self, Project, Service};
 use crate::engine::{Engine as _, State};
 use crate::paths::HostPath;
 
+use super::configuration::{arrange_runs, configuration_of};
 use super::disk::Disk;
-use super::first::{arrange_runs, configuration_of};
 use super::route::Session;
 use super::worker::{Message, look_at};
 
@@ -164,7 +164,15 @@ impl Session {
         self.tasks.spawn(async move {
             let mut concerned = Vec::new();
             for name in services {
-                let containers = engine.containers(&name).await.unwrap_or_default();
+                let containers = match engine.containers(&name).await {
+                    Ok(containers) => containers,
+                    Err(error) => {
+                        let what = format!("its containers cannot be looked at: {error}");
+                        let hint = "save the compose file again to bring it up";
+                        reporter.problem(Some(&name), what, Some(hint));
+                        Vec::new()
+                    }
+                };
                 if new.contains(&name)
                     || containers
                         .iter()

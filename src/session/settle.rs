@@ -55,7 +55,7 @@ impl<E: Engine> Worker<E> {
         }
         for _ in 0..ROUNDS {
             match self.round(begun, wait, why).await {
-                Round::Settled => break,
+                Round::Settled => return,
                 Round::LookAgain => self.look_at_containers(begun).await,
                 Round::Rebuild(because) => {
                     self.rebuild(because, begun, wait).await;
@@ -67,6 +67,8 @@ impl<E: Engine> Worker<E> {
             }
         }
     }
+        // It came and went too fast for us to see: in a moment it is what it is.
+        self.again.later(Instant::now(), why);
 
     /// C11: the old containers keep running when a build fails, and get what can be put into them; the rest stays owed.
     async fn update_in_place(&mut self, begun: Instant, wait: Duration, why: Why) {
@@ -99,7 +101,7 @@ impl<E: Engine> Worker<E> {
         if self.ledgers.is_empty() {
             return self.without_containers(begun, wait, why);
         }
-        if self.build_owed && self.may_build() && why == Why::Change {
+        if self.build_owed && !self.in_place_only && why == Why::Change {
             return Round::Rebuild(Because::BuildOwed);
         }
         let owed: BTreeSet<HostPath> = self
@@ -188,7 +190,7 @@ impl<E: Engine> Worker<E> {
         if why == Why::Containers {
             return Round::Settled;
         }
-        if self.build_owed && self.can_build {
+        if self.build_owed {
             return Round::Rebuild(Because::BuildOwed);
         }
         let took = Took {
@@ -353,9 +355,10 @@ impl<E: Engine> Worker<E> {
                             }
                             told.fail(format!("{}: {why}", ledger.container.name), Some("there is no image to build for it, or its build fails; the change is tried again with the next one"));
                         }
-                        EngineError::Unreachable(why) | EngineError::Unreadable(_, why) => {
+                        EngineError::Unreachable(reason) | EngineError::Unreadable(_, reason) => {
+                            self.again.later(Instant::now(), why);
                             told.fail(
-                                format!("{}: {why}", ledger.container.name),
+                                format!("{}: {reason}", ledger.container.name),
                                 Some("it is tried again as soon as the engine answers"),
                             );
                         }
@@ -471,113 +474,4 @@ fn owe_all_steps(ledger: &mut Ledger, part: &Part) {
         .owed_runs
         .extend(part.update.runs.iter().map(|due| due.index));
     ledger.standing.owed_restart |= part.update.restart.is_some();
-}
-
-fn waits_for(ledger: &Ledger) -> String {
-    let name = &ledger.container.name;
-    match ledger.container.state {
-        State::Paused => format!("{name} is paused; the rest follows when it goes on"),
-        _ => format!("{name} was never started; the rest follows when it is"),
-    }
-}
-
-/// Gathers what is to be said of one update.
-#[derive(Default)]
-struct Telling {
-    updated: Updated,
-    containers: Vec<String>,
-    via: Option<Via>,
-    took: Took,
-    waits: Option<String>,
-    failure: Option<(String, Option<String>)>,
-    any: bool,
-}
-
-impl Telling {
-    fn new(wait: Duration) -> Self {
-        Self {
-            took: Took {
-                wait,
-                ..Took::default()
-            },
-            ..Self::default()
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        !self.any && self.failure.is_none()
-    }
-
-    fn fail(&mut self, what: String, hint: Option<&str>) {
-        if let Some((said, _)) = &mut self.failure {
-            said.push('\n');
-            said.push_str(&what);
-        } else {
-            self.failure = Some((what, hint.map(str::to_owned)));
-        }
-    }
-
-    /// Counts are of one container, the fullest; times are of the slowest.
-    fn add(&mut self, part: &Part, landed: &Landed, loaded: &Loaded) {
-        self.any = true;
-        let update = &part.update;
-        let copied = update
-            .copies
-            .iter()
-            .filter(|copy| loaded.get(&copy.from).is_some())
-            .count()
-            - part.live;
-        if copied + part.live + update.removes.len()
-            >= self.updated.copied + self.updated.live + self.updated.removed
-        {
-            self.updated.copied = copied;
-            self.updated.live = part.live;
-            self.updated.removed = update.removes.len();
-            self.updated.first = update
-                .copies
-                .first()
-                .map(|copy| (copy.from.clone(), Some(copy.to.clone())))
-                .or_else(|| {
-                    update
-                        .removes
-                        .first()
-                        .map(|remove| (remove.path.clone(), None))
-                });
-        }
-        self.updated.ran = self.updated.ran.max(landed.ran.len());
-        self.updated.revived += usize::from(landed.revived);
-        match (&landed.restarted, &update.restart) {
-            (Some(Ok(restarted)), Some(restart)) => {
-                self.updated.restarted = Some(match &restart.kind {
-                    RestartKind::Container { .. } => "restarted".to_owned(),
-                    RestartKind::Process { .. } if restarted.whole_container => {
-                        "restarted the container (its process does not run under the helper)"
-                            .to_owned()
-                    }
-                    RestartKind::Process { .. } => "restarted the process".to_owned(),
-                    RestartKind::Signal { name } => format!("sent {name}"),
-                });
-            }
-            (Some(Err(error)), _) => self.fail(
-                format!("the last step failed: {error}"),
-                Some("it is done again with the next update"),
-            ),
-            _ => {}
-        }
-        self.took.copy = self.took.copy.max(landed.copy);
-        self.took.run = self.took.run.max(landed.run);
-        self.took.restart = self.took.restart.max(landed.restart);
-    }
-
-    fn done(self) -> (Done, Vec<String>, Took, Ended) {
-        let result = match self.failure {
-            Some((what, hint)) => Ended::Failed { what, hint },
-            None => Ended::Well,
-        };
-        let done = match self.waits {
-            Some(why) if result == Ended::Well => Done::Waits(why),
-            _ => Done::Updated(self.updated),
-        };
-        (done, self.containers, self.took, result)
-    }
 }

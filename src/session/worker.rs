@@ -16,6 +16,7 @@ use crate::report::{Done, Event, Outcome, Reporter, Took};
 use crate::update::Ledger;
 use crate::watch::{Entry, Gatherer, Quiet, Scope, Touch, look};
 
+use super::again::Again;
 use super::builder::{Builder, Target};
 use super::disk::{Disk, Look};
 use super::settle::Why;
@@ -92,6 +93,8 @@ pub struct Worker<E> {
     pub(super) advised_on_stop: bool,
     /// The way the files take was told.
     pub(super) told_way: bool,
+    /// What the engine did not take is tried again by itself.
+    pub(super) again: Again,
     gatherer: Gatherer,
     inbox: mpsc::UnboundedReceiver<Message>,
     /// When the first touch of the next batch was heard.
@@ -152,6 +155,7 @@ impl<E: Engine> Worker<E> {
             in_place_only: false,
             advised_on_stop: false,
             told_way: false,
+            again: Again::default(),
             gatherer: Gatherer::new(quiet),
             inbox,
             first_touch: None,
@@ -170,6 +174,7 @@ impl<E: Engine> Worker<E> {
         self.look_at_containers(Instant::now()).await;
         loop {
             let due = self.gatherer.deadline();
+            let again = self.again.due();
             tokio::select! {
                 // The queue first: what is in it already belongs to the batch.
                 biased;
@@ -178,6 +183,7 @@ impl<E: Engine> Worker<E> {
                     None => return,
                 },
                 () = sleep_until(due), if due.is_some() => {}
+                () = sleep_until(again), if again.is_some() => {}
             }
             // What queued up during an update is one batch with what comes next, not one update each.
             while let Ok(message) = self.inbox.try_recv() {
@@ -189,6 +195,15 @@ impl<E: Engine> Worker<E> {
                 .is_some_and(|due| due <= Instant::now())
             {
                 self.close_batch().await;
+            }
+            if let Some(why) = self.again.take(Instant::now()) {
+                let now = Instant::now();
+                self.look_at_containers(now).await;
+                // While the engine does not even say what there is, nothing else is asked of it.
+                if self.again.due().is_none() {
+                    self.settle(now, Duration::ZERO, why).await;
+                }
+                self.again.rest();
             }
         }
     }

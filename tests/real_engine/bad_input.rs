@@ -424,6 +424,31 @@ fn a_full_disk_in_the_container() {
     up.until_file("web", "/app/a.txt", "two");
 }
 
+/// Issue 4.5: "no inodes [..] in the container".
+#[test]
+fn no_inodes_in_the_container() {
+    let project = project(
+        &(web(
+            "volumes: ['small:/small']",
+            "- sync: ./src:/app\n- sync: ./data:/small",
+        ) + "volumes:\n  small:\n    driver_opts: {type: tmpfs, device: tmpfs, o: 'nr_inodes=20'}\n"),
+    );
+    project.write("data/x", "one");
+    let mut up = project.up();
+    for number in 0..40 {
+        project.write(format!("data/many/{number}"), "x");
+    }
+    up.wait_for("the reason", |event| {
+        event.to_string().contains("no space left") || event.to_string().contains("disk is full")
+    });
+    project.remove("data/many");
+    project.write("data/x", "few again");
+    up.until_file("web", "/small/x", "few again");
+    up.until_gone("web", "/small/many");
+    project.write("src/a.txt", "two");
+    up.until_file("web", "/app/a.txt", "two");
+}
+
 /// "a file that cannot be read": said by name, the others arrive, and it arrives when it can be read.
 #[test]
 fn a_file_that_cannot_be_read_is_said_and_the_others_arrive() {

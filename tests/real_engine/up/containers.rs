@@ -106,6 +106,46 @@ fn a_service_that_was_killed_is_revived_by_the_next_change() {
     up.until_in_step("src", "web", "/app");
 }
 
+/// E2: a change that asks for a rebuild revives it as well.
+#[test]
+fn a_service_that_was_killed_is_revived_by_a_change_that_rebuilds() {
+    let project = Project::web("- fall_back_on: ./src/lock\n- sync: ./src:/app");
+    project.write("src/lock", "one");
+    let mut up = project.up();
+    project.docker(&["kill"], "web");
+    project.write("src/lock", "two");
+    up.rebuilt("web");
+    assert_eq!(project.inspect("web", "{{.State.Running}}"), "true");
+    up.until_in_step("src", "web", "/app");
+}
+
+/// E2, E3: what could not even be started is started by the next change.
+#[test]
+fn a_service_whose_first_start_failed_is_started_by_the_next_change() {
+    for image in [false, true] {
+        let lines = "ports: ['127.0.0.1:PORT:80']";
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port().to_string();
+        let lines = lines.replace("PORT", &port);
+        let project = Project::web_with(&lines, "- sync: ./src:/app");
+        if image {
+            project.replace(
+                "compose.yaml",
+                "build: .",
+                "image: busybox:1.37\n    command: sleep 100000",
+            );
+        }
+        let mut up = project.up();
+        assert!(up.said("fix it and save: the next change tries again"));
+        drop(taken);
+        project.write("src/a.txt", "two");
+        up.until("it runs", &"true".to_owned(), || {
+            project.inspect("web", "{{.State.Running}}")
+        });
+        up.until_file("web", "/app/a.txt", "two");
+    }
+}
+
 /// E2: the files are there before its process begins.
 #[test]
 fn a_service_that_crashed_is_revived_with_the_fix_in_place() {

@@ -69,6 +69,31 @@ fn after_the_tool_was_killed_a_second_up_brings_everything_in_step() {
     up.until_in_step("src", "web", "/app");
 }
 
+/// Issue 4.7: a tool that is killed in the middle of an update leaves no half of it behind once it is started again.
+#[test]
+fn after_the_tool_was_killed_in_mid_update_no_temporary_file_is_left() {
+    for helper in ["auto", "off"] {
+        let block = format!("helper: {helper}\nsteps:\n- sync: ./src:/app");
+        let project = Project::web(&block);
+        let up = project.up();
+        for number in 0..40 {
+            project.write(
+                format!("src/{}/{number}", number % 4),
+                vec![number; 1_000_000],
+            );
+        }
+        up.eventually("the update has begun", || {
+            !up.sh("web", "find /app -mindepth 1 ! -name a.txt")
+                .is_empty()
+        });
+        up.signal(Signal::KILL);
+        drop(up);
+        project.write("src/a.txt", "while nobody watched");
+        let up = project.up_with(&["--no-build"]);
+        up.until_in_step("src", "web", "/app");
+    }
+}
+
 /// The same with the images that are there: the container is compared by content.
 #[test]
 fn a_second_up_without_a_build_brings_a_container_of_the_first_in_step() {

@@ -1,4 +1,4 @@
-//! From nothing to a running session: reads the project, finds the engine, watches, builds and starts.
+//! From a project that was read to a running session: watches, builds and starts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,207 +8,18 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::cli::{ExitCode, Up};
-use crate::compose::block::{HelperUse, RestartKind};
-use crate::compose::{self, Project, Service};
-use crate::docker::DockerCli;
-use crate::engine::{Container, ContainerId, Docker, Engine as _, RunsUnder};
-use crate::paths::HostPath;
-use crate::plan::Rules;
+use crate::compose::Service;
+use crate::engine::{Container, ContainerId, Docker, Engine as _, State};
 use crate::report::{Event, Reporter, StartedService};
-use crate::watch::{Scope, WatchEvent, Watcher};
+use crate::watch::{WatchEvent, Watcher};
 
 use super::builder::{Builder, Target};
+use super::configuration::{arrange_runs, configuration_of, targets_of};
 use super::disk::Disk;
+use super::loading::{Loading, complain};
 use super::logs::Logs;
 use super::route::Session;
 use super::worker::{Configuration, Message, Start, Worker, look_at};
-
-/// A project that was read, and the engine it runs on.
-pub struct Loading {
-    /// How Docker is called.
-    pub cli: DockerCli,
-    /// The checked project.
-    pub project: Project,
-    /// Docker.
-    pub engine: Arc<Docker>,
-}
-
-impl Loading {
-    /// Reads and checks the project, then finds the engine; what is wrong is said on standard error.
-    pub async fn of(cli: &DockerCli) -> Result<Self, ExitCode> {
-        let (cli, project) = load(cli).await?;
-        match Docker::connect(&cli, &project.name).await {
-            Ok(engine) => Ok(Self {
-                cli,
-                project,
-                engine: Arc::new(engine),
-            }),
-            Err(error) => {
-                complain(&format!("error: {error}"));
-                Err(ExitCode::Docker)
-            }
-        }
-    }
-}
-
-/// Reads and checks the project; warnings and problems are said on standard error.
-pub async fn load(cli: &DockerCli) -> Result<(DockerCli, Project), ExitCode> {
-    let color = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
-    match compose::load(cli).await {
-        Ok(loaded) => {
-            for warning in &loaded.warnings {
-                complain(&warning.render(color));
-            }
-            let cli = DockerCli {
-                files: loaded.files,
-                ..cli.clone()
-            };
-            Ok((cli, loaded.project))
-        }
-        Err(error) => {
-            complain(&error.render(color));
-            Err(exit_code(&error))
-        }
-    }
-}
-
-/// How a call ends whose project could not be read.
-pub fn exit_code(error: &compose::LoadError) -> ExitCode {
-    use compose::LoadError;
-    match error {
-        LoadError::Problems { .. }
-        | LoadError::Compose { .. }
-        | LoadError::NoFile(_)
-        | LoadError::NotAFile(_) => ExitCode::Problems,
-        LoadError::NoDocker { .. }
-        | LoadError::NoComposePlugin(_)
-        | LoadError::ComposeTooOld { .. } => ExitCode::Docker,
-    }
-}
-
-/// Says something on standard error, before or beside the reporter.
-#[expect(
-    clippy::print_stderr,
-    reason = "what goes wrong before there is a session has no other way out"
-)]
-pub fn complain(text: &str) {
-    eprintln!("{}", text.trim_end());
-}
-
-/// What to say of a name that is no service's.
-pub fn no_such_service(project: &Project, name: &str) -> String {
-    let near = project
-        .services
-        .iter()
-        .map(|service| (strsim::jaro(name, &service.name), &service.name))
-        .filter(|(likeness, _)| *likeness > 0.7)
-        .max_by(|(one, _), (two, _)| one.total_cmp(two));
-    let hint = match near {
-        Some((_, near)) => format!("did you mean `{near}`?"),
-        None => {
-            "name a service of this project; `docker compose config --services` lists them".into()
-        }
-    };
-    format!("error: there is no service `{name}`\nhint: {hint}")
-}
-
-/// What is watched for `service`; a pattern that cannot be read is said with its file and line.
-pub fn scope_of(project: &Project, service: &Service) -> Result<Scope, String> {
-    let scope = Scope::of(project, service, |file| std::fs::read(file).ok());
-    scope
-        .map(|scope| scope.without_own_output(own_output()))
-        .map_err(|bad| {
-            let lines: Vec<String> = bad.iter().map(|bad| format!("error: {bad}")).collect();
-            lines.join("\n")
-        })
-}
-
-/// What a rebuild of `service` builds: its bases first (D2), then itself.
-pub fn targets_of(project: &Project, service: &Service) -> Vec<Target> {
-    service
-        .bases
-        .iter()
-        .filter_map(|base| project.service(base))
-        .chain([service])
-        .filter_map(|service| {
-            let custom = service
-                .block
-                .as_ref()
-                .and_then(|block| block.custom_build.clone());
-            let builds = custom.is_some() || service.build.is_some();
-            builds.then(|| Target {
-                service: service.name.clone(),
-                custom,
-            })
-        })
-        .collect()
-}
-
-/// What one worker needs to know of the project; `None` for a service that is left alone.
-pub fn configuration_of(
-    project: &Project,
-    service: &Service,
-) -> Option<Result<Configuration, String>> {
-    let rules = Rules::of(project, service)?;
-    let scope = match scope_of(project, service) {
-        Ok(scope) => Arc::new(scope),
-        Err(bad) => return Some(Err(bad)),
-    };
-    let targets = targets_of(project, service);
-    let can_build = targets
-        .last()
-        .is_some_and(|target| target.service == service.name);
-    Some(Ok(Configuration {
-        service: service.clone(),
-        rules,
-        scope,
-        targets,
-        can_build,
-    }))
-}
-
-/// Tells the engine which services run something else under `up`, and which may not have the helper.
-pub fn arrange_runs<'a>(engine: &Docker, services: impl Iterator<Item = &'a Service>) {
-    let mut runs = Vec::new();
-    let mut forbidden = BTreeSet::new();
-    for service in services {
-        let Some(block) = &service.block else {
-            continue;
-        };
-        let helper = block.helper == HelperUse::Auto;
-        if !helper {
-            forbidden.insert(service.name.clone());
-        }
-        let by_process = block
-            .restart
-            .as_ref()
-            .is_some_and(|restart| matches!(restart.kind, RestartKind::Process { .. }));
-        if !by_process && block.entrypoint.is_none() && block.command.is_none() {
-            continue;
-        }
-        // As everywhere in Compose: who gives an entrypoint of its own forgets the command below it.
-        let (entrypoint, command) = if block.entrypoint.is_some() {
-            (block.entrypoint.clone(), block.command.clone())
-        } else {
-            (
-                service.entrypoint.clone(),
-                block.command.clone().or_else(|| service.command.clone()),
-            )
-        };
-        runs.push(RunsUnder {
-            service: service.name.clone(),
-            image: service.image.clone(),
-            entrypoint,
-            command,
-            supervised: by_process
-                && helper
-                && std::env::var_os("LIVEUPDATE_HELPER").is_none_or(|value| value != "off"),
-            grace: service.stop_grace_period,
-        });
-    }
-    engine.forbid_helper(forbidden);
-    engine.run_under(runs);
-}
 
 /// The session before its first start.
 pub struct First {

@@ -2,35 +2,42 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `first` | reads the project, builds, starts: from nothing to a running session |
+//! | `loading` | reads the project, finds the engine |
+//! | `configuration` | what of it each worker needs |
+//! | `first` | builds and starts: from a project to a running session |
 //! | `route` | the loop: touches, engine events, keys and signals to whom they concern |
 //! | `worker` | one service's own queue: touches to batches |
 //! | `settle` | a batch to plans, plans to the containers, and the books after it |
+//! | `telling` | what is said of a settling |
 //! | `containers` | containers come and go: what each is owed |
+//! | `again` | when what the engine did not take is tried again |
 //! | `rebuild`, `builder`, `custom` | the full way |
 //! | `compare` | a container against the disk, by content |
 //! | `disk` | what the disk held when it was last looked at |
-//! | `again` | when what the engine did not take is tried again |
 //! | `alone` | one session per project |
 //! | `logs` | the containers' output |
 //! | `reload` | compose files, env files, ignore files changed (E7) |
 
+mod again;
 mod alone;
 pub mod builder;
 pub mod compare;
-mod again;
+mod configuration;
 mod containers;
 mod custom;
 pub mod disk;
 mod first;
+mod loading;
 mod logs;
 mod rebuild;
 mod reload;
 mod route;
 mod settle;
+mod telling;
 pub mod worker;
 
-pub use first::{Loading, complain, configuration_of, exit_code, load, no_such_service, scope_of};
+pub use configuration::{configuration_of, scope_of};
+pub use loading::{Loading, complain, exit_code, load, no_such_service};
 
 use crate::cli::{ExitCode, Format, Invocation, Keys, Shutdown, Up};
 use crate::report;

@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::compose::block::{OnFailure, RestartKind};
-use crate::engine::{ContainerId, Engine, EngineError, State, Via};
+use crate::compose::block::OnFailure;
+use crate::engine::{ContainerId, Engine, EngineError, State};
 use crate::paths::HostPath;
 use crate::plan::rules::Mapping;
 use crate::plan::{self, Because, LiveUpdate, Plan};
-use crate::report::{Done, Ended, Event, Outcome, Took, Updated};
+use crate::report::{Done, Ended, Event, Outcome, Took};
 use crate::update::{self, Job, Landed, Ledger, Loaded, Unread};
 use crate::watch::Change;
 
+use super::telling::{Telling, waits_for};
 use super::worker::Worker;
 
 /// The coarsest step of the clocks that files are stamped with, with room to spare.
@@ -20,11 +21,11 @@ const CLOCK_STEP: Duration = Duration::from_millis(50);
 const ROUNDS: usize = 3;
 
 /// The plan for one container, and the job it makes.
-struct Part {
-    id: ContainerId,
-    update: LiveUpdate,
+pub(super) struct Part {
+    pub(super) id: ContainerId,
+    pub(super) update: LiveUpdate,
     /// How many copies the container sees through its bind mount (E6).
-    live: usize,
+    pub(super) live: usize,
 }
 
 /// What woke the settling.
@@ -62,13 +63,13 @@ impl<E: Engine> Worker<E> {
                     if self.build_owed {
                         self.update_in_place(begun, wait, Why::Change).await;
                     }
-                    break;
+                    return;
                 }
             }
         }
-    }
         // It came and went too fast for us to see: in a moment it is what it is.
         self.again.later(Instant::now(), why);
+    }
 
     /// C11: the old containers keep running when a build fails, and get what can be put into them; the rest stays owed.
     async fn update_in_place(&mut self, begun: Instant, wait: Duration, why: Why) {
@@ -285,29 +286,6 @@ impl<E: Engine> Worker<E> {
         })
     }
 
-    fn say_plan(&self, parts: &[Part], whole: &LiveUpdate) {
-        let update = parts.first().map_or(whole, |part| &part.update);
-        for left_out in &whole.left_out {
-            self.reporter
-                .notice(Some(&self.service.name), format!("left out {left_out}"));
-        }
-        self.reporter.say(Event::Plan {
-            service: self.service.name.clone(),
-            plan: Plan::LiveUpdate(update.clone()),
-        });
-    }
-
-    fn say_same(&self, whole: &LiveUpdate, begun: Instant, wait: Duration) {
-        if whole.touches_container() {
-            let took = Took {
-                wait,
-                total: begun.elapsed(),
-                ..Took::default()
-            };
-            self.say(Done::Same, &[], took, Ended::Well);
-        }
-    }
-
     /// The books after an update: what each container has now, and what it is still owed.
     fn write_down(
         &mut self,
@@ -394,51 +372,6 @@ impl<E: Engine> Worker<E> {
             took,
         }));
         next
-    }
-
-    /// C9: said once, with what would help.
-    fn advise_on_stop(&mut self, parts: &[Part], landed: &[Landed]) {
-        let killed = landed
-            .iter()
-            .any(|landed| matches!(landed.restarted, Some(Ok(restarted)) if restarted.killed));
-        if killed && !self.advised_on_stop {
-            self.advised_on_stop = true;
-            let signal = parts
-                .first()
-                .and_then(|part| self.ledgers.get(&part.id))
-                .map_or("SIGTERM", |ledger| ledger.container.stop_signal.as_str());
-            self.reporter.notice(
-                Some(&self.service.name),
-                format!(
-                    "the process ignored {signal} until it was killed, which takes the whole grace period each time; \
-                     set `init: true` or `stop_signal`, or use `restart_process`"
-                ),
-            );
-        }
-    }
-
-    fn say_way(&mut self, via: Option<Via>) {
-        if let Some(via) = via
-            && !self.told_way
-        {
-            self.told_way = true;
-            let way = match via {
-                Via::Helper => "updates go through the helper inside the container",
-                Via::Archive => "updates go through the plain Engine API",
-            };
-            self.reporter.notice(Some(&self.service.name), way);
-        }
-    }
-
-    pub(super) fn say(&self, done: Done, containers: &[String], took: Took, result: Ended) {
-        self.reporter.say(Event::Outcome(Outcome {
-            service: self.service.name.clone(),
-            done,
-            containers: containers.to_vec(),
-            via: None,
-            result,
-            took,
-        }));
     }
 }
 

@@ -1,0 +1,124 @@
+//! What of a project each worker, and the engine, needs to know. Starts nothing.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::compose::block::{HelperUse, RestartKind};
+use crate::compose::{Project, Service};
+use crate::engine::{Docker, RunsUnder};
+use crate::paths::HostPath;
+use crate::plan::Rules;
+use crate::watch::Scope;
+
+use super::builder::Target;
+use super::worker::Configuration;
+
+/// What is watched for `service`; a pattern that cannot be read is said with its file and line.
+pub fn scope_of(project: &Project, service: &Service) -> Result<Scope, String> {
+    let scope = Scope::of(project, service, |file| std::fs::read(file).ok());
+    scope
+        .map(|scope| scope.without_own_output(own_output()))
+        .map_err(|bad| {
+            let lines: Vec<String> = bad.iter().map(|bad| format!("error: {bad}")).collect();
+            lines.join("\n")
+        })
+}
+
+/// What a rebuild of `service` builds: its bases first (D2), then itself.
+pub fn targets_of(project: &Project, service: &Service) -> Vec<Target> {
+    service
+        .bases
+        .iter()
+        .filter_map(|base| project.service(base))
+        .chain([service])
+        .filter_map(|service| {
+            let custom = service
+                .block
+                .as_ref()
+                .and_then(|block| block.custom_build.clone());
+            let builds = custom.is_some() || service.build.is_some();
+            builds.then(|| Target {
+                service: service.name.clone(),
+                custom,
+            })
+        })
+        .collect()
+}
+
+/// What one worker needs to know of the project; `None` for a service that is left alone.
+pub fn configuration_of(
+    project: &Project,
+    service: &Service,
+) -> Option<Result<Configuration, String>> {
+    let rules = Rules::of(project, service)?;
+    let scope = match scope_of(project, service) {
+        Ok(scope) => Arc::new(scope),
+        Err(bad) => return Some(Err(bad)),
+    };
+    let targets = targets_of(project, service);
+    let can_build = targets
+        .last()
+        .is_some_and(|target| target.service == service.name);
+    Some(Ok(Configuration {
+        service: service.clone(),
+        rules,
+        scope,
+        targets,
+        can_build,
+    }))
+}
+
+/// Tells the engine which services run something else under `up`, and which may not have the helper.
+pub fn arrange_runs<'a>(engine: &Docker, services: impl Iterator<Item = &'a Service>) {
+    let mut runs = Vec::new();
+    let mut forbidden = BTreeSet::new();
+    for service in services {
+        let Some(block) = &service.block else {
+            continue;
+        };
+        let helper = block.helper == HelperUse::Auto;
+        if !helper {
+            forbidden.insert(service.name.clone());
+        }
+        let by_process = block
+            .restart
+            .as_ref()
+            .is_some_and(|restart| matches!(restart.kind, RestartKind::Process { .. }));
+        if !by_process && block.entrypoint.is_none() && block.command.is_none() {
+            continue;
+        }
+        // As everywhere in Compose: who gives an entrypoint of its own forgets the command below it.
+        let (entrypoint, command) = if block.entrypoint.is_some() {
+            (block.entrypoint.clone(), block.command.clone())
+        } else {
+            (
+                service.entrypoint.clone(),
+                block.command.clone().or_else(|| service.command.clone()),
+            )
+        };
+        runs.push(RunsUnder {
+            service: service.name.clone(),
+            image: service.image.clone(),
+            entrypoint,
+            command,
+            supervised: by_process
+                && helper
+                && std::env::var_os("LIVEUPDATE_HELPER").is_none_or(|value| value != "off"),
+            grace: service.stop_grace_period,
+        });
+    }
+    engine.forbid_helper(forbidden);
+    engine.run_under(runs);
+}
+
+/// `docker liveupdate up > up.log` in the project directory: the files our own output goes to.
+fn own_output() -> Vec<HostPath> {
+    // Only Linux says where an open file is; elsewhere such a file has to be ignored by rule.
+    let link = |number| std::fs::read_link(format!("/proc/self/fd/{number}")).ok();
+    [1, 2]
+        .into_iter()
+        .filter_map(link)
+        .filter_map(HostPath::new)
+        .filter(|path| path.as_path().is_file())
+        .collect()
+}

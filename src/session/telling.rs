@@ -1,0 +1,191 @@
+//! What is said of one settling: the plan, what came of it in one line, and advice that is given once. Decides nothing.
+
+use std::time::{Duration, Instant};
+
+use crate::compose::block::RestartKind;
+use crate::engine::{Engine, State, Via};
+use crate::plan::{LiveUpdate, Plan};
+use crate::report::{Done, Ended, Event, Outcome, Took, Updated};
+use crate::update::{Landed, Ledger, Loaded};
+
+use super::settle::Part;
+use super::worker::Worker;
+
+impl<E: Engine> Worker<E> {
+    pub(super) fn say_plan(&self, parts: &[Part], whole: &LiveUpdate) {
+        let update = parts.first().map_or(whole, |part| &part.update);
+        for left_out in &whole.left_out {
+            self.reporter
+                .notice(Some(&self.service.name), format!("left out {left_out}"));
+        }
+        self.reporter.say(Event::Plan {
+            service: self.service.name.clone(),
+            plan: Plan::LiveUpdate(update.clone()),
+        });
+    }
+
+    pub(super) fn say_same(&self, whole: &LiveUpdate, begun: Instant, wait: Duration) {
+        if whole.touches_container() {
+            let took = Took {
+                wait,
+                total: begun.elapsed(),
+                ..Took::default()
+            };
+            self.say(Done::Same, &[], took, Ended::Well);
+        }
+    }
+
+    /// C9: said once, with what would help.
+    pub(super) fn advise_on_stop(&mut self, parts: &[Part], landed: &[Landed]) {
+        let killed = landed
+            .iter()
+            .any(|landed| matches!(landed.restarted, Some(Ok(restarted)) if restarted.killed));
+        if killed && !self.advised_on_stop {
+            self.advised_on_stop = true;
+            let signal = parts
+                .first()
+                .and_then(|part| self.ledgers.get(&part.id))
+                .map_or("SIGTERM", |ledger| ledger.container.stop_signal.as_str());
+            self.reporter.notice(
+                Some(&self.service.name),
+                format!(
+                    "the process ignored {signal} until it was killed, which takes the whole grace period each time; \
+                     set `init: true` or `stop_signal`, or use `restart_process`"
+                ),
+            );
+        }
+    }
+
+    pub(super) fn say_way(&mut self, via: Option<Via>) {
+        if let Some(via) = via
+            && !self.told_way
+        {
+            self.told_way = true;
+            let way = match via {
+                Via::Helper => "updates go through the helper inside the container",
+                Via::Archive => "updates go through the plain Engine API",
+            };
+            self.reporter.notice(Some(&self.service.name), way);
+        }
+    }
+
+    pub(super) fn say(&self, done: Done, containers: &[String], took: Took, result: Ended) {
+        self.reporter.say(Event::Outcome(Outcome {
+            service: self.service.name.clone(),
+            done,
+            containers: containers.to_vec(),
+            via: None,
+            result,
+            took,
+        }));
+    }
+}
+
+pub(super) fn waits_for(ledger: &Ledger) -> String {
+    let name = &ledger.container.name;
+    match ledger.container.state {
+        State::Paused => format!("{name} is paused; the rest follows when it goes on"),
+        _ => format!("{name} was never started; the rest follows when it is"),
+    }
+}
+
+/// Gathers what is to be said of one update.
+#[derive(Default)]
+pub(super) struct Telling {
+    pub(super) updated: Updated,
+    pub(super) containers: Vec<String>,
+    pub(super) via: Option<Via>,
+    pub(super) took: Took,
+    pub(super) waits: Option<String>,
+    pub(super) failure: Option<(String, Option<String>)>,
+    any: bool,
+}
+
+impl Telling {
+    pub(super) fn new(wait: Duration) -> Self {
+        Self {
+            took: Took {
+                wait,
+                ..Took::default()
+            },
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        !self.any && self.failure.is_none()
+    }
+
+    pub(super) fn fail(&mut self, what: String, hint: Option<&str>) {
+        if let Some((said, _)) = &mut self.failure {
+            said.push('\n');
+            said.push_str(&what);
+        } else {
+            self.failure = Some((what, hint.map(str::to_owned)));
+        }
+    }
+
+    /// Counts are of one container, the fullest; times are of the slowest.
+    pub(super) fn add(&mut self, part: &Part, landed: &Landed, loaded: &Loaded) {
+        self.any = true;
+        let update = &part.update;
+        let copied = update
+            .copies
+            .iter()
+            .filter(|copy| loaded.get(&copy.from).is_some())
+            .count()
+            - part.live;
+        if copied + part.live + update.removes.len()
+            >= self.updated.copied + self.updated.live + self.updated.removed
+        {
+            self.updated.copied = copied;
+            self.updated.live = part.live;
+            self.updated.removed = update.removes.len();
+            self.updated.first = update
+                .copies
+                .first()
+                .map(|copy| (copy.from.clone(), Some(copy.to.clone())))
+                .or_else(|| {
+                    update
+                        .removes
+                        .first()
+                        .map(|remove| (remove.path.clone(), None))
+                });
+        }
+        self.updated.ran = self.updated.ran.max(landed.ran.len());
+        self.updated.revived += usize::from(landed.revived);
+        match (&landed.restarted, &update.restart) {
+            (Some(Ok(restarted)), Some(restart)) => {
+                self.updated.restarted = Some(match &restart.kind {
+                    RestartKind::Container { .. } => "restarted".to_owned(),
+                    RestartKind::Process { .. } if restarted.whole_container => {
+                        "restarted the container (its process does not run under the helper)"
+                            .to_owned()
+                    }
+                    RestartKind::Process { .. } => "restarted the process".to_owned(),
+                    RestartKind::Signal { name } => format!("sent {name}"),
+                });
+            }
+            (Some(Err(error)), _) => self.fail(
+                format!("the last step failed: {error}"),
+                Some("it is done again with the next update"),
+            ),
+            _ => {}
+        }
+        self.took.copy = self.took.copy.max(landed.copy);
+        self.took.run = self.took.run.max(landed.run);
+        self.took.restart = self.took.restart.max(landed.restart);
+    }
+
+    pub(super) fn done(self) -> (Done, Vec<String>, Took, Ended) {
+        let result = match self.failure {
+            Some((what, hint)) => Ended::Failed { what, hint },
+            None => Ended::Well,
+        };
+        let done = match self.waits {
+            Some(why) if result == Ended::Well => Done::Waits(why),
+            _ => Done::Updated(self.updated),
+        };
+        (done, self.containers, self.took, result)
+    }
+}

@@ -1,6 +1,7 @@
 //! Which files git sees as changed since a revision. Reads only: no lock is taken, no program of the repository's is run.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -11,7 +12,7 @@ use crate::paths::HostPath;
 /// Every changed, added, deleted or untracked file since `revision` in the repository that holds `dir`, sorted.
 /// Directories that are gone with their files are named as well, as a watcher would. The error is for people.
 pub async fn changed_since(dir: &HostPath, revision: &str) -> Result<Vec<HostPath>, String> {
-    let top = match git(dir, &["rev-parse", "--show-toplevel"]).await? {
+    let top = match git(dir, &["rev-parse", "--show-toplevel"], &[]).await? {
         Ok(top) => path_of(trim_end(&top)),
         Err(said) => {
             return Err(format!(
@@ -35,7 +36,7 @@ pub async fn changed_since(dir: &HostPath, revision: &str) -> Result<Vec<HostPat
         "--end-of-options",
         &commit,
     ];
-    let Ok(id) = git(&top, &resolve).await? else {
+    let Ok(id) = git(&top, &resolve, &[]).await? else {
         return Err(unknown(revision));
     };
     let id = String::from_utf8_lossy(trim_end(&id)).into_owned();
@@ -47,13 +48,16 @@ pub async fn changed_since(dir: &HostPath, revision: &str) -> Result<Vec<HostPat
         "--no-renames",
         "--no-ext-diff",
         "--no-textconv",
+        // What a submodule's own configuration names would be run to see whether it is dirty.
+        "--ignore-submodules=dirty",
         &id,
         "--",
     ];
     let untracked = ["ls-files", "--others", "--exclude-standard", "-z"];
+    let filters = filters(&top).await?;
     let mut changed = BTreeSet::new();
     for args in [&diff[..], &untracked[..]] {
-        let names = git(&top, args)
+        let names = git(&top, args, &filters)
             .await?
             .map_err(|said| format!("error: git failed: {}", first_line(&said)))?;
         for name in names
@@ -91,9 +95,38 @@ fn vanished_above(path: &HostPath, top: &HostPath) -> Vec<HostPath> {
     vanished
 }
 
-/// What `git ARGS..` wrote; the inner error is what it complained of.
-async fn git(dir: &HostPath, args: &[&str]) -> Result<Result<Vec<u8>, Vec<u8>>, String> {
-    let output = Command::new("git")
+/// The settings that name filters, programs that a file's content goes through before git compares it. A file whose filter
+/// is left out may count as changed though it is not.
+async fn filters(top: &HostPath) -> Result<Vec<OsString>, String> {
+    let wanted = r"^filter\..*\.(clean|process|required)$";
+    let ask = ["config", "--null", "--name-only", "--get-regexp", wanted];
+    // Without any it answers with an exit code alone.
+    let names = git(top, &ask, &[]).await?.unwrap_or_default();
+    let names = names.split(|byte| *byte == 0);
+    Ok(names
+        .filter(|name| !name.is_empty())
+        .map(|name| path_of(name).into_os_string())
+        .collect())
+}
+
+/// What `git ARGS..` wrote, without the filters of these settings; the inner error is what it complained of.
+async fn git(
+    dir: &HostPath,
+    args: &[&str],
+    filters: &[OsString],
+) -> Result<Result<Vec<u8>, Vec<u8>>, String> {
+    let mut command = Command::new("git");
+    for (number, key) in filters.iter().enumerate() {
+        let required = key.as_encoded_bytes().ends_with(b"required");
+        command.env(format!("GIT_CONFIG_KEY_{number}"), key).env(
+            format!("GIT_CONFIG_VALUE_{number}"),
+            if required { "false" } else { "" },
+        );
+    }
+    if !filters.is_empty() {
+        command.env("GIT_CONFIG_COUNT", filters.len().to_string());
+    }
+    let output = command
         .arg("-C")
         .arg(dir.as_path())
         // A monitor is a program named in the repository's own configuration.

@@ -34,7 +34,8 @@ services:
 ",
     )
     .file("Dockerfile", "FROM busybox\nRUN touch pwned\n")
-    .files(["src/a", "$(touch pwned);touch pwned/a"])
+    .file(".gitattributes", "src/* diff=x filter=x\nsrc/b filter=y\n")
+    .files(["src/a", "src/b", "$(touch pwned);touch pwned/a"])
     .committed();
     // A repository's own configuration names programs as well.
     for key in [
@@ -43,6 +44,9 @@ services:
         "core.pager",
         "core.sshCommand",
         "diff.x.textconv",
+        "diff.x.command",
+        "filter.x.clean",
+        "filter.y.process",
     ] {
         project.git(&format!(
             "config {key} {}",
@@ -50,6 +54,8 @@ services:
         ));
     }
     project.write("src/a", "changed");
+    project.write("src/b", "changed");
+    project.git("config filter.y.required true");
     project
 }
 

@@ -88,6 +88,19 @@ async fn a_container_that_does_not_run_keeps_the_delete_owed_and_takes_the_copie
     );
 }
 
+/// A container that is killed while directories are deleted in it still has them.
+#[tokio::test]
+async fn a_delete_that_is_killed_is_not_taken_for_done() {
+    let project = Project::connect().await;
+    let web = project.run(&[], WAITS).await;
+    project
+        .sh(&web, "mkdir -p /app/d; rm /bin/rmdir; printf '#!/bin/sh\\nkill -9 $$\\n' > /bin/rmdir; chmod +x /bin/rmdir")
+        .await;
+    let delta = remove([], ["/app/d"]);
+    let error = project.engine.apply(&web, &delta).await.unwrap_err();
+    assert!(matches!(error, EngineError::NotRunning(_)), "{error}");
+}
+
 #[tokio::test]
 async fn an_image_without_rm_is_told_with_a_hint() {
     let project = Project::connect().await;

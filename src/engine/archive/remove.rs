@@ -112,6 +112,8 @@ impl Docker {
             126 | 127 => Err(EngineError::Refused(format!(
                 "cannot delete in {name}: its image has no `{program}`\nhint: the in-container helper can delete there (`helper: off` and LIVEUPDATE_HELPER=off forbid it); a rebuild does it too"
             ))),
+            // Killed, with its container most likely: what it had not come to is still there.
+            129.. => Err(EngineError::NotRunning(container.id.clone())),
             _ => Ok(Answer::Failed(said.words())),
         }
     }

@@ -104,7 +104,8 @@ fn no_file_any_more() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "is no file any more")
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::fs;
     use std::io::Read as _;

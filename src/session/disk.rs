@@ -200,7 +200,7 @@ impl Disk {
 impl Known {
     fn was_present(&self, then: Look) -> bool {
         let since = self.flipped.iter().rev().take_while(|look| **look > then.0);
-        self.entry.is_some() == since.count().is_multiple_of(2)
+        self.entry.is_some() == (since.count() % 2 == 0)
     }
 }
 

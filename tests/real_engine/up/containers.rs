@@ -135,7 +135,7 @@ fn a_service_whose_first_start_failed_is_started_by_the_next_change() {
                 "image: busybox:1.37\n    command: sleep 100000",
             );
         }
-        let mut up = project.up();
+        let up = project.up();
         assert!(up.said("fix it and save: the next change tries again"));
         drop(taken);
         project.write("src/a.txt", "two");

@@ -41,7 +41,19 @@ fn main() -> io::Result<()> {
 
     let out = PathBuf::from(variable("OUT_DIR"));
     let mut arms = String::new();
-    for architecture in wanted() {
+    let wanted = wanted();
+    if variable("PROFILE") == "release" {
+        for left_out in ARCHITECTURES
+            .iter()
+            .filter(|known| !wanted.iter().any(|wanted| wanted.engine == known.engine))
+        {
+            println!(
+                "cargo:warning={}; {WANTED}=\"amd64 arm64\" brings both",
+                missing(left_out)
+            );
+        }
+    }
+    for architecture in wanted {
         match build(architecture, &out) {
             Ok(executable) => {
                 let _ = writeln!(
@@ -89,12 +101,17 @@ fn wanted() -> Vec<&'static Architecture> {
         .collect()
 }
 
+fn missing(architecture: &Architecture) -> String {
+    format!(
+        "no helper for {} containers: they are updated through the Engine API, more slowly",
+        architecture.engine
+    )
+}
+
 /// Builds one helper. Fails with what to tell the user.
 fn build(architecture: &Architecture, out: &Path) -> Result<PathBuf, String> {
-    let Architecture { engine, rust } = architecture;
-    let missing = format!(
-        "no helper for {engine} containers: they are updated through the Engine API, more slowly"
-    );
+    let Architecture { rust, .. } = architecture;
+    let missing = missing(architecture);
     // musl makes the smaller executable, needs no C library of the build machine, and links with Rust's own linker.
     let musl = format!("{rust}-unknown-linux-musl");
     let gnu = format!("{rust}-unknown-linux-gnu");

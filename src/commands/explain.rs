@@ -1,15 +1,19 @@
 //! `explain`: what a change of each file means to each service, asked of the scope and the planner that `up` has.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::cli::{ExitCode, Format};
+use crate::compose::block::HelperUse;
 use crate::docker::DockerCli;
+use crate::engine::{Docker, Engine as _, State, Via, helper_forbidden};
 use crate::paths::HostPath;
 use crate::plan::rules::Mapping;
 use crate::plan::{Idle, LiveUpdate, Plan};
-use crate::report::json::plan_fields;
+use crate::report::json::{plan_fields, via, via_reason};
 use crate::session::worker::Configuration;
 use crate::update;
 use crate::watch::{Verdict, Why, look};
@@ -18,23 +22,54 @@ use super::output::{DIM, TITLE, beside, count, list, near, say, say_object, styl
 use super::plan::{consequences, plan_of};
 use super::subject::{self, Subject, builds};
 
+/// An engine that does not answer by then is not needed for an answer either.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Explains each file for itself: a change of it alone, as it is on disk now.
 pub async fn run(docker: &DockerCli, files: Vec<HostPath>, format: Format) -> ExitCode {
     let subject = match subject::load(docker).await {
         Ok(subject) => subject,
         Err(code) => return code,
     };
+    let ways = ways(docker, &subject).await;
     for (index, file) in files.into_iter().enumerate() {
         let file = subject.known(file);
         if format == Format::Text && index > 0 {
             say("");
         }
-        explain(&subject, &file, format);
+        explain(&subject, &ways, &file, format);
     }
     ExitCode::Ok
 }
 
-fn explain(subject: &Subject, file: &HostPath, format: Format) {
+/// The way that updates of each service take: as its running containers have it, or else as the user wants it.
+async fn ways(docker: &DockerCli, subject: &Subject) -> BTreeMap<String, Via> {
+    let mut ways = BTreeMap::new();
+    for service in &subject.services {
+        let off = service.rules.block().helper == HelperUse::Off;
+        let forbidden = helper_forbidden(off);
+        ways.insert(
+            service.service.name.clone(),
+            forbidden.map_or(Via::Helper, |why| Via::Archive(why.to_owned())),
+        );
+    }
+    let ask = async {
+        let engine = Docker::connect(docker, &subject.project.name).await?;
+        for (name, way) in ways.iter_mut().filter(|(_, way)| **way == Via::Helper) {
+            for container in engine.containers(name).await? {
+                if container.state == State::Running && *way == Via::Helper {
+                    *way = engine.expected_way(&container).await;
+                }
+            }
+        }
+        Ok::<(), crate::engine::EngineError>(())
+    };
+    // Without an engine there is no container that could have it otherwise.
+    let _ = tokio::time::timeout(PATIENCE, ask).await;
+    ways
+}
+
+fn explain(subject: &Subject, ways: &BTreeMap<String, Via>, file: &HostPath, format: Format) {
     let dir = &subject.project.dir;
     let width = subject.width();
     let there = There::at(file);
@@ -46,7 +81,8 @@ fn explain(subject: &Subject, file: &HostPath, format: Format) {
         ));
     }
     for service in &subject.services {
-        let meaning = Meaning::of(service, file, there);
+        let way = ways.get(&service.service.name).unwrap_or(&Via::Helper);
+        let meaning = Meaning::of(service, way, file, there);
         if format == Format::Json {
             say_object("explain", meaning.fields(file, there));
         } else {
@@ -133,6 +169,7 @@ impl There {
 /// What a change of one file means to one service.
 struct Meaning<'a> {
     service: &'a Configuration,
+    way: &'a Via,
     verdict: Verdict,
     plan: Plan,
     /// For a plan that does nothing: why, more exactly than a batch needs to say it.
@@ -142,10 +179,11 @@ struct Meaning<'a> {
 }
 
 impl<'a> Meaning<'a> {
-    fn of(service: &'a Configuration, file: &HostPath, there: There) -> Self {
+    fn of(service: &'a Configuration, way: &'a Via, file: &HostPath, there: There) -> Self {
         let plan = plan_of(service, std::slice::from_ref(file));
         let mut meaning = Self {
             service,
+            way,
             verdict: service.scope.verdict(file),
             plan,
             nothing: None,
@@ -189,6 +227,8 @@ impl<'a> Meaning<'a> {
                     "the copy is left out: the container sees the file through its bind mount"
                         .into(),
                 );
+            } else if update.touches_container() {
+                lines.push(format!("goes through {}", self.way));
             }
         }
         match self.below {
@@ -234,6 +274,8 @@ impl<'a> Meaning<'a> {
                 .map(|(command, step)| json!({"command": command, "step": step, "reason": "no trigger matches"}))
                 .collect();
             fields["live"] = self.is_live(update).into();
+            fields["via"] = via(self.way).into();
+            fields["via_reason"] = via_reason(self.way).into();
         }
         if matches!(self.plan, Plan::Rebuild(_)) {
             fields["builds"] = json!(builds(self.service));

@@ -187,11 +187,7 @@ impl Engine for Docker {
     }
 
     async fn start(&self, container: &Container) -> Result<(), EngineError> {
-        self.inner
-            .api
-            .start_container(&container.id.0, None::<query::StartContainerOptions>)
-            .await
-            .map_err(|error| refused(error, &container.id))
+        self.start_container(container).await
     }
 
     async fn fingerprints(

@@ -16,6 +16,7 @@ mod transport;
 
 pub use client::Docker;
 pub use compose::Lines;
+pub use hands::helper_forbidden;
 pub use logs::LogsFrom;
 pub use supervise::RunsUnder;
 
@@ -146,12 +147,21 @@ pub enum Body {
 }
 
 /// The way an update took (issue: the tool says which).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Via {
     /// The in-container helper.
     Helper,
-    /// The plain Engine API.
-    Archive,
+    /// The plain Engine API, and why not the helper.
+    Archive(String),
+}
+
+impl fmt::Display for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Helper => f.write_str("the helper inside the container"),
+            Self::Archive(why) => write!(f, "the plain Engine API: {why}"),
+        }
+    }
 }
 
 /// What came of a [`Delta`].

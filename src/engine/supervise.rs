@@ -4,21 +4,16 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use bytes::Bytes;
+use bollard::query_parameters as query;
 use serde_json::json;
 
 use super::client::{Docker, refused};
-use super::{Body, Container, ContainerId, Engine, EngineError, Outgoing, State};
+use super::hands::HIDDEN;
+use super::{Container, ContainerId, Engine, EngineError, State};
 use crate::docker::DockerCli;
 use crate::helper;
-use crate::paths::ContainerPath;
-
-/// The hidden directory in a container, below the root or below a volume that can be written.
-pub(super) const HIDDEN: &str = ".liveupdate";
-/// The helper that a container's process runs under. The one that updates go through has a file of its own.
-const INIT: &str = "/.liveupdate/init";
 
 /// A service that runs something else under `up` than the compose file and the image say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +26,10 @@ pub struct RunsUnder {
     pub entrypoint: Option<Vec<String>>,
     /// The block's command, or the compose file's.
     pub command: Option<Vec<String>>,
-    /// Its process runs under the helper.
+    /// Its process is to run under the helper.
     pub supervised: bool,
+    /// Its root is read-only.
+    pub read_only: bool,
     /// The service's `stop_grace_period`.
     pub grace: Option<Duration>,
 }
@@ -56,8 +53,12 @@ impl Runs {
 }
 
 impl Docker {
-    /// From now on these services run something else. In force with their next `up` or `recreate`.
-    pub fn run_under(&self, services: Vec<RunsUnder>) {
+    /// From now on these services run something else. In force with their next `up` or `recreate`. Where the helper is
+    /// forbidden by then ([`Docker::forbid_helper`]), no process runs under it.
+    pub fn run_under(&self, mut services: Vec<RunsUnder>) {
+        for runs in &mut services {
+            runs.supervised &= self.why_forbidden(&runs.service).is_none();
+        }
         self.runs().services = services;
     }
 
@@ -154,12 +155,17 @@ impl Docker {
             config.entrypoint.unwrap_or_default(),
             config.cmd.unwrap_or_default(),
         );
-        let entrypoint: Vec<String> = [INIT, "init", "--"]
+        let entrypoint: Vec<String> = [init().as_str(), "init", "--"]
             .map(str::to_owned)
             .into_iter()
             .chain(argv)
             .collect();
-        Ok(Some(json!({ "entrypoint": entrypoint, "command": [] })))
+        let mut service = json!({ "entrypoint": entrypoint, "command": [] });
+        if runs.read_only {
+            // The engine puts nothing into a read-only root, but into a volume.
+            service["volumes"] = json!([{ "type": "volume", "target": format!("/{HIDDEN}") }]);
+        }
+        Ok(Some(service))
     }
 
     fn override_file(&self) -> std::io::Result<PathBuf> {
@@ -169,10 +175,7 @@ impl Docker {
     }
 
     /// Puts the helper into containers that are made but not started.
-    pub(super) async fn put_helpers(
-        &self,
-        services: &[String],
-    ) -> Result<Vec<Container>, EngineError> {
+    pub(super) async fn put_helpers(&self, services: &[String]) -> Result<(), EngineError> {
         let names: Vec<String> = {
             let runs = self.runs();
             let all = runs
@@ -183,38 +186,44 @@ impl Docker {
             all.filter(|name| services.is_empty() || services.contains(name))
                 .collect()
         };
-        let mut created = Vec::new();
         for name in names {
             for container in self.containers(&name).await? {
                 if container.state == State::Created {
-                    self.put_helper(&container).await?;
-                    created.push(container);
+                    self.put_init(&container, &init()).await?;
                 }
             }
         }
-        Ok(created)
+        Ok(())
     }
 
-    async fn put_helper(&self, container: &Container) -> Result<(), EngineError> {
-        let image = self
-            .inner
+    /// Starts a container. Somebody may have removed the helper that its process runs under: it is put there again.
+    pub(super) async fn start_container(&self, container: &Container) -> Result<(), EngineError> {
+        if self.any_supervised(std::slice::from_ref(&container.service))
+            && self.runs_under_helper(container).await
+            && !self.has(container, &init()).await?
+        {
+            self.put_init(container, &init()).await?;
+        }
+        self.inner
             .api
-            .inspect_image(&container.image_id)
+            .start_container(&container.id.0, None::<query::StartContainerOptions>)
             .await
-            .map_err(|error| refused(error, &container.id))?;
-        let architecture = image.architecture.unwrap_or_default();
-        let (Some(binary), Some(to)) = (helper::binary(&architecture), ContainerPath::new(INIT))
-        else {
-            return Ok(());
-        };
-        let outgoing = Outgoing {
-            to,
-            mode: 0o755,
-            modified: SystemTime::now(),
-            body: Body::Bytes(Bytes::from_static(binary)),
-            in_place: false,
-        };
-        self.put(container, &[outgoing]).await.map(drop)
+            .map_err(|error| refused(error, &container.id))
+    }
+
+    /// Whether the container, whatever the compose file says by now, was made to run under the helper.
+    async fn runs_under_helper(&self, container: &Container) -> bool {
+        let seen = self.inner.api.inspect_container(&container.id.0, None);
+        let entrypoint = seen.await.ok().and_then(|seen| seen.config?.entrypoint);
+        entrypoint.is_some_and(|argv| argv.first() == Some(&init()))
+    }
+
+    /// Brings the helper that the container's process runs under to this tool's version: in force with the next start.
+    pub(super) async fn renew_init(&self, container: &Container) -> Result<(), EngineError> {
+        if self.runs_under_helper(container).await {
+            self.put_init(container, &init()).await?;
+        }
+        Ok(())
     }
 
     /// How long the container's process has to stop.
@@ -225,6 +234,11 @@ impl Docker {
             .find(|run| run.service == container.service)?
             .grace
     }
+}
+
+/// The helper that a container's process runs under. The one that updates go through has a file of its own.
+fn init() -> String {
+    format!("/{HIDDEN}/init")
 }
 
 /// What the container would run, as Compose and the engine put it together: an entrypoint of the compose file's own forgets
@@ -256,6 +270,7 @@ mod tests {
             entrypoint: list(entrypoint),
             command: list(command),
             supervised: true,
+            read_only: false,
             grace: None,
         };
         whole_command(&runs, vec!["image-entry".into()], vec!["image-cmd".into()]).join(" ")

@@ -164,8 +164,13 @@ struct Open {
 
 impl Encoder {
     fn new(batch: &Batch) -> Self {
-        let Batch { remove, mut put } = batch.clone();
-        // Directory by directory, each before what is in it.
+        let Batch {
+            mut remove,
+            mut put,
+        } = batch.clone();
+        // Directory by directory: the helper keeps each directory's path once.
+        remove.sort_unstable();
+        // Each before what is in it.
         put.sort_by(|one, other| place(one).cmp(&place(other)));
         Self {
             remove: remove.into_iter(),

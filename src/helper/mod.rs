@@ -23,7 +23,7 @@ include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 /// The executable for containers of that architecture, by the engine's name (`amd64`, `arm64`). `None` when this build has none.
 ///
 /// It goes into a directory of its own, `/.liveupdate` unless that cannot be written, with mode 0755, and is started as root
-/// with the one argument `serve`. At its end it removes itself, and the directory when nothing else is in it.
+/// with the one argument `serve`. It removes itself as soon as it runs, and at its end the directory when nothing else is in it.
 pub fn binary(architecture: &str) -> Option<&'static [u8]> {
     embedded(architecture)
 }

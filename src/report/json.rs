@@ -138,9 +138,25 @@ fn outcome_fields(outcome: &Outcome) -> Value {
     };
     json!({
         "service": outcome.service, "action": action, "detail": detail, "containers": outcome.containers,
-        "via": outcome.via.map(|via| match via { Via::Helper => "helper", Via::Archive => "archive" }),
+        "via": outcome.via.as_ref().map(via), "via_reason": outcome.via.as_ref().and_then(via_reason),
         "ok": ok, "failure": failure, "hint": hint, "ms": took_fields(&outcome.took),
     })
+}
+
+/// The way of an update, in a word.
+pub fn via(via: &Via) -> &'static str {
+    match via {
+        Via::Helper => "helper",
+        Via::Archive(_) => "archive",
+    }
+}
+
+/// Why it is not the helper's.
+pub fn via_reason(via: &Via) -> Option<&str> {
+    match via {
+        Via::Helper => None,
+        Via::Archive(why) => Some(why),
+    }
 }
 
 fn took_fields(took: &Took) -> Value {

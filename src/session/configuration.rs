@@ -76,8 +76,7 @@ pub fn arrange_runs<'a>(engine: &Docker, services: impl Iterator<Item = &'a Serv
         let Some(block) = &service.block else {
             continue;
         };
-        let helper = block.helper == HelperUse::Auto;
-        if !helper {
+        if block.helper == HelperUse::Off {
             forbidden.insert(service.name.clone());
         }
         let by_process = block
@@ -101,9 +100,8 @@ pub fn arrange_runs<'a>(engine: &Docker, services: impl Iterator<Item = &'a Serv
             image: service.image.clone(),
             entrypoint,
             command,
-            supervised: by_process
-                && helper
-                && std::env::var_os("LIVEUPDATE_HELPER").is_none_or(|value| value != "off"),
+            supervised: by_process,
+            read_only: service.read_only,
             grace: service.stop_grace_period,
         });
     }

@@ -311,7 +311,9 @@ impl<E: Engine> Worker<E> {
                         .as_ref()
                         .map(|applied| applied.unread.as_slice())
                         .unwrap_or_default();
-                    told.via = told.via.or(applied.as_ref().map(|applied| applied.via));
+                    if let Some(applied) = applied {
+                        told.via(ledger, landed, &applied.via);
+                    }
                     owe_steps(ledger, part, landed);
                     ledger.settle_as(&part.update, loaded, unread, landed.deletes_wait);
                     if landed.deletes_wait && !ledger.is_settled() {
@@ -359,9 +361,9 @@ impl<E: Engine> Worker<E> {
             return next;
         }
         self.advise_on_stop(parts, landed);
-        self.say_way(told.via);
+        self.say_ways(std::mem::take(&mut told.ways));
         told.took.total = begun.elapsed();
-        let via = told.via;
+        let via = told.via.take();
         let (done, containers, took, result) = told.done();
         self.reporter.say(Event::Outcome(Outcome {
             service: self.service.name.clone(),

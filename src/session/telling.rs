@@ -56,16 +56,23 @@ impl<E: Engine> Worker<E> {
         }
     }
 
-    pub(super) fn say_way(&mut self, via: Option<Via>) {
-        if let Some(via) = via
-            && !self.told_way
-        {
-            self.told_way = true;
-            let way = match via {
-                Via::Helper => "updates go through the helper inside the container",
-                Via::Archive => "updates go through the plain Engine API",
-            };
-            self.reporter.notice(Some(&self.service.name), way);
+    /// Which way updates take: with a container's first update, and when that has changed.
+    pub(super) fn say_ways(&mut self, ways: Vec<(String, Via)>) {
+        let mut news: Vec<(Via, Vec<String>)> = Vec::new();
+        for (container, via) in ways {
+            if self.told_ways.get(&container) == Some(&via) {
+                continue;
+            }
+            self.told_ways.insert(container.clone(), via.clone());
+            match news.iter_mut().find(|(known, _)| *known == via) {
+                Some((_, containers)) => containers.push(container),
+                None => news.push((via, vec![container])),
+            }
+        }
+        for (via, mut containers) in news {
+            containers.sort();
+            let text = format!("updates of {} go through {via}", containers.join(", "));
+            self.reporter.notice(Some(&self.service.name), text);
         }
     }
 
@@ -95,6 +102,8 @@ pub(super) struct Telling {
     pub(super) updated: Updated,
     pub(super) containers: Vec<String>,
     pub(super) via: Option<Via>,
+    /// The way of each container that was running.
+    pub(super) ways: Vec<(String, Via)>,
     pub(super) took: Took,
     pub(super) waits: Option<String>,
     pub(super) failure: Option<(String, Option<String>)>,
@@ -122,6 +131,18 @@ impl Telling {
             said.push_str(&what);
         } else {
             self.failure = Some((what, hint.map(str::to_owned)));
+        }
+    }
+
+    /// Of several containers the way that is not the helper's is the one worth telling.
+    pub(super) fn via(&mut self, ledger: &Ledger, landed: &Landed, via: &Via) {
+        if !matches!(self.via, Some(Via::Archive(_))) {
+            self.via = Some(via.clone());
+        }
+        // Nothing else than the engine can reach into one that does not run: no news.
+        if ledger.container.state == State::Running && !landed.revived {
+            let name = ledger.container.name.clone();
+            self.ways.push((name, via.clone()));
         }
     }
 

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::compose::Service;
 use crate::compose::block::TriggerMode;
-use crate::engine::{ContainerId, Engine};
+use crate::engine::{ContainerId, Engine, Via};
 use crate::paths::HostPath;
 use crate::plan::{Because, Rules};
 use crate::report::{Done, Event, Outcome, Reporter, Took};
@@ -91,8 +91,8 @@ pub struct Worker<E> {
     pub(super) in_place_only: bool,
     /// C9's advice is given once.
     pub(super) advised_on_stop: bool,
-    /// The way the files take was told.
-    pub(super) told_way: bool,
+    /// The way that updates take, by container, as it was told.
+    pub(super) told_ways: HashMap<String, Via>,
     /// What the engine did not take is tried again by itself.
     pub(super) again: Again,
     gatherer: Gatherer,
@@ -154,7 +154,7 @@ impl<E: Engine> Worker<E> {
             build_owed: start.build_failed,
             in_place_only: false,
             advised_on_stop: false,
-            told_way: false,
+            told_ways: HashMap::new(),
             again: Again::default(),
             gatherer: Gatherer::new(quiet),
             inbox,

@@ -24,7 +24,7 @@ services:
         - restart_container
   worker:
     build: ./worker
-    x-live-update: {unmatched: ignore, trigger_mode: manual, steps: [{sync: './worker/jobs:/jobs'}, {signal: HUP}]}
+    x-live-update: {unmatched: ignore, trigger_mode: manual, helper: off, steps: [{sync: './worker/jobs:/jobs'}, {signal: HUP}]}
   db:
     image: postgres
 ",
@@ -44,6 +44,7 @@ src/app.js
             run ./migrate (step 5, always)
             restart the container (step 6)
             not run: yarn install (step 4): no trigger matches
+            goes through the helper inside the container
   worker  nothing: not watched, it lies outside of `worker`
 ");
 }
@@ -104,6 +105,7 @@ worker/jobs/mail.rb
             copy worker/jobs/mail.rb -> /jobs/mail.rb (step 1)
             send HUP (step 2)
             waits for the key `u`: trigger_mode is `manual`
+            goes through the plain Engine API: the block says `helper: off`
 
 worker/README
   web     rebuild: no sync covers worker/README
@@ -121,6 +123,7 @@ src/old.js (not there: explained as deleted)
             run ./migrate (step 5, always)
             restart the container (step 6)
             not run: yarn install (step 4): no trigger matches
+            goes through the helper inside the container
   worker  nothing: not watched, it lies outside of `worker`
 ");
 }
@@ -135,6 +138,7 @@ fn a_single_synced_file_that_does_not_exist_is_explained_as_deleted_too() {
 greet.sh (not there: explained as deleted)
   web  live update:
          remove /greet.sh (greet.sh is gone, step 1)
+         goes through the helper inside the container
 ";
     assert_eq!((said.code, said.out.as_str()), (0, expected));
     let warning = "sync source `DIR/greet.sh` does not exist";
@@ -150,6 +154,7 @@ src (a directory, for itself)
             run ./migrate (step 5, always)
             restart the container (step 6)
             not run: yarn install (step 4): no trigger matches
+            goes through the helper inside the container
             3 watched files below; `plan` shows what they do together
   worker  nothing: not watched, it lies outside of `worker`
 
@@ -201,6 +206,7 @@ src/a.js
   web  live update:
          copy src/a.js -> /app/a.js (step 1)
          restart the container (step 1)
+         goes through the helper inside the container
 
 package.json
   web  rebuild: package.json matches fall_back_on `DIR/package.json` (step 2)
@@ -269,7 +275,7 @@ fn for_programs_each_file_and_service_is_one_object() {
         objects[2],
         json!({
             "v": 1, "event": "explain", "path": "DIR/src/app.js", "exists": true, "service": "web", "watched": true,
-            "root": "DIR", "action": "live-update", "left_out": [], "remove": [], "live": false,
+            "root": "DIR", "action": "live-update", "left_out": [], "remove": [], "live": false, "via": "helper", "via_reason": null,
             "copy": [{"from": "DIR/src/app.js", "to": "/app/src/app.js", "step": 2}],
             "run": [{"command": "./migrate", "step": 5, "reason": "always"}],
             "not_run": [{"command": "yarn install", "step": "step 4", "reason": "no trigger matches"}],

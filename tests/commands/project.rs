@@ -79,6 +79,7 @@ impl Project {
             "COMPOSE_FILE",
             "COMPOSE_PROFILES",
             "COMPOSE_PROJECT_NAME",
+            "LIVEUPDATE_HELPER",
         ] {
             tool.env_remove(name);
         }

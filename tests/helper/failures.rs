@@ -2,6 +2,7 @@
 
 use crate::place::{Place, put, until};
 use docker_liveupdate::helper::{Batch, Code, Content, Error, Item};
+use docker_liveupdate::paths::HostPath;
 use std::fs;
 use std::io::Write as _;
 use std::sync::Arc;
@@ -209,7 +210,7 @@ async fn bye_removes_the_helpers_directory_unless_someone_else_lives_there() {
     let (second, mut other) = place.serve_with(&other).await;
     link.bye().await.unwrap();
     helper.wait().await.unwrap();
-    assert!(place.path("home").join("other").exists());
+    assert!(place.path("home").exists());
     second.bye().await.unwrap();
     other.wait().await.unwrap();
     assert!(!place.path("home").exists());
@@ -224,6 +225,41 @@ async fn a_helper_whose_directory_was_removed_works_on() {
         .await
         .unwrap();
     assert_eq!(place.tree(), "d/ 755\nd/new 644 new");
+    // What is written into an inode is staged in that directory.
+    let content = Content::File {
+        from: HostPath::new(place.path("host/new")).unwrap().into(),
+        in_place: true,
+    };
+    place.container("kept", "a longer old text");
+    link.apply(&put([place.item("kept", content)]))
+        .await
+        .unwrap();
+    assert_eq!(place.tree(), "d/ 755\nd/new 644 new\nkept 644 new");
+    link.bye().await.unwrap();
+    assert!(!place.path("home").exists());
+}
+
+/// It leaves one hidden directory, removed on exit.
+#[tokio::test]
+async fn a_running_helpers_executable_has_no_name_any_more() {
+    let place = Place::new();
+    let (mut link, mut helper) = place.serve().await;
+    link.ping().await.unwrap();
+    let names = || -> Vec<String> {
+        let entries = fs::read_dir(place.path("home")).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    };
+    let journal = format!("journal-{}", helper.id().unwrap());
+    assert_eq!(names(), std::slice::from_ref(&journal));
+    // Killed, it leaves no more than that, and the next one takes it away.
+    helper.kill().await.unwrap();
+    assert_eq!(names(), [journal]);
+    let (link, _helper) = place.serve().await;
+    assert_eq!(names().len(), 1);
+    link.bye().await.unwrap();
+    assert!(!place.path("home").exists());
 }
 
 #[tokio::test]

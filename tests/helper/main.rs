@@ -5,6 +5,7 @@
 
 mod batches;
 mod commands;
+mod costs;
 mod failures;
 mod inventory;
 mod place;

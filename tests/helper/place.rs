@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 use tokio::process::{Child, ChildStdin, ChildStdout};
 
@@ -26,7 +27,6 @@ impl Place {
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let place = Self { directory };
         fs::create_dir(place.path("home")).unwrap();
-        place.put_helper("helper");
         fs::create_dir(place.path("host")).unwrap();
         fs::create_dir(place.path("app")).unwrap();
         place
@@ -42,6 +42,7 @@ impl Place {
         let binary = docker_liveupdate::helper::binary(architecture)
             .expect("the build has a helper for this machine's own architecture");
         let path = self.path("home").join(name);
+        fs::create_dir_all(self.path("home")).unwrap();
         executable(&path, binary);
         path
     }
@@ -50,13 +51,22 @@ impl Place {
         self.directory.path().join(name)
     }
 
-    pub fn executable(&self) -> PathBuf {
-        self.path("home").join("helper")
+    /// The supervisor's executable: it stays, as its container may start again.
+    pub fn init(&self) -> PathBuf {
+        let path = self.path("home").join("init");
+        if path.exists() {
+            path
+        } else {
+            self.put_helper("init")
+        }
     }
 
     /// A helper and the connection to it. It ends with the connection.
     pub async fn serve(&self) -> (Pipes, Child) {
-        self.serve_with(&self.executable()).await
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        self.serve_with(&self.put_helper(&format!("serve-{count}")))
+            .await
     }
 
     pub async fn serve_with(&self, executable: &Path) -> (Pipes, Child) {

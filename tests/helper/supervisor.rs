@@ -1,6 +1,7 @@
 //! The container's process under `init`: signals, ends, restarts.
 
 use crate::place::{Place, bytes, is_root, lives, started, until};
+use docker_liveupdate::helper::protocol::VERSION;
 use docker_liveupdate::helper::{Code, Link};
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
@@ -51,7 +52,7 @@ impl Supervised {
         let mut command = Command::new("env");
         command
             .arg("--default-signal=INT,QUIT")
-            .arg(place.executable())
+            .arg(place.init())
             .args(["init", "--", "/bin/sh", "-c", script])
             .env("LOG", place.path("log"));
         let init = started(&mut command);
@@ -110,7 +111,7 @@ async fn a_process_that_cannot_start_is_named_and_gives_a_shells_code() {
         (PathBuf::from("/no/such"), 127, "no such file or directory"),
         (text, 126, "permission denied"),
     ] {
-        let mut command = std::process::Command::new(place.executable());
+        let mut command = std::process::Command::new(place.init());
         let output = command.args(["init", "--"]).arg(&program).output().unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(code));
@@ -331,7 +332,7 @@ async fn as_process_1_and_another_user_it_is_found_by_roots_helper() {
         "--reuid=1234",
         "--regid=1234",
     ]);
-    command.args(["--clear-groups"]).arg(place.executable());
+    command.args(["--clear-groups"]).arg(place.init());
     command
         .args(["init", "--", "/bin/sh", "-c", script])
         .arg(&log);
@@ -344,7 +345,7 @@ async fn as_process_1_and_another_user_it_is_found_by_roots_helper() {
     let mut command = Command::new("nsenter");
     command
         .args(["--target", &init, "--mount", "--pid"])
-        .arg(place.executable())
+        .arg(place.put_helper("serve"))
         .arg("serve");
     let mut helper = started(&mut command);
     let (reader, writer) = (helper.stdout.take().unwrap(), helper.stdin.take().unwrap());
@@ -378,7 +379,7 @@ async fn on_a_terminal_the_process_is_in_the_foreground_before_and_after_a_resta
     );
     let command = format!(
         "exec env --default-signal=INT,QUIT '{}' init -- /bin/sh -c '{script}'",
-        place.executable().display()
+        place.init().display()
     );
     let mut terminal = started(Command::new("script").args(["-qec", &command, "/dev/null"]));
     let mut keyboard = terminal.stdin.take().unwrap();
@@ -409,4 +410,32 @@ async fn on_a_terminal_the_process_is_in_the_foreground_before_and_after_a_resta
         "{}",
         String::from_utf8_lossy(&shown)
     );
+}
+
+/// Issue 5, bad input: "a protocol of another version left by an older tool".
+#[tokio::test]
+async fn a_supervisor_of_another_version_is_none() {
+    // An older one was given its own words by an older tool; what it would make of ours nobody knows.
+    let place = Place::new();
+    let home = place.init().parent().unwrap().to_owned();
+    let _older = abstract_listener(&home, VERSION - 1);
+    let (mut link, _helper) = place.serve().await;
+    assert!(!link.hold().await.unwrap());
+    let error = link.restart(TERM, LONG).await.unwrap_err();
+    assert_eq!(error.code(), Some(Code::NoSupervisor));
+    let _same = abstract_listener(&home, VERSION);
+    assert!(link.hold().await.unwrap(), "the name is another one by now");
+}
+
+/// Where a supervisor of that version would listen.
+fn abstract_listener(home: &std::path::Path, version: u32) -> std::os::unix::net::UnixListener {
+    use std::os::linux::net::SocketAddrExt as _;
+    let namespace = fs::read_link("/proc/self/ns/mnt").unwrap();
+    let home = xxhash_rust::xxh3::xxh3_64(&bytes(home));
+    let name = format!(
+        "docker-liveupdate/{version}/{}/{home:016x}",
+        namespace.display()
+    );
+    let address = std::os::unix::net::SocketAddr::from_abstract_name(name).unwrap();
+    std::os::unix::net::UnixListener::bind_addr(&address).unwrap()
 }

@@ -69,11 +69,29 @@ impl Project {
         self.make(&["create"], flags, command)
     }
 
+    /// Like `run`, of another image; updates go through the helper.
+    #[track_caller]
+    pub fn run_image(&self, image: &str, command: &[&str]) -> impl Future<Output = Container> {
+        self.engine.forbid_helper([].into());
+        self.make_of(&["run", "-d"], &[], image, command)
+    }
+
     #[track_caller]
     fn make(
         &self,
         verb: &[&str],
         flags: &[&str],
+        command: &[&str],
+    ) -> impl Future<Output = Container> {
+        self.make_of(verb, flags, IMAGE, command)
+    }
+
+    #[track_caller]
+    fn make_of(
+        &self,
+        verb: &[&str],
+        flags: &[&str],
+        image: &str,
         command: &[&str],
     ) -> impl Future<Output = Container> {
         let project = format!("com.docker.compose.project={}", self.name);
@@ -88,7 +106,7 @@ impl Project {
             args.extend(["--label", label]);
         }
         args.extend(flags);
-        args.push(IMAGE);
+        args.push(image);
         args.extend(command);
         let id = docker(&args).trim().to_owned();
         let engine = self.engine.clone();

@@ -10,6 +10,7 @@ mod engine_copy;
 mod engine_delete;
 mod engine_logs;
 mod engine_mounts;
+mod engine_reader;
 mod engine_run;
 mod fixture;
 mod interposer;

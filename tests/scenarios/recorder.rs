@@ -149,7 +149,7 @@ impl Engine for Recorder {
         match self.world().refusals.pop_front() {
             Some(error) => Err(error),
             None => Ok(Applied {
-                via: Via::Archive,
+                via: Via::Helper,
                 unread: Vec::new(),
             }),
         }

@@ -8,21 +8,20 @@ pub mod survey;
 mod write;
 
 use super::client::Docker;
-use super::{Applied, Container, Delta, EngineError, Via};
+use super::{Container, Delta, EngineError};
+use crate::paths::ContainerPath;
 
 impl Docker {
     /// Copies first, deletes after them. Copies work on stopped containers as well; deletes that need a running one
     /// say `NotRunning` after the copies are done, and both are safe to repeat.
+    /// Answers what could not be read whole.
     pub(super) async fn apply_through_archive(
         &self,
         container: &Container,
         delta: &Delta,
-    ) -> Result<Applied, EngineError> {
+    ) -> Result<Vec<ContainerPath>, EngineError> {
         let unread = self.put(container, &delta.put).await?;
         self.remove(container, delta).await?;
-        Ok(Applied {
-            via: Via::Archive,
-            unread,
-        })
+        Ok(unread)
     }
 }

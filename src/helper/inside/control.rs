@@ -4,14 +4,14 @@
 //! not write into the helper's directory, and under `read_only: true` nobody may. Signals will not do: they carry no answer.
 //! Descriptors in /proc/1/fd will not do: they need `CAP_SYS_PTRACE` when the users differ.
 //! Abstract names are shared by a whole network namespace, which with `network_mode: host` is the machine's. So the name holds
-//! the number of the mount namespace, which every container has for itself and every exec in it shares, and the helper's own
-//! directory. Whoever connects is believed if the kernel says that it is root or the supervisor's own user.
+//! the protocol's version, the number of the mount namespace, which every container has for itself and every exec in it shares,
+//! and the helper's own directory. Whoever connects is believed if the kernel says that it is root or the supervisor's own user.
 //!
 //! An open connection holds the supervisor: while there is one, the end of the process is not the end of the container.
 //! The words are those of the protocol: `Restart`, answered by `Restarted` or `Failed`.
 
 use crate::failure::{self, Failure};
-use crate::protocol::{Code, Reply, Request};
+use crate::protocol::{Code, Reply, Request, VERSION};
 use crate::wire::{self, Input};
 use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt as _;
@@ -67,7 +67,8 @@ impl Supervisor {
 
 fn address(home: &Path) -> std::io::Result<SocketAddr> {
     let namespace = std::fs::read_link("/proc/self/ns/mnt")?;
-    let mut name = b"docker-liveupdate/".to_vec();
+    // Another version's supervisor is none: its container is restarted instead, and so gets this one's.
+    let mut name = format!("docker-liveupdate/{VERSION}/").into_bytes();
     name.extend_from_slice(namespace.as_os_str().as_bytes());
     let home = xxhash_rust::xxh3::xxh3_64(home.as_os_str().as_bytes());
     name.extend_from_slice(format!("/{home:016x}").as_bytes());

@@ -15,6 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
@@ -29,10 +30,7 @@ const MOST_CLIENTS: usize = 16;
 pub fn init(argv: &[OsString]) -> ExitCode {
     let signals = match Signals::all() {
         Ok(signals) => signals,
-        Err(errno) => {
-            eprintln!("liveupdate-helper: cannot watch for signals: {errno}");
-            return ExitCode::from(125);
-        }
+        Err(errno) => return step_aside(argv, errno),
     };
     // As process 1 orphans come here anyway; below another init only so.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
@@ -47,11 +45,26 @@ pub fn init(argv: &[OsString]) -> ExitCode {
         stopping: None,
     };
     if let Err(error) = init.start() {
-        eprintln!("{}", init.cannot_start(&error));
+        eprintln!("{}", cannot_start(argv, &error));
     }
     init.keep();
     init.kill_the_rest();
     ExitCode::from(u8::try_from(init.code).unwrap_or(u8::MAX))
+}
+
+/// The container forbids what keeping a process takes: its process runs all the same, as if we were not there.
+fn step_aside(argv: &[OsString], errno: rustix::io::Errno) -> ExitCode {
+    let reason = failure::words(errno);
+    eprintln!(
+        "docker liveupdate: this container forbids to watch for signals ({reason}), so its process is not kept"
+    );
+    let Some((program, arguments)) = argv.split_first() else {
+        return ExitCode::from(125);
+    };
+    signals::let_all_through();
+    let error = Command::new(program).args(arguments).exec();
+    eprintln!("{}", cannot_start(argv, &error));
+    ExitCode::from(code_of(&error))
 }
 
 /// A connection: holds us, and may ask for a restart.
@@ -232,7 +245,7 @@ impl Init<'_> {
                 killed: stopping.killed,
             },
             Err(error) => {
-                text = self.cannot_start(error);
+                text = cannot_start(self.argv, error);
                 failure = Failure {
                     text,
                     ..Failure::system(failure::errno(error), b"")
@@ -296,23 +309,10 @@ impl Init<'_> {
                 Ok(pid)
             }
             Err(error) => {
-                let not_found = error.kind() == std::io::ErrorKind::NotFound;
-                self.code = if not_found { 127 } else { 126 };
+                self.code = code_of(&error).into();
                 Err(error)
             }
         }
-    }
-
-    fn cannot_start(&self, error: &std::io::Error) -> String {
-        let program = self
-            .argv
-            .first()
-            .map(|program| program.to_string_lossy())
-            .unwrap_or_default();
-        format!(
-            "cannot start `{program}`: {}",
-            failure::words(failure::errno(error))
-        )
     }
 
     /// Kills every descendant that is left, also those that left the group.
@@ -343,5 +343,23 @@ impl Init<'_> {
             }
             self.reap();
         }
+    }
+}
+
+fn cannot_start(argv: &[OsString], error: &std::io::Error) -> String {
+    let program = argv.first().map(|program| program.to_string_lossy());
+    format!(
+        "cannot start `{}`: {}",
+        program.unwrap_or_default(),
+        failure::words(failure::errno(error))
+    )
+}
+
+/// The exit code for a program that cannot be started, as a shell has it.
+fn code_of(error: &std::io::Error) -> u8 {
+    if error.kind() == std::io::ErrorKind::NotFound {
+        127
+    } else {
+        126
     }
 }

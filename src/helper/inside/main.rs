@@ -14,6 +14,7 @@ mod control;
 mod failure;
 mod hashes;
 mod init;
+mod memory;
 mod path;
 mod run;
 mod serve;
@@ -32,7 +33,10 @@ fn main() -> ExitCode {
         .map(|word| std::os::unix::ffi::OsStrExt::as_bytes(word.as_os_str()))
         .collect();
     match words.as_slice() {
-        [_, b"serve"] => serve::serve(),
+        [_, b"serve"] => {
+            memory::give_back();
+            serve::serve()
+        }
         [_, b"init", b"--", _, ..] => init::init(&arguments[3..]),
         _ => {
             eprintln!("usage: liveupdate-helper serve | init -- PROGRAM [ARGUMENT..]");

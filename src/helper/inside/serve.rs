@@ -11,7 +11,7 @@ use crate::wire::{Hangup, Input, Output};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::Mode;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// What lasts as long as the connection.
@@ -25,10 +25,10 @@ struct Session {
 /// Serves until the host is done. The exit code is 0 then, and 1 when the helper cannot work here.
 pub fn serve() -> ExitCode {
     match Session::begin() {
-        Ok((session, own)) => {
+        Ok(session) => {
             let mut input = Input::new(rustix::stdio::stdin());
             let mut output = Output::new(rustix::stdio::stdout());
-            let ended = session.answer_all(&mut input, &mut output, &own);
+            let ended = session.answer_all(&mut input, &mut output);
             if let Ok(Bye) = ended {
                 drop(output.send(&Reply::Done));
             }
@@ -45,29 +45,29 @@ pub fn serve() -> ExitCode {
 struct Bye;
 
 impl Session {
-    fn begin() -> std::io::Result<(Self, PathBuf)> {
+    fn begin() -> std::io::Result<Self> {
         let (own, home) = (std::env::current_exe()?, control::home()?);
+        // It runs, so the name is needed no more: should we be killed, nothing of it is left.
+        drop(std::fs::remove_file(&own));
         let signals = Signals::only(signals::CHILD)?;
         // Modes are given exactly.
         rustix::process::umask(Mode::empty());
         // What a command leaves behind is found and reaped here.
         let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
-        let session = Self {
+        Ok(Self {
             journal: Journal::begin(&home),
             home,
             supervisor: None,
             signals,
-        };
-        Ok((session, own))
+        })
     }
 
-    /// Answers, and at the end removes what is the helper's own: its journal, its executable, and the directory unless a
-    /// supervisor or another helper lives there.
+    /// Answers, and at the end removes what is the helper's own: its journal, and the directory unless a supervisor or
+    /// another helper lives there.
     fn answer_all<I: AsFd, O: AsFd>(
         mut self,
         input: &mut Input<I>,
         output: &mut Output<O>,
-        own: &Path,
     ) -> Result<Bye, Hangup> {
         let ended = loop {
             if let Err(hangup) = self.next_frame(input) {
@@ -80,7 +80,6 @@ impl Session {
             }
         };
         self.journal.end();
-        drop(std::fs::remove_file(own));
         drop(std::fs::remove_dir(&self.home));
         ended
     }

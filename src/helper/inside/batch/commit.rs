@@ -182,6 +182,7 @@ impl Batch<'_> {
     fn remove_all(&mut self, applied: &mut Applied) -> Result<(), Failure> {
         let mut result = Ok(());
         for remove in self.removes.in_order() {
+            let remove = remove.as_slice();
             let outcome = match rustix::fs::unlinkat(CWD, remove, AtFlags::empty()) {
                 Err(Errno::ISDIR) => rustix::fs::unlinkat(CWD, remove, AtFlags::REMOVEDIR),
                 other => other,

@@ -67,7 +67,16 @@ impl Journal {
     pub fn create_content(&self, number: u32) -> Result<File, Errno> {
         let flags =
             OFlags::CREATE | OFlags::TRUNC | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        rustix::fs::open(self.content(number), flags, Mode::from_raw_mode(0o600)).map(File::from)
+        let create = || rustix::fs::open(self.content(number), flags, Mode::from_raw_mode(0o600));
+        match create() {
+            // Somebody in the container has tidied up.
+            Err(Errno::NOENT) => {
+                rustix::fs::mkdir(&self.home, Mode::from_raw_mode(0o755))?;
+                create()
+            }
+            created => created,
+        }
+        .map(File::from)
     }
 
     pub fn open_content(&self, number: u32) -> Result<File, Errno> {
@@ -90,7 +99,7 @@ fn clean_up_after_the_dead(home: &Path) {
         let Some(name) = name.to_str() else { continue };
         let is_dead = |pid: &str| {
             pid.parse()
-                .is_ok_and(|pid: u32| pid == std::process::id() || !lives(pid))
+                .is_ok_and(|pid: u32| pid == std::process::id() || !lives(pid, home))
         };
         if let Some(pid) = name.strip_prefix(JOURNAL).filter(|pid| is_dead(pid)) {
             let directories = std::fs::read(entry.path()).unwrap_or_default();
@@ -109,8 +118,12 @@ fn clean_up_after_the_dead(home: &Path) {
     }
 }
 
-fn lives(pid: u32) -> bool {
-    Path::new(&format!("/proc/{pid}")).exists()
+/// Whether a helper of `home` has that number. After a restart of the container it may be anybody's.
+fn lives(pid: u32, home: &Path) -> bool {
+    match std::fs::read_link(format!("/proc/{pid}/exe")) {
+        Ok(executable) => executable.parent() == Some(home),
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+    }
 }
 
 fn remove_temporary_names(directory: &[u8], pid: &str) {

@@ -1,226 +1,37 @@
-//! The helper's way into a container: one long exec that it is spoken to over. Where it cannot run, the plain Engine API does.
+//! What the helper in a container is asked: updates, commands, hashes, restarts of its process. Where it cannot run, the plain
+//! Engine API does.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+mod executable;
+mod links;
 
-use bollard::models::ExecConfig;
-use bytes::Bytes;
-use futures_util::StreamExt as _;
-use tokio::io::AsyncWrite;
-use tokio::sync::Mutex;
-use tokio_util::io::StreamReader;
+pub(super) use executable::HIDDEN;
+pub use executable::helper_forbidden;
+pub(super) use links::Helpers;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::client::Docker;
-use super::supervise::HIDDEN;
 use super::{
-    Applied, Body, Container, ContainerId, Delta, Ended, EngineError, Exec, Fingerprint, Outgoing,
-    Restarted, State, Stream, Via,
+    Applied, Body, Container, Delta, Ended, EngineError, Exec, Fingerprint, Restarted, State,
+    Stream, Via,
 };
-use crate::compose::MountKind;
-use crate::helper::{self, Batch, Code, Content, Error, Item, Kind, Link, Wanted};
+use crate::helper::{self, Batch, Code, Content, Error, Item, Kind, Wanted};
 use crate::paths::ContainerPath;
+use links::HelperLink;
 
-type Reader = Pin<Box<dyn tokio::io::AsyncRead + Send>>;
-type Writer = Pin<Box<dyn AsyncWrite + Send>>;
-type HelperLink = Link<Reader, Writer>;
-
-/// After a helper that would not start, the plain way is used for so long before another try.
-const TRY_AGAIN: Duration = Duration::from_secs(30);
-/// How long the helpers have to clean up when the session ends.
-const LAST_WORDS: Duration = Duration::from_millis(500);
 /// A container's own grace where neither the step nor the service says one: the engine's.
 const GRACE: Duration = Duration::from_secs(10);
-
-/// The helpers of all containers.
-#[derive(Default)]
-pub(super) struct Helpers {
-    slots: Mutex<HashMap<ContainerId, Arc<Mutex<Slot>>>>,
-    /// Services whose block says `helper: off`.
-    forbidden: std::sync::Mutex<BTreeSet<String>>,
-}
-
-/// One container's helper.
-#[derive(Default)]
-struct Slot {
-    link: Option<HelperLink>,
-    /// Why it does not run here, and when that was found out.
-    refused: Option<(String, Instant)>,
-}
 
 /// What came of asking the helper.
 enum Asked<T> {
     /// Its answer.
     Answered(T),
-    /// It cannot be asked: the plain way is left.
-    Plain,
+    /// It cannot be asked, for this reason: the plain way is left.
+    Plain(String),
 }
 
 impl Docker {
-    /// `helper: off`: updates of these services go through the plain Engine API.
-    pub fn forbid_helper(&self, services: BTreeSet<String>) {
-        *self
-            .inner
-            .helpers
-            .forbidden
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = services;
-    }
-
-    /// The way that updates of this container take, and why not the other one.
-    pub async fn way(&self, container: &Container) -> (Via, Option<String>) {
-        let slot = self.slot(&container.id).await;
-        let mut slot = slot.lock().await;
-        match self.link(container, &mut slot).await {
-            Ok(_) => (Via::Helper, None),
-            Err(why) => (Via::Archive, Some(why)),
-        }
-    }
-
-    /// Starts the helper before it is needed, so that the first update need not wait for it.
-    pub(super) async fn warm_up_helper(&self, container: &Container) {
-        let slot = self.slot(&container.id).await;
-        let mut slot = slot.lock().await;
-        // One that ended with its container's last run says nothing by itself.
-        if let Some(link) = &mut slot.link
-            && link.ping().await.is_err()
-        {
-            slot.link = None;
-        }
-        // What kept it away may be over: the container or the engine was away just now.
-        slot.refused = None;
-        let _ = self.link(container, &mut slot).await;
-    }
-
-    /// Ends every helper; each removes what it brought.
-    pub(super) async fn close_helpers(&self) {
-        let slots: Vec<_> = self.inner.helpers.slots.lock().await.drain().collect();
-        let ends = slots.into_iter().map(|(_, slot)| async move {
-            if let Some(link) = slot.lock().await.link.take() {
-                let _ = link.bye().await;
-            }
-        });
-        let _ = tokio::time::timeout(LAST_WORDS, futures_util::future::join_all(ends)).await;
-    }
-
-    async fn slot(&self, id: &ContainerId) -> Arc<Mutex<Slot>> {
-        Arc::clone(
-            self.inner
-                .helpers
-                .slots
-                .lock()
-                .await
-                .entry(id.clone())
-                .or_default(),
-        )
-    }
-
-    /// The link to the container's helper, which is put there and started when need be; the error is why there is none.
-    async fn link<'s>(
-        &self,
-        container: &Container,
-        slot: &'s mut Slot,
-    ) -> Result<&'s mut HelperLink, String> {
-        if slot.link.is_none() {
-            if let Some((why, since)) = &slot.refused
-                && since.elapsed() < TRY_AGAIN
-            {
-                return Err(why.clone());
-            }
-            match self.open(container).await {
-                Ok(link) => {
-                    slot.refused = None;
-                    slot.link = Some(link);
-                }
-                Err(why) => {
-                    slot.refused = Some((why.clone(), Instant::now()));
-                    return Err(why);
-                }
-            }
-        }
-        slot.link
-            .as_mut()
-            .ok_or_else(|| "the helper is gone".to_owned())
-    }
-
-    async fn open(&self, container: &Container) -> Result<HelperLink, String> {
-        if std::env::var_os("LIVEUPDATE_HELPER").is_some_and(|value| value == "off") {
-            return Err("LIVEUPDATE_HELPER=off".into());
-        }
-        let forbidden = self
-            .inner
-            .helpers
-            .forbidden
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(&container.service);
-        if forbidden {
-            return Err("the block says `helper: off`".into());
-        }
-        if container.state != State::Running {
-            return Err(format!("{} is not running", container.name));
-        }
-        let image = self.inner.api.inspect_image(&container.image_id).await;
-        let architecture = image
-            .ok()
-            .and_then(|image| image.architecture)
-            .unwrap_or_default();
-        let binary = helper::binary(&architecture)
-            .ok_or_else(|| format!("this build has no helper for {architecture}"))?;
-        let place = place(container).ok_or("the root is read-only and no volume can be written")?;
-        self.put_binary(container, &place, binary)
-            .await
-            .map_err(|error| error.to_string())?;
-        self.begin(container, &place).await
-    }
-
-    async fn put_binary(
-        &self,
-        container: &Container,
-        place: &ContainerPath,
-        binary: &'static [u8],
-    ) -> Result<(), EngineError> {
-        let outgoing = Outgoing {
-            to: place.clone(),
-            mode: 0o755,
-            modified: SystemTime::now(),
-            body: Body::Bytes(Bytes::from_static(binary)),
-            in_place: false,
-        };
-        self.put(container, &[outgoing]).await.map(drop)
-    }
-
-    async fn begin(
-        &self,
-        container: &Container,
-        place: &ContainerPath,
-    ) -> Result<HelperLink, String> {
-        let config = ExecConfig {
-            attach_stdin: Some(true),
-            attach_stdout: Some(true),
-            attach_stderr: Some(true),
-            cmd: Some(vec![place.to_string(), "serve".into()]),
-            user: Some("0".into()),
-            working_dir: Some("/".into()),
-            ..ExecConfig::default()
-        };
-        let started = self
-            .start_exec(&container.id, config)
-            .await
-            .map_err(|error| error.to_string())?;
-        let output = started.output.map(|output| {
-            output
-                .map(bollard::container::LogOutput::into_bytes)
-                .map_err(std::io::Error::other)
-        });
-        let reader: Reader = Box::pin(StreamReader::new(output));
-        Link::open(reader, started.input)
-            .await
-            .map_err(|error| error.to_string())
-    }
-
     /// Asks the helper, once more with a new one when the first turns out to be gone, and leaves it at the plain way then.
     async fn ask_helper<Q: Question>(
         &self,
@@ -229,23 +40,35 @@ impl Docker {
     ) -> Result<Asked<Q::Answer>, EngineError> {
         let slot = self.slot(&container.id).await;
         let mut slot = slot.lock().await;
+        let mut ends = String::new();
         for _ in 0..2 {
-            let Ok(link) = self.link(container, &mut slot).await else {
-                return Ok(Asked::Plain);
+            let link = match self.link(container, &mut slot).await {
+                Ok(link) => link,
+                Err(why) => return Ok(Asked::Plain(why)),
             };
             match question.ask(link).await {
                 Ok(answer) => return Ok(Asked::Answered(answer)),
-                Err(Error::Refused { path, text, .. }) => {
-                    return Err(EngineError::Refused(format!(
-                        "`{}`: {text}",
-                        String::from_utf8_lossy(&path)
-                    )));
+                Err(error) if is_forbidden(&error) => {
+                    return Ok(Asked::Plain(format!("the helper may not: {error}")));
+                }
+                Err(error @ Error::Refused { .. }) => {
+                    return Err(EngineError::Refused(error.to_string()));
                 }
                 // The helper was killed, its exec cut, or its container restarted.
-                Err(_) => slot.link = None,
+                Err(error) => {
+                    slot.link = None;
+                    ends = error.to_string();
+                }
             }
         }
-        Ok(Asked::Plain)
+        // Whatever ends it would end the next one as well. One that is asked nothing takes away what they left.
+        if self.link(container, &mut slot).await.is_ok()
+            && let Some(link) = slot.link.take()
+        {
+            let _ = link.bye().await;
+        }
+        slot.refuse(ends.clone());
+        Ok(Asked::Plain(ends))
     }
 
     /// C5, C6 through the helper: everything is staged before anything is renamed into place.
@@ -254,22 +77,28 @@ impl Docker {
         container: &Container,
         delta: &Delta,
     ) -> Result<Applied, EngineError> {
-        if container.state != State::Running {
-            return self.apply_through_archive(container, delta).await;
-        }
-        let hold = self.any_supervised(std::slice::from_ref(&container.service));
         let mut update = Update {
             batch: batch(delta),
-            hold,
+            hold: self.any_supervised(std::slice::from_ref(&container.service)),
             unread: Vec::new(),
         };
-        let asked = self.ask_helper(container, &mut update).await?;
+        let asked = if container.state == State::Running {
+            self.ask_helper(container, &mut update).await?
+        } else {
+            Asked::Plain(format!("{} is not running", container.name))
+        };
         match asked {
             Asked::Answered(()) => Ok(Applied {
                 via: Via::Helper,
                 unread: update.unread,
             }),
-            Asked::Plain => self.apply_through_archive(container, delta).await,
+            Asked::Plain(why) => {
+                let unread = self.apply_through_archive(container, delta).await?;
+                Ok(Applied {
+                    via: Via::Archive(why),
+                    unread,
+                })
+            }
         }
     }
 
@@ -317,6 +146,8 @@ impl Docker {
         match link.run(&command, &mut hear, std::future::pending()).await {
             Ok(ended) if ended.timed_out => Ok(Ended::TimedOut),
             Ok(ended) => Ok(Ended::Exit(i64::from(ended.code))),
+            // It was not begun.
+            Err(error) if is_forbidden(&error) => self.exec(&container.id, exec, output).await,
             Err(Error::Refused { text, .. }) => Err(EngineError::Refused(text)),
             // Half of it may have run: whether it is run again is the session's matter (C7).
             Err(error) => {
@@ -343,7 +174,7 @@ impl Docker {
             .await?;
         match asked {
             Asked::Answered(found) => Ok(found),
-            Asked::Plain => {
+            Asked::Plain(_) => {
                 self.fingerprints_through_archive(&container.id, roots)
                     .await
             }
@@ -390,6 +221,8 @@ impl Docker {
                 whole_container: false,
             });
         }
+        // Its supervisor is gone, or another version's. Should this fail, the restart says what is wrong.
+        let _ = self.renew_init(container).await;
         let restarted = self.restart_container(&container.id, grace).await?;
         Ok(Restarted {
             whole_container: true,
@@ -457,15 +290,28 @@ impl Question for Inventory {
 
     async fn ask(&mut self, link: &mut HelperLink) -> Result<Self::Answer, Error> {
         let mut found = BTreeMap::new();
-        link.inventory(&self.wanted, true, |entry| {
-            if let helper::Entry::Found(entry) = entry
-                && let Some(path) = ContainerPath::new(&entry.path)
-            {
-                found.insert(path, fingerprint(entry));
+        let mut forbidden = None;
+        link.inventory(&self.wanted, true, |entry| match entry {
+            helper::Entry::Found(entry) => {
+                if let Some(path) = ContainerPath::new(&entry.path) {
+                    found.insert(path, fingerprint(entry));
+                }
+            }
+            helper::Entry::Unreadable { path, errno, text } => {
+                let error = Error::Refused {
+                    code: Code::System,
+                    errno,
+                    partly: false,
+                    path,
+                    text,
+                };
+                if is_forbidden(&error) {
+                    forbidden = Some(error);
+                }
             }
         })
         .await?;
-        Ok(found)
+        forbidden.map_or(Ok(found), Err)
     }
 }
 
@@ -489,20 +335,20 @@ impl Question for Restart {
     }
 }
 
-/// Where the helper can stand: the root, or a volume where that is read-only. The name is new each time, as a helper
-/// removes itself at its end, and what an older one left may still be running.
-fn place(container: &Container) -> Option<ContainerPath> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("{HIDDEN}/serve-{}-{count}", std::process::id());
-    if !container.read_only {
-        return ContainerPath::new(format!("/{name}"));
-    }
-    let volume = container
-        .mounts
-        .iter()
-        .find(|mount| !mount.read_only && matches!(mount.kind, MountKind::Volume(_)))?;
-    Some(volume.target.join(std::path::Path::new(&name)))
+/// Whether the container forbids its root what the engine itself may do all the same: by dropped capabilities, a seccomp
+/// profile, a user namespace.
+fn is_forbidden(error: &Error) -> bool {
+    const EPERM: u32 = 1;
+    const EACCES: u32 = 13;
+    const ENOSYS: u32 = 38;
+    matches!(
+        error,
+        Error::Refused {
+            code: Code::System,
+            errno: EPERM | EACCES | ENOSYS,
+            ..
+        }
+    )
 }
 
 fn batch(delta: &Delta) -> Batch {

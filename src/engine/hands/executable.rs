@@ -1,0 +1,128 @@
+//! The helper's executable on its way into a container: whether it may go there, which one, where, and how it is put. Does
+//! not start it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+
+use super::super::archive::survey::{Kind, Survey};
+use super::super::client::{Docker, refused};
+use super::super::{Body, Container, EngineError, Outgoing};
+use crate::compose::MountKind;
+use crate::helper;
+use crate::paths::ContainerPath;
+
+/// The hidden directory in a container, below the root or below a volume that can be written.
+pub(in crate::engine) const HIDDEN: &str = ".liveupdate";
+
+/// What the user said against the helper: for all services, or (`off`) in the block of this one.
+pub fn helper_forbidden(off: bool) -> Option<&'static str> {
+    if std::env::var_os("LIVEUPDATE_HELPER").is_some_and(|value| value == "off") {
+        Some("LIVEUPDATE_HELPER=off")
+    } else {
+        off.then_some("the block says `helper: off`")
+    }
+}
+
+impl Docker {
+    /// The executable for this container, and where it can stand there; the error is why there is none.
+    pub(super) async fn executable_for(
+        &self,
+        container: &Container,
+    ) -> Result<(&'static [u8], ContainerPath), String> {
+        let architecture = self
+            .architecture_of(container)
+            .await
+            .map_err(|error| error.to_string())?;
+        let binary = helper::binary(&architecture)
+            .ok_or_else(|| format!("this build has no helper for {architecture}"))?;
+        let place = place(container).ok_or("the root is read-only and no volume can be written")?;
+        Ok((binary, place))
+    }
+
+    /// Puts the helper that a container's process runs under to `place`, before the container starts.
+    pub(in crate::engine) async fn put_init(
+        &self,
+        container: &Container,
+        place: &str,
+    ) -> Result<(), EngineError> {
+        let architecture = self.architecture_of(container).await?;
+        match (helper::binary(&architecture), ContainerPath::new(place)) {
+            (Some(binary), Some(to)) => self.put_executable(container, &to, binary).await,
+            // It was not made to run under one either.
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether something stands at `place`.
+    pub(in crate::engine) async fn has(
+        &self,
+        container: &Container,
+        place: &str,
+    ) -> Result<bool, EngineError> {
+        let Some(place) = ContainerPath::new(place) else {
+            return Ok(false);
+        };
+        let seen = Survey::new(self, &container.id).look(&place).await?;
+        Ok(seen.is_some())
+    }
+
+    pub(super) async fn put_executable(
+        &self,
+        container: &Container,
+        to: &ContainerPath,
+        binary: &'static [u8],
+    ) -> Result<(), EngineError> {
+        if let Some(home) = to.parent()
+            && let Some(seen) = Survey::new(self, &container.id).look(&home).await?
+            && seen.kind != Kind::Directory
+        {
+            // A copy would replace it, and it is not ours.
+            return Err(EngineError::Refused(format!(
+                "the container has a `{home}` of its own that is no directory"
+            )));
+        }
+        let outgoing = Outgoing {
+            to: to.clone(),
+            mode: 0o755,
+            modified: SystemTime::now(),
+            body: Body::Bytes(Bytes::from_static(binary)),
+            in_place: false,
+        };
+        self.put(container, &[outgoing]).await.map(drop)
+    }
+
+    /// By the engine's name; empty when the image does not say.
+    async fn architecture_of(&self, container: &Container) -> Result<String, EngineError> {
+        let image = self.inner.api.inspect_image(&container.image_id).await;
+        image
+            .map(|image| image.architecture.unwrap_or_default())
+            .map_err(|error| refused(error, &container.id))
+    }
+}
+
+/// Where the helper can stand: the root, or a volume where that is read-only. The name is new each time: what an older
+/// one left may still be running, and cannot be written over.
+fn place(container: &Container) -> Option<ContainerPath> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("serve-{}-{count}", std::process::id());
+    let hidden = ContainerPath::new(format!("/{HIDDEN}"))?;
+    if !container.read_only {
+        return Some(hidden.join(std::path::Path::new(&name)));
+    }
+    let volumes: Vec<&ContainerPath> = container
+        .mounts
+        .iter()
+        .filter(|mount| !mount.read_only && matches!(mount.kind, MountKind::Volume(_)))
+        .map(|mount| &mount.target)
+        .collect();
+    // Made for it, where the process runs under the helper.
+    let home = if volumes.contains(&&hidden) {
+        hidden
+    } else {
+        volumes.first()?.join(std::path::Path::new(HIDDEN))
+    };
+    Some(home.join(std::path::Path::new(&name)))
+}

@@ -1,0 +1,233 @@
+//! Keeps the link to each container's helper: started when it is first needed, started anew when it is gone, ended with the
+//! session. Does not know what is said over it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use bollard::models::ExecConfig;
+use futures_util::StreamExt as _;
+use tokio::io::AsyncWrite;
+use tokio::sync::Mutex;
+use tokio_util::io::StreamReader;
+
+use super::super::client::Docker;
+use super::super::{Container, ContainerId, State, Via};
+use super::executable::helper_forbidden;
+use crate::helper::{Error, Link};
+use crate::paths::ContainerPath;
+
+type Reader = Pin<Box<dyn tokio::io::AsyncRead + Send>>;
+type Writer = Pin<Box<dyn AsyncWrite + Send>>;
+pub(super) type HelperLink = Link<Reader, Writer>;
+
+/// After a helper that would not start, the plain way is used for so long before another try.
+const TRY_AGAIN: Duration = Duration::from_secs(30);
+/// How long the helpers have to clean up when the session ends.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+/// A process that was forked while the executable was being written holds it open until it runs its own program: so long
+/// the kernel does not start it, which is a matter of milliseconds.
+const BUSY: Duration = Duration::from_secs(2);
+/// Between two tries of a busy executable.
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
+
+/// The helpers of all containers.
+#[derive(Default)]
+pub(in crate::engine) struct Helpers {
+    slots: Mutex<HashMap<ContainerId, Arc<Mutex<Slot>>>>,
+    /// Services whose block says `helper: off`.
+    forbidden: std::sync::Mutex<BTreeSet<String>>,
+}
+
+/// One container's helper.
+#[derive(Default)]
+pub(super) struct Slot {
+    pub(super) link: Option<HelperLink>,
+    /// Why it does not run here, and when that was found out.
+    refused: Option<(String, Instant)>,
+}
+
+impl Slot {
+    /// The helper is of no use here for a while.
+    pub(super) fn refuse(&mut self, why: String) {
+        self.link = None;
+        self.refused = Some((why, Instant::now()));
+    }
+}
+
+impl Docker {
+    /// `helper: off`: updates of these services go through the plain Engine API.
+    pub fn forbid_helper(&self, services: BTreeSet<String>) {
+        *self
+            .inner
+            .helpers
+            .forbidden
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = services;
+    }
+
+    /// What the user said against the helper in this service's containers.
+    pub(in crate::engine) fn why_forbidden(&self, service: &str) -> Option<&'static str> {
+        let services = &self.inner.helpers.forbidden;
+        let off = services
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(service);
+        helper_forbidden(off)
+    }
+
+    /// The way that an update of this container would take, as far as that is known without putting anything there.
+    pub async fn expected_way(&self, container: &Container) -> Via {
+        let why = match self.why_not(container) {
+            Some(why) => Some(why),
+            None => self.executable_for(container).await.err(),
+        };
+        why.map_or(Via::Helper, Via::Archive)
+    }
+
+    /// Starts the helper before it is needed, so that the first update need not wait for it.
+    pub(in crate::engine) async fn warm_up_helper(&self, container: &Container) {
+        let slot = self.slot(&container.id).await;
+        let mut slot = slot.lock().await;
+        // One that ended with its container's last run says nothing by itself.
+        if let Some(link) = &mut slot.link
+            && link.ping().await.is_err()
+        {
+            slot.link = None;
+        }
+        // What kept it away may be over: the container or the engine was away just now.
+        slot.refused = None;
+        let _ = self.link(container, &mut slot).await;
+    }
+
+    /// Ends every helper; each removes what it brought.
+    pub(in crate::engine) async fn close_helpers(&self) {
+        let slots: Vec<_> = self.inner.helpers.slots.lock().await.drain().collect();
+        let ends = slots.into_iter().map(|(_, slot)| async move {
+            if let Some(link) = slot.lock().await.link.take() {
+                let _ = link.bye().await;
+            }
+        });
+        let _ = tokio::time::timeout(LAST_WORDS, futures_util::future::join_all(ends)).await;
+    }
+
+    pub(super) async fn slot(&self, id: &ContainerId) -> Arc<Mutex<Slot>> {
+        Arc::clone(
+            self.inner
+                .helpers
+                .slots
+                .lock()
+                .await
+                .entry(id.clone())
+                .or_default(),
+        )
+    }
+
+    /// The link to the container's helper, which is put there and started when need be; the error is why there is none.
+    pub(super) async fn link<'s>(
+        &self,
+        container: &Container,
+        slot: &'s mut Slot,
+    ) -> Result<&'s mut HelperLink, String> {
+        if slot.link.is_none() {
+            if let Some((why, since)) = &slot.refused
+                && since.elapsed() < TRY_AGAIN
+            {
+                return Err(why.clone());
+            }
+            match self.open(container).await {
+                Ok(link) => {
+                    slot.refused = None;
+                    slot.link = Some(link);
+                }
+                Err(why) => {
+                    slot.refuse(why.clone());
+                    return Err(why);
+                }
+            }
+        }
+        slot.link
+            .as_mut()
+            .ok_or_else(|| "the helper is gone".to_owned())
+    }
+
+    fn why_not(&self, container: &Container) -> Option<String> {
+        let forbidden = self.why_forbidden(&container.service).map(str::to_owned);
+        forbidden.or_else(|| {
+            (container.state != State::Running)
+                .then(|| format!("{} is not running", container.name))
+        })
+    }
+
+    async fn open(&self, container: &Container) -> Result<HelperLink, String> {
+        if let Some(why) = self.why_not(container) {
+            return Err(why);
+        }
+        let (binary, place) = self.executable_for(container).await?;
+        self.put_executable(container, &place, binary)
+            .await
+            .map_err(|error| error.to_string())?;
+        let patience = Instant::now() + BUSY;
+        loop {
+            match self.begin(container, &place).await {
+                Err(error) if is_busy(&error) && Instant::now() < patience => {
+                    tokio::time::sleep(BUSY_PAUSE).await;
+                }
+                other => return other.map_err(|error| error.to_string()),
+            }
+        }
+    }
+
+    async fn begin(
+        &self,
+        container: &Container,
+        place: &ContainerPath,
+    ) -> Result<HelperLink, Error> {
+        let config = ExecConfig {
+            attach_stdin: Some(true),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            cmd: Some(vec![place.to_string(), "serve".into()]),
+            user: Some("0".into()),
+            working_dir: Some("/".into()),
+            ..ExecConfig::default()
+        };
+        let started = self
+            .start_exec(&container.id, config)
+            .await
+            .map_err(|error| Error::NotAHelper {
+                text: error.to_string(),
+            })?;
+        let output = started.output.map(|output| {
+            output
+                .map(bollard::container::LogOutput::into_bytes)
+                .map_err(std::io::Error::other)
+        });
+        let reader: Reader = Box::pin(StreamReader::new(output));
+        Link::open(reader, started.input).await
+    }
+}
+
+/// Whether the kernel would not start the executable because somebody still has it open for writing.
+fn is_busy(error: &Error) -> bool {
+    matches!(error, Error::NotAHelper { text } if text.to_ascii_lowercase().contains("text file busy"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_executable_is_told_from_one_that_cannot_start() {
+        let said = |text: &str| is_busy(&Error::NotAHelper { text: text.into() });
+        assert!(said(
+            "OCI runtime exec failed: exec failed: unable to start container process: exec /.liveupdate/serve-1-0: text file busy: unknown"
+        ));
+        assert!(said("exec /x: Text file busy"));
+        assert!(!said(
+            "exec /.liveupdate/serve-1-0: operation not permitted"
+        ));
+        assert!(!is_busy(&Error::Malformed));
+    }
+}

@@ -1,0 +1,92 @@
+//! What the helper costs a container that nothing happens in, and one that a lot happens in.
+
+use crate::place::{Place, put, until};
+use docker_liveupdate::helper::{Batch, Wanted};
+use std::fs;
+use tokio::process::Child;
+
+/// Issue 5: "Memory of the helper at most 2 MiB".
+const MOST: u64 = 2048;
+
+/// A line of `/proc/PID/status`, in KiB.
+fn memory(helper: &Child, line: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", helper.id().unwrap())).unwrap();
+    let found = status.lines().find_map(|text| text.strip_prefix(line));
+    let number = found.unwrap().trim_start_matches(':').trim();
+    number.trim_end_matches(" kB").parse().unwrap()
+}
+
+#[tokio::test]
+async fn its_memory_stays_below_2_mib_whatever_it_does() {
+    const FILES: usize = 10_000;
+    let place = Place::new();
+    let (mut link, helper) = place.serve().await;
+    let told = |what: &str| {
+        let peak = memory(&helper, "VmHWM");
+        println!("peak after {what}: {peak} KiB");
+        assert!(peak <= MOST, "{peak} KiB after {what}");
+    };
+    told("its start");
+    let source = place.host("new", "x".repeat(1000));
+    let names: Vec<String> = (0..FILES)
+        .map(|number| {
+            format!(
+                "components/feature-{}/deeply/nested/file-{number}.ts",
+                number % 100
+            )
+        })
+        .collect();
+    let all = put(names.iter().map(|name| place.file(&source, name)));
+    for _ in 0..2 {
+        link.apply(&all).await.unwrap();
+    }
+    told("10,000 files twice");
+    let big = place.host("big", vec![b'x'; 50_000_000]);
+    link.apply(&put([place.file(&big, "big")])).await.unwrap();
+    told("a file of 50 MB");
+    let wanted = [Wanted::Tree(place.target(""))];
+    let mut found = 0;
+    link.inventory(&wanted, true, |_| found += 1).await.unwrap();
+    assert!(found > FILES);
+    told("hashes of 10,000 files");
+    let remove = names.iter().map(|name| place.target(name)).collect();
+    let applied = link
+        .apply(&Batch {
+            remove,
+            put: Vec::new(),
+        })
+        .await
+        .unwrap();
+    assert_eq!(applied.removed as usize, FILES);
+    told("10,000 deletes");
+}
+
+#[tokio::test]
+async fn it_takes_no_time_while_nothing_happens() {
+    let place = Place::new();
+    let (mut link, helper) = place.serve().await;
+    let source = place.host("new", "new");
+    link.apply(&put([place.file(&source, "new")]))
+        .await
+        .unwrap();
+    // The kernel's own word for where it is: in poll, with two descriptors and no time at which to wake by itself.
+    let path = format!("/proc/{}/syscall", helper.id().unwrap());
+    let Ok(_) = fs::read_to_string(&path) else {
+        // Some kernels do not tell; then there is nothing to look at.
+        return;
+    };
+    let mut said = String::new();
+    until("it waits", || {
+        said = fs::read_to_string(&path).unwrap_or_default();
+        said.split(' ').nth(2) == Some("0x2")
+    })
+    .await;
+    let words: Vec<&str> = said.split(' ').collect();
+    // `poll` with a time in milliseconds, or `ppoll` with a pointer to one: x86_64 has both, aarch64 the second alone.
+    let for_ever = match words[0] {
+        "7" if cfg!(target_arch = "x86_64") => words[3].ends_with("ffffffff"),
+        "271" | "73" => words[3] == "0x0",
+        _ => false,
+    };
+    assert!(for_ever, "{said}");
+}

@@ -181,13 +181,6 @@ impl Reading {
             Some(text) if text.contains(|c| FOR_THE_SHELL.contains(c)) => Command::Shell(text),
             _ => resolved,
         };
-        if get(exec, "privileged").and_then(Value::as_bool) == Some(true) {
-            found.warning(
-                &at.key("privileged"),
-                "the command runs without `privileged`",
-                Some("a live update's commands have the container's own rights; name a `user` if it needs root".into()),
-            );
-        }
         let run = Run {
             step: step.clone(),
             command,
@@ -199,6 +192,9 @@ impl Reading {
                     .unwrap_or_default(),
             ),
             user: get(exec, "user").and_then(scalar_text),
+            privileged: get(exec, "privileged").is_some_and(|value| {
+                boolean("privileged", value, &at.key("privileged"), found).unwrap_or(false)
+            }),
             environment: get(exec, "environment").map_or_else(Vec::new, |value| {
                 environment(value, &at.key("environment"), found)
             }),

@@ -87,6 +87,7 @@ impl Situation {
             trigger: triggers.iter().map(|text| Self::rule(text)).collect(),
             workdir: None,
             user: None,
+            privileged: false,
             environment: Vec::new(),
             timeout: None,
             on_failure: OnFailure::Keep,

@@ -238,6 +238,20 @@ impl Plan {
 }
 
 impl Because {
+    /// The changed file, when it is one that asks for the rebuild.
+    pub fn path(&self) -> Option<&HostPath> {
+        match self {
+            Self::FallBackOn { path, .. }
+            | Self::BuildFile { path }
+            | Self::NoSyncCovers { path } => Some(path),
+            Self::Refused(_)
+            | Self::RunFailed { .. }
+            | Self::Asked
+            | Self::BuildOwed
+            | Self::Configuration => None,
+        }
+    }
+
     /// The reason's text, with the host paths below `dir` shown relative to it.
     pub fn seen_from<'a>(&'a self, dir: &'a HostPath) -> impl fmt::Display + 'a {
         SeenFrom(self, dir)

@@ -32,7 +32,7 @@ fn kind(event: &Event) -> &'static str {
         Event::Started { .. } => "started",
         Event::Notice { .. } => "notice",
         Event::Change { .. } => "change",
-        Event::Plan { .. } => "plan",
+        Event::Plan { .. } | Event::Rebuild { .. } => "plan",
         Event::Step { .. } | Event::Build { .. } => "step",
         Event::Outcome(_) => "outcome",
         Event::Problem { .. } => "problem",
@@ -59,6 +59,13 @@ fn fields(event: &Event) -> Value {
             let mut fields = plan_fields(plan);
             fields["service"] = service.as_str().into();
             fields
+        }
+        Event::Rebuild {
+            service,
+            because,
+            builds,
+        } => {
+            json!({"service": service, "action": "rebuild", "reason": because.to_string(), "builds": builds})
         }
         Event::Step {
             container,

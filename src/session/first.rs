@@ -17,9 +17,10 @@ use crate::plan::Rules;
 use crate::report::{Event, Reporter, StartedService};
 use crate::watch::{Scope, WatchEvent, Watcher};
 
-use super::builder::{Builder, Target};
+use super::builder::{Builder, Relative};
 use super::disk::Disk;
 use super::logs::Logs;
+use super::order::{self, Target};
 use super::route::Session;
 use super::worker::{Configuration, Message, Start, Worker, look_at};
 
@@ -123,27 +124,6 @@ pub fn scope_of(project: &Project, service: &Service) -> Result<Scope, String> {
         })
 }
 
-/// What a rebuild of `service` builds: its bases first (D2), then itself.
-pub fn targets_of(project: &Project, service: &Service) -> Vec<Target> {
-    service
-        .bases
-        .iter()
-        .filter_map(|base| project.service(base))
-        .chain([service])
-        .filter_map(|service| {
-            let custom = service
-                .block
-                .as_ref()
-                .and_then(|block| block.custom_build.clone());
-            let builds = custom.is_some() || service.build.is_some();
-            builds.then(|| Target {
-                service: service.name.clone(),
-                custom,
-            })
-        })
-        .collect()
-}
-
 /// What one worker needs to know of the project; `None` for a service that is left alone.
 pub fn configuration_of(
     project: &Project,
@@ -154,7 +134,8 @@ pub fn configuration_of(
         Ok(scope) => Arc::new(scope),
         Err(bad) => return Some(Err(bad)),
     };
-    let targets = targets_of(project, service);
+    // What a rebuild builds: its bases first (D2), then itself.
+    let targets = order::goes(project, [service]).concat();
     let can_build = targets
         .last()
         .is_some_and(|target| target.service == service.name);
@@ -165,6 +146,21 @@ pub fn configuration_of(
         targets,
         can_build,
     }))
+}
+
+/// Those whose images Compose builds in one go with images of others.
+pub fn relatives(configurations: &[Configuration]) -> Vec<Relative> {
+    configurations
+        .iter()
+        .filter_map(|configuration| match configuration.targets.as_slice() {
+            [target] if target.custom.is_none() => Some(Relative {
+                target: target.clone(),
+                rules: configuration.rules.clone(),
+                scope: Arc::clone(&configuration.scope),
+            }),
+            _ => None,
+        })
+        .collect()
 }
 
 /// Tells the engine which services run something else under `up`, and which may not have the helper.
@@ -298,6 +294,7 @@ impl First {
             self.loading.cli.clone(),
             self.loading.project.dir.clone(),
         ));
+        builder.know(relatives(&configurations));
         let mut session = Session {
             engine: Arc::clone(&self.loading.engine),
             cli: self.loading.cli.clone(),
@@ -443,67 +440,81 @@ impl First {
         Ok(begun)
     }
 
-    /// Everything at once; where that fails, one by one, so that one service's failure is its own (E3, C13).
+    /// What is built together at once; where that fails, one by one, so that one service's failure is its own (E3, C13).
     async fn build(&self, begun: &mut Begun) {
-        let reporter = self.reporter.clone();
-        let mut targets: Vec<Target> = Vec::new();
-        for service in self
-            .loading
-            .project
+        let project = &self.loading.project;
+        let services = project
             .services
             .iter()
-            .filter(|service| self.chosen(service))
-        {
-            for target in targets_of(&self.loading.project, service) {
-                if !targets.contains(&target) {
-                    targets.push(target);
+            .filter(|service| self.chosen(service));
+        let builder = Builder::new(
+            Arc::clone(&self.loading.engine),
+            self.loading.cli.clone(),
+            project.dir.clone(),
+        );
+        for go in order::goes(project, services) {
+            let together = go.iter().all(|target| target.custom.is_none())
+                && builder
+                    .build_together(&go, &mut show(&self.reporter))
+                    .await
+                    .is_ok();
+            for target in &go {
+                if !together {
+                    self.build_one(&builder, target, begun).await;
+                }
+                for name in target.along.iter().chain([&target.service]) {
+                    self.note_image(name, begun).await;
                 }
             }
         }
-        let by_compose: Vec<String> = targets
+    }
+
+    /// One image by itself; when it fails, those that Compose builds along with it are none the worse for it.
+    async fn build_one(&self, builder: &Builder<Docker>, target: &Target, begun: &mut Begun) {
+        let reporter = &self.reporter;
+        let project = &self.loading.project;
+        let name = &target.service;
+        let now = std::time::Instant::now();
+        let one = std::slice::from_ref(target);
+        let bases = project.service(name).map_or(&[][..], |it| &it.bases);
+        let failed_base = bases.iter().find(|base| begun.failed.contains(*base));
+        let why = if let Some(base) = failed_base {
+            format!("not built: it is built from the image of `{base}`, whose build failed")
+        } else if let Err(error) = builder.build(one, now, None, &mut show(reporter)).await {
+            error.to_string()
+        } else {
+            return;
+        };
+        let hint = Some("fix it and save: the next change builds again");
+        reporter.problem(Some(name), why, hint);
+        begun.failed.insert(name.clone());
+        let wanted = target
+            .along
             .iter()
-            .filter(|target| target.custom.is_none())
-            .map(|target| target.service.clone())
-            .collect();
-        let engine = &self.loading.engine;
-        let builder = Builder::new(
-            Arc::clone(engine),
-            self.loading.cli.clone(),
-            self.loading.project.dir.clone(),
-        );
-        let all_custom = by_compose.len() < targets.len();
-        let together = !all_custom
-            && (by_compose.is_empty()
-                || engine
-                    .build(&by_compose, &mut show(&reporter))
-                    .await
-                    .is_ok());
-        for target in &targets {
-            let name = &target.service;
-            if !together {
-                let one = std::slice::from_ref(target);
-                if let Err(error) = builder
-                    .build(one, std::time::Instant::now(), &mut show(&reporter))
-                    .await
-                {
-                    self.reporter.problem(
-                        Some(name),
-                        error.to_string(),
-                        Some("fix it and save: the next change builds again"),
-                    );
-                    begun.failed.insert(name.clone());
-                    continue;
-                }
+            .filter_map(|along| project.service(along))
+            .filter(|service| self.chosen(service));
+        for base in order::goes(project, wanted).concat() {
+            if begun.failed.contains(&base.service) {
+                continue;
             }
-            let image = self
-                .loading
-                .project
-                .service(name)
-                .map(|service| service.image.as_str())
-                .unwrap_or_default();
-            if let Ok(Some(id)) = engine.image_id(image).await {
-                begun.built.insert(name.clone(), id);
+            let one = std::slice::from_ref(&base);
+            if let Err(error) = builder.build(one, now, None, &mut show(reporter)).await {
+                reporter.problem(Some(&base.service), error.to_string(), hint);
+                begun.failed.insert(base.service.clone());
             }
+        }
+    }
+
+    /// What a good build made.
+    async fn note_image(&self, name: &str, begun: &mut Begun) {
+        let Some(service) = self.loading.project.service(name) else {
+            return;
+        };
+        if begun.failed.contains(name) {
+            return;
+        }
+        if let Ok(Some(id)) = self.loading.engine.image_id(&service.image).await {
+            begun.built.insert(name.to_owned(), id);
         }
     }
 

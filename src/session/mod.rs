@@ -7,7 +7,7 @@
 //! | `worker` | one service's own queue: touches to batches |
 //! | `settle` | a batch to plans, plans to the containers, and the books after it |
 //! | `containers` | containers come and go: what each is owed |
-//! | `rebuild`, `builder`, `custom` | the full way |
+//! | `rebuild`, `order`, `builder`, `custom` | the full way |
 //! | `compare` | a container against the disk, by content |
 //! | `disk` | what the disk held when it was last looked at |
 //! | `alone` | one session per project |
@@ -22,6 +22,7 @@ mod custom;
 pub mod disk;
 mod first;
 mod logs;
+pub mod order;
 mod rebuild;
 mod reload;
 mod route;

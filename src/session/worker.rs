@@ -16,8 +16,9 @@ use crate::report::{Done, Event, Outcome, Reporter, Took};
 use crate::update::Ledger;
 use crate::watch::{Entry, Gatherer, Quiet, Scope, Touch, look};
 
-use super::builder::{Builder, Target};
+use super::builder::Builder;
 use super::disk::Disk;
+use super::order::Target;
 use super::settle::Why;
 
 /// How many images' snapshots are kept: the running one, and a few that somebody may go back to.

@@ -1,6 +1,7 @@
 //! What `docker liveupdate up` promises, one room per chapter of the specification.
 
 mod atomic;
+mod bases;
 mod build;
 mod changes;
 mod containers;

@@ -86,6 +86,31 @@ fn sync_exec_copies_and_executes() {
     up.until_file("web", "/tmp/ran", "two 1000 x\n");
 }
 
+/// F1: `privileged` of a hook, which Compose gives to it too; what follows has the container's own rights again.
+#[test]
+fn sync_exec_privileged_has_the_hosts_rights() {
+    let hook = "grep CapEff /proc/self/status | tr -d '\\n' >> /tmp/";
+    let rule = |folder: &str, privileged: bool| {
+        format!(
+            "- {{action: sync+exec, path: ./{folder}, target: /{folder}, exec: {{command: [sh, -c, \"{hook}{folder}\"], privileged: {privileged}}}}}\n"
+        )
+    };
+    let project = watching(&(rule("src", true) + &rule("plain", false)));
+    project.write("plain/x", "one");
+    let mut up = project.up();
+    project.write("src/a.txt", "two");
+    up.live_updated("web");
+    project.write("plain/x", "two");
+    up.live_updated("web");
+    let rights = |name: &str| {
+        let text = project.file("web", &format!("/tmp/{name}")).unwrap();
+        let hexadecimal = text.trim_start_matches("CapEff:").trim();
+        u64::from_str_radix(hexadecimal, 16).unwrap()
+    };
+    let (all, own) = (rights("src"), rights("plain"));
+    assert!(all & own == own && all > own, "{all:x} {own:x}");
+}
+
 /// F1: `action: restart`: no copy.
 #[test]
 fn restart_restarts_and_copies_nothing() {

@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::cli::{ExitCode, Format};
+use crate::compose::block::Step;
 use crate::docker::DockerCli;
 use crate::paths::HostPath;
 use crate::plan::rules::Mapping;
@@ -15,7 +16,7 @@ use crate::update;
 use crate::watch::{Verdict, Why, look};
 
 use super::output::{DIM, TITLE, beside, count, list, near, say, say_object, style_of};
-use super::plan::{consequences, plan_of};
+use super::plan::{REREAD, consequences, plan_of, say_source};
 use super::subject::{self, Subject, builds};
 
 /// Explains each file for itself: a change of it alone, as it is on disk now.
@@ -68,14 +69,10 @@ fn explain(subject: &Subject, file: &HostPath, format: Format) {
         }
     }
     if subject.project.sources.contains(file) {
-        let reread = "the project is read from it: while `up` runs, a change is read at once";
         if format == Format::Json {
-            say_object(
-                "source",
-                json!({"path": file.to_string(), "reason": reread}),
-            );
+            say_source(file);
         } else {
-            say(&format!("  {reread}"));
+            say(&format!("  {REREAD}"));
         }
     }
 }
@@ -231,7 +228,7 @@ impl<'a> Meaning<'a> {
         if let Plan::LiveUpdate(update) = &self.plan {
             let not_run = self.not_run(update).into_iter();
             fields["not_run"] = not_run
-                .map(|(command, step)| json!({"command": command, "step": step, "reason": "no trigger matches"}))
+                .map(|(command, step)| json!({"command": command, "step": step.number, "reason": "no trigger matches"}))
                 .collect();
             fields["live"] = self.is_live(update).into();
         }
@@ -245,18 +242,18 @@ impl<'a> Meaning<'a> {
     }
 
     /// The commands and the last step that the plan leaves out.
-    fn not_run(&self, update: &LiveUpdate) -> Vec<(String, String)> {
+    fn not_run(&self, update: &LiveUpdate) -> Vec<(String, &Step)> {
         let rules = &self.service.rules;
         let due = |index| update.runs.iter().any(|due| due.index == index);
-        let mut left: Vec<(String, String)> = rules
+        let mut left: Vec<(String, &Step)> = rules
             .runs()
             .iter()
             .enumerate()
             .filter(|(index, _)| !due(*index))
-            .map(|(_, run)| (run.command.to_string(), run.step.to_string()))
+            .map(|(_, run)| (run.command.to_string(), &run.step))
             .collect();
         if let (Some(restart), None) = (rules.restart(), &update.restart) {
-            left.push((restart.kind.to_string(), restart.step.to_string()));
+            left.push((restart.kind.to_string(), &restart.step));
         }
         left
     }

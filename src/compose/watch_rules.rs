@@ -9,6 +9,7 @@ use super::block::{
 };
 use super::finding::{Findings, Spot};
 use super::interpolate::interpolate;
+use super::problem::Which;
 use super::reader::{Placed, ReadBlock};
 use super::rule::PathRule;
 use super::sources::Sources;
@@ -50,7 +51,7 @@ pub fn read(
     {
         let step = Step::new(index + 1);
         let mut at = at.index(index);
-        at.step = Some(format!("watch rule {}", step.number));
+        at.step = Some(Which::WatchRule(step.number));
         reading.rule(rule, &step, &at, trace, sources, found);
     }
     reading.finish()

@@ -211,6 +211,7 @@ pub struct First {
     loading: Loading,
     up: Up,
     reporter: Reporter,
+    how_to_apply: Arc<str>,
 }
 
 /// What came of the first build and start.
@@ -223,12 +224,13 @@ struct Begun {
 }
 
 impl First {
-    /// What was read, what was asked for, and who is told.
-    pub fn new(loading: Loading, up: Up, reporter: Reporter) -> Self {
+    /// What was read, what was asked for, who is told, and what the user does to apply what waits.
+    pub fn new(loading: Loading, up: Up, reporter: Reporter, how_to_apply: &str) -> Self {
         Self {
             loading,
             up,
             reporter,
+            how_to_apply: how_to_apply.into(),
         }
     }
 
@@ -289,11 +291,7 @@ impl First {
                 .filter(|service| self.chosen(service)),
         );
         let begun = self.build_and_start().await?;
-        let builder = Arc::new(Builder::new(
-            Arc::clone(&self.loading.engine),
-            self.loading.cli.clone(),
-            self.loading.project.dir.clone(),
-        ));
+        let builder = Arc::new(self.builder());
         builder.know(relatives(&configurations));
         let mut session = Session {
             engine: Arc::clone(&self.loading.engine),
@@ -310,6 +308,7 @@ impl First {
             tasks: JoinSet::new(),
             logs,
             paused: false,
+            how_to_apply: self.how_to_apply,
         };
         let mut started = Vec::new();
         for (configuration, disk) in configurations.into_iter().zip(disks) {
@@ -440,6 +439,12 @@ impl First {
         Ok(begun)
     }
 
+    fn builder(&self) -> Builder<Docker> {
+        let loading = &self.loading;
+        let dir = loading.project.dir.clone();
+        Builder::new(Arc::clone(&loading.engine), loading.cli.clone(), dir)
+    }
+
     /// What is built together at once; where that fails, one by one, so that one service's failure is its own (E3, C13).
     async fn build(&self, begun: &mut Begun) {
         let project = &self.loading.project;
@@ -447,11 +452,7 @@ impl First {
             .services
             .iter()
             .filter(|service| self.chosen(service));
-        let builder = Builder::new(
-            Arc::clone(&self.loading.engine),
-            self.loading.cli.clone(),
-            project.dir.clone(),
-        );
+        let builder = self.builder();
         for go in order::goes(project, services) {
             let together = go.iter().all(|target| target.custom.is_none())
                 && builder
@@ -573,6 +574,7 @@ impl Session {
             engine: Arc::clone(&self.engine),
             builder: Arc::clone(&self.builder),
             reporter: self.reporter.clone(),
+            how_to_apply: Arc::clone(&self.how_to_apply),
             configuration,
             disk,
             built,

@@ -89,12 +89,12 @@ pub async fn up(invocation: &Invocation, up: &Up) -> ExitCode {
         Format::Json => report::Format::Json,
     };
     let (reporter, printer) = report::Reporter::start(format, loading.project.dir.clone());
-    let first = First::new(loading, up.clone(), reporter);
     let keys = if up.format == Format::Text {
         Keys::listen()
     } else {
         Keys::none()
     };
+    let first = First::new(loading, up.clone(), reporter, &keys.how_to_apply());
     // On the runtime's own threads: each hop of a file event to another one costs more than what is done there.
     let code = match tokio::spawn(route::run(first, shutdown, keys)).await {
         Ok(code) => code,

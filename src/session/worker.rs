@@ -71,6 +71,7 @@ pub struct Worker<E> {
     pub(super) engine: Arc<E>,
     pub(super) builder: Arc<Builder<E>>,
     pub(super) reporter: Reporter,
+    how_to_apply: Arc<str>,
     pub(super) service: Service,
     pub(super) rules: Rules,
     pub(super) scope: Arc<Scope>,
@@ -109,6 +110,8 @@ pub struct Start<E> {
     pub builder: Arc<Builder<E>>,
     /// Who is told.
     pub reporter: Reporter,
+    /// What the user does to apply what waits, such as a key.
+    pub how_to_apply: Arc<str>,
     /// The service.
     pub configuration: Configuration,
     /// The disk as it was when the first build began.
@@ -139,6 +142,7 @@ impl<E: Engine> Worker<E> {
             engine: start.engine,
             builder: start.builder,
             reporter: start.reporter,
+            how_to_apply: start.how_to_apply,
             service,
             rules,
             scope,
@@ -348,7 +352,7 @@ impl<E: Engine> Worker<E> {
             done: Done::Waits(if self.paused {
                 format!("{changes} until `p` goes on")
             } else {
-                format!("{changes} for `u`")
+                format!("{changes} for {}", self.how_to_apply)
             }),
             took,
             ..Outcome::default()

@@ -81,6 +81,7 @@ pub async fn service(block: &str, containers: &[(&str, State)]) -> Situation {
         )),
         engine: Arc::clone(&engine),
         reporter: Reporter::to(said),
+        how_to_apply: "`u`".into(),
         configuration: Configuration {
             service: web,
             rules,

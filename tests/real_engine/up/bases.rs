@@ -18,12 +18,10 @@ services:
 ",
     );
     for service in ["web", "api"] {
-        compose.push_str(&format!(
-            "  {service}:
-    build: {{context: ./{service}{build}}}
-    init: true
-    x-live-update: [{{sync: './{service}/src:/app'}}]
-"
+        let block = format!("[{{sync: './{service}/src:/app'}}]");
+        compose.push_str(&crate::project::service(
+            service,
+            &format!("build: {{context: ./{service}{build}}}\ninit: true\nx-live-update: {block}"),
         ));
     }
     let project = Project::new(&compose);

@@ -7,6 +7,7 @@ mod changes;
 mod containers;
 mod files;
 mod images;
+mod keys;
 mod leaving;
 mod mounts;
 mod names;

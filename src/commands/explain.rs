@@ -308,9 +308,5 @@ fn why_fields(why: &Why) -> Value {
         Why::OwnOutput => json!({"rule": "own-output"}),
         Why::Git => json!({"rule": "git"}),
         Why::Editor { pattern } => json!({"rule": "editor", "pattern": pattern}),
-        Why::SyncIgnore { place, pattern } => {
-            json!({"key": "ignore", "place": place, "pattern": pattern})
-        }
-        Why::SyncInclude => json!({"key": "include"}),
     }
 }

@@ -103,7 +103,7 @@ worker/jobs/mail.rb
   worker  live update:
             copy worker/jobs/mail.rb -> /jobs/mail.rb (step 1)
             send HUP (step 2)
-            waits for the key `u`: trigger_mode is `manual`
+            waits for the key `u` (or the signal USR1): trigger_mode is `manual`
 
 worker/README
   web     rebuild: no sync covers worker/README

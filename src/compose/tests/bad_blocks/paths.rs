@@ -105,7 +105,7 @@ warning: service `web`, step 2: sync source `/p/static` is left out entirely by 
   |
 5 |       steps: [sync: ./src:/app, sync: ./static:/static]
   |                                       ^
-hint: take the pattern out, or keep what is needed with a `!` pattern
+hint: name it in `only`, or take `only` out
 ",
     );
 }

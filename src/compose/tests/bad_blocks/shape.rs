@@ -337,7 +337,7 @@ error: service `web`, step 1: `src/[a` is no glob: its `[` is never closed
   |
 5 |       - fall_back_on: 'src/[a'
   |                       ^
-hint: `*`, `?`, `[..]` and `{a,b}` make a text a glob; `\` before one makes it an ordinary character
+hint: put that right; for a name that has the character in it, write `\` before it
 ",
     );
 }
@@ -347,10 +347,10 @@ fn b4_a_pattern_that_does_not_parse_is_refused() {
     web("steps: [{sync: {local_path: src, remote_path: /a, ignore: '['}}]\nignore: '['").says(
         r"
 error: service `web`, step 1: a pattern of `ignore` cannot be read: `[`: its `[` is never closed
- --> compose.yaml:5:35
+ --> compose.yaml:5:65
   |
 5 |       steps: [{sync: {local_path: src, remote_path: /a, ignore: '['}}]
-  |                                   ^
+  |                                                                 ^
 hint: write `\[` for the bracket itself, or close the class with `]`
 
 error: service `web`: a pattern of `ignore` cannot be read: `[`: its `[` is never closed

@@ -115,7 +115,7 @@ pub enum CommandArgs {
     /// Print the x-live-update block that does what develop.watch does
     #[command(override_usage = "docker liveupdate convert [SERVICE...]", help_template = TEMPLATE)]
     Convert(ServicesArgs),
-    /// Stop and remove containers, networks, and whatever `up` left
+    /// Stop and remove containers and networks, as `docker compose down` does; nothing of `up` is left
     #[command(override_usage = "docker liveupdate down [OPTIONS] [SERVICE...]", help_template = TEMPLATE)]
     Down(DownArgs),
     /// Show the version

@@ -226,7 +226,7 @@ mod tests {
         }
         insta::assert_snapshot!(shown, @r#"
 "__complete liveupdate "
-    up -- Build, start, follow the logs and live-update, until Ctrl-C | check -- Check the configuration and show all of its problems | explain -- Explain what a change of a file does: which rule, which step, where to, and why | plan -- Show the plan for some changes as one batch, and touch nothing | verify -- Compare the containers' synced paths with the host by content | schema -- Print the JSON Schema of x-live-update, for editors | convert -- Print the x-live-update block that does what develop.watch does | down -- Stop and remove containers, networks, and whatever `up` left | version -- Show the version | :4
+    up -- Build, start, follow the logs and live-update, until Ctrl-C | check -- Check the configuration and show all of its problems | explain -- Explain what a change of a file does: which rule, which step, where to, and why | plan -- Show the plan for some changes as one batch, and touch nothing | verify -- Compare the containers' synced paths with the host by content | schema -- Print the JSON Schema of x-live-update, for editors | convert -- Print the x-live-update block that does what develop.watch does | down -- Stop and remove containers and networks, as `docker compose down` does; nothing of `up` is left | version -- Show the version | :4
 "__completeNoDesc liveupdate c"
     check | convert | :4
 "__completeNoDesc liveupdate -f x.yaml --profile a ve"

@@ -5,7 +5,7 @@
 pub enum ExitCode {
     /// 0: done; `check` found no problem, `verify` found no difference.
     Ok,
-    /// 1: the configuration has problems, or `verify` found that a container differs from the host.
+    /// 1: the configuration has problems, `verify` found that a container differs from the host, or the project has an `up` already.
     Problems,
     /// 2: Docker could not do it: no engine, no permission on its socket, no Compose plugin or one too old, a failed `docker compose`.
     Docker,
@@ -40,7 +40,9 @@ impl ExitCode {
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Ok => "done, nothing wrong",
-            Self::Problems => "the configuration has problems, or `verify` found a difference",
+            Self::Problems => {
+                "the configuration has problems, `verify` found a difference, or `up` runs already"
+            }
             Self::Docker => {
                 "Docker could not do it: no engine, no Compose, a failed build or start"
             }

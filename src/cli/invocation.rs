@@ -64,7 +64,7 @@ pub enum Command {
         /// The services; all when empty.
         services: Vec<String>,
     },
-    /// `down`: `docker compose down`, and whatever the tool left.
+    /// `down`: `docker compose down`. All that `up` leaves is in the containers.
     Down(Down),
     /// `version`.
     Version {

@@ -23,6 +23,7 @@ Examples:
 
 pub const UP_EXAMPLES: &str = "\
 Keys in a terminal: r rebuild, u apply what waits, p pause, v verify, q quit, ? help.
+Without one, the signal USR1 applies what waits.
 
 Examples:
   docker liveupdate up                       all services of the project

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{ExitCode, Format};
 use crate::compose::block::Origin;
-use crate::compose::{self, Block, LoadError, Place, Problem, Project, Severity};
+use crate::compose::{self, Block, LoadError, Place, Problem, Project, Severity, Which};
 use crate::docker::DockerCli;
 use crate::session::{complain, exit_code};
 use crate::watch::why::Place as IgnorePlace;
@@ -143,7 +143,8 @@ fn bad_pattern(project: &Project, bad: &BadIgnore) -> Problem {
 fn problem_fields(problem: &Problem) -> Value {
     let place = problem.place.as_ref();
     json!({
-        "severity": problem.severity.word(), "service": problem.service, "step": problem.step,
+        "severity": problem.severity.word(), "service": problem.service,
+        "step": problem.step.as_ref().and_then(Which::number), "named_step": problem.step.as_ref().and_then(Which::name),
         "message": problem.message, "hint": problem.hint,
         "file": place.map(|place| place.file.to_string()),
         "line": place.map(|place| place.line), "column": place.map(|place| place.column),

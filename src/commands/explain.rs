@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::cli::{ExitCode, Format};
-use crate::compose::block::HelperUse;
+use crate::compose::block::{HelperUse, Step};
 use crate::docker::DockerCli;
 use crate::engine::{Docker, Engine as _, State, Via, helper_forbidden};
 use crate::paths::HostPath;
@@ -19,7 +19,7 @@ use crate::update;
 use crate::watch::{Verdict, Why, look};
 
 use super::output::{DIM, TITLE, beside, count, list, near, say, say_object, style_of};
-use super::plan::{consequences, plan_of};
+use super::plan::{REREAD, consequences, plan_of, say_source};
 use super::subject::{self, Subject, builds};
 
 /// An engine that does not answer by then is not needed for an answer either.
@@ -104,14 +104,10 @@ fn explain(subject: &Subject, ways: &BTreeMap<String, Via>, file: &HostPath, for
         }
     }
     if subject.project.sources.contains(file) {
-        let reread = "the project is read from it: while `up` runs, a change is read at once";
         if format == Format::Json {
-            say_object(
-                "source",
-                json!({"path": file.to_string(), "reason": reread}),
-            );
+            say_source(file);
         } else {
-            say(&format!("  {reread}"));
+            say(&format!("  {REREAD}"));
         }
     }
 }
@@ -271,7 +267,7 @@ impl<'a> Meaning<'a> {
         if let Plan::LiveUpdate(update) = &self.plan {
             let not_run = self.not_run(update).into_iter();
             fields["not_run"] = not_run
-                .map(|(command, step)| json!({"command": command, "step": step, "reason": "no trigger matches"}))
+                .map(|(command, step)| json!({"command": command, "step": step.number, "reason": "no trigger matches"}))
                 .collect();
             fields["live"] = self.is_live(update).into();
             fields["via"] = via(self.way).into();
@@ -287,18 +283,18 @@ impl<'a> Meaning<'a> {
     }
 
     /// The commands and the last step that the plan leaves out.
-    fn not_run(&self, update: &LiveUpdate) -> Vec<(String, String)> {
+    fn not_run(&self, update: &LiveUpdate) -> Vec<(String, &Step)> {
         let rules = &self.service.rules;
         let due = |index| update.runs.iter().any(|due| due.index == index);
-        let mut left: Vec<(String, String)> = rules
+        let mut left: Vec<(String, &Step)> = rules
             .runs()
             .iter()
             .enumerate()
             .filter(|(index, _)| !due(*index))
-            .map(|(_, run)| (run.command.to_string(), run.step.to_string()))
+            .map(|(_, run)| (run.command.to_string(), &run.step))
             .collect();
         if let (Some(restart), None) = (rules.restart(), &update.restart) {
-            left.push((restart.kind.to_string(), restart.step.to_string()));
+            left.push((restart.kind.to_string(), &restart.step));
         }
         left
     }
@@ -353,9 +349,5 @@ fn why_fields(why: &Why) -> Value {
         Why::OwnOutput => json!({"rule": "own-output"}),
         Why::Git => json!({"rule": "git"}),
         Why::Editor { pattern } => json!({"rule": "editor", "pattern": pattern}),
-        Why::SyncIgnore { place, pattern } => {
-            json!({"key": "ignore", "place": place, "pattern": pattern})
-        }
-        Why::SyncInclude => json!({"key": "include"}),
     }
 }

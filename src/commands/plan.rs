@@ -48,8 +48,35 @@ pub async fn run(docker: &DockerCli, changes: Changes, format: Format) -> ExitCo
         let batch: Vec<HostPath> = batch.into_iter().collect();
         show(&subject, service, &plan_of(service, &batch), format);
     }
+    let sources: BTreeSet<&HostPath> = paths
+        .iter()
+        .filter(|path| subject.project.sources.contains(path))
+        .collect();
+    unwatched.retain(|path| !sources.contains(path));
+    show_sources(&subject, &sources, format);
     show_unwatched(&subject, &unwatched, format);
     ExitCode::Ok
+}
+
+/// What an edit of a compose file or env file does, whoever else watches it (E7).
+pub const REREAD: &str = "`up` reads the configuration from it again: a service whose own keys change is recreated, an edited block recreates nothing";
+
+/// The same for programs.
+pub fn say_source(path: &HostPath) {
+    say_object(
+        "source",
+        json!({"path": path.to_string(), "reason": REREAD}),
+    );
+}
+
+fn show_sources(subject: &Subject, sources: &BTreeSet<&HostPath>, format: Format) {
+    for path in sources {
+        if format == Format::Json {
+            say_source(path);
+        } else {
+            say(&format!("{}: {REREAD}", near(path, &subject.project.dir)));
+        }
+    }
 }
 
 /// The plan that `up` would make of these paths as one batch, with nothing owed from before.
@@ -115,7 +142,9 @@ pub fn consequences(service: &Configuration, plan: &Plan) -> Vec<String> {
         Plan::LiveUpdate(_) => {}
     }
     if service.rules.block().trigger_mode == TriggerMode::Manual {
-        lines.push("waits for the key `u`: trigger_mode is `manual`".to_owned());
+        lines.push(
+            "waits for the key `u` (or the signal USR1): trigger_mode is `manual`".to_owned(),
+        );
     }
     lines
 }

@@ -103,6 +103,5 @@ fn real(path: &HostPath) -> Option<HostPath> {
 
 /// What a rebuild builds, in order.
 pub fn builds(configuration: &Configuration) -> Vec<String> {
-    let targets = configuration.targets.iter();
-    targets.map(|target| target.service.clone()).collect()
+    crate::session::order::names(&configuration.targets)
 }

@@ -7,6 +7,7 @@ use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 
 use crate::cli::{ExitCode, Format};
+use crate::compose::block::Step;
 use crate::docker::DockerCli;
 use crate::engine::{Container, Docker, Engine, EngineError, Fingerprint, State};
 use crate::paths::HostPath;
@@ -132,7 +133,10 @@ struct Report {
 /// What `--fix` came to.
 enum Repair {
     /// The container has the files now; the commands and the restart that were left out.
-    Done { paths: usize, left_out: Vec<String> },
+    Done {
+        paths: usize,
+        left_out: Vec<(String, Step)>,
+    },
     /// It still differs, and why.
     Failed { why: String, hint: String },
 }
@@ -243,15 +247,15 @@ impl Subject<'_> {
 }
 
 /// What a live update would have done after the files.
-fn left_out(update: &LiveUpdate) -> Vec<String> {
+fn left_out(update: &LiveUpdate) -> Vec<(String, Step)> {
     let runs = update
         .runs
         .iter()
-        .map(|due| format!("{} ({})", due.run.command, due.run.step));
+        .map(|due| (due.run.command.to_string(), due.run.step.clone()));
     let restart = update
         .restart
         .iter()
-        .map(|restart| format!("{} ({})", restart.kind, restart.step));
+        .map(|restart| (restart.kind.to_string(), restart.step.clone()));
     runs.chain(restart).collect()
 }
 
@@ -321,9 +325,9 @@ impl Report {
                     "  {GOOD}repaired{GOOD:#} {}",
                     count(*paths, "path", "paths")
                 ));
-                for step in left_out {
+                for (command, step) in left_out {
                     say(&format!(
-                        "  {DIM}not run: {step}; `--fix` repairs files alone{DIM:#}"
+                        "  {DIM}not run: {command} ({step}); `--fix` repairs files alone{DIM:#}"
                     ));
                 }
             }
@@ -345,7 +349,13 @@ impl Report {
         let pair = |from: &HostPath, to: String| json!({"from": from.to_string(), "to": to});
         let (fixed, not_run, failure) = match &self.repair {
             None => (None, None, None),
-            Some(Repair::Done { left_out, .. }) => (Some(true), Some(left_out), None),
+            Some(Repair::Done { left_out, .. }) => {
+                let commands = left_out.iter();
+                let commands: Vec<Value> = commands
+                    .map(|(command, step)| json!({"command": command, "step": step.number}))
+                    .collect();
+                (Some(true), Some(commands), None)
+            }
             Some(Repair::Failed { why, .. }) => (Some(false), None, Some(why)),
         };
         json!({

@@ -24,7 +24,7 @@ pub fn fill(
         sources,
         disk,
     };
-    let direct: Vec<Vec<usize>> = (0..drafts.len())
+    let direct: Vec<Bases> = (0..drafts.len())
         .map(|index| search.direct_bases(index, found))
         .collect();
     for index in 0..drafts.len() {
@@ -49,18 +49,46 @@ pub fn fill(
             .filter(|&base| base != index)
             .map(|base| drafts[base].service.name.clone())
             .collect();
+        let along: Vec<String> = along(index, &direct)
+            .into_iter()
+            .map(|base| drafts[base].service.name.clone())
+            .collect();
+        let bases = drafts[index].service.bases.iter();
+        drafts[index].service.bases_by_context =
+            bases.filter(|base| along.contains(base)).cloned().collect();
     }
+}
+
+/// What Compose builds when it builds `index`: the services its contexts name, and theirs.
+fn along(index: usize, direct: &[Bases]) -> Vec<usize> {
+    let mut along = Vec::new();
+    let mut open = vec![index];
+    while let Some(service) = open.pop() {
+        for &base in &direct[service].by_context {
+            if base != index && !along.contains(&base) {
+                along.push(base);
+                open.push(base);
+            }
+        }
+    }
+    // A name in a `FROM` says nothing to Compose: such a base has to be there before.
+    along.retain(|base| !direct[index].by_name.contains(base));
+    along
 }
 
 /// The bases of `index`, direct or not, each after its own. Returns the way back to where it began, if there is one.
 fn collect(
     index: usize,
-    direct: &[Vec<usize>],
+    direct: &[Bases],
     way: &mut Vec<usize>,
     order: &mut Vec<usize>,
 ) -> Option<Vec<usize>> {
     let mut cycle = None;
-    for &base in &direct[index] {
+    for &base in direct[index]
+        .by_context
+        .iter()
+        .chain(&direct[index].by_name)
+    {
         if way.first() == Some(&base) {
             cycle = Some(way.clone());
         } else if !way.contains(&base) && !order.contains(&base) {
@@ -73,6 +101,15 @@ fn collect(
     cycle
 }
 
+/// The services one is directly built from.
+#[derive(Default)]
+struct Bases {
+    /// `additional_contexts: {x: service:NAME}`
+    by_context: Vec<usize>,
+    /// `FROM` the name of its image.
+    by_name: Vec<usize>,
+}
+
 struct Search<'a> {
     project: &'a str,
     drafts: &'a [Draft],
@@ -81,34 +118,28 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn direct_bases(&self, index: usize, found: &mut Findings) -> Vec<usize> {
+    fn direct_bases(&self, index: usize, found: &mut Findings) -> Bases {
         let draft = &self.drafts[index];
         let custom = draft
             .block
             .as_ref()
             .is_some_and(|read| read.block.custom_build.is_some());
         if custom || draft.service.build.is_none() {
-            return Vec::new();
+            return Bases::default();
         }
         let at = draft.at().key("build");
-        let mut bases = Vec::new();
+        let mut bases = Bases::default();
         for (name, source) in &draft.sourcing.contexts {
             let Some(service) = source.strip_prefix("service:") else {
                 continue;
             };
             let at = at.key("additional_contexts").key(name);
             match self.position(service) {
-                Some(base) => bases.push(base),
+                Some(base) => bases.by_context.push(base),
                 None => self.not_there(service, &format!("the context `{name}`"), &at, found),
             }
         }
-        bases.extend(self.by_from(index, &at, found));
-        let mut seen = Vec::new();
-        bases.retain(|base| {
-            let new = !seen.contains(base);
-            seen.push(*base);
-            new
-        });
+        bases.by_name = self.by_from(index, &at, found);
         bases
     }
 

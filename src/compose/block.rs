@@ -159,6 +159,8 @@ pub struct Run {
     pub workdir: Option<String>,
     /// User; the container's own when not given.
     pub user: Option<String>,
+    /// With the host's rights: only a hook of `develop.watch` can ask for it.
+    pub privileged: bool,
     /// Additional environment.
     pub environment: Vec<(String, String)>,
     /// Ended with its whole process tree after this time.

@@ -128,6 +128,12 @@ impl Converting<'_> {
                 run.step.number
             ));
         }
+        if run.privileged {
+            self.comment(&format!(
+                "watch rule {} runs with `privileged`, which `run` has not: it has the container's own rights here",
+                run.step.number
+            ));
+        }
         self.step("run:");
         let command = match &run.command {
             Command::Shell(text) => scalar(text),

@@ -1,6 +1,6 @@
 //! What the readers and checks found, at a spot of the resolved model; places in files come later. Knows no files.
 
-use super::problem::Severity;
+use super::problem::{Severity, Which};
 
 /// One step on the way into a YAML tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +16,8 @@ pub enum Seg {
 pub struct Spot {
     /// The service it concerns.
     pub service: Option<String>,
-    /// The step it concerns, as it is shown.
-    pub step: Option<String>,
+    /// The step it concerns.
+    pub step: Option<Which>,
     /// The way to it from the model's root.
     pub path: Vec<Seg>,
 }

@@ -4,15 +4,19 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Output;
 
+use serde_yaml::{Mapping, Value};
+
 use crate::docker::DockerCli;
 use crate::paths::HostPath;
 
 use super::disk::Disk;
 use super::entry;
-use super::problem::{Problem, Severity};
+use super::finding::Spot;
+use super::problem::{Place, Problem, Severity};
 use super::project::Project;
 use super::resolve::project_from;
 use super::sources::Sources;
+use super::trace::Trace;
 
 /// The first Compose that resolves what we need (`include`, `develop`).
 const OLDEST: (u64, u64) = (2, 20);
@@ -160,6 +164,20 @@ async fn load_at(
     if !model.status.success() {
         let said = String::from_utf8_lossy(&model.stderr);
         let (message, hint) = complaint(&said, &sources);
+        if let Some(place) = place_of_context(&message, &sources) {
+            let problem = Problem {
+                severity: Severity::Error,
+                service: None,
+                step: None,
+                message,
+                hint,
+                place: Some(place),
+            };
+            return Err(LoadError::Problems {
+                problems: vec![problem],
+                sources: sources.all(),
+            });
+        }
         return Err(LoadError::Compose {
             message,
             hint,
@@ -221,6 +239,22 @@ fn check_version(version: &Output) -> Result<(), LoadError> {
 fn version_numbers(text: &str) -> Option<(u64, u64)> {
     let mut numbers = text.trim_start_matches('v').split(['.', '-', '+', '~']);
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+/// Compose names no line when `additional_contexts` names a service that it does not have.
+fn place_of_context(message: &str, sources: &Sources) -> Option<Place> {
+    let rest = message.strip_prefix("service \"")?;
+    let (service, rest) = rest.split_once('"')?;
+    let (_, context) = rest.split_once("as additional contexts ")?;
+    let at = Spot::service(service)
+        .key("build")
+        .key("additional_contexts")
+        .key(context.trim());
+    // There is no resolved model, but its service is known.
+    let name = Value::from(service);
+    let services = Mapping::from_iter([(name, Value::Null)]);
+    let model = Mapping::from_iter([(Value::from("services"), Value::Mapping(services))]);
+    Trace::new(sources, &Value::Mapping(model)).place(&at, false)
 }
 
 /// Compose's complaint in our form, with what to do where we know more.

@@ -34,7 +34,7 @@ pub use block::Block;
 pub use convert::convert;
 pub use disk::{Disk, FileKind, Files};
 pub use load::{LoadError, Loaded, load};
-pub use problem::{Place, Problem, Severity};
+pub use problem::{Place, Problem, Severity, Which};
 pub use project::{Build, Mount, MountKind, Project, Service};
 pub use resolve::{project_from, read_block};
 pub use rule::PathRule;

@@ -33,6 +33,7 @@ pub fn service(project: &str, name: &str, value: &Value) -> (Service, Sourcing) 
         image: text("image").unwrap_or_else(|| format!("{project}-{name}")),
         build,
         bases: Vec::new(),
+        bases_by_context: Vec::new(),
         block: None,
         mounts: mounts(value),
         read_only: flag("read_only").unwrap_or(false),

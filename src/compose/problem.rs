@@ -6,6 +6,8 @@ use anstyle::{AnsiColor, Style};
 
 use crate::paths::HostPath;
 
+use super::block::Step;
+
 /// Whether a problem keeps anything from being built or started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -40,6 +42,47 @@ pub struct Place {
     pub text: String,
 }
 
+/// The step that a problem concerns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// One of a block, as it is counted there.
+    Step(Step),
+    /// B3: a named one, where it is defined.
+    Named(String),
+    /// A rule of `develop.watch`, from 1.
+    WatchRule(usize),
+}
+
+impl Which {
+    /// Its place in the block, from 1: what plans call its step. A definition has none.
+    pub fn number(&self) -> Option<usize> {
+        match self {
+            Self::Step(step) => Some(step.number),
+            Self::WatchRule(number) => Some(*number),
+            Self::Named(_) => None,
+        }
+    }
+
+    /// B3: its name, if it has one.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Step(step) => step.name.as_deref(),
+            Self::Named(name) => Some(name),
+            Self::WatchRule(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Which {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Step(step) => step.fmt(f),
+            Self::Named(name) => write!(f, "named step `{name}`"),
+            Self::WatchRule(number) => write!(f, "watch rule {number}"),
+        }
+    }
+}
+
 /// One thing that is wrong, or doubtful, with the configuration (B4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -47,8 +90,8 @@ pub struct Problem {
     pub severity: Severity,
     /// The service it concerns, if one.
     pub service: Option<String>,
-    /// The step it concerns: `step 2`, or ``named step `x` ``.
-    pub step: Option<String>,
+    /// The step it concerns, if one.
+    pub step: Option<Which>,
     /// What is wrong: lower case, no full stop.
     pub message: String,
     /// What to write instead; may have several lines.
@@ -136,7 +179,7 @@ mod tests {
         Problem {
             severity: Severity::Error,
             service: Some("web".into()),
-            step: Some("step 2".into()),
+            step: Some(Which::Step(Step::new(2))),
             message: "unknown key `triger` in `run`".into(),
             hint: Some("did you mean `trigger`?".into()),
             place: Some(Place {

@@ -45,6 +45,8 @@ pub struct Service {
     pub build: Option<Build>,
     /// D1: the services whose images this one's is built from, directly or not, bases first.
     pub bases: Vec<String>,
+    /// D2: those of them that Compose builds by itself, before this one's: `additional_contexts: {x: service:NAME}`.
+    pub bases_by_context: Vec<String>,
     /// `None`: started and left alone (B2).
     pub block: Option<Block>,
     /// Mounts, as the compose file has them (E6).

@@ -48,7 +48,7 @@ impl PathRule {
             let glob = GlobBuilder::new(&full)
                 .literal_separator(true)
                 .build()
-                .map_err(|error| error.kind().to_string())?;
+                .map_err(|error| complaint(error.kind()))?;
             Kind::Glob {
                 glob: glob.compile_matcher(),
                 below: dir.join(plain_beginning(text)),
@@ -140,6 +140,19 @@ impl PathRule {
             Kind::Within(root) | Kind::Filtered { root, .. } => Some(root),
             Kind::Glob { .. } => None,
         }
+    }
+}
+
+/// What is wrong with a glob, in our words.
+fn complaint(kind: &globset::ErrorKind) -> String {
+    use globset::ErrorKind;
+    match kind {
+        ErrorKind::UnclosedAlternates => "its `{` is never closed".to_owned(),
+        ErrorKind::UnopenedAlternates => "its `}` closes nothing".to_owned(),
+        ErrorKind::UnclosedClass => "its `[` is never closed".to_owned(),
+        ErrorKind::DanglingEscape => "it ends in a lone `\\`".to_owned(),
+        ErrorKind::InvalidRange(from, to) => format!("its range `{from}-{to}` runs backwards"),
+        other => other.to_string(),
     }
 }
 

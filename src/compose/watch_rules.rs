@@ -9,6 +9,7 @@ use super::block::{
 };
 use super::finding::{Findings, Spot};
 use super::interpolate::interpolate;
+use super::problem::Which;
 use super::reader::{Placed, ReadBlock};
 use super::rule::PathRule;
 use super::sources::Sources;
@@ -50,7 +51,7 @@ pub fn read(
     {
         let step = Step::new(index + 1);
         let mut at = at.index(index);
-        at.step = Some(format!("watch rule {}", step.number));
+        at.step = Some(Which::WatchRule(step.number));
         reading.rule(rule, &step, &at, trace, sources, found);
     }
     reading.finish()
@@ -181,13 +182,6 @@ impl Reading {
             Some(text) if text.contains(|c| FOR_THE_SHELL.contains(c)) => Command::Shell(text),
             _ => resolved,
         };
-        if get(exec, "privileged").and_then(Value::as_bool) == Some(true) {
-            found.warning(
-                &at.key("privileged"),
-                "the command runs without `privileged`",
-                Some("a live update's commands have the container's own rights; name a `user` if it needs root".into()),
-            );
-        }
         let run = Run {
             step: step.clone(),
             command,
@@ -199,6 +193,9 @@ impl Reading {
                     .unwrap_or_default(),
             ),
             user: get(exec, "user").and_then(scalar_text),
+            privileged: get(exec, "privileged").is_some_and(|value| {
+                boolean("privileged", value, &at.key("privileged"), found).unwrap_or(false)
+            }),
             environment: get(exec, "environment").map_or_else(Vec::new, |value| {
                 environment(value, &at.key("environment"), found)
             }),

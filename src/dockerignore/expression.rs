@@ -18,6 +18,33 @@ pub(super) enum Node {
     },
 }
 
+impl Node {
+    /// What stands between `^` and `$` when these are the expression's only assertions.
+    pub fn anchored(&self) -> Option<&[Self]> {
+        let Self::Concat(nodes) = self else {
+            return None;
+        };
+        let [
+            Self::Assert(Assertion::Begin),
+            inner @ ..,
+            Self::Assert(Assertion::End),
+        ] = nodes.as_slice()
+        else {
+            return None;
+        };
+        (!inner.iter().any(Self::has_assertion)).then_some(inner)
+    }
+
+    fn has_assertion(&self) -> bool {
+        match self {
+            Self::Assert(_) => true,
+            Self::Concat(nodes) | Self::Either(nodes) => nodes.iter().any(Self::has_assertion),
+            Self::Repeat { node, .. } => node.has_assertion(),
+            Self::Empty | Self::Char(_) | Self::Class(_) => false,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Assertion {
     Begin,

@@ -20,7 +20,7 @@ const MOST_STATES: usize = 100_000;
 impl Program {
     /// Fails when the expression would need too many states.
     pub fn new(node: &Node) -> Result<Self, Why> {
-        if let Some(anchored) = anchored(node) {
+        if let Some(anchored) = node.anchored() {
             let code = Code::compile(anchored)?;
             if let Some(small) = Small::new(&code) {
                 return Ok(Self::Small(small));
@@ -48,31 +48,6 @@ impl Program {
             }
             Self::Large(_) => true,
         }
-    }
-}
-
-/// What stands between `^` and `$` when these are the expression's only assertions.
-fn anchored(node: &Node) -> Option<&[Node]> {
-    let Node::Concat(nodes) = node else {
-        return None;
-    };
-    let [
-        Node::Assert(Assertion::Begin),
-        inner @ ..,
-        Node::Assert(Assertion::End),
-    ] = nodes.as_slice()
-    else {
-        return None;
-    };
-    (!inner.iter().any(has_assertion)).then_some(inner)
-}
-
-fn has_assertion(node: &Node) -> bool {
-    match node {
-        Node::Assert(_) => true,
-        Node::Concat(nodes) | Node::Either(nodes) => nodes.iter().any(has_assertion),
-        Node::Repeat { node, .. } => has_assertion(node),
-        Node::Empty | Node::Char(_) | Node::Class(_) => false,
     }
 }
 

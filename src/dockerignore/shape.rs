@@ -1,11 +1,7 @@
 //! The usual forms of wildcard patterns, matched by comparing bytes. Knows nothing of regular expressions' meaning
 //! beyond these forms.
 
-use super::{
-    class::Class,
-    expression::{Assertion, Node},
-    subject::Subject,
-};
+use super::{class::Class, expression::Node, subject::Subject};
 
 /// A form of expression that needs no automaton. Texts hold no replacement character, so bytes decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,19 +19,8 @@ pub(super) enum Shape {
 impl Shape {
     /// `None` when the expression has none of these forms.
     pub fn of(node: &Node) -> Option<Self> {
-        let Node::Concat(nodes) = node else {
-            return None;
-        };
-        let [
-            Node::Assert(Assertion::Begin),
-            inner @ ..,
-            Node::Assert(Assertion::End),
-        ] = nodes.as_slice()
-        else {
-            return None;
-        };
         let mut pieces = Vec::new();
-        for node in inner {
+        for node in node.anchored()? {
             match (node, pieces.last_mut()) {
                 (Node::Char(char::REPLACEMENT_CHARACTER), _) => return None,
                 (Node::Char(char), Some(Piece::Text(text))) => text.push(*char),

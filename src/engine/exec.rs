@@ -83,6 +83,7 @@ impl Docker {
             cmd: Some(exec.argv.clone()),
             env: Some(env),
             user: exec.user.clone(),
+            privileged: exec.privileged.then_some(true),
             working_dir: (!exec.workdir.is_empty()).then(|| exec.workdir.clone()),
             ..ExecConfig::default()
         };

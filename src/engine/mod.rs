@@ -182,6 +182,8 @@ pub struct Exec {
     pub workdir: String,
     /// User; the container's own when `None`.
     pub user: Option<String>,
+    /// With all rights of the host's root, as `docker exec --privileged`.
+    pub privileged: bool,
     /// Additional environment.
     pub environment: Vec<(String, String)>,
     /// Ended with its process tree after this time.

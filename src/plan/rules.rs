@@ -151,6 +151,12 @@ impl Rules {
             })
     }
 
+    /// C3.2, C3.3: whether a change of the file `path` is a full rebuild.
+    pub fn rebuilds(&self, path: &HostPath) -> bool {
+        self.asks_for_rebuild(path).is_some()
+            || (self.unmatched() == Unmatched::Rebuild && self.mapping(path) == Mapping::None)
+    }
+
     /// Whether a sync holds `path` and nothing makes it a full rebuild.
     pub fn syncs(&self, path: &HostPath) -> bool {
         self.asks_for_rebuild(path).is_none() && matches!(self.mapping(path), Mapping::To { .. })

@@ -87,6 +87,7 @@ impl Situation {
             trigger: triggers.iter().map(|text| Self::rule(text)).collect(),
             workdir: None,
             user: None,
+            privileged: false,
             environment: Vec::new(),
             timeout: None,
             on_failure: OnFailure::Keep,
@@ -241,11 +242,19 @@ fn fall_back_on_wins_over_sync() {
 
 #[test]
 fn the_dockerfile_and_the_ignore_file_are_a_full_build() {
-    for file in ["Dockerfile", ".dockerignore", "Dockerfile.dockerignore"] {
+    let (image, context) = (
+        "says how the image is built",
+        "says which files the build gets",
+    );
+    for (file, says) in [
+        ("Dockerfile", image),
+        (".dockerignore", context),
+        ("Dockerfile.dockerignore", context),
+    ] {
         service()
             .sync(".", "/app")
             .write(file)
-            .plans(&format!("rebuild: /p/{file} says how the image is built"));
+            .plans(&format!("rebuild: /p/{file} {says}"));
     }
 }
 

@@ -240,6 +240,28 @@ impl Plan {
 }
 
 impl Because {
+    /// The step that asks for the rebuild, if one does.
+    pub fn step(&self) -> Option<&Step> {
+        match self {
+            Self::FallBackOn { step, .. } | Self::RunFailed { step } => Some(step),
+            _ => None,
+        }
+    }
+
+    /// The changed file, when it is one that asks for the rebuild.
+    pub fn path(&self) -> Option<&HostPath> {
+        match self {
+            Self::FallBackOn { path, .. }
+            | Self::BuildFile { path }
+            | Self::NoSyncCovers { path } => Some(path),
+            Self::Refused(_)
+            | Self::RunFailed { .. }
+            | Self::Asked
+            | Self::BuildOwed
+            | Self::Configuration => None,
+        }
+    }
+
     /// The reason's text, with the host paths below `dir` shown relative to it.
     pub fn seen_from<'a>(&'a self, dir: &'a HostPath) -> impl fmt::Display + 'a {
         SeenFrom(self, dir)
@@ -316,7 +338,11 @@ impl Words for DueBecause {
 
 impl Words for LeftOut {
     fn write(&self, from: Option<&HostPath>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", Near(&self.path, from), self.why)
+        let path = Near(&self.path, from);
+        match &self.why {
+            Why::Configuration => write!(f, "{path} {}", self.why),
+            why => write!(f, "{path}: {why}"),
+        }
     }
 }
 
@@ -331,7 +357,12 @@ impl Words for Because {
                 )
             }
             Self::BuildFile { path } => {
-                write!(f, "{} says how the image is built", Near(path, from))
+                let what = if path.to_string().ends_with(".dockerignore") {
+                    "says which files the build gets"
+                } else {
+                    "says how the image is built"
+                };
+                write!(f, "{} {what}", Near(path, from))
             }
             Self::NoSyncCovers { path } => write!(f, "no sync covers {}", Near(path, from)),
             Self::Refused(why) => write!(f, "the files could not be put in place: {why}"),
@@ -395,7 +426,7 @@ impl fmt::Display for Why {
             Self::Unmatched => f.write_str("no sync covers it, and `unmatched` is `ignore`"),
             Self::SyncIgnores { step, pattern } => write!(f, "{step} ignores it (`{pattern}`)"),
             Self::Configuration => {
-                f.write_str("it is the project's configuration, which is read again by itself")
+                f.write_str("configures the project: nothing is copied or built for it")
             }
             Self::Special => f.write_str("sockets, FIFOs and devices are not synced"),
             Self::Unreadable(why) => write!(f, "cannot be read: {why}"),

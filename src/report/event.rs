@@ -39,6 +39,15 @@ pub enum Event {
         /// The decision.
         plan: Plan,
     },
+    /// A rebuild begins.
+    Rebuild {
+        /// The service.
+        service: String,
+        /// Why.
+        because: Because,
+        /// The services whose images are built, in order.
+        builds: Vec<String>,
+    },
     /// A line of a running command's output.
     Step {
         /// The container's short name.

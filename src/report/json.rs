@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value, json};
 
 use crate::engine::{Stream, Via};
-use crate::plan::{LiveUpdate, Plan};
+use crate::plan::{Because, LiveUpdate, Plan};
 
 use super::event::{Done, Ended, Event, Outcome, Took};
 
@@ -32,7 +32,7 @@ fn kind(event: &Event) -> &'static str {
         Event::Started { .. } => "started",
         Event::Notice { .. } => "notice",
         Event::Change { .. } => "change",
-        Event::Plan { .. } => "plan",
+        Event::Plan { .. } | Event::Rebuild { .. } => "plan",
         Event::Step { .. } | Event::Build { .. } => "step",
         Event::Outcome(_) => "outcome",
         Event::Problem { .. } => "problem",
@@ -58,6 +58,16 @@ fn fields(event: &Event) -> Value {
         Event::Plan { service, plan } => {
             let mut fields = plan_fields(plan);
             fields["service"] = service.as_str().into();
+            fields
+        }
+        Event::Rebuild {
+            service,
+            because,
+            builds,
+        } => {
+            let mut fields = rebuild_fields(because);
+            fields["service"] = service.as_str().into();
+            fields["builds"] = json!(builds);
             fields
         }
         Event::Step {
@@ -89,9 +99,15 @@ fn fields(event: &Event) -> Value {
 pub fn plan_fields(plan: &Plan) -> Value {
     match plan {
         Plan::Nothing(idle) => json!({"action": "nothing", "reason": idle.to_string()}),
-        Plan::Rebuild(because) => json!({"action": "rebuild", "reason": because.to_string()}),
+        Plan::Rebuild(because) => rebuild_fields(because),
         Plan::LiveUpdate(update) => update_fields(update),
     }
+}
+
+fn rebuild_fields(because: &Because) -> Value {
+    json!({
+        "action": "rebuild", "reason": because.to_string(), "step": because.step().map(|step| step.number),
+    })
 }
 
 fn update_fields(update: &LiveUpdate) -> Value {

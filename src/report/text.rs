@@ -7,7 +7,6 @@ use anstyle::{AnsiColor, Style};
 
 use crate::engine::Stream;
 use crate::paths::HostPath;
-use crate::plan::Plan;
 
 use super::event::{Done, Ended, Event, Outcome, Took, Updated};
 
@@ -71,12 +70,17 @@ impl Text {
                     self.short(text)
                 )
             }
-            Event::Plan {
+            Event::Rebuild {
                 service,
-                plan: Plan::Rebuild(because),
+                because,
+                builds,
             } => {
+                let order = match builds.as_slice() {
+                    [] | [_] => String::new(),
+                    several => format!(" ({})", several.join(", then ")),
+                };
                 format!(
-                    "{WAITING}{service}{WAITING:#}  rebuilding: {}\n",
+                    "{WAITING}{service}{WAITING:#}  rebuilding{order}: {}\n",
                     self.short(&because.to_string())
                 )
             }
@@ -376,12 +380,18 @@ mod tests {
         let because = Because::NoSyncCovers {
             path: HostPath::new("/p/go.mod").unwrap(),
         };
+        let rebuild = |builds: &[&str]| Event::Rebuild {
+            service: "web".into(),
+            because: because.clone(),
+            builds: builds.iter().map(ToString::to_string).collect(),
+        };
         assert_eq!(
-            plain(&Event::Plan {
-                service: "web".into(),
-                plan: Plan::Rebuild(because)
-            }),
+            plain(&rebuild(&["web"])),
             "web  rebuilding: no sync covers go.mod\n"
+        );
+        assert_eq!(
+            plain(&rebuild(&["base", "web"])),
+            "web  rebuilding (base, then web): no sync covers go.mod\n"
         );
     }
 

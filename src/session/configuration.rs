@@ -10,7 +10,8 @@ use crate::paths::HostPath;
 use crate::plan::Rules;
 use crate::watch::Scope;
 
-use super::builder::Target;
+use super::builder::Relative;
+use super::order;
 use super::worker::Configuration;
 
 /// What is watched for `service`; a pattern that cannot be read is said with its file and line.
@@ -24,27 +25,6 @@ pub fn scope_of(project: &Project, service: &Service) -> Result<Scope, String> {
         })
 }
 
-/// What a rebuild of `service` builds: its bases first (D2), then itself.
-pub fn targets_of(project: &Project, service: &Service) -> Vec<Target> {
-    service
-        .bases
-        .iter()
-        .filter_map(|base| project.service(base))
-        .chain([service])
-        .filter_map(|service| {
-            let custom = service
-                .block
-                .as_ref()
-                .and_then(|block| block.custom_build.clone());
-            let builds = custom.is_some() || service.build.is_some();
-            builds.then(|| Target {
-                service: service.name.clone(),
-                custom,
-            })
-        })
-        .collect()
-}
-
 /// What one worker needs to know of the project; `None` for a service that is left alone.
 pub fn configuration_of(
     project: &Project,
@@ -55,7 +35,8 @@ pub fn configuration_of(
         Ok(scope) => Arc::new(scope),
         Err(bad) => return Some(Err(bad)),
     };
-    let targets = targets_of(project, service);
+    // What a rebuild builds: its bases first (D2), then itself.
+    let targets = order::goes(project, [service]).concat();
     let can_build = targets
         .last()
         .is_some_and(|target| target.service == service.name);
@@ -66,6 +47,21 @@ pub fn configuration_of(
         targets,
         can_build,
     }))
+}
+
+/// Those whose images Compose builds in one go with images of others.
+pub fn relatives(configurations: &[Configuration]) -> Vec<Relative> {
+    configurations
+        .iter()
+        .filter_map(|configuration| match configuration.targets.as_slice() {
+            [target] if target.custom.is_none() => Some(Relative {
+                target: target.clone(),
+                rules: configuration.rules.clone(),
+                scope: Arc::clone(&configuration.scope),
+            }),
+            _ => None,
+        })
+        .collect()
 }
 
 /// Tells the engine which services run something else under `up`, and which may not have the helper.

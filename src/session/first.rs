@@ -13,11 +13,12 @@ use crate::engine::{Container, ContainerId, Docker, Engine as _, State};
 use crate::report::{Event, Reporter, StartedService};
 use crate::watch::{WatchEvent, Watcher};
 
-use super::builder::{Builder, Target};
-use super::configuration::{arrange_runs, configuration_of, targets_of};
+use super::builder::Builder;
+use super::configuration::{arrange_runs, configuration_of, relatives};
 use super::disk::Disk;
 use super::loading::{Loading, complain};
 use super::logs::Logs;
+use super::order::{self, Target};
 use super::route::Session;
 use super::worker::{Configuration, Message, Start, Worker, look_at};
 
@@ -26,6 +27,7 @@ pub struct First {
     loading: Loading,
     up: Up,
     reporter: Reporter,
+    how_to_apply: Arc<str>,
 }
 
 /// What came of the first build and start.
@@ -38,12 +40,13 @@ struct Begun {
 }
 
 impl First {
-    /// What was read, what was asked for, and who is told.
-    pub fn new(loading: Loading, up: Up, reporter: Reporter) -> Self {
+    /// What was read, what was asked for, who is told, and what the user does to apply what waits.
+    pub fn new(loading: Loading, up: Up, reporter: Reporter, how_to_apply: &str) -> Self {
         Self {
             loading,
             up,
             reporter,
+            how_to_apply: how_to_apply.into(),
         }
     }
 
@@ -104,11 +107,8 @@ impl First {
                 .filter(|service| self.chosen(service)),
         );
         let begun = self.build_and_start().await?;
-        let builder = Arc::new(Builder::new(
-            Arc::clone(&self.loading.engine),
-            self.loading.cli.clone(),
-            self.loading.project.dir.clone(),
-        ));
+        let builder = Arc::new(self.builder());
+        builder.know(relatives(&configurations));
         let mut session = Session {
             engine: Arc::clone(&self.loading.engine),
             cli: self.loading.cli.clone(),
@@ -124,6 +124,7 @@ impl First {
             tasks: JoinSet::new(),
             logs,
             paused: false,
+            how_to_apply: self.how_to_apply,
         };
         let mut started = Vec::new();
         for (configuration, disk) in configurations.into_iter().zip(disks) {
@@ -256,67 +257,83 @@ impl First {
         Ok(begun)
     }
 
-    /// Everything at once; where that fails, one by one, so that one service's failure is its own (E3, C13).
+    fn builder(&self) -> Builder<Docker> {
+        let loading = &self.loading;
+        let dir = loading.project.dir.clone();
+        Builder::new(Arc::clone(&loading.engine), loading.cli.clone(), dir)
+    }
+
+    /// What is built together at once; where that fails, one by one, so that one service's failure is its own (E3, C13).
     async fn build(&self, begun: &mut Begun) {
-        let reporter = self.reporter.clone();
-        let mut targets: Vec<Target> = Vec::new();
-        for service in self
-            .loading
-            .project
+        let project = &self.loading.project;
+        let services = project
             .services
             .iter()
-            .filter(|service| self.chosen(service))
-        {
-            for target in targets_of(&self.loading.project, service) {
-                if !targets.contains(&target) {
-                    targets.push(target);
+            .filter(|service| self.chosen(service));
+        let builder = self.builder();
+        for go in order::goes(project, services) {
+            let together = go.iter().all(|target| target.custom.is_none())
+                && builder
+                    .build_together(&go, &mut show(&self.reporter))
+                    .await
+                    .is_ok();
+            for target in &go {
+                if !together {
+                    self.build_one(&builder, target, begun).await;
+                }
+                for name in target.along.iter().chain([&target.service]) {
+                    self.note_image(name, begun).await;
                 }
             }
         }
-        let by_compose: Vec<String> = targets
+    }
+
+    /// One image by itself; when it fails, those that Compose builds along with it are none the worse for it.
+    async fn build_one(&self, builder: &Builder<Docker>, target: &Target, begun: &mut Begun) {
+        let reporter = &self.reporter;
+        let project = &self.loading.project;
+        let name = &target.service;
+        let now = std::time::Instant::now();
+        let one = std::slice::from_ref(target);
+        let bases = project.service(name).map_or(&[][..], |it| &it.bases);
+        let failed_base = bases.iter().find(|base| begun.failed.contains(*base));
+        let why = if let Some(base) = failed_base {
+            format!("not built: it is built from the image of `{base}`, whose build failed")
+        } else if let Err(error) = builder.build(one, now, None, &mut show(reporter)).await {
+            error.to_string()
+        } else {
+            return;
+        };
+        let hint = Some("fix it and save: the next change builds again");
+        reporter.problem(Some(name), why, hint);
+        begun.failed.insert(name.clone());
+        let wanted = target
+            .along
             .iter()
-            .filter(|target| target.custom.is_none())
-            .map(|target| target.service.clone())
-            .collect();
-        let engine = &self.loading.engine;
-        let builder = Builder::new(
-            Arc::clone(engine),
-            self.loading.cli.clone(),
-            self.loading.project.dir.clone(),
-        );
-        let all_custom = by_compose.len() < targets.len();
-        let together = !all_custom
-            && (by_compose.is_empty()
-                || engine
-                    .build(&by_compose, &mut show(&reporter))
-                    .await
-                    .is_ok());
-        for target in &targets {
-            let name = &target.service;
-            if !together {
-                let one = std::slice::from_ref(target);
-                if let Err(error) = builder
-                    .build(one, std::time::Instant::now(), &mut show(&reporter))
-                    .await
-                {
-                    self.reporter.problem(
-                        Some(name),
-                        error.to_string(),
-                        Some("fix it and save: the next change builds again"),
-                    );
-                    begun.failed.insert(name.clone());
-                    continue;
-                }
+            .filter_map(|along| project.service(along))
+            .filter(|service| self.chosen(service));
+        for base in order::goes(project, wanted).concat() {
+            if begun.failed.contains(&base.service) {
+                continue;
             }
-            let image = self
-                .loading
-                .project
-                .service(name)
-                .map(|service| service.image.as_str())
-                .unwrap_or_default();
-            if let Ok(Some(id)) = engine.image_id(image).await {
-                begun.built.insert(name.clone(), id);
+            let one = std::slice::from_ref(&base);
+            if let Err(error) = builder.build(one, now, None, &mut show(reporter)).await {
+                reporter.problem(Some(&base.service), error.to_string(), hint);
+                begun.failed.insert(base.service.clone());
             }
+        }
+    }
+
+    /// What a good build made.
+    async fn note_image(&self, name: &str, begun: &mut Begun) {
+        let Some(service) = self.loading.project.service(name) else {
+            return;
+        };
+        if begun.failed.contains(name) {
+            return;
+        }
+        if let Ok(Some(id)) = self.loading.engine.image_id(&service.image).await {
+            begun.built.insert(name.to_owned(), id);
         }
     }
 
@@ -368,6 +385,7 @@ impl Session {
             engine: Arc::clone(&self.engine),
             builder: Arc::clone(&self.builder),
             reporter: self.reporter.clone(),
+            how_to_apply: Arc::clone(&self.how_to_apply),
             configuration,
             disk,
             built,

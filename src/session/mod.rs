@@ -11,7 +11,7 @@
 //! | `telling` | what is said of a settling |
 //! | `containers` | containers come and go: what each is owed |
 //! | `again` | when what the engine did not take is tried again |
-//! | `rebuild`, `builder`, `custom` | the full way |
+//! | `rebuild`, `order`, `builder`, `custom` | the full way |
 //! | `compare` | a container against the disk, by content |
 //! | `disk` | what the disk held when it was last looked at |
 //! | `alone` | one session per project |
@@ -29,6 +29,7 @@ pub mod disk;
 mod first;
 mod loading;
 mod logs;
+pub mod order;
 mod rebuild;
 mod reload;
 mod route;
@@ -97,12 +98,12 @@ pub async fn up(invocation: &Invocation, up: &Up) -> ExitCode {
         Format::Json => report::Format::Json,
     };
     let (reporter, printer) = report::Reporter::start(format, loading.project.dir.clone());
-    let first = First::new(loading, up.clone(), reporter);
     let keys = if up.format == Format::Text {
         Keys::listen()
     } else {
         Keys::none()
     };
+    let first = First::new(loading, up.clone(), reporter, &keys.how_to_apply());
     // On the runtime's own threads: each hop of a file event to another one costs more than what is done there.
     let code = match tokio::spawn(route::run(first, shutdown, keys)).await {
         Ok(code) => code,

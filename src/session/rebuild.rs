@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::engine::{Engine, EngineError};
-use crate::plan::{Because, Plan};
+use crate::plan::Because;
 use crate::report::{Done, Ended, Event, Reporter, Took};
 
 use super::disk::Look;
+use super::order;
 use super::worker::Worker;
 
 impl<E: Engine> Worker<E> {
@@ -22,9 +23,10 @@ impl<E: Engine> Worker<E> {
             return;
         }
         let service = self.service.name.clone();
-        self.reporter.say(Event::Plan {
+        self.reporter.say(Event::Rebuild {
             service: service.clone(),
-            plan: Plan::Rebuild(because.clone()),
+            because: because.clone(),
+            builds: order::names(&self.targets),
         });
         // What changes from here on may or may not be in the image: the new container is brought it again (E1).
         let snapshot = self.disk.now();
@@ -33,7 +35,12 @@ impl<E: Engine> Worker<E> {
         let started = Instant::now();
         let built = self
             .builder
-            .build(&self.targets, begun, &mut show(&reporter, &service))
+            .build(
+                &self.targets,
+                begun,
+                Some(&because),
+                &mut show(&reporter, &service),
+            )
             .await;
         let mut took = Took {
             wait,

@@ -11,7 +11,7 @@ use crate::compose::{self, Project, Service};
 use crate::engine::{Engine as _, State};
 use crate::paths::HostPath;
 
-use super::configuration::{arrange_runs, configuration_of};
+use super::configuration::{arrange_runs, configuration_of, relatives};
 use super::disk::Disk;
 use super::route::Session;
 use super::worker::{Message, look_at};
@@ -136,6 +136,7 @@ impl Session {
                 .filter(|service| self.is_chosen(service)),
         );
         self.project = project;
+        self.builder.know(relatives(&configurations));
         for configuration in configurations {
             let name = configuration.service.name.clone();
             if let Some(worker) = self.workers.get(&name) {

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::cli::{ExitCode, Key, Keys, Shutdown, Up};
 use crate::compose::Project;
+use crate::compose::block::TriggerMode;
 use crate::docker::DockerCli;
 use crate::engine::{Docker, EngineEvent};
 use crate::plan::Because;
@@ -37,6 +38,8 @@ pub struct Session {
     pub(super) tasks: JoinSet<()>,
     pub(super) logs: Logs,
     pub(super) paused: bool,
+    /// What the user does to apply what waits.
+    pub(super) how_to_apply: Arc<str>,
 }
 
 /// Starts, routes until told to end, then stops the containers as `docker compose up` does.
@@ -47,6 +50,8 @@ pub async fn run(first: First, mut shutdown: Shutdown, mut keys: Keys) -> ExitCo
             Ok(mut session) => {
                 if keys.are_heard() {
                     reporter.notice(None, HELP);
+                } else {
+                    session.say_how_to_apply();
                 }
                 session.route(&mut shutdown, &mut keys).await;
                 ExitCode::Interrupted
@@ -77,6 +82,31 @@ pub async fn run(first: First, mut shutdown: Shutdown, mut keys: Keys) -> ExitCo
 const HELP: &str = "keys: r rebuild, u apply what waits, p pause, v verify, q quit, ? help";
 
 impl Session {
+    /// Manual mode without a terminal: nobody would guess.
+    fn say_how_to_apply(&self) {
+        let manual: Vec<String> = self
+            .project
+            .services
+            .iter()
+            .filter(|service| self.workers.contains_key(&service.name))
+            .filter(|service| {
+                let mode = service.block.as_ref().map(|block| block.trigger_mode);
+                mode == Some(TriggerMode::Manual)
+            })
+            .map(|service| format!("`{}`", service.name))
+            .collect();
+        if !manual.is_empty() {
+            self.reporter.notice(
+                None,
+                format!(
+                    "{} in `trigger_mode: manual`, and there is no terminal for the key `u`: apply what waits with {}",
+                    manual.join(", "),
+                    self.how_to_apply
+                ),
+            );
+        }
+    }
+
     async fn route(&mut self, shutdown: &mut Shutdown, keys: &mut Keys) {
         let mut reload = Reload::default();
         loop {

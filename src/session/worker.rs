@@ -17,8 +17,9 @@ use crate::update::Ledger;
 use crate::watch::{Entry, Gatherer, Quiet, Scope, Touch, look};
 
 use super::again::Again;
-use super::builder::{Builder, Target};
+use super::builder::Builder;
 use super::disk::{Disk, Look};
+use super::order::Target;
 use super::settle::Why;
 
 /// How many images' snapshots are kept: the running one, and a few that somebody may go back to.
@@ -71,6 +72,7 @@ pub struct Worker<E> {
     pub(super) engine: Arc<E>,
     pub(super) builder: Arc<Builder<E>>,
     pub(super) reporter: Reporter,
+    how_to_apply: Arc<str>,
     pub(super) service: Service,
     pub(super) rules: Rules,
     pub(super) scope: Arc<Scope>,
@@ -111,6 +113,8 @@ pub struct Start<E> {
     pub builder: Arc<Builder<E>>,
     /// Who is told.
     pub reporter: Reporter,
+    /// What the user does to apply what waits, such as a key.
+    pub how_to_apply: Arc<str>,
     /// The service.
     pub configuration: Configuration,
     /// The disk as it was when the first build began.
@@ -141,6 +145,7 @@ impl<E: Engine> Worker<E> {
             engine: start.engine,
             builder: start.builder,
             reporter: start.reporter,
+            how_to_apply: start.how_to_apply,
             service,
             rules,
             scope,
@@ -361,7 +366,7 @@ impl<E: Engine> Worker<E> {
             done: Done::Waits(if self.paused {
                 format!("{changes} until `p` goes on")
             } else {
-                format!("{changes} for `u`")
+                format!("{changes} for {}", self.how_to_apply)
             }),
             took,
             ..Outcome::default()

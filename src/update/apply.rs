@@ -207,6 +207,7 @@ async fn run_one<E: Engine>(
         // The reference: "all commands are executed from /".
         workdir: run.workdir.clone().unwrap_or_else(|| "/".to_owned()),
         user: run.user.clone(),
+        privileged: run.privileged,
         environment: run.environment.clone(),
         timeout: run.timeout,
     };

@@ -1,4 +1,4 @@
-//! `ignore` together with `only` (or `include`): two lists in the ignore file's syntax over one directory. Pure.
+//! `ignore` together with `only`: two lists in the ignore file's syntax over one directory. Pure.
 
 use std::path::Path;
 

@@ -2,8 +2,6 @@
 
 pub mod scope;
 
-pub mod sync_filter;
-
 mod editors;
 mod filter;
 pub mod why;
@@ -26,7 +24,6 @@ pub use change::{Change, Entry, Kind};
 pub use gather::{Batch, Gatherer, Quiet};
 pub use look::{Signature, Tree};
 pub use scope::{Scope, Verdict};
-pub use sync_filter::SyncFilter;
 pub use touch::{Stage, Touch};
 pub use watcher::{Notice, WatchError, WatchEvent, Watcher};
 pub use why::{BadIgnore, Why};

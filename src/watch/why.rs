@@ -39,15 +39,6 @@ pub enum Why {
         /// The name pattern it matches.
         pattern: &'static str,
     },
-    /// The `ignore` of one sync.
-    SyncIgnore {
-        /// The pattern's place in the list, from 1.
-        place: usize,
-        /// The pattern, as written.
-        pattern: String,
-    },
-    /// The `include` of one sync names something else.
-    SyncInclude,
 }
 
 impl fmt::Display for Why {
@@ -74,10 +65,6 @@ impl fmt::Display for Why {
             Self::Editor { pattern } => {
                 write!(f, "an editor's temporary file: `{pattern}`")
             }
-            Self::SyncIgnore { place, pattern } => {
-                write!(f, "pattern {place} of the sync's `ignore`: `{pattern}`")
-            }
-            Self::SyncInclude => f.write_str("the sync's `include` does not name it"),
         }
     }
 }
@@ -101,10 +88,6 @@ pub enum Place {
     BlockIgnore(String),
     /// In `only` of a service's block.
     BlockOnly(String),
-    /// In `ignore` of a sync.
-    SyncIgnore(crate::compose::block::Step),
-    /// In `include` of a sync.
-    SyncInclude(crate::compose::block::Step),
 }
 
 impl fmt::Display for Place {
@@ -113,8 +96,6 @@ impl fmt::Display for Place {
             Self::File(file) => write!(f, "`{file}`"),
             Self::BlockIgnore(service) => write!(f, "`ignore` of service `{service}`"),
             Self::BlockOnly(service) => write!(f, "`only` of service `{service}`"),
-            Self::SyncIgnore(step) => write!(f, "`ignore` of {step}"),
-            Self::SyncInclude(step) => write!(f, "`include` of {step}"),
         }
     }
 }

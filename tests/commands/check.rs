@@ -93,6 +93,10 @@ fn for_programs_every_problem_is_an_object_and_the_last_one_sums_up() {
         (&problem["file"], &problem["line"]),
         (&json!("DIR/compose.yaml"), &json!(1))
     );
+    assert_eq!(
+        (&problem["step"], &problem["named_step"]),
+        (&json!(1), &json!(null))
+    );
     let sum = json!({"v": 1, "event": "check", "ok": false, "errors": 1, "warnings": 0, "services": null});
     assert_eq!(objects[1], sum);
 }

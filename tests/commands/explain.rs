@@ -104,7 +104,7 @@ worker/jobs/mail.rb
   worker  live update:
             copy worker/jobs/mail.rb -> /jobs/mail.rb (step 1)
             send HUP (step 2)
-            waits for the key `u`: trigger_mode is `manual`
+            waits for the key `u` (or the signal USR1): trigger_mode is `manual`
             goes through the plain Engine API: the block says `helper: off`
 
 worker/README
@@ -173,16 +173,65 @@ fn a_file_that_the_container_sees_through_a_mount_is_already_live() {
     assert!(said.out.contains(line), "{}", said.out);
 }
 
+const REREAD: &str = "`up` reads the configuration from it again: a service whose own keys change is recreated, \
+                      an edited block recreates nothing";
+
 #[test]
 fn a_compose_file_is_read_again_and_a_service_without_a_block_is_left_alone() {
     project("services: {db: {build: .}, web: {build: ./web, x-live-update: [{sync: './web:/w'}]}}")
         .files(["Dockerfile", "web/Dockerfile"])
         .call("explain compose.yaml")
-        .is("
+        .is(&format!(
+            "
 compose.yaml
   web  nothing: not watched, it lies outside of `web`
   db   nothing: it has no `x-live-update` block and is left alone
-  the project is read from it: while `up` runs, a change is read at once
+  {REREAD}
+"
+        ));
+}
+
+#[test]
+fn in_the_build_context_configuration_is_neither_copied_nor_built_unless_a_sync_covers_it() {
+    let said = project(
+        "services: {web: {build: ., x-live-update: [{sync: './src:/app'}]}, all: {build: ., x-live-update: [{sync: '.:/all'}]}}",
+    )
+    .files(["Dockerfile", "src/a", ".env"])
+    .call("explain compose.yaml .env");
+    said.is(&format!(
+        "
+compose.yaml
+  all  live update:
+         copy compose.yaml -> /all/compose.yaml (step 1)
+  web  nothing: compose.yaml configures the project: nothing is copied or built for it
+  {REREAD}
+
+.env
+  all  live update:
+         copy .env -> /all/.env (step 1)
+  web  nothing: .env configures the project: nothing is copied or built for it
+  {REREAD}
+"
+    ));
+}
+
+#[test]
+fn what_says_how_the_image_is_built_is_a_rebuild_whatever_covers_it() {
+    project("services: {web: {build: ., x-live-update: [{sync: '.:/all'}]}}")
+        .files(["Dockerfile", ".dockerignore"])
+        .call("explain Dockerfile .dockerignore Dockerfile.dockerignore")
+        .is("
+Dockerfile
+  web  rebuild: Dockerfile says how the image is built
+         build web
+
+.dockerignore
+  web  rebuild: .dockerignore says which files the build gets
+         build web
+
+Dockerfile.dockerignore (not there: explained as deleted)
+  web  rebuild: Dockerfile.dockerignore says which files the build gets
+         build web
 ");
 }
 
@@ -278,7 +327,7 @@ fn for_programs_each_file_and_service_is_one_object() {
             "root": "DIR", "action": "live-update", "left_out": [], "remove": [], "live": false, "via": "helper", "via_reason": null,
             "copy": [{"from": "DIR/src/app.js", "to": "/app/src/app.js", "step": 2}],
             "run": [{"command": "./migrate", "step": 5, "reason": "always"}],
-            "not_run": [{"command": "yarn install", "step": "step 4", "reason": "no trigger matches"}],
+            "not_run": [{"command": "yarn install", "step": 4, "reason": "no trigger matches"}],
             "restart": {"kind": "restart the container", "step": 6},
         })
     );

@@ -3,6 +3,7 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "what cannot be set up has failed")]
 
+mod bad_input;
 mod check;
 mod convert;
 mod explain;

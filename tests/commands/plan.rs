@@ -76,6 +76,18 @@ watched for no service: README (`explain` says why)
 }
 
 #[test]
+fn an_edit_of_the_configuration_is_told_as_such() {
+    project("services: {web: {build: ./web, x-live-update: [{sync: './web:/w'}]}}")
+        .files(["web/Dockerfile", "web/a"])
+        .call("plan compose.yaml web/a")
+        .is("
+web  live update:
+       copy web/a -> /w/a (step 1)
+compose.yaml: `up` reads the configuration from it again: a service whose own keys change is recreated, an edited block recreates nothing
+");
+}
+
+#[test]
 fn a_container_path_that_looks_like_a_host_path_is_not_cut() {
     let project = project("").files(["src/a"]);
     let dir = project.path().display().to_string();
@@ -207,7 +219,7 @@ fn for_programs_each_service_is_one_object() {
     let expected = [
         json!({"v": 1, "event": "plan", "service": "api", "action": "nothing", "reason": "no watched file changed"}),
         json!({
-            "v": 1, "event": "plan", "service": "web", "action": "rebuild", "builds": ["web"],
+            "v": 1, "event": "plan", "service": "web", "action": "rebuild", "builds": ["web"], "step": null,
             "reason": "no sync covers DIR/web/Makefile",
         }),
         json!({"v": 1, "event": "unwatched", "paths": ["DIR/README"]}),

@@ -313,6 +313,15 @@ impl Drop for Project {
     }
 }
 
+/// One service of a compose file, with these lines.
+pub fn service(name: &str, lines: &str) -> String {
+    let mut text = format!("  {name}:\n");
+    for line in lines.lines() {
+        let _ = writeln!(text, "    {line}");
+    }
+    text
+}
+
 /// The compose file of a project with one service `web`; `steps` is the block, as a list or a mapping.
 pub fn web(lines: &str, steps: &str) -> String {
     let mut compose = String::from(

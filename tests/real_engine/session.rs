@@ -246,6 +246,11 @@ impl<'project> Session<'project> {
         let _ = rustix::process::kill_process(pid, signal);
     }
 
+    /// The tool's process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ctrl-C, and the exit code; `None` when a signal ended it.
     #[track_caller]
     pub fn interrupt(mut self) -> Option<i32> {

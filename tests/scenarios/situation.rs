@@ -12,7 +12,7 @@ use docker_liveupdate::engine::State;
 use docker_liveupdate::paths::HostPath;
 use docker_liveupdate::report::{Event, Reporter};
 use docker_liveupdate::session::worker::{Configuration, Message, Start, Worker, look_at};
-use docker_liveupdate::session::{builder::Builder, builder::Target, disk::Disk, scope_of};
+use docker_liveupdate::session::{builder::Builder, disk::Disk, order::Target, scope_of};
 use docker_liveupdate::watch::{Stage, Touch};
 use tokio::sync::mpsc as tokio_mpsc;
 
@@ -71,6 +71,7 @@ pub async fn service(block: &str, containers: &[(&str, State)]) -> Situation {
     let target = Target {
         service: "web".into(),
         custom: None,
+        along: Vec::new(),
     };
     let (worker, tell) = Worker::new(Start {
         builder: Arc::new(Builder::new(
@@ -80,6 +81,7 @@ pub async fn service(block: &str, containers: &[(&str, State)]) -> Situation {
         )),
         engine: Arc::clone(&engine),
         reporter: Reporter::to(said),
+        how_to_apply: "`u`".into(),
         configuration: Configuration {
             service: web,
             rules,

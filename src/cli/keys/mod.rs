@@ -1,4 +1,4 @@
-//! The keys of a session in a terminal. Knows what a key is called, not what it does.
+//! The keys of a session in a terminal, and the signal that stands for one without. Knows what a key is called, not what it does.
 
 #[cfg(unix)]
 mod terminal;
@@ -59,13 +59,16 @@ impl Key {
     }
 }
 
-/// Hears keys, where there is a terminal to hear them from; silent for ever elsewhere.
+/// Hears keys, where there is a terminal to hear them from, and SIGUSR1 as [`Key::Apply`] everywhere but on Windows: a session
+/// for a program, in the background or in a container has no other way to apply what waits.
 ///
 /// While it lives, the terminal neither echoes nor waits for a newline (Ctrl-C and Ctrl-Z work as ever). Dropping it, a panic and Ctrl-Z put the terminal back as it was.
 #[derive(Debug)]
 pub struct Keys {
     #[cfg(unix)]
     listening: Option<Listening>,
+    #[cfg(unix)]
+    apply: Option<tokio::signal::unix::Signal>,
 }
 
 impl Keys {
@@ -76,14 +79,33 @@ impl Keys {
         Self {
             #[cfg(unix)]
             listening: Listening::on_standard_input(),
+            ..Self::none()
         }
     }
 
-    /// No keys: the output is for a program, or nobody is there.
+    /// No keys: the output is for a program, or nobody is there. SIGUSR1 is heard all the same.
+    ///
+    /// Must be called within a tokio runtime.
     pub fn none() -> Self {
         Self {
             #[cfg(unix)]
             listening: None,
+            // Whoever cannot have a handler for it goes without.
+            #[cfg(unix)]
+            apply: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::user_defined1())
+                .ok(),
+        }
+    }
+
+    /// What the user does to apply what waits.
+    pub fn how_to_apply(&self) -> String {
+        if self.are_heard() {
+            return "`u`".to_owned();
+        }
+        if cfg!(unix) {
+            format!("`kill -USR1 {}`", std::process::id())
+        } else {
+            "`trigger_mode: auto`, as there are no keys".to_owned()
         }
     }
 
@@ -98,12 +120,33 @@ impl Keys {
     /// The next key; never resolves where there are none. Safe to drop and call again, as in a `select!`.
     pub async fn next(&mut self) -> Key {
         #[cfg(unix)]
-        if let Some(listening) = &mut self.listening
-            && let Some(key) = listening.next().await
-        {
-            return key;
-        }
+        return tokio::select! {
+            key = typed(&mut self.listening) => key,
+            () = signalled(&mut self.apply) => Key::Apply,
+        };
+        #[cfg(not(unix))]
         std::future::pending().await
+    }
+}
+
+#[cfg(unix)]
+async fn typed(listening: &mut Option<Listening>) -> Key {
+    if let Some(listening) = listening
+        && let Some(key) = listening.next().await
+    {
+        return key;
+    }
+    std::future::pending().await
+}
+
+#[cfg(unix)]
+async fn signalled(signal: &mut Option<tokio::signal::unix::Signal>) {
+    let heard = match signal {
+        Some(signal) => signal.recv().await,
+        None => None,
+    };
+    if heard.is_none() {
+        std::future::pending::<()>().await;
     }
 }
 

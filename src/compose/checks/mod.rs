@@ -10,7 +10,7 @@ use crate::paths::HostPath;
 
 use super::block::{Block, OnFailure, Origin, Sync};
 use super::disk::Files;
-use super::finding::{Findings, Spot};
+use super::finding::{Findings, Seg, Spot};
 use super::reader::ReadBlock;
 use super::resolve::Draft;
 use super::rule::PathRule;
@@ -205,9 +205,21 @@ fn check_patterns(read: &ReadBlock, found: &mut Findings) {
     check("only", &read.block.only, &read.at.key("only"));
     for placed in &read.steps {
         if let Read::Sync(sync, at) = &placed.read {
-            check("ignore", &sync.ignore, at);
-            check("include", &sync.include, at);
+            check("ignore", &sync.ignore, &beside(at, "ignore"));
+            check("include", &sync.include, &beside(at, "include"));
         }
+    }
+}
+
+/// The `key` of the same sync as the path at `at`.
+fn beside(at: &Spot, key: &str) -> Spot {
+    let mut spot = at.clone();
+    match spot.path.last() {
+        Some(Seg::Key(last)) if last == "local_path" || last == "path" => {
+            spot.path.pop();
+            spot.key(key)
+        }
+        _ => spot,
     }
 }
 
@@ -353,6 +365,13 @@ fn check_triggers(triggers: &[PathRule], spots: &[Spot], block: &Block, found: &
     }
 }
 
+fn left_out(sync: &Sync, by: &str) -> String {
+    format!(
+        "sync source `{}` is left out entirely by {by}, so nothing of it is ever synced",
+        sync.local
+    )
+}
+
 /// B7: a source that ignore rules leave out entirely can never sync.
 fn check_excluded(sync: &Sync, at: &Spot, block: &Block, roots: &[Root], found: &mut Findings) {
     let mut reasons = Vec::new();
@@ -366,7 +385,17 @@ fn check_excluded(sync: &Sync, at: &Spot, block: &Block, roots: &[Root], found: 
     }
     if let (true, Some(dir)) = (reasons.is_empty(), &block.dir) {
         reasons.extend(roots::excluded_by_list(&block.ignore, dir, &sync.local));
-        reasons.extend(roots::missed_by_only(&block.only, dir, &sync.local));
+        if let (true, Some(only)) = (
+            reasons.is_empty(),
+            roots::missed_by_only(&block.only, dir, &sync.local),
+        ) {
+            found.warning(
+                at,
+                left_out(sync, &only),
+                Some("name it in `only`, or take `only` out".into()),
+            );
+            return;
+        }
     }
     if sync
         .ignore
@@ -379,7 +408,7 @@ fn check_excluded(sync: &Sync, at: &Spot, block: &Block, roots: &[Root], found: 
     if let Some(reason) = reasons.first() {
         found.warning(
             at,
-            format!("sync source `{}` is left out entirely by {reason}, so nothing of it is ever synced", sync.local),
+            left_out(sync, reason),
             Some("take the pattern out, or keep what is needed with a `!` pattern".into()),
         );
     }

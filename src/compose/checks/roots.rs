@@ -63,16 +63,22 @@ pub fn excluded_by_list(list: &[String], dir: &HostPath, path: &HostPath) -> Opt
     Some(format!("`{pattern}` of the block's `ignore`"))
 }
 
-/// Whether `only` names nothing of `path`. Patterns with wildcards may name anything.
+/// Whether `only` names nothing of `path`. What a pattern with wildcards names lies below its plain beginning.
 pub fn missed_by_only(only: &[String], dir: &HostPath, path: &HostPath) -> Option<String> {
-    let plain = only
-        .iter()
-        .all(|pattern| !pattern.contains(['*', '?', '[', '!', '\\']));
-    let named = only.iter().any(|pattern| {
-        let kept = dir.join(pattern.trim_start_matches('/'));
+    // A `!` pattern takes out of what the others name.
+    let naming = only.iter().filter(|pattern| !pattern.starts_with('!'));
+    let named = naming.into_iter().any(|pattern| {
+        let pattern = pattern.trim_start_matches('/');
+        let plain = match pattern.find(['*', '?', '[', '\\']) {
+            Some(special) => pattern[..special]
+                .rfind('/')
+                .map_or("", |slash| &pattern[..slash]),
+            None => pattern,
+        };
+        let kept = dir.join(plain);
         kept.below(path).is_some() || path.below(&kept).is_some()
     });
-    (plain && !only.is_empty() && !named).then(|| "the block's `only`".to_owned())
+    (!only.is_empty() && !named).then(|| "the block's `only`".to_owned())
 }
 
 /// The roots of the image that `draft` builds: the deps of a custom build, or the contexts.

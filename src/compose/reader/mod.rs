@@ -11,6 +11,7 @@ use crate::paths::HostPath;
 
 use crate::compose::block::{Block, Step};
 use crate::compose::finding::{Findings, Seg, Spot};
+use crate::compose::problem::Which;
 use crate::compose::steps::{KINDS, Read, Setting, read_step};
 use crate::compose::yaml::{
     describe, did_you_mean, key_text, only_keys, quoted, untagged, wrong_type,
@@ -96,7 +97,7 @@ pub fn read_names(value: &Value, at: &Spot, written: &dyn Written, found: &mut F
             continue;
         };
         let mut at = at.key(&name);
-        at.step = Some(format!("named step `{name}`"));
+        at.step = Some(Which::Named(name.clone()));
         if KINDS.contains(&name.as_str()) {
             found.error_on_key(
                 &at,
@@ -192,7 +193,7 @@ fn read_list(
             number: index + 1,
             name: name.map(|(name, _)| name.clone()),
         };
-        at.step = Some(step.to_string());
+        at.step = Some(Which::Step(step.clone()));
         let read = if let Some((name, named)) = name {
             names.used.insert(name.clone());
             let setting = Setting {

@@ -258,8 +258,8 @@ fn rules(
             Err(reason) => {
                 found.error(
                     &at,
-                    format!("`{text}` is not a valid glob: {reason}"),
-                    Some("`*`, `?`, `[..]` and `{a,b}` make a text a glob; `\\` before one makes it an ordinary character".into()),
+                    format!("`{text}` is no glob: {reason}"),
+                    Some("put that right; for a name that has the character in it, write `\\` before it".into()),
                 );
                 None
             }

@@ -34,6 +34,7 @@ pub(super) fn run(
         trigger: Vec::new(),
         workdir: None,
         user: None,
+        privileged: false,
         environment: Vec::new(),
         timeout: None,
         on_failure: OnFailure::Keep,

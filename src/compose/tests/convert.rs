@@ -17,7 +17,7 @@ fn f2_the_block_does_the_same_with_a_comment_for_what_has_no_counterpart() {
       watch:
         - {action: sync, path: ./src, target: /app/, ignore: [node_modules/], initial_sync: true}
         - {action: sync+restart, path: ./static, target: /static}
-        - {action: sync+exec, path: ./conf, target: /conf, exec: {command: [sh, -c, 'echo $HOME: x'], user: root}}
+        - {action: sync+exec, path: ./conf, target: /conf, exec: {command: [sh, -c, 'echo $HOME: x'], user: root, privileged: true}}
         - {action: rebuild, path: package.json}
         - {action: rebuild, path: ../shared, ignore: ['*.md']}
         - {action: restart, path: ./flags}
@@ -44,6 +44,7 @@ fn f2_the_block_does_the_same_with_a_comment_for_what_has_no_counterpart() {
         - sync: ./static:/static
         - sync: ./conf:/conf
         # watch rule 3 runs in the image's working directory; here it is `/`, unless `workdir` names another
+        # watch rule 3 runs with `privileged`, which `run` has not: it has the container's own rights here
         - run:
             cmd: [sh, "-c", "echo $$HOME: x"]
             trigger: [./conf]

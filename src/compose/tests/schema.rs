@@ -137,6 +137,41 @@ fn the_schema_knows_named_steps_and_values_that_compose_puts_in() {
     assert!(!holds("x-live-update: {steps: {code: other}}"));
 }
 
+/// Issue 3: "The JSON Schema validates every example of the repository": the folders', and the README's own.
+#[test]
+fn the_schema_takes_every_example_of_the_repository() {
+    let schema = schema();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut examples: Vec<(String, String)> = std::fs::read_dir(root.join("compose-examples"))
+        .unwrap()
+        .map(|folder| folder.unwrap().path().join("compose.yaml"))
+        .map(|file| {
+            (
+                file.display().to_string(),
+                std::fs::read_to_string(&file).unwrap(),
+            )
+        })
+        .collect();
+    assert!(examples.len() >= 7, "{examples:?}");
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let blocks = readme.split("```yaml\n").skip(1);
+    let blocks = blocks.filter_map(|block| block.split("```").next());
+    examples.extend(
+        blocks
+            .filter(|block| block.contains("x-live-update:"))
+            .map(|block| ("README.md".to_owned(), block.to_owned())),
+    );
+    assert!(examples.iter().any(|(file, _)| file == "README.md"));
+    for (file, text) in examples {
+        let instance: Value = serde_yaml::from_str(&text).unwrap();
+        assert!(text.contains("x-live-update:"), "{file}");
+        assert!(
+            holds(&schema, &schema["$defs"]["compose"], &instance),
+            "{file}"
+        );
+    }
+}
+
 /// The part of JSON Schema that ours uses; a keyword that is not known here fails the test, so that nothing is passed over.
 fn holds(root: &Value, schema: &Value, instance: &Value) -> bool {
     let schema = schema.as_object().expect("a schema is an object");

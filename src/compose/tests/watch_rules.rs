@@ -16,7 +16,7 @@ fn f1_every_action_becomes_steps() {
         - action: sync+exec
           path: ./conf
           target: /conf
-          exec: {command: nginx -t && nginx -s reload, user: root, environment: [A=b]}
+          exec: {command: nginx -t && nginx -s reload, user: root, privileged: true, environment: [A=b]}
         - {action: rebuild, path: package.json}
         - {action: restart, path: ./flags, include: '*.on'}
 ",
@@ -34,7 +34,7 @@ services:
         - action: sync+exec
           path: /p/conf
           target: /conf
-          exec: {command: [nginx, -t], user: root, environment: {A: b}}
+          exec: {command: [nginx, -t], user: root, privileged: true, environment: {A: b}}
         - {action: rebuild, path: /p/package.json}
         - {action: restart, path: /p/flags, include: ['*.on']}
 ",
@@ -59,8 +59,8 @@ services:
     );
     assert!(run.trigger[0].matches(&host("conf/x")) && !run.trigger[0].matches(&host("src/x")));
     assert_eq!(
-        (run.workdir.as_deref(), run.user.as_deref()),
-        (Some(""), Some("root"))
+        (run.workdir.as_deref(), run.user.as_deref(), run.privileged),
+        (Some(""), Some("root"), true)
     );
     assert!(block.fall_back_on[0].rule.matches(&host("package.json")));
     assert!(block.watch_only[0].rule.matches(&host("flags/a.on")));

@@ -52,6 +52,44 @@ services:
     up.until_in_step("site", "web", "/www");
 }
 
+/// Issue 3, "Bad input": "a custom build that produces no image" is a failed build, and waits for the fix.
+#[test]
+fn a_custom_build_that_produces_no_image_says_what_it_has_to_tag() {
+    let project = Project::new(
+        "
+services:
+  web:
+    image: ${COMPOSE_PROJECT_NAME}-none
+    init: true
+    command: sleep 100000
+    x-live-update:
+      custom_build: {command: 'sh make.sh', deps: [./src, ./make.sh]}
+      steps: [{sync: './src:/app'}]
+",
+    );
+    project.write("make.sh", "true\n");
+    project.write("src/a.txt", "one");
+    let mut up = project.begin(&[]);
+    let problem = up.wait_for("the problem", |event| event["event"] == "problem");
+    let image = format!("`{}-none`", project.name);
+    for word in [
+        "custom build `sh make.sh` succeeded but there is no image",
+        &image,
+        "$EXPECTED_REF",
+    ] {
+        assert!(problem.to_string().contains(word), "{word}: {problem}");
+    }
+    assert!(!problem["hint"].as_str().unwrap().is_empty(), "{problem}");
+    up.wait_for("it goes on", |event| event["event"] == "started");
+    let label = format!("com.docker.compose.project={}", project.name);
+    let make = format!(
+        "printf 'FROM busybox:1.37\\nCOPY src /app\\n' | docker build -q --label {label} -t $EXPECTED_REF -f - .\n"
+    );
+    project.write("make.sh", make);
+    up.rebuilt("web");
+    up.until_file("web", "/app/a.txt", "one");
+}
+
 /// D3: "an image built by a command of the user's (`command`, run in the project directory with `EXPECTED_REF` set to the tag),
 /// watching `deps` in place of the context."
 #[test]

@@ -1,6 +1,7 @@
 //! What `docker liveupdate up` promises, one room per chapter of the specification.
 
 mod atomic;
+mod bases;
 mod build;
 mod changes;
 mod containers;
@@ -8,6 +9,7 @@ mod engine_faults;
 mod files;
 mod helper;
 mod images;
+mod keys;
 mod leaving;
 mod mounts;
 mod names;

@@ -53,17 +53,37 @@ fn every_line_of_json_is_a_versioned_object() {
     }
 }
 
-/// Section 1: `trigger_mode: manual` gathers and says how many wait (issue 3.5).
+/// Section 1: `trigger_mode: manual` gathers and says how many wait (issue 3.5), and without a terminal what to do in place of
+/// the key.
 #[test]
-fn in_manual_mode_changes_wait_and_it_is_said_how_many() {
+fn in_manual_mode_without_a_terminal_changes_wait_for_the_signal_that_is_named() {
+    let project = Project::web("trigger_mode: manual\nsteps: [{sync: ./src:/app}]");
+    let mut up = project.up();
+    let how = up.says("no terminal for the key `u`");
+    let how = how["text"].as_str().unwrap();
+    let pid = up.pid();
+    assert!(how.contains(&format!("`kill -USR1 {pid}`")), "{how}");
+    project.write("src/a.txt", "two");
+    project.write("src/b.txt", "two");
+    let waits = up.wait_for("both wait", |event| {
+        event["action"] == "waits" && event.to_string().contains("2 changes wait")
+    });
+    assert!(waits.to_string().contains("kill -USR1"), "{waits}");
+    assert_eq!(project.file("web", "/app/a.txt").as_deref(), Some("one"));
+    up.signal(rustix::process::Signal::USR1);
+    up.live_updated("web");
+    up.until_in_step("src", "web", "/app");
+}
+
+/// E7, section 1: what waits is applied when the block says `auto`.
+#[test]
+fn what_waits_is_applied_when_manual_mode_ends() {
     let project = Project::web("trigger_mode: manual\nsteps: [{sync: ./src:/app}]");
     let mut up = project.up();
     project.write("src/a.txt", "two");
-    let waits = up.wait_for("it waits", |event| {
-        event["event"] == "outcome" && event["action"] == "waits"
-    });
-    assert!(waits.to_string().contains('1'), "{waits}");
-    assert_eq!(project.file("web", "/app/a.txt").as_deref(), Some("one"));
+    up.wait_for("it waits", |event| event["action"] == "waits");
+    project.replace("compose.yaml", "trigger_mode: manual", "trigger_mode: auto");
+    up.until_file("web", "/app/a.txt", "two");
 }
 
 /// Section 1: `debounce` gathers what comes within it.

@@ -242,6 +242,46 @@ fn multiple_run_steps_are_executed_in_the_order_given_from_the_root() {
     );
 }
 
+/// "multiple filepaths (list of strings) on your local machine, either absolute or relative to the Tiltfile": of `fall_back_on` and
+/// of `trigger` alike.
+#[test]
+fn fall_back_on_and_trigger_take_absolute_paths() {
+    let project = Project::web("");
+    let at = |path: &str| project.path(path).display().to_string();
+    let steps = format!(
+        "- fall_back_on: {}\n- sync: ./src:/app\n- run: {{cmd: echo ran >> /ran, trigger: {}}}",
+        at("src/Gemfile.lock"),
+        at("src/yarn.lock")
+    );
+    project.write("compose.yaml", crate::project::web("", &steps));
+    project.write("src/Gemfile.lock", "one");
+    let mut up = project.up();
+    project.write("src/a.txt", "two");
+    up.live_updated("web");
+    assert_eq!(project.file("web", "/ran"), None);
+    project.write("src/yarn.lock", "two");
+    up.live_updated("web");
+    assert_eq!(project.file("web", "/ran").as_deref(), Some("ran\n"));
+    project.write("src/Gemfile.lock", "two");
+    up.rebuilt("web");
+}
+
+/// "in your Tiltfile, via the `docker_build.entrypoint` parameter (or analogously, `custom_build.entrypoint`)": the block's own.
+#[test]
+fn the_entrypoint_of_the_block_changes_the_command_run_by_the_container() {
+    let project = Project::web(
+        "entrypoint: [sh, -c, 'cat /app/a.txt >> /began-with; exec sleep 100000']\nsteps: [{sync: ./src:/app}, restart_process]",
+    );
+    let mut up = project.up();
+    up.until_file("web", "/began-with", "one");
+    project.write("src/a.txt", "two");
+    up.live_updated("web");
+    up.until_file("web", "/began-with", "onetwo");
+    drop(up);
+    project.compose(&["up", "-d"]);
+    assert_eq!(project.tree("web", "/began-with"), None);
+}
+
 /// "Docker Compose resources; you should use the `restart_container()` Live Update step instead"
 #[test]
 fn restart_container_re_executes_the_process_for_changes_to_take_effect() {

@@ -86,6 +86,31 @@ fn sync_exec_copies_and_executes() {
     up.until_file("web", "/tmp/ran", "two 1000 x\n");
 }
 
+/// F1: `privileged` of a hook, which Compose gives to it too; what follows has the container's own rights again.
+#[test]
+fn sync_exec_privileged_has_the_hosts_rights() {
+    let hook = "grep CapEff /proc/self/status | tr -d '\\n' >> /tmp/";
+    let rule = |folder: &str, privileged: bool| {
+        format!(
+            "- {{action: sync+exec, path: ./{folder}, target: /{folder}, exec: {{command: [sh, -c, \"{hook}{folder}\"], privileged: {privileged}}}}}\n"
+        )
+    };
+    let project = watching(&(rule("src", true) + &rule("plain", false)));
+    project.write("plain/x", "one");
+    let mut up = project.up();
+    project.write("src/a.txt", "two");
+    up.live_updated("web");
+    project.write("plain/x", "two");
+    up.live_updated("web");
+    let rights = |name: &str| {
+        let text = project.file("web", &format!("/tmp/{name}")).unwrap();
+        let hexadecimal = text.trim_start_matches("CapEff:").trim();
+        u64::from_str_radix(hexadecimal, 16).unwrap()
+    };
+    let (all, own) = (rights("src"), rights("plain"));
+    assert!(all & own == own && all > own, "{all:x} {own:x}");
+}
+
 /// F1: `action: restart`: no copy.
 #[test]
 fn restart_restarts_and_copies_nothing() {
@@ -150,4 +175,192 @@ fn a_service_with_both_uses_x_live_update_and_says_so() {
     assert_eq!(project.file("web", "/app/a.txt").as_deref(), Some("two"));
     assert_eq!(project.tree("web", "/wrong"), None);
     assert!(up.said("develop.watch"));
+}
+
+/// Compose's documentation, example 1: `sync` of a directory with `initial_sync` and `ignore`, `rebuild` for `package.json`.
+#[test]
+fn the_documented_example_of_sync_and_rebuild() {
+    let project = Project::new(
+        "
+services:
+  web:
+    build: .
+    init: true
+    command: sleep 100000
+    develop:
+      watch:
+        - action: sync
+          path: ./web
+          target: /src/web
+          initial_sync: true
+          ignore:
+            - node_modules/
+        - action: rebuild
+          path: package.json
+",
+    );
+    project.write(
+        "Dockerfile",
+        "FROM busybox:1.37\nWORKDIR /src\nCOPY package.json .\n",
+    );
+    project.write("package.json", "{}");
+    project.write("web/App.jsx", "one");
+    project.write("web/node_modules/x/index.js", "no");
+    let up = project.up();
+    up.until_file("web", "/src/web/App.jsx", "one");
+    let before = project.id("web");
+    project.write("web/App.jsx", "two");
+    up.until_file("web", "/src/web/App.jsx", "two");
+    assert_eq!(project.tree("web", "/src/web/node_modules"), None);
+    assert_eq!(project.id("web"), before);
+    project.write("package.json", "{\"a\": 1}");
+    up.until_file("web", "/src/package.json", "{\"a\": 1}");
+    assert_ne!(project.id("web"), before);
+    // The new container has what only the sync has ever put there.
+    up.until_file("web", "/src/web/App.jsx", "two");
+}
+
+/// Compose's documentation, example 2: a project with several services, among them `sync+restart` of a single file.
+#[test]
+fn the_documented_example_of_sync_and_restart() {
+    let project = Project::new(
+        "
+services:
+  web:
+    build:
+      context: .
+      dockerfile: Dockerfile
+      target: web
+    init: true
+    develop:
+      watch:
+        - action: sync
+          path: ./web
+          target: /app/web
+          ignore:
+            - node_modules/
+        - action: sync+restart
+          path: ./proxy/nginx.conf
+          target: /etc/nginx/conf.d/default.conf
+  backend:
+    build:
+      context: .
+      dockerfile: Dockerfile
+      target: backend
+    init: true
+",
+    );
+    project.write(
+        "Dockerfile",
+        "FROM busybox:1.37 AS backend\nCMD [\"sleep\", \"100000\"]\nFROM backend AS web\nCOPY web /app/web\n\
+         CMD [\"sh\", \"-c\", \"cat /etc/nginx/conf.d/default.conf >> /began-with; exec sleep 100000\"]\n",
+    );
+    project.write("web/index.html", "one");
+    project.write("proxy/nginx.conf", "one");
+    let mut up = project.up();
+    let (id, began) = (project.id("web"), project.started_at("web"));
+    project.write("web/index.html", "two");
+    up.live_updated("web");
+    assert_eq!(
+        project.file("web", "/app/web/index.html").as_deref(),
+        Some("two")
+    );
+    assert_eq!(project.started_at("web"), began);
+    project.write("proxy/nginx.conf", "two");
+    up.live_updated("web");
+    up.until_file("web", "/began-with", "two");
+    assert_eq!(project.id("web"), id);
+    assert_ne!(project.started_at("web"), began);
+}
+
+/// Compose's watch tests: files and directories written, deleted and ignored, with rules shared by several services through an
+/// anchor, some of them rebuilt from one and the same file.
+#[test]
+fn several_services_share_rules_and_are_rebuilt_from_one_file() {
+    let mut compose = String::from(
+        "
+x-dev: &x-dev
+  watch:
+    - action: sync
+      path: ./data
+      target: /app/data
+      ignore:
+        - '*.foo'
+        - ./ignored
+    - action: rebuild
+      path: trigger
+services:
+",
+    );
+    for service in ["a", "b"] {
+        compose.push_str(&crate::project::service(
+            service,
+            "build:\n  dockerfile_inline: |\n    FROM busybox:1.37\n    RUN mkdir -p /app/data\n    COPY trigger /trigger\n\
+             init: true\ncommand: sleep 100000\ndevelop: *x-dev",
+        ));
+    }
+    let project = Project::new(&compose);
+    project.write("data/hello.txt", "hello");
+    project.write("trigger", "one");
+    let up = project.up();
+    let both = ["a", "b"];
+    project.write("data/hello.txt", "hello world");
+    for service in both {
+        up.until_file(service, "/app/data/hello.txt", "hello world");
+    }
+    project.write("data/ignored/file", "no");
+    project.write("data/test.foo", "no");
+    project.write("data/subdir/file", "yes");
+    for service in both {
+        up.until_file(service, "/app/data/subdir/file", "yes");
+    }
+    project.remove("data/hello.txt");
+    project.remove("data/subdir");
+    for service in both {
+        up.until_gone(service, "/app/data/hello.txt");
+        up.until_gone(service, "/app/data/subdir");
+        assert_eq!(project.tree(service, "/app/data/ignored"), None);
+        assert_eq!(project.tree(service, "/app/data/test.foo"), None);
+    }
+    project.write("trigger", "two");
+    for service in both {
+        up.until_file(service, "/trigger", "two");
+        up.eventually("one rebuild", || up.rebuilds(service) == 1);
+    }
+}
+
+/// Compose's watch tests: `rebuild` for `.env`; the network mode and the project's name are what they were after a rebuild.
+#[test]
+fn a_rebuild_for_the_env_file_keeps_network_mode_and_profile() {
+    let project = Project::new(
+        "
+services:
+  web:
+    profiles: [dev]
+    build: {context: ./app, dockerfile: ../docker/web.Dockerfile, target: run, args: {WORD: '${WORD}'}}
+    init: true
+    network_mode: host
+    develop:
+      watch:
+        - {action: rebuild, path: .env}
+",
+    );
+    project.write(".env", "WORD=one\n");
+    project.write("app/x", "x");
+    project.write(
+        "docker/web.Dockerfile",
+        "FROM busybox:1.37 AS base\nFROM base AS run\nARG WORD\nRUN echo $WORD > /word\nCMD [\"sleep\", \"100000\"]\n\
+         FROM base AS other\nRUN exit 1\n",
+    );
+    let mut up = project.follow(project.tool(&["--profile", "dev", "up", "--format", "json"]));
+    up.wait_for("the session has started", |event| {
+        event["event"] == "started"
+    });
+    assert_eq!(project.file("web", "/word").as_deref(), Some("one\n"));
+    project.write(".env", "WORD=two\n");
+    up.until_file("web", "/word", "two\n");
+    assert_eq!(
+        project.inspect("web", "{{.HostConfig.NetworkMode}}"),
+        "host"
+    );
 }

@@ -1,7 +1,10 @@
 //! Keeps the process small after a large batch.
 #![cfg_attr(
     target_env = "gnu",
-    expect(unsafe_code, reason = "there is no other way to tell glibc's allocator")
+    expect(
+        unsafe_code,
+        reason = "there is no other way to tell glibc's allocator"
+    )
 )]
 
 /// Has what a large batch took go back to the kernel when it is over. Left alone, glibc's allocator takes the first large

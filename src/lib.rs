@@ -1,5 +1,11 @@
 //! Live Update for plain Docker Compose.
 
+// No input, engine or disk may end the program: tests alone may unwrap.
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+
 pub mod paths;
 
 pub mod docker;

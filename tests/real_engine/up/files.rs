@@ -1,6 +1,7 @@
 //! Modes, links, directories, vanished roots (`spec.md` C5).
 
 use std::fs;
+use std::process::Command;
 
 use crate::project::Project;
 
@@ -144,6 +145,49 @@ fn a_sync_root_that_was_moved_away_never_wipes_the_target_and_is_synced_when_it_
     assert_eq!(up.rebuilds("web"), 0);
 }
 
+/// A file system of its own at a directory, until it is dropped.
+struct Mounted(std::path::PathBuf);
+
+impl Mounted {
+    fn at(directory: std::path::PathBuf) -> Self {
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "none"]).arg(&directory);
+        assert!(mount.status().unwrap().success());
+        Self(directory)
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// C5: a root that vanishes is no deletion, though what is left of an unmounted one is an empty directory.
+#[test]
+fn a_sync_root_that_was_unmounted_never_wipes_the_target_and_is_synced_when_it_is_mounted_again() {
+    if !rustix::process::geteuid().is_root() {
+        // Only root may mount where Docker's own group counts; the watcher's part is tested without.
+        return;
+    }
+    let project = Project::web("- sync: ./src:/app\n- sync: ./other:/other");
+    let mounted = Mounted::at(project.path("src"));
+    project.write("src/a.txt", "one");
+    project.write("src/b.txt", "one");
+    project.write("other/x", "one");
+    let up = project.up();
+    drop(mounted);
+    project.write("other/x", "two");
+    up.until_file("web", "/other/x", "two");
+    assert_eq!(project.file("web", "/app/a.txt").as_deref(), Some("one"));
+    let _mounted = Mounted::at(project.path("src"));
+    project.write("src/a.txt", "two");
+    up.until_in_step("src", "web", "/app");
+    project.write("src/a.txt", "the watch lives");
+    up.until_in_step("src", "web", "/app");
+    assert_eq!(up.rebuilds("web"), 0);
+}
+
 /// C5: "or recreated by a build tool".
 #[test]
 fn a_sync_root_that_a_build_tool_recreates_again_and_again_stays_in_step() {
@@ -244,4 +288,18 @@ fn a_thousand_files_arrive_and_go() {
     up.until_in_step("src", "web", "/app");
     project.remove("src/many");
     up.until_in_step("src", "web", "/app");
+}
+
+/// E4: more at once than the system keeps events for.
+#[test]
+fn a_hundred_thousand_files_arrive_whatever_events_were_lost() {
+    let project = Project::web(SYNC);
+    let up = project.up();
+    for number in 0..100_000 {
+        project.write(format!("src/many/{}/{number}", number % 100), "content");
+    }
+    up.until_in_step("src", "web", "/app");
+    project.write("src/many/7/7", "the watch lives");
+    up.until_in_step("src", "web", "/app");
+    assert_eq!(up.rebuilds("web"), 0);
 }

@@ -198,6 +198,7 @@ async fn stream(mut command: Command, what: &str, output: Lines<'_>) -> Result<(
 /// The lines that say why: the builder frames them with dashes, everything else says it in its last lines.
 fn last_words(lines: &[String]) -> String {
     const OTHERS: usize = 5;
+    const VERDICT: &str = "failed to solve: ";
     let frame = |line: &&String| line.trim_end() == "------";
     let ends: Vec<usize> = lines
         .iter()
@@ -215,6 +216,11 @@ fn last_words(lines: &[String]) -> String {
         .filter(|line| !frame(line))
         .map(|line| line.trim_end())
         .collect();
+    // Some builders say it before the frame: how it ended must not be missing.
+    let verdict = lines.iter().rev().find(|line| line.contains(VERDICT));
+    if let Some(verdict) = verdict.filter(|_| !kept.iter().any(|line| line.contains(VERDICT))) {
+        kept.push(verdict.trim_end());
+    }
     kept.dedup();
     kept.join("\n")
 }
@@ -304,6 +310,13 @@ mod tests {
         assert_eq!(
             said,
             " > [2/2] RUN false:\n0.1 no such thing\nDockerfile:2\n\nfailed to solve: process did not complete"
+        );
+        let said = words(
+            "#8 ERROR: process did not complete\nDockerfile:3\ntarget web: failed to solve: no bridge\n------\n > [3/3] RUN true:\n------",
+        );
+        assert_eq!(
+            said,
+            " > [3/3] RUN true:\ntarget web: failed to solve: no bridge"
         );
     }
 

@@ -203,12 +203,14 @@ fn in_the_build_context_configuration_is_neither_copied_nor_built_unless_a_sync_
 compose.yaml
   all  live update:
          copy compose.yaml -> /all/compose.yaml (step 1)
+         goes through the helper inside the container
   web  nothing: compose.yaml configures the project: nothing is copied or built for it
   {REREAD}
 
 .env
   all  live update:
          copy .env -> /all/.env (step 1)
+         goes through the helper inside the container
   web  nothing: .env configures the project: nothing is copied or built for it
   {REREAD}
 "

@@ -196,7 +196,18 @@ mod tests {
 
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
+    use tokio::sync::Mutex;
+
     use super::*;
+
+    /// A panic gives back every terminal of the process, so these tests go one after the other.
+    static ALONE: Mutex<()> = Mutex::const_new(());
+
+    /// The next key, or none in time: then the terminal still waits for a whole line.
+    async fn next(listening: &mut Listening) -> Option<Key> {
+        const LIMIT: Duration = Duration::from_secs(20);
+        timeout(LIMIT, listening.next()).await.expect("a key")
+    }
 
     /// Both ends of a new terminal: what the user's side writes, the other side reads.
     fn terminal() -> (File, OwnedFd) {
@@ -215,17 +226,19 @@ mod tests {
 
     #[tokio::test]
     async fn keys_arrive_one_by_one_without_a_newline() {
+        let _alone = ALONE.lock().await;
         let (mut user, other) = terminal();
         let mut listening = Listening::on(other).unwrap();
         user.write_all(b"r").unwrap();
-        assert_eq!(listening.next().await, Some(Key::Rebuild));
+        assert_eq!(next(&mut listening).await, Some(Key::Rebuild));
         user.write_all(b"xv?").unwrap();
-        assert_eq!(listening.next().await, Some(Key::Verify));
-        assert_eq!(listening.next().await, Some(Key::Help));
+        assert_eq!(next(&mut listening).await, Some(Key::Verify));
+        assert_eq!(next(&mut listening).await, Some(Key::Help));
     }
 
     #[tokio::test]
     async fn the_terminal_is_silent_while_keys_are_heard_and_as_before_afterwards() {
+        let _alone = ALONE.lock().await;
         let (_user, other) = terminal();
         let watched = other.try_clone().unwrap();
         let before = modes(&watched);
@@ -239,6 +252,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_puts_the_terminal_back() {
+        let _alone = ALONE.lock().await;
         let (_user, other) = terminal();
         let watched = other.try_clone().unwrap();
         let before = modes(&watched);

@@ -39,6 +39,7 @@ impl Installed {
                 r#"if [ "$1" = docker-cli-plugin-metadata ]; then
   echo '{{"SchemaVersion": "0.1.0", "Vendor": "test"}}'
 else
+  echo "$DOCKER_CLI_PLUGIN_SOCKET" > "{here}/socket"
   echo "$@" > "{here}/started"
   read -r _ < "{here}/end"
   exit {code}
@@ -73,6 +74,21 @@ fi"#
             .unwrap()
             .trim_end()
             .to_owned()
+    }
+
+    /// Waits until the Docker that started Compose has told it to end, as it does by closing Compose's socket.
+    #[cfg(target_os = "linux")]
+    fn compose_was_told_to_end(&self) {
+        use std::os::linux::net::SocketAddrExt;
+        use std::os::unix::net::{SocketAddr, UnixStream};
+
+        let name = fs::read_to_string(self.path().join("socket")).unwrap();
+        let name = name.trim_end().trim_start_matches('@');
+        assert!(!name.is_empty());
+        let socket = SocketAddr::from_abstract_name(name).unwrap();
+        while UnixStream::connect_addr(&socket).is_ok() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
     }
 
     fn let_compose_end(&self) {
@@ -269,6 +285,7 @@ fn what_docker_could_not_do_exits_2() {
     );
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_docker_that_is_told_to_end_without_a_terminal_passes_it_on_through_its_socket() {
     let installed = Installed::new().with_compose(0);
@@ -282,6 +299,7 @@ fn a_docker_that_is_told_to_end_without_a_terminal_passes_it_on_through_its_sock
     installed.compose_was_called_with();
     let pid = rustix::process::Pid::from_child(&docker);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    installed.compose_was_told_to_end();
     installed.let_compose_end();
     assert_eq!(docker.wait().unwrap().code(), Some(130));
 }

@@ -209,7 +209,12 @@ mod sources {
 mod tests {
     use std::os::unix::net::UnixListener;
 
+    use tokio::sync::Mutex;
+
     use super::*;
+
+    /// A signal is heard by all who listen in the process, so the tests that listen go one after the other.
+    static ALONE: Mutex<()> = Mutex::const_new(());
 
     #[test]
     fn ctrl_c_in_a_pipeline_is_one_request_though_it_arrives_twice() {
@@ -235,6 +240,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_closed_plugin_socket_ends_the_session() {
+        let _alone = ALONE.lock().await;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("plugin.sock");
         let listener = UnixListener::bind(&path).unwrap();
@@ -246,6 +252,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn a_plugin_socket_with_an_at_sign_is_an_abstract_one() {
+        let _alone = ALONE.lock().await;
         use std::os::linux::net::SocketAddrExt;
         use std::os::unix::net::SocketAddr;
 
@@ -259,6 +266,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_signal_is_a_request_to_end() {
+        let _alone = ALONE.lock().await;
         let mut shutdown = Shutdown::listen_to(None).unwrap();
         rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM)
             .unwrap();

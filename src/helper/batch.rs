@@ -204,7 +204,6 @@ impl Encoder {
     fn item(&mut self, item: &Item, out: &mut Vec<u8>) -> Result<(), Error> {
         let (path, mode) = (item.to.as_slice(), item.mode & 0o7777);
         let mtime = time(item.mtime);
-        let flags = if item.replace_tree { REPLACE_TREE } else { 0 };
         match &item.content {
             Content::Directory => Request::Directory { path, mode }.encode(out)?,
             Content::DirectoryMode => {
@@ -215,7 +214,7 @@ impl Encoder {
                 path,
                 target,
                 mtime,
-                flags,
+                flags: flags(item),
             }
             .encode(out)?,
             Content::File { from, in_place } => {
@@ -251,13 +250,12 @@ impl Encoder {
         next: Open,
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        let replace = if item.replace_tree { REPLACE_TREE } else { 0 };
         Request::File {
             path: &item.to,
             mode: item.mode & 0o7777,
             mtime: time(item.mtime),
             length: next.remaining,
-            flags: replace | if in_place { IN_PLACE } else { 0 },
+            flags: flags(item) | if in_place { IN_PLACE } else { 0 },
         }
         .encode(out)?;
         if next.remaining > 0 {
@@ -300,6 +298,10 @@ impl Encoder {
 fn place(item: &Item) -> (&[u8], &[u8]) {
     let slash = item.to.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
     item.to.split_at(slash)
+}
+
+fn flags(item: &Item) -> u8 {
+    if item.replace_tree { REPLACE_TREE } else { 0 }
 }
 
 fn time(time: SystemTime) -> Time {

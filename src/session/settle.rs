@@ -110,7 +110,7 @@ impl<E: Engine> Worker<E> {
             .values()
             .flat_map(|ledger| ledger.owed.iter().cloned())
             .collect();
-        let (built, owed): (Vec<HostPath>, Vec<HostPath>) = owed
+        let (built, owed): (BTreeSet<HostPath>, BTreeSet<HostPath>) = owed
             .into_iter()
             .partition(|path| self.was_built_with(&self.disk.change(path)));
         for ledger in self.ledgers.values_mut() {

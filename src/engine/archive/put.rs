@@ -82,8 +82,11 @@ impl Docker {
             let owner = match there {
                 // Trap 4: a header on an existing directory would reset its owner and mode.
                 Some(seen) if is_directory && seen.kind == Kind::Directory => {
+                    if !outgoing.in_place {
+                        continue;
+                    }
                     let same = survey.look(&outgoing.to).await?;
-                    if !outgoing.in_place || same.is_none_or(|same| same.kind != seen.kind) {
+                    if same.is_none_or(|same| same.kind != seen.kind) {
                         continue;
                     }
                     seen.owner

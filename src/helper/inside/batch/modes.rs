@@ -1,9 +1,8 @@
 //! Modes for directories that are there already. A directory that is only passed on the way keeps its own.
 
-use super::Batch;
+use super::{Batch, stage};
 use crate::failure::Failure;
 use crate::path::{self, Status};
-use crate::protocol::Code;
 use rustix::fs::{CWD, FileType, Mode};
 use rustix::io::Errno;
 
@@ -14,11 +13,7 @@ impl Batch<'_> {
     /// A directory is to have this mode, once all is in place.
     pub fn mode(&mut self, path: &[u8], mode: u32) {
         self.step(|batch| {
-            let path = path::clean(path).map_err(|_| {
-                let words = "is not an absolute path without `.` and `..`";
-                Failure::new(Code::Protocol, path, words)
-            })?;
-            batch.modes.push((path, mode));
+            batch.modes.push((stage::clean(path)?, mode));
             Ok(())
         });
     }

@@ -347,7 +347,7 @@ pub(super) fn timestamps(mtime: Time) -> Timestamps {
     }
 }
 
-fn clean(path: &[u8]) -> Result<Vec<u8>, Failure> {
+pub(super) fn clean(path: &[u8]) -> Result<Vec<u8>, Failure> {
     path::clean(path).map_err(|_| {
         Failure::new(
             Code::Protocol,

@@ -11,19 +11,21 @@ mod case;
 mod effect;
 mod idle;
 mod project;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod table;
 #[path = "../../tests/tools/mod.rs"]
 mod tools;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 
 use case::Case;
+use shared::Shared;
 use table::{Row, Table};
 use tools::docker::Docker;
-use tools::{Result, Tool, interrupt};
+use tools::{Result, Tool};
 
 /// Measures docker liveupdate side by side with docker compose watch, on the same tree, image and engine.
 ///
@@ -56,15 +58,11 @@ struct Options {
     /// Print the table and the facts alone, as they stand in the README.
     #[arg(long)]
     markdown: bool,
-    /// The plugin to measure.
-    #[arg(long, default_value = env!("CARGO_BIN_EXE_docker-liveupdate"), value_name = "FILE")]
-    plugin: PathBuf,
     /// Seconds over which idle processor time is taken.
     #[arg(long, default_value_t = 10, value_name = "SECONDS")]
     idle: u64,
-    /// What cargo says to every benchmark.
-    #[arg(long, hide = true)]
-    bench: bool,
+    #[command(flatten)]
+    shared: Shared,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -104,18 +102,11 @@ impl Options {
 }
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    shared::main(run)
 }
 
 fn run(options: &Options) -> Result<()> {
-    interrupt::listen()?;
-    let docker = Docker::with_plugin(&options.plugin, Vec::new())?;
+    let docker = Docker::with_plugin(&options.shared.plugin, Vec::new())?;
     let facts = facts(&docker)?;
     let tools = options.tools();
     let mut table = Table::new(&tools);

@@ -5,15 +5,17 @@
     reason = "a table is its purpose"
 )]
 
+#[path = "../shared/mod.rs"]
+mod shared;
 #[path = "../../tests/tools/mod.rs"]
 mod tools;
 
-use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
 
+use shared::Shared;
 use tools::docker::Docker;
 use tools::project::ComposeProject;
 use tools::{Result, interrupt};
@@ -34,26 +36,15 @@ struct Options {
     /// Runs of each command; the median counts.
     #[arg(long, default_value_t = 7, value_name = "N")]
     runs: usize,
-    /// The plugin to measure.
-    #[arg(long, default_value = env!("CARGO_BIN_EXE_docker-liveupdate"), value_name = "FILE")]
-    plugin: PathBuf,
-    /// What cargo says to every benchmark.
-    #[arg(long, hide = true)]
-    bench: bool,
+    #[command(flatten)]
+    shared: Shared,
 }
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    shared::main(run)
 }
 
 fn run(options: &Options) -> Result<()> {
-    interrupt::listen()?;
     println!(
         "| {} files of {} bytes | verify | the files | the engine |",
         options.files, options.size
@@ -61,7 +52,7 @@ fn run(options: &Options) -> Result<()> {
     println!("|---|--:|--:|--:|");
     for helper in ["auto", "off"] {
         let environment = vec![("LIVEUPDATE_HELPER".to_owned(), helper.to_owned())];
-        let docker = Docker::with_plugin(&options.plugin, environment)?;
+        let docker = Docker::with_plugin(&options.shared.plugin, environment)?;
         let one = measure(&docker, 1, options)?;
         let all = measure(&docker, options.files, options)?;
         println!(

@@ -5,17 +5,19 @@
     reason = "a table is its purpose"
 )]
 
+#[path = "../shared/mod.rs"]
+mod shared;
 #[path = "../../tests/tools/mod.rs"]
 mod tools;
 
 use std::fs;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
+use shared::Shared;
 use tools::docker::Docker;
 use tools::project::ComposeProject;
 use tools::running::Running;
@@ -51,12 +53,8 @@ struct Options {
     /// Seconds that a tool gets until it is ready.
     #[arg(long, default_value_t = 120, value_name = "SECONDS")]
     limit: u64,
-    /// The plugin to measure.
-    #[arg(long, default_value = env!("CARGO_BIN_EXE_docker-liveupdate"), value_name = "FILE")]
-    plugin: PathBuf,
-    /// What cargo says to every benchmark.
-    #[arg(long, hide = true)]
-    bench: bool,
+    #[command(flatten)]
+    shared: Shared,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -90,18 +88,11 @@ struct Cost {
 }
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    shared::main(run)
 }
 
 fn run(options: &Options) -> Result<()> {
-    interrupt::listen()?;
-    let docker = Docker::with_plugin(&options.plugin, Vec::new())?;
+    let docker = Docker::with_plugin(&options.shared.plugin, Vec::new())?;
     let large = Size {
         directories: options.directories,
         kept: options.kept,

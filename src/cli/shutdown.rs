@@ -252,10 +252,10 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn a_plugin_socket_with_an_at_sign_is_an_abstract_one() {
-        let _alone = ALONE.lock().await;
         use std::os::linux::net::SocketAddrExt;
         use std::os::unix::net::SocketAddr;
 
+        let _alone = ALONE.lock().await;
         let name = format!("docker_cli_test_{}", std::process::id());
         let listener =
             UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{ExitCode, Format};
 use crate::compose::block::Origin;
-use crate::compose::{self, Block, LoadError, Place, Problem, Project, Severity, Which};
+use crate::compose::{self, Block, Place, Problem, Project, Severity, Which};
 use crate::docker::DockerCli;
 use crate::session::{complain, exit_code};
 use crate::watch::why::Place as IgnorePlace;
@@ -21,7 +21,7 @@ pub async fn run(docker: &DockerCli, format: Format) -> ExitCode {
         Ok(loaded) => (Some(loaded.project), loaded.warnings, ExitCode::Ok),
         Err(error) => {
             let code = exit_code(&error);
-            (None, problems_of(error), code)
+            (None, error.problems().into_owned(), code)
         }
     };
     if let Some(project) = &project {
@@ -66,21 +66,6 @@ fn show(problems: &[Problem], format: Format) {
             let gap = if index > 0 { "\n" } else { "" };
             complain(&format!("{gap}{}", problem.render(color)));
         }
-    }
-}
-
-/// What kept the project from being read, as problems.
-fn problems_of(error: LoadError) -> Vec<Problem> {
-    match error {
-        LoadError::Problems { problems, .. } => problems,
-        other => vec![Problem {
-            severity: Severity::Error,
-            service: None,
-            step: None,
-            message: other.to_string(),
-            hint: other.hint(),
-            place: None,
-        }],
     }
 }
 

@@ -1,5 +1,6 @@
 //! Asks Compose for the resolved model, reads the raw files beside it, and hands both on. The only file here that starts a process.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Output;
@@ -108,24 +109,26 @@ impl LoadError {
         }
     }
 
-    /// The error as a user sees it, with hints, without a newline at the end.
-    pub fn render(&self, color: bool) -> String {
+    /// All that is wrong, as problems.
+    pub fn problems(&self) -> Cow<'_, [Problem]> {
         match self {
-            Self::Problems { problems, .. } => problems
-                .iter()
-                .map(|problem| problem.render(color))
-                .collect::<Vec<_>>()
-                .join("\n\n"),
-            other => Problem {
+            Self::Problems { problems, .. } => Cow::Borrowed(problems),
+            other => Cow::Owned(vec![Problem {
                 severity: Severity::Error,
                 service: None,
                 step: None,
                 message: other.to_string(),
                 hint: other.hint(),
                 place: None,
-            }
-            .render(color),
+            }]),
         }
+    }
+
+    /// The error as a user sees it, with hints, without a newline at the end.
+    pub fn render(&self, color: bool) -> String {
+        let problems = self.problems();
+        let problems: Vec<String> = problems.iter().map(|one| one.render(color)).collect();
+        problems.join("\n\n")
     }
 }
 

@@ -105,13 +105,9 @@ async fn a_run_streams_its_output_and_ends_with_its_code() {
 async fn a_restart_keeps_id_and_files_and_tells_who_ignored_the_signal() {
     let project = Project::connect().await;
     let web = project
-        .run(
+        .run_script(
             &[],
-            &[
-                "sh",
-                "-c",
-                "trap 'exit 0' TERM; echo ready; while :; do sleep 3600 & wait $!; done",
-            ],
+            "trap 'exit 0' TERM; echo ready; while :; do sleep 3600 & wait $!; done",
         )
         .await;
     let mut lines = project.engine.logs(&web, LogsFrom::Beginning);
@@ -126,13 +122,9 @@ async fn a_restart_keeps_id_and_files_and_tells_who_ignored_the_signal() {
     assert_eq!(lines.next().await.unwrap().text, b"ready");
     assert_eq!(project.sh(&web, "cat /a").await, "kept");
     let deaf = project
-        .run(
+        .run_script(
             &[],
-            &[
-                "sh",
-                "-c",
-                "trap '' TERM; echo ready; while :; do sleep 3600; done",
-            ],
+            "trap '' TERM; echo ready; while :; do sleep 3600; done",
         )
         .await;
     let mut lines = project.engine.logs(&deaf, LogsFrom::Beginning);

@@ -108,7 +108,7 @@ async fn logs_go_on_after_the_engine_was_away_without_loss_or_doubling() {
     let mut proxy = Proxy::open();
     let project = Project::connect_with(to(&proxy.host())).await;
     let script = "n=0; while [ $n -lt 2000 ]; do n=$((n+1)); echo $n; [ $((n % 20)) = 0 ] && usleep 10000; done; sleep 3600";
-    let web = project.run(&[], &["sh", "-c", script]).await;
+    let web = project.run_script(&[], script).await;
     let mut lines = project.engine.logs(&web, LogsFrom::Beginning);
     for number in 1..=2000 {
         if number % 300 == 0 {
@@ -153,23 +153,7 @@ async fn a_copy_that_is_cut_off_is_an_error_and_can_be_repeated() {
 #[tokio::test]
 async fn a_large_copy_that_the_engine_refuses_says_why() {
     let project = Project::connect().await;
-    let volume = format!("{}-small", project.name);
-    docker(&[
-        "volume",
-        "create",
-        "--label",
-        &format!("com.docker.compose.project={}", project.name),
-        "-o",
-        "type=tmpfs",
-        "-o",
-        "device=tmpfs",
-        "-o",
-        "o=size=1m",
-        &volume,
-    ]);
-    let web = project
-        .run(&["-v", &format!("{volume}:/small")], WAITS)
-        .await;
+    let web = project.run_with_small_disk("/small").await;
     let folder = tempfile::tempdir().unwrap();
     let big = folder.path().join("big");
     std::fs::File::create(&big)

@@ -397,24 +397,7 @@ async fn a_stopped_created_or_paused_container_takes_copies() {
 #[tokio::test]
 async fn a_full_disk_is_said_with_what_to_do() {
     let project = Project::connect().await;
-    // A small tmpfs as a named volume is a disk that can be filled.
-    let volume = format!("{}-small", project.name);
-    docker(&[
-        "volume",
-        "create",
-        "--label",
-        &format!("com.docker.compose.project={}", project.name),
-        "-o",
-        "type=tmpfs",
-        "-o",
-        "device=tmpfs",
-        "-o",
-        "o=size=1m",
-        &volume,
-    ]);
-    let web = project
-        .run(&["-v", &format!("{volume}:/small")], WAITS)
-        .await;
+    let web = project.run_with_small_disk("/small").await;
     let error = project
         .engine
         .apply(&web, &put([file("/small/big", vec![1; 3_000_000])]))

@@ -49,13 +49,9 @@ async fn no_line_is_lost_or_doubled_over_restarts() {
 async fn both_streams_are_told_apart_and_the_last_line_needs_no_end() {
     let project = Project::connect().await;
     let web = project
-        .run(
+        .run_script(
             &[],
-            &[
-                "sh",
-                "-c",
-                "echo out; sleep 0.1; echo err >&2; sleep 0.1; printf 'no end'",
-            ],
+            "echo out; sleep 0.1; echo err >&2; sleep 0.1; printf 'no end'",
         )
         .await;
     let mut lines = project.engine.logs(&web, LogsFrom::Beginning);
@@ -73,7 +69,7 @@ async fn a_long_line_is_whole_and_an_endless_one_comes_in_pieces() {
     for flags in [&[][..], &["-t"]] {
         let project = Project::connect().await;
         let script = "head -c 50000 /dev/zero | tr '\\0' a; echo; head -c 200000 /dev/zero | tr '\\0' b; echo; echo end";
-        let web = project.run(flags, &["sh", "-c", script]).await;
+        let web = project.run_script(flags, script).await;
         let mut lines = project.engine.logs(&web, LogsFrom::Beginning);
         let first = take(&mut lines, 1).await.remove(0);
         assert!(

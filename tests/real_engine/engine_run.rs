@@ -174,7 +174,12 @@ async fn a_command_in_a_container_that_dies_ends_too() {
 #[tokio::test]
 async fn a_signal_reaches_the_main_process() {
     let project = Project::connect().await;
-    let web = project.run(&[], &["sh", "-c", "trap 'echo HUP >> /heard' HUP; touch /ready; while :; do sleep 3600 & wait $!; done"]).await;
+    let web = project
+        .run_script(
+            &[],
+            "trap 'echo HUP >> /heard' HUP; touch /ready; while :; do sleep 3600 & wait $!; done",
+        )
+        .await;
     project
         .sh(&web, "until [ -e /ready ]; do sleep 0.05; done")
         .await;

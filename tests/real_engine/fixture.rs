@@ -63,6 +63,23 @@ impl Project {
         self.make(&["run", "-d"], flags, command)
     }
 
+    /// Starts a container of service `web` whose process is a shell with this script.
+    pub async fn run_script(&self, flags: &[&str], script: &str) -> Container {
+        self.run(flags, &["sh", "-c", script]).await
+    }
+
+    /// Starts a container of service `web` with a disk at `path` that a megabyte fills.
+    pub async fn run_with_small_disk(&self, path: &str) -> Container {
+        let volume = format!("{}-small", self.name);
+        let project = format!("com.docker.compose.project={}", self.name);
+        let tmpfs = "-o type=tmpfs -o device=tmpfs -o o=size=1m";
+        let mut create = vec!["volume", "create", "--label", &project];
+        create.extend(tmpfs.split(' '));
+        create.push(&volume);
+        docker(&create);
+        self.run(&["-v", &format!("{volume}:{path}")], WAITS).await
+    }
+
     /// Like `run`, but made and not started.
     #[track_caller]
     pub fn create(&self, flags: &[&str], command: &[&str]) -> impl Future<Output = Container> {

@@ -14,7 +14,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout};
 pub type Pipes = Link<ChildStdout, ChildStdin>;
 
 /// The longest that anything in these tests may take. Nobody waits so long unless something is broken.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A temporary directory with the helper's executable in it.
 pub struct Place {

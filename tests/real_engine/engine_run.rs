@@ -21,7 +21,7 @@ fn timed(script: &str, timeout: Duration) -> Exec {
     }
 }
 
-const SHORT: Duration = Duration::from_secs(1);
+const SHORT: Duration = Duration::from_secs(3);
 
 /// Every process whose command line tells that it is the test's.
 const SLEEPERS: &str = "ps -o args | grep 'sleep 98[7]' | sort";
@@ -95,7 +95,7 @@ async fn a_timeout_touches_no_other_command() {
         engine
             .run(
                 &other,
-                &timed("sleep 4; echo done", Duration::from_secs(60)),
+                &timed("sleep 6; echo done", Duration::from_secs(60)),
                 &mut |_, _| {},
             )
             .await
@@ -144,7 +144,7 @@ async fn a_timeout_in_an_image_without_a_shell_says_that_it_could_not_kill() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("did not end within 1s") && error.contains("hint: "),
+        error.contains("did not end within 3s") && error.contains("hint: "),
         "{error}"
     );
 }

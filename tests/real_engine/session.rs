@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::project::Project;
 
 /// How long anything may take before it counts as never. Only a failing test waits that long.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_secs(180);
 
 /// Between two looks at a state that is awaited.
 const PAUSE: Duration = Duration::from_millis(40);

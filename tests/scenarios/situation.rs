@@ -19,7 +19,7 @@ use tokio::sync::mpsc as tokio_mpsc;
 use crate::recorder::Recorder;
 
 /// Longest wait for something that must come.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running worker, and what it is told.
 pub struct Situation {

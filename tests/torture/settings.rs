@@ -58,7 +58,7 @@ impl Settings {
             faults: number("TORTURE_FAULTS", 6)?,
             kinds,
             tool,
-            limit: Duration::from_secs(number("TORTURE_LIMIT", 60)?),
+            limit: Duration::from_secs(number("TORTURE_LIMIT", 120)?),
             buildable: match std::env::var("TORTURE_NAMES").as_deref() {
                 Err(_) | Ok("any") => false,
                 Ok("utf8") => true,

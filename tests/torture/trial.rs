@@ -20,7 +20,7 @@ use tools::project::ComposeProject;
 use tools::running::Running;
 use tools::{Result, Tool};
 
-const TIME_TO_START: Duration = Duration::from_secs(60);
+const TIME_TO_START: Duration = Duration::from_secs(180);
 /// Trees that are equal must stay equal: so long without a difference is settled.
 const CALM: Duration = Duration::from_secs(2);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);

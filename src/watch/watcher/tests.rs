@@ -24,7 +24,7 @@ mod roots;
 mod storm;
 
 /// How long what must come may take on a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A directory `context` in a temporary one, watched.
 struct Watched {

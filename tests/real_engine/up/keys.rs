@@ -11,6 +11,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::project::Project;
+use crate::session::DEADLINE;
 
 /// `docker liveupdate up` in a terminal of its own; what it shows, and a keyboard.
 struct Terminal<'p> {
@@ -88,7 +89,7 @@ impl<'p> Terminal<'p> {
 
     #[track_caller]
     fn until(&mut self, what: &str, mut holds: impl FnMut(&mut TerminalView<'_>) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + DEADLINE;
         loop {
             let mut view = TerminalView {
                 project: self.project,
@@ -113,7 +114,7 @@ impl<'p> Terminal<'p> {
     #[track_caller]
     fn ended(mut self) -> Option<i32> {
         let mut code = None;
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + DEADLINE;
         while code.is_none() && Instant::now() < deadline {
             code = self.child.try_wait().unwrap().map(|status| status.code());
             std::thread::sleep(Duration::from_millis(40));

@@ -6,7 +6,7 @@ use serde_yaml::{Mapping, Value};
 
 use crate::paths::{ContainerPath, HostPath};
 
-use super::project::{Build, Mount, MountKind, Service};
+use super::project::{Build, Definition, Mount, MountKind, Service};
 use super::yaml::{get, parse_duration, scalar_text, split_words, untagged};
 
 /// What a service is built from, beyond what the other stages need.
@@ -50,8 +50,29 @@ pub fn service(project: &str, name: &str, value: &Value) -> (Service, Sourcing) 
             compose::Command::Simple(text) => split_words(&text).unwrap_or(vec![text]),
             compose::Command::Args(argv) => argv,
         }),
+        definition: Definition {
+            container: without(value, &["build", "develop"]),
+            image: get(value, "build").cloned().unwrap_or_default(),
+            around: Value::default(),
+        },
     };
     (service, sourcing)
+}
+
+/// A mapping without `keys` and the extensions.
+pub fn without(value: &Value, keys: &[&str]) -> Value {
+    let Value::Mapping(all) = untagged(value) else {
+        return Value::default();
+    };
+    let stays = |key: &Value| {
+        let key = key.as_str().unwrap_or_default();
+        !key.starts_with("x-") && !keys.contains(&key)
+    };
+    all.iter()
+        .filter(|(key, _)| stays(key))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect::<Mapping>()
+        .into()
 }
 
 /// One piece of the model in the Compose file's own type; `None` when it is absent or null.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_yaml::Value;
+
 use crate::paths::{ContainerPath, HostPath};
 
 use super::block::Block;
@@ -67,6 +69,27 @@ pub struct Service {
     pub entrypoint: Option<Vec<String>>,
     /// `command`, when the compose file gives one.
     pub command: Option<Vec<String>>,
+    /// All of it, as Compose resolves it.
+    pub definition: Definition,
+}
+
+/// What Compose makes a service's image and containers from. When it differs after an edit, they are made again (E7); a
+/// block is no part of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Definition {
+    /// Its keys, without `build`, `develop` and the extensions.
+    pub container: Value,
+    /// Its `build`.
+    pub image: Value,
+    /// What stands beside the services: networks, volumes, configs, secrets.
+    pub around: Value,
+}
+
+impl Definition {
+    /// The number of containers that the compose file asks for, however it says so.
+    pub fn scale(&self) -> [Option<&Value>; 2] {
+        ["scale", "deploy"].map(|key| self.container.get(key))
+    }
 }
 
 /// How Compose builds a service's image.

@@ -102,6 +102,10 @@ pub fn project_from(
             }
         }
     }
+    let around = model::without(&model, &["name", "services"]);
+    for draft in &mut drafts {
+        draft.service.definition.around = around.clone();
+    }
     names::check(&names, sources, &mut found);
     bases::fill(&project_name, &mut drafts, sources, disk, &mut found);
     checks::check(&mut drafts, sources, disk, &mut found);

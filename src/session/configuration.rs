@@ -41,6 +41,7 @@ pub fn configuration_of(
         .last()
         .is_some_and(|target| target.service == service.name);
     Some(Ok(Configuration {
+        project: Arc::new(project.clone()),
         service: service.clone(),
         rules,
         scope,
@@ -69,40 +70,44 @@ pub fn arrange_runs<'a>(engine: &Docker, services: impl Iterator<Item = &'a Serv
     let mut runs = Vec::new();
     let mut forbidden = BTreeSet::new();
     for service in services {
-        let Some(block) = &service.block else {
-            continue;
-        };
-        if block.helper == HelperUse::Off {
+        let helper = service.block.as_ref().map(|block| block.helper);
+        if helper == Some(HelperUse::Off) {
             forbidden.insert(service.name.clone());
         }
-        let by_process = block
-            .restart
-            .as_ref()
-            .is_some_and(|restart| matches!(restart.kind, RestartKind::Process { .. }));
-        if !by_process && block.entrypoint.is_none() && block.command.is_none() {
-            continue;
-        }
-        // As everywhere in Compose: who gives an entrypoint of its own forgets the command below it.
-        let (entrypoint, command) = if block.entrypoint.is_some() {
-            (block.entrypoint.clone(), block.command.clone())
-        } else {
-            (
-                service.entrypoint.clone(),
-                block.command.clone().or_else(|| service.command.clone()),
-            )
-        };
-        runs.push(RunsUnder {
-            service: service.name.clone(),
-            image: service.image.clone(),
-            entrypoint,
-            command,
-            supervised: by_process,
-            read_only: service.read_only,
-            grace: service.stop_grace_period,
-        });
+        runs.extend(runs_under(service));
     }
     engine.forbid_helper(forbidden);
     engine.run_under(runs);
+}
+
+/// What `service` runs under `up` alone; `None` where that is what the compose file and the image say.
+pub fn runs_under(service: &Service) -> Option<RunsUnder> {
+    let block = service.block.as_ref()?;
+    let by_process = block
+        .restart
+        .as_ref()
+        .is_some_and(|restart| matches!(restart.kind, RestartKind::Process { .. }));
+    if !by_process && block.entrypoint.is_none() && block.command.is_none() {
+        return None;
+    }
+    // As everywhere in Compose: who gives an entrypoint of its own forgets the command below it.
+    let (entrypoint, command) = if block.entrypoint.is_some() {
+        (block.entrypoint.clone(), block.command.clone())
+    } else {
+        (
+            service.entrypoint.clone(),
+            block.command.clone().or_else(|| service.command.clone()),
+        )
+    };
+    Some(RunsUnder {
+        service: service.name.clone(),
+        image: service.image.clone(),
+        entrypoint,
+        command,
+        supervised: by_process,
+        read_only: service.read_only,
+        grace: service.stop_grace_period,
+    })
 }
 
 /// `docker liveupdate up > up.log` in the project directory: the files our own output goes to.

@@ -124,6 +124,11 @@ impl Disk {
         (changes, missing)
     }
 
+    /// Knows from now on only of paths that `keep` wants.
+    pub fn retain(&mut self, keep: impl Fn(&HostPath) -> bool) {
+        self.entries.retain(|path, _| keep(path));
+    }
+
     /// What stands at `path`, as a change to plan for.
     pub fn change(&self, path: &HostPath) -> Change {
         match self.entries.get(path).and_then(|known| known.entry.clone()) {

@@ -1,6 +1,7 @@
 //! From a project that was read to a running session: watches, builds and starts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -338,25 +339,32 @@ impl First {
     }
 
     /// The flags of the first `docker compose up`.
-    fn flags(&self) -> Vec<std::ffi::OsString> {
-        let mut flags: Vec<std::ffi::OsString> = self.up.start_flags.clone();
-        if self.up.no_deps {
-            flags.push("--no-deps".into());
-        }
-        if !self.up.build {
-            flags.push("--no-build".into());
-        }
-        if let Some(pull) = &self.up.pull {
-            flags.extend(["--pull".into(), pull.into()]);
-        }
-        for scale in &self.up.scale {
-            flags.extend([
-                "--scale".into(),
-                format!("{}={}", scale.service, scale.count).into(),
-            ]);
-        }
+    fn flags(&self) -> Vec<OsString> {
+        let mut flags = self.up.start_flags.clone();
+        flags.extend(lasting_flags(&self.up));
         flags
     }
+}
+
+/// What holds for every `docker compose up` of the session, not only for the first.
+pub fn lasting_flags(up: &Up) -> Vec<OsString> {
+    let mut flags: Vec<OsString> = Vec::new();
+    if up.no_deps {
+        flags.push("--no-deps".into());
+    }
+    if !up.build {
+        flags.push("--no-build".into());
+    }
+    if let Some(pull) = &up.pull {
+        flags.extend(["--pull".into(), pull.into()]);
+    }
+    for scale in &up.scale {
+        flags.extend([
+            "--scale".into(),
+            format!("{}={}", scale.service, scale.count).into(),
+        ]);
+    }
+    flags
 }
 
 /// One that could only be made waits for the next change to be started, as if there were none.

@@ -9,6 +9,7 @@
 //! | `worker` | one service's own queue: touches to batches |
 //! | `settle` | a batch to plans, plans to the containers, and the books after it |
 //! | `telling` | what is said of a settling |
+//! | `configure` | new rules for a running worker (E7) |
 //! | `containers` | containers come and go: what each is owed |
 //! | `again` | when what the engine did not take is tried again |
 //! | `rebuild`, `order`, `builder`, `custom` | the full way |
@@ -23,6 +24,7 @@ mod alone;
 pub mod builder;
 pub mod compare;
 mod configuration;
+mod configure;
 mod containers;
 mod custom;
 pub mod disk;

@@ -28,6 +28,7 @@ impl<E: Engine> Worker<E> {
             because: because.clone(),
             builds: order::names(&self.targets),
         });
+        self.read_ignore_files();
         // What changes from here on may or may not be in the image: the new container is brought it again (E1).
         let snapshot = self.disk.now();
         let build_began = SystemTime::now();
@@ -37,7 +38,7 @@ impl<E: Engine> Worker<E> {
             .builder
             .build(
                 &self.targets,
-                begun,
+                begun.max(self.last_touch),
                 Some(&because),
                 &mut show(&reporter, &service),
             )

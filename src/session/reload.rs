@@ -2,22 +2,30 @@
 //! good model stays.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::compose::{self, Project, Service};
-use crate::engine::{Engine as _, State};
+use crate::engine::{Container, Docker, Engine as _, State};
 use crate::paths::HostPath;
+use crate::plan::Because;
+use crate::report::Reporter;
+use crate::watch::Scope;
 
-use super::configuration::{arrange_runs, configuration_of, relatives};
+use super::configuration::{arrange_runs, configuration_of, relatives, runs_under};
 use super::disk::Disk;
+use super::first::lasting_flags;
 use super::route::Session;
 use super::worker::{Message, look_at};
 
 /// An editor's save, or a `git checkout`, touches several of them within this time.
 const GATHER: Duration = Duration::from_millis(50);
+
+const STAYS_IN_FORCE: &str = "the last good configuration stays in force until this is fixed";
 
 /// Whether, and when, the model has to be read again.
 #[derive(Debug, Default)]
@@ -25,23 +33,42 @@ pub struct Reload {
     due: Option<Instant>,
     /// A file of the model changed, not only one that says what is watched.
     model: bool,
+    /// A file that says what is watched changed.
+    watching: bool,
+    /// The files of a model that could not be read: one of them may put it right.
+    broken: Vec<HostPath>,
 }
 
 impl Reload {
     /// Whether `path` says anything about the model or about what is watched.
-    pub fn hear(&mut self, project: &Project, path: &HostPath) {
-        let model = project.sources.contains(path);
-        let watching = project
-            .services
-            .iter()
-            .filter_map(|service| service.build.as_ref())
-            .any(|build| {
-                build.ignore_files().contains(path) || build.dockerfile.as_ref() == Some(path)
-            });
+    pub fn hear<'a>(
+        &mut self,
+        project: &Project,
+        scopes: impl Iterator<Item = &'a Arc<Scope>>,
+        path: &HostPath,
+    ) {
+        let model = project.sources.contains(path) || self.broken.contains(path);
+        let watching = scopes
+            .flat_map(|scope| scope.always())
+            .any(|one| one == path)
+            || project
+                .services
+                .iter()
+                .filter_map(|service| service.build.as_ref())
+                .any(|build| {
+                    build.ignore_files().contains(path) || build.dockerfile.as_ref() == Some(path)
+                });
+        self.model |= model;
+        self.watching |= watching;
         if model || watching {
-            self.model |= model;
             self.due = Some(Instant::now() + GATHER);
         }
+    }
+
+    /// E4: events were lost; one of them may have been of such a file.
+    pub fn hear_of_loss(&mut self) {
+        self.watching = true;
+        self.due = Some(Instant::now() + GATHER);
     }
 
     /// Resolves when it is time.
@@ -56,8 +83,9 @@ impl Reload {
 impl Session {
     /// Reads the model again and hands each worker what concerns it.
     pub(super) async fn reload(&mut self, reload: &mut Reload) {
-        let model = reload.model;
-        *reload = Reload::default();
+        let Reload {
+            model, watching, ..
+        } = std::mem::take(reload);
         let project = match compose::load(&self.cli).await {
             Ok(loaded) => {
                 for warning in loaded.warnings {
@@ -66,33 +94,27 @@ impl Session {
                 loaded.project
             }
             Err(error) => {
+                reload.broken = error.sources().to_vec();
+                self.watch(self.scopes.values().cloned().collect(), &reload.broken);
                 let text = error.render(false);
                 let text = text.strip_prefix("error: ").unwrap_or(&text);
-                self.reporter.problem(
-                    None,
-                    text,
-                    Some("the last good configuration stays in force until this is fixed"),
-                );
+                self.reporter.problem(None, text, Some(STAYS_IN_FORCE));
                 return;
             }
         };
-        let new: BTreeSet<String> = project
-            .services
-            .iter()
-            .filter(|service| self.project.service(&service.name).is_none())
-            .map(|service| service.name.clone())
-            .collect();
-        if project != self.project || !model {
-            self.adopt(project).await;
+        let before = self.project.clone();
+        if (watching || project != before) && !self.adopt(project).await {
+            return;
         }
-        if model {
+        if model || self.project != before {
             self.reporter
                 .notice(None, "the configuration was read again");
-            self.bring_up(new);
         }
+        self.bring_up(&before);
     }
 
-    async fn adopt(&mut self, project: Project) {
+    /// The answer is whether the project is in force now.
+    async fn adopt(&mut self, project: Project) -> bool {
         let mut configurations = Vec::new();
         for service in project
             .services
@@ -102,26 +124,18 @@ impl Session {
             match configuration_of(&project, service) {
                 Some(Ok(configuration)) => configurations.push(configuration),
                 Some(Err(bad)) => {
-                    self.reporter.problem(
-                        None,
-                        bad,
-                        Some("the last good configuration stays in force until this is fixed"),
-                    );
-                    return;
+                    self.reporter.problem(None, bad, Some(STAYS_IN_FORCE));
+                    return false;
                 }
                 None => {}
             }
         }
+        self.project = project;
         let scopes = configurations
             .iter()
             .map(|configuration| Arc::clone(&configuration.scope))
             .collect();
-        match self.watcher.reconfigure(scopes, project.sources.clone()) {
-            Ok(notices) => notices
-                .iter()
-                .for_each(|notice| self.reporter.notice(None, notice.to_string())),
-            Err(error) => self.reporter.problem(None, error.to_string(), None),
-        }
+        self.watch(scopes, &[]);
         let kept: BTreeSet<String> = configurations
             .iter()
             .map(|configuration| configuration.service.name.clone())
@@ -130,12 +144,11 @@ impl Session {
         self.scopes.retain(|name, _| kept.contains(name));
         arrange_runs(
             &self.engine,
-            project
+            self.project
                 .services
                 .iter()
                 .filter(|service| self.is_chosen(service)),
         );
-        self.project = project;
         self.builder.know(relatives(&configurations));
         for configuration in configurations {
             let name = configuration.service.name.clone();
@@ -147,56 +160,119 @@ impl Session {
                 self.hire(configuration, disk, None, false, BTreeSet::new());
             }
         }
-        self.reporter
-            .notice(None, "the configuration was read again");
+        true
+    }
+
+    /// Watches what the scopes ask for, the model's files, and `also`.
+    fn watch(&self, scopes: Vec<Arc<Scope>>, also: &[HostPath]) {
+        let files = self.project.sources.iter().chain(also).cloned().collect();
+        match self.watcher.reconfigure(scopes, files) {
+            Ok(notices) => notices
+                .iter()
+                .for_each(|notice| self.reporter.notice(None, notice.to_string())),
+            Err(error) => self.reporter.problem(None, error.to_string(), None),
+        }
     }
 
     /// As `docker compose up` does: what changed is recreated, what did not, an edited block among it, is left alone. What
     /// is stopped stays so. Beside the loop, for it can take long.
-    fn bring_up(&mut self, new: BTreeSet<String>) {
-        let (engine, reporter) = (Arc::clone(&self.engine), self.reporter.clone());
-        let services: Vec<String> = self
-            .project
-            .services
-            .iter()
-            .filter(|service| self.is_chosen(service))
-            .map(|service| service.name.clone())
-            .collect();
-        self.tasks.spawn(async move {
-            let mut concerned = Vec::new();
-            for name in services {
-                let containers = match engine.containers(&name).await {
-                    Ok(containers) => containers,
-                    Err(error) => {
-                        let what = format!("its containers cannot be looked at: {error}");
-                        let hint = "save the compose file again to bring it up";
-                        reporter.problem(Some(&name), what, Some(hint));
-                        Vec::new()
-                    }
-                };
-                if new.contains(&name)
-                    || containers
-                        .iter()
-                        .any(|container| container.state == State::Running)
-                {
-                    concerned.push(name);
+    fn bring_up(&mut self, before: &Project) {
+        let mut concerned = Vec::new();
+        for service in &self.project.services {
+            let old = before.service(&service.name);
+            if !self.is_chosen(service) || old.is_some_and(|old| is_same(old, service)) {
+                continue;
+            }
+            let rebuilds = service.build.is_some()
+                && old.is_some_and(|old| old.definition.image != service.definition.image);
+            match self.workers.get(&service.name) {
+                // Compose's own `up` takes the image that is there.
+                Some(worker) if rebuilds => {
+                    let _ = worker.send(Message::Rebuild(Because::Configuration));
                 }
+                _ => concerned.push(Concerned {
+                    name: service.name.clone(),
+                    worker: self.workers.get(&service.name).cloned(),
+                    is_new: old.is_none(),
+                    keeps_scale: old
+                        .is_some_and(|old| old.definition.scale() == service.definition.scale())
+                        && self
+                            .up
+                            .scale
+                            .iter()
+                            .all(|scale| scale.service != service.name),
+                }),
             }
-            if concerned.is_empty() {
-                return;
-            }
-            let mut show = |line: &str| reporter.build(None, line);
-            if let Err(error) = engine.up(&concerned, &[], &mut show).await {
-                reporter.problem(
-                    None,
-                    error.to_string(),
-                    Some("fix the configuration and save"),
-                );
-            }
-        });
+        }
+        if !concerned.is_empty() {
+            let (engine, reporter) = (Arc::clone(&self.engine), self.reporter.clone());
+            let flags = lasting_flags(&self.up);
+            self.tasks
+                .spawn(bring_up(engine, reporter, concerned, flags));
+        }
     }
 
     fn is_chosen(&self, service: &Service) -> bool {
         self.up.services.is_empty() || self.up.services.contains(&service.name)
+    }
+}
+
+/// Whether its image and containers are made as before.
+fn is_same(old: &Service, new: &Service) -> bool {
+    let helper = |service: &Service| service.block.as_ref().map(|block| block.helper);
+    old.definition == new.definition
+        && runs_under(old) == runs_under(new)
+        && helper(old) == helper(new)
+}
+
+/// A service whose containers an edit concerns.
+struct Concerned {
+    name: String,
+    worker: Option<mpsc::UnboundedSender<Message>>,
+    is_new: bool,
+    /// It has as many containers as somebody asked for by hand.
+    keeps_scale: bool,
+}
+
+async fn bring_up(
+    engine: Arc<Docker>,
+    reporter: Reporter,
+    concerned: Vec<Concerned>,
+    mut flags: Vec<OsString>,
+) {
+    let mut names = Vec::new();
+    for service in &concerned {
+        let containers = match engine.containers(&service.name).await {
+            Ok(containers) => containers,
+            Err(error) => {
+                let what = format!("its containers cannot be looked at: {error}");
+                let hint = "save the compose file again to bring it up";
+                reporter.problem(Some(&service.name), what, Some(hint));
+                continue;
+            }
+        };
+        let runs = |container: &Container| container.state == State::Running;
+        if !service.is_new && !containers.iter().any(runs) {
+            continue;
+        }
+        if service.keeps_scale {
+            // Without this a service scaled by hand would shrink to what the compose file says.
+            flags.push("--scale".into());
+            flags.push(format!("{}={}", service.name, containers.len()).into());
+        }
+        names.push(service.name.clone());
+    }
+    if names.is_empty() {
+        return;
+    }
+    let mut show = |line: &str| reporter.build(None, line);
+    if let Err(error) = engine.up(&names, &flags, &mut show).await {
+        reporter.problem(None, error.to_string(), Some("fix it and save"));
+        for service in concerned {
+            if let Some(worker) = service.worker {
+                // A session that is ending needs no word.
+                let _ = worker.send(Message::StartFailed);
+            }
+        }
     }
 }

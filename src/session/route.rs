@@ -142,11 +142,12 @@ impl Session {
                         let _ = worker.send(Message::Touched(touch.clone()));
                     }
                 }
-                reload.hear(&self.project, &touch.path);
+                reload.hear(&self.project, self.scopes.values(), &touch.path);
             }
             WatchEvent::Rescan { why } => {
                 self.reporter
                     .notice(None, format!("{why}; comparing the trees"));
+                reload.hear_of_loss();
                 self.tell_all(|| Message::Rescan);
             }
             WatchEvent::Notice(notice) => self.reporter.notice(None, notice.to_string()),

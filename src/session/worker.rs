@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::mpsc;
 
-use crate::compose::Service;
 use crate::compose::block::TriggerMode;
+use crate::compose::{Project, Service};
 use crate::engine::{ContainerId, Engine, Via};
 use crate::paths::HostPath;
 use crate::plan::{Because, Rules};
@@ -46,11 +46,15 @@ pub enum Message {
     Verify,
     /// New rules after a reload (E7).
     Configure(Box<Configuration>),
+    /// What a reload brought into the project could not be started: the next change builds it (E3).
+    StartFailed,
 }
 
 /// What of the project one worker needs; replaced as a whole by a reload.
 #[derive(Debug)]
 pub struct Configuration {
+    /// The project it is of.
+    pub project: Arc<Project>,
     /// The service.
     pub service: Service,
     /// Its rules.
@@ -73,6 +77,7 @@ pub struct Worker<E> {
     pub(super) builder: Arc<Builder<E>>,
     pub(super) reporter: Reporter,
     how_to_apply: Arc<str>,
+    pub(super) project: Arc<Project>,
     pub(super) service: Service,
     pub(super) rules: Rules,
     pub(super) scope: Arc<Scope>,
@@ -97,10 +102,14 @@ pub struct Worker<E> {
     pub(super) told_ways: HashMap<String, Via>,
     /// What the engine did not take is tried again by itself.
     pub(super) again: Again,
-    gatherer: Gatherer,
+    pub(super) gatherer: Gatherer,
     inbox: mpsc::UnboundedReceiver<Message>,
     /// When the first touch of the next batch was heard.
     first_touch: Option<Instant>,
+    /// When the latest touch was: only a build that began later is sure to have all in it.
+    pub(super) last_touch: Instant,
+    /// What a comparison of the trees found is settled with the batch that is being gathered.
+    rescanned: bool,
     paused: bool,
     apply_now: bool,
 }
@@ -132,6 +141,7 @@ impl<E: Engine> Worker<E> {
     pub fn new(start: Start<E>) -> (Self, mpsc::UnboundedSender<Message>) {
         let (sender, inbox) = mpsc::unbounded_channel();
         let Configuration {
+            project,
             service,
             rules,
             scope,
@@ -146,6 +156,7 @@ impl<E: Engine> Worker<E> {
             builder: start.builder,
             reporter: start.reporter,
             how_to_apply: start.how_to_apply,
+            project,
             service,
             rules,
             scope,
@@ -164,6 +175,8 @@ impl<E: Engine> Worker<E> {
             gatherer: Gatherer::new(quiet),
             inbox,
             first_touch: None,
+            last_touch: Instant::now(),
+            rescanned: false,
             paused: false,
             apply_now: false,
             disk: start.disk,
@@ -218,6 +231,7 @@ impl<E: Engine> Worker<E> {
         match message {
             Message::Touched(touch) => {
                 self.first_touch.get_or_insert(touch.at);
+                self.last_touch = self.last_touch.max(touch.at);
                 self.gatherer.touch(&touch);
             }
             Message::Rescan => self.rescan(now).await,
@@ -240,6 +254,10 @@ impl<E: Engine> Worker<E> {
             }
             Message::Verify => self.verify().await,
             Message::Configure(configuration) => self.configure(*configuration).await,
+            Message::StartFailed => {
+                self.look_at_containers(now).await;
+                self.build_owed |= self.ledgers.is_empty();
+            }
         }
     }
 
@@ -253,6 +271,9 @@ impl<E: Engine> Worker<E> {
         let mut paths = batch.paths;
         paths.extend(batch.fleeting);
         let news = self.note(&paths).await;
+        if std::mem::take(&mut self.rescanned) && news.is_empty() {
+            return self.settle(begun, wait, Why::Change).await;
+        }
         if news.is_empty() {
             return;
         }
@@ -291,7 +312,8 @@ impl<E: Engine> Worker<E> {
     }
 
     /// E4: events were lost, so every watched path is looked at again.
-    async fn rescan(&mut self, now: Instant) {
+    pub(super) async fn rescan(&mut self, now: Instant) {
+        self.last_touch = now;
         let seen = look_at(Arc::clone(&self.scope)).await;
         let (mut changes, missing) = self.disk.compare(seen);
         let scope = Arc::clone(&self.scope);
@@ -310,6 +332,8 @@ impl<E: Engine> Worker<E> {
                 Why::Change
             };
             self.settle(now, Duration::ZERO, why).await;
+        } else {
+            self.rescanned = true;
         }
     }
 
@@ -318,25 +342,6 @@ impl<E: Engine> Worker<E> {
         for ledger in self.ledgers.values_mut() {
             ledger.owed.extend(news.iter().cloned());
         }
-    }
-
-    /// E7: new rules; what they make of the files that are there is found out by comparison.
-    async fn configure(&mut self, configuration: Configuration) {
-        let Configuration {
-            service,
-            rules,
-            scope,
-            targets,
-            can_build,
-        } = configuration;
-        let now = Instant::now();
-        self.gatherer.set_quiet(Quiet {
-            debounce: rules.block().debounce,
-        });
-        (self.service, self.rules, self.scope) = (service, rules, scope);
-        (self.targets, self.can_build) = (targets, can_build);
-        self.rescan(now).await;
-        self.look_at_containers(now).await;
     }
 
     /// Whether changes wait for the user.

@@ -51,10 +51,11 @@ impl Sources {
             .collect()
     }
 
-    /// Whether `path` is, or lies above or below, one of the sources that were never seen.
+    /// Whether `path` is, or lies below, one of the sources that were never seen: who never saw it cannot say that it is gone.
     pub(super) fn never_seen(&self, path: &HostPath) -> bool {
         self.sources.iter().any(|source| {
-            source.path == *path && matches!(source.seen.lock().as_deref(), Ok(Seen::Never))
+            (source.path == *path || path.below(&source.path).is_some())
+                && matches!(source.seen.lock().as_deref(), Ok(Seen::Never))
         })
     }
 }

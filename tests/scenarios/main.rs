@@ -6,9 +6,12 @@
 mod recorder;
 mod situation;
 
+use std::time::Instant;
+
 use docker_liveupdate::engine::{EngineError, State};
 use docker_liveupdate::report::{Done, Ended};
 use docker_liveupdate::session::worker::Message;
+use docker_liveupdate::watch::{Stage, Touch};
 use situation::service;
 
 const ALL_STEPS: &str = "- sync: ./src:/app\n- run: make\n- run: {cmd: [gen, it], workdir: /app}\n- restart_container\n";
@@ -184,6 +187,26 @@ async fn a_new_container_gets_all_that_changed_since_its_image_was_built() {
         "web-2: copy /app/a, remove /app/old",
         "web-2: run /bin/sh -c make in /",
     ]);
+}
+
+/// C11: what is heard late, of a time before the build, does not hide what changed while it was under way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_changes_during_a_build_is_built_whatever_else_is_heard_with_it() {
+    let web = service("- sync: ./src:/app\n", &[("web-1", State::Running)]).await;
+    let early = Instant::now();
+    let (late, uncovered) = (web.host_path("src/late"), web.host_path("uncovered"));
+    let tell = web.tell.clone();
+    web.engine.during_build(move || {
+        for (path, at) in [(late, early), (uncovered, Instant::now())] {
+            std::fs::write(&path, "2").unwrap();
+            let stage = Stage::Complete;
+            tell.send(Message::Touched(Touch { path, at, stage }))
+                .unwrap();
+        }
+    });
+    web.write("uncovered", "1");
+    web.asks(&["build web", "recreate web"]);
+    web.asks(&["build web", "recreate web"]);
 }
 
 /// E1, `--no-build`.

@@ -31,6 +31,7 @@ struct World {
     refusals: VecDeque<EngineError>,
     exits: VecDeque<i64>,
     failing_builds: usize,
+    during_build: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl Recorder {
@@ -109,6 +110,11 @@ impl Recorder {
     /// The next build fails.
     pub fn fail_build(&self) {
         self.world().failing_builds += 1;
+    }
+
+    /// What happens while the next build is under way, after it has read its context.
+    pub fn during_build(&self, what: impl FnOnce() + Send + 'static) {
+        self.world().during_build = Some(Box::new(what));
     }
 }
 
@@ -234,13 +240,18 @@ impl Engine for Recorder {
         _output: &mut (dyn FnMut(&str) + Send),
     ) -> Result<(), EngineError> {
         self.note(format!("build {}", services.join(" ")));
+        let meanwhile = self.world().during_build.take();
+        let built = files_of(&self.world().source.clone());
+        if let Some(meanwhile) = meanwhile {
+            meanwhile();
+        }
         let mut world = self.world();
         if world.failing_builds > 0 {
             world.failing_builds -= 1;
             return Err(EngineError::Refused("the build said no".into()));
         }
         world.image.push('+');
-        world.built = files_of(&world.source);
+        world.built = built;
         Ok(())
     }
 

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A running worker, and what it is told.
 pub struct Situation {
     pub engine: Arc<Recorder>,
-    tell: tokio_mpsc::UnboundedSender<Message>,
+    pub tell: tokio_mpsc::UnboundedSender<Message>,
     events: mpsc::Receiver<Event>,
     dir: tempfile::TempDir,
 }
@@ -83,6 +83,7 @@ pub async fn service(block: &str, containers: &[(&str, State)]) -> Situation {
         reporter: Reporter::to(said),
         how_to_apply: "`u`".into(),
         configuration: Configuration {
+            project: Arc::new(project),
             service: web,
             rules,
             scope,
@@ -108,8 +109,12 @@ impl Situation {
         fs::canonicalize(self.dir.path()).unwrap().join(name)
     }
 
+    pub fn host_path(&self, name: &str) -> HostPath {
+        HostPath::new(self.path(name)).unwrap()
+    }
+
     fn touch(&self, name: &str, stage: Stage) {
-        let path = HostPath::new(self.path(name)).unwrap();
+        let path = self.host_path(name);
         self.tell(Message::Touched(Touch::now(path, stage)));
     }
 

@@ -131,3 +131,35 @@ services:
     up.rebuilt("web");
     assert_eq!(project.file("web", "/recipe").as_deref(), Some("good"));
 }
+
+/// B9, C12: where nothing can be built, a file that no sync covers is left out and said, and takes nothing along with it.
+#[test]
+fn without_a_build_what_no_sync_covers_is_left_out_and_the_rest_arrives() {
+    let project = Project::new(
+        "
+services:
+  web:
+    image: busybox:1.37
+    init: true
+    command: sleep 100000
+    x-live-update:
+    - sync: {local_path: ./src, remote_path: /app, include: ['**/*.py']}
+",
+    );
+    project.write("src/a.py", "one");
+    let mut up = project.up();
+    // Both come in one batch.
+    project.write("aside/b.py", "two");
+    project.write("aside/notes.txt", "two");
+    project.rename("aside", "src/new");
+    let notice = up.wait_for("what is left out", |event| {
+        event["event"] == "notice" && event["text"].to_string().contains("left out")
+    });
+    let text = notice["text"].as_str().unwrap();
+    assert!(
+        text.contains("notes.txt") && !text.contains("more"),
+        "{text}"
+    );
+    up.until_file("web", "/app/new/b.py", "two");
+    assert_eq!(project.file("web", "/app/new/notes.txt"), None);
+}

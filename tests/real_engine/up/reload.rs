@@ -121,3 +121,127 @@ fn the_compose_file_in_the_context_is_configuration_and_no_reason_to_rebuild() {
     });
     assert_eq!(project.id("web"), before);
 }
+
+/// E7: what a sync brings elsewhere now is there without another edit of the files.
+#[test]
+fn what_an_edited_sync_brings_elsewhere_is_there_at_once() {
+    let project = project("- sync: ./src:/app\n- run: echo ran >> /ran");
+    let up = project.up();
+    project.replace("compose.yaml", "./src:/app", "./src:/elsewhere");
+    up.until_in_step("src", "web", "/elsewhere");
+    up.until_file("web", "/ran", "ran\n");
+}
+
+/// C2, "never copied": a file that is ignored from now on comes into no container that is made from now on.
+#[test]
+fn what_is_ignored_from_now_on_comes_into_no_new_container() {
+    let project = project("- sync: ./src:/app");
+    let mut up = project.up();
+    project.write("src/secret.txt", "mine");
+    up.live_updated("web");
+    let ignored = project.read(".dockerignore") + "src/secret.txt\n";
+    project.write(".dockerignore", ignored);
+    up.rebuilt("web");
+    project.compose(&["up", "-d", "--force-recreate", "--no-build"]);
+    project.write("src/a.txt", "three");
+    up.until_file("web", "/app/a.txt", "three");
+    assert_eq!(project.file("web", "/app/secret.txt"), None);
+}
+
+/// C5, "never wipes": a source that is away when the configuration is read again is no deletion of its files.
+#[test]
+fn a_reload_while_a_source_is_away_deletes_nothing() {
+    let project = project("- sync: ./src:/app");
+    project.write(".dockerignore", "away\n*.yaml\n");
+    let up = project.up();
+    project.rename("src", "away");
+    let edited = project.read("compose.yaml") + "# edited\n";
+    project.write("compose.yaml", edited.replace("init: true", "init: false"));
+    up.until("it is in force", &"false".to_owned(), || {
+        project.inspect("web", "{{.HostConfig.Init}}")
+    });
+    assert_eq!(project.file("web", "/app/a.txt").as_deref(), Some("one"));
+    project.rename("away", "src");
+    project.write("src/a.txt", "two");
+    up.until_file("web", "/app/a.txt", "two");
+    assert_eq!(up.rebuilds("web"), 0);
+}
+
+/// C10, E7: a service scaled by hand keeps its number over an edit of the compose file, whatever the edit is.
+#[test]
+fn an_edit_keeps_the_number_of_a_service_scaled_by_hand() {
+    let project = project("- sync: ./src:/app");
+    let up = project.up();
+    project.compose(&[
+        "up",
+        "-d",
+        "--no-build",
+        "--no-recreate",
+        "--scale",
+        "web=2",
+    ]);
+    up.until_file("web-2", "/app/a.txt", "one");
+    project.replace(
+        "compose.yaml",
+        "    init: true\n",
+        "    init: true\n    environment: {COLOUR: green}\n",
+    );
+    for container in ["web", "web-2"] {
+        up.until("the new environment", &"green".to_owned(), || {
+            project.sh(container, "echo $COLOUR")
+        });
+    }
+}
+
+/// E7, C11: an edit of `build:` is a reason to build; Compose's own `up` would take the image that is there.
+#[test]
+fn an_edit_of_the_build_is_built() {
+    let project = project("- sync: ./src:/app");
+    project.write(
+        "Dockerfile",
+        "FROM busybox:1.37\nARG COLOUR=red\nRUN echo $COLOUR > /colour\nCOPY src /app\nCMD [\"sleep\", \"100000\"]\n",
+    );
+    let up = project.up();
+    project.replace(
+        "compose.yaml",
+        "    build: .\n",
+        "    build: {context: ., args: {COLOUR: green}}\n",
+    );
+    up.until_file("web", "/colour", "green\n");
+    up.until_in_step("src", "web", "/app");
+}
+
+/// E3, E7: a service that was added and could not be built is built by the next change.
+#[test]
+fn a_service_that_was_added_broken_is_built_when_it_is_mended() {
+    let project = project("- sync: ./src:/app");
+    project.write("other/Dockerfile", "FROM busybox:1.37\nRUN false\n");
+    let mut up = project.up();
+    let more = "  other:\n    build: other\n    init: true\n    x-live-update: [{sync: './other/src:/app'}]\n";
+    project.write("other/src/b.txt", "one");
+    project.write("compose.yaml", web("", "- sync: ./src:/app") + more);
+    up.wait_for("the problem", |event| event["event"] == "problem");
+    project.write(
+        "other/Dockerfile",
+        "FROM busybox:1.37\nCOPY src /app\nCMD [\"sleep\", \"100000\"]\n",
+    );
+    up.until_file("other", "/app/b.txt", "one");
+}
+
+/// E7: the fix of an included file, which was broken when it was included, is heard.
+#[test]
+fn a_broken_file_that_was_just_included_is_heard_when_it_is_mended() {
+    let project = project("- sync: ./src:/app");
+    let mut up = project.up();
+    project.write("more.yaml", "services: [");
+    let including = "include: [more.yaml]\n".to_owned() + &project.read("compose.yaml");
+    project.write("compose.yaml", including);
+    up.wait_for("the problem", |event| event["event"] == "problem");
+    project.write(
+        "more.yaml",
+        "services:\n  other:\n    image: busybox:1.37\n    init: true\n    command: sleep 100000\n",
+    );
+    up.until("it runs", &"true".to_owned(), || {
+        project.inspect("other", "{{.State.Running}}")
+    });
+}

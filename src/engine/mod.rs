@@ -2,6 +2,7 @@
 
 mod archive;
 mod client;
+mod command;
 mod compose;
 mod containers;
 mod context;
@@ -15,7 +16,7 @@ mod supervise;
 mod transport;
 
 pub use client::Docker;
-pub use compose::Lines;
+pub use command::{Lines, stream};
 pub use hands::helper_forbidden;
 pub use logs::LogsFrom;
 pub use supervise::RunsUnder;

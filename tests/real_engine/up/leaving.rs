@@ -51,6 +51,40 @@ fn ctrl_c_during_the_first_build_ends_it() {
     assert_eq!(project.id("web"), "");
 }
 
+/// Issue 4.7: "no orphan processes", of a custom build's own children neither.
+#[test]
+fn ctrl_c_during_a_custom_build_ends_all_of_it() {
+    let project = Project::new(
+        "
+services:
+  web:
+    image: ${COMPOSE_PROJECT_NAME}-custom
+    x-live-update:
+      custom_build: {command: 'sh make.sh', deps: [./src]}
+      steps: [{sync: './src:/app'}]
+",
+    );
+    project.write("src/a.txt", "one");
+    project.write(
+        "make.sh",
+        "sleep 3600 &\necho $! > child\necho begun\nwait\n",
+    );
+    let mut up = project.begin(&[]);
+    up.wait_for("the build", |event| event.to_string().contains("begun"));
+    assert_eq!(up.interrupt(), Some(130));
+    let child = project.read("child");
+    // One that has ended and that nobody asks after has no command line any more.
+    let runs = || {
+        let line = std::fs::read(format!("/proc/{}/cmdline", child.trim()));
+        line.is_ok_and(|line| !line.is_empty())
+    };
+    let deadline = std::time::Instant::now() + crate::session::DEADLINE;
+    while runs() {
+        assert!(std::time::Instant::now() < deadline, "it goes on");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
 /// Issue 4.7: "a killed tool": the second `up` brings everything in step.
 #[test]
 fn after_the_tool_was_killed_a_second_up_brings_everything_in_step() {

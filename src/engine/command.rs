@@ -1,0 +1,226 @@
+//! Commands that take their time: their lines as they come, their last words when they fail. Knows nothing of what they do.
+
+use std::collections::VecDeque;
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+
+use super::EngineError;
+
+/// Lines of a failed command that its error may quote.
+const LAST_LINES: usize = 40;
+
+/// Longest line that is kept in one piece.
+const LONGEST_LINE: usize = 64 * 1024;
+
+/// Hears a command's lines.
+pub type Lines<'a> = &'a mut (dyn FnMut(&str) + Send);
+
+/// Runs a command in a process group of its own, hands on its lines, and makes its last ones the error when it fails.
+///
+/// Dropped midway, it ends the whole group.
+pub async fn stream(
+    mut command: Command,
+    what: &str,
+    output: Lines<'_>,
+) -> Result<(), EngineError> {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    // Ctrl-C in a terminal reaches a whole process group; what to stop, and in which order, is ours to say.
+    #[cfg(unix)]
+    command.process_group(0);
+    let child = command.spawn().map_err(|error| {
+        EngineError::Refused(format!(
+            "cannot start `{what}`: {error}\nhint: see whether it can be started by hand"
+        ))
+    })?;
+    let mut group = Group { child: Some(child) };
+    let Some(child) = group.child.as_mut() else {
+        return Ok(());
+    };
+    let (sender, mut receiver) = mpsc::channel(64);
+    if let Some(stdout) = child.stdout.take() {
+        tokio::spawn(lines(stdout, sender.clone()));
+    }
+    if let Some(stderr) = child.stderr.take() {
+        tokio::spawn(lines(stderr, sender.clone()));
+    }
+    drop(sender);
+    let mut last = VecDeque::new();
+    while let Some(line) = receiver.recv().await {
+        output(&line);
+        if !line.trim().is_empty() {
+            if last.len() == LAST_LINES {
+                last.pop_front();
+            }
+            last.push_back(line);
+        }
+    }
+    let ended = child
+        .wait()
+        .await
+        .map_err(|error| EngineError::Refused(format!("lost sight of `{what}`: {error}")))?;
+    group.child = None;
+    if ended.success() {
+        return Ok(());
+    }
+    let said = last_words(last.make_contiguous());
+    Err(EngineError::Refused(if said.is_empty() {
+        format!("`{what}` failed: {ended}")
+    } else {
+        said
+    }))
+}
+
+/// The lines that say why: the builder frames them with dashes, everything else says it in its last lines.
+fn last_words(lines: &[String]) -> String {
+    const OTHERS: usize = 5;
+    const VERDICT: &str = "failed to solve: ";
+    let frame = |line: &&String| line.trim_end() == "------";
+    let ends: Vec<usize> = lines
+        .iter()
+        .enumerate()
+        .filter(|(_, line)| frame(line))
+        .map(|(at, _)| at)
+        .collect();
+    let from = match ends.as_slice() {
+        // What stands after the frame says how it ended: the exit code.
+        [.., open, _] => open + 1,
+        _ => lines.len().saturating_sub(OTHERS),
+    };
+    let mut kept: Vec<&str> = lines[from..]
+        .iter()
+        .filter(|line| !frame(line))
+        .map(|line| line.trim_end())
+        .collect();
+    // Some builders say it before the frame: how it ended must not be missing.
+    let verdict = lines.iter().rev().find(|line| line.contains(VERDICT));
+    if let Some(verdict) = verdict.filter(|_| !kept.iter().any(|line| line.contains(VERDICT))) {
+        kept.push(verdict.trim_end());
+    }
+    kept.dedup();
+    kept.join("\n")
+}
+
+async fn lines(from: impl AsyncRead + Unpin, to: mpsc::Sender<String>) {
+    let mut from = BufReader::new(from);
+    let mut line = Vec::new();
+    loop {
+        let (used, whole) = match from.fill_buf().await {
+            Ok(part) if !part.is_empty() => {
+                let room = LONGEST_LINE - line.len();
+                let part = &part[..part.len().min(room)];
+                if let Some(end) = part.iter().position(|&byte| byte == b'\n') {
+                    line.extend_from_slice(&part[..end]);
+                    (end + 1, true)
+                } else {
+                    line.extend_from_slice(part);
+                    (part.len(), line.len() == LONGEST_LINE)
+                }
+            }
+            _ => break,
+        };
+        from.consume(used);
+        if whole && to.send(text(&mut line)).await.is_err() {
+            return;
+        }
+    }
+    if !line.is_empty() {
+        let _ = to.send(text(&mut line)).await;
+    }
+}
+
+fn text(line: &mut Vec<u8>) -> String {
+    let text = String::from_utf8_lossy(line)
+        .trim_end_matches('\r')
+        .to_owned();
+    line.clear();
+    text
+}
+
+/// A running command with its process group.
+struct Group {
+    child: Option<Child>,
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let Some(mut child) = self.child.take() else {
+            return;
+        };
+        #[cfg(unix)]
+        if let Some(group) = child
+            .id()
+            .and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?))
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            use rustix::process::{Signal, kill_process_group};
+            let _ = kill_process_group(group, Signal::TERM);
+            // Compose cancels its build on TERM; whoever does not gets no second request.
+            runtime.spawn(async move {
+                let patience = std::time::Duration::from_secs(5);
+                if tokio::time::timeout(patience, child.wait()).await.is_err() {
+                    let _ = kill_process_group(group, Signal::KILL);
+                    let _ = child.wait().await;
+                }
+            });
+            return;
+        }
+        let _ = child.start_kill();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> String {
+        let lines: Vec<String> = text.lines().map(String::from).collect();
+        last_words(&lines)
+    }
+
+    #[test]
+    fn a_failed_build_says_the_builders_own_last_words() {
+        let said = words(
+            "#1 [internal] load build definition\n#5 ERROR: process did not complete\n------\n > [2/2] RUN false:\n0.1 no such thing\n------\nDockerfile:2\n\nfailed to solve: process did not complete",
+        );
+        assert_eq!(
+            said,
+            " > [2/2] RUN false:\n0.1 no such thing\nDockerfile:2\n\nfailed to solve: process did not complete"
+        );
+        let said = words(
+            "#8 ERROR: process did not complete\nDockerfile:3\ntarget web: failed to solve: no bridge\n------\n > [3/3] RUN true:\n------",
+        );
+        assert_eq!(
+            said,
+            " > [3/3] RUN true:\ntarget web: failed to solve: no bridge"
+        );
+    }
+
+    #[test]
+    fn any_other_failure_says_its_last_lines() {
+        assert_eq!(
+            words("1\n2\n3\n4\n5\n6\nno such service: x"),
+            "3\n4\n5\n6\nno such service: x"
+        );
+        assert_eq!(words(""), "");
+    }
+
+    #[tokio::test]
+    async fn lines_are_handed_on_as_they_come_and_an_endless_one_in_pieces() {
+        let long = "x".repeat(LONGEST_LINE + 10);
+        let text = format!("a\r\nb\n{long}\nlast");
+        let (sender, mut receiver) = mpsc::channel(10);
+        lines(text.as_bytes(), sender).await;
+        let mut got = Vec::new();
+        while let Some(line) = receiver.recv().await {
+            got.push(line.len());
+        }
+        assert_eq!(got, [1, 1, LONGEST_LINE, 10, 4]);
+    }
+}

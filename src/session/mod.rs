@@ -7,7 +7,8 @@
 //! | `first` | builds and starts: from a project to a running session |
 //! | `route` | the loop: touches, engine events, keys and signals to whom they concern |
 //! | `worker` | one service's own queue: touches to batches |
-//! | `settle` | a batch to plans, plans to the containers, and the books after it |
+//! | `settle` | a batch to plans, plans to the containers |
+//! | `books` | what each container has after that, and what it is still owed |
 //! | `telling` | what is said of a settling |
 //! | `configure` | new rules for a running worker (E7) |
 //! | `containers` | containers come and go: what each is owed |
@@ -21,6 +22,7 @@
 
 mod again;
 mod alone;
+mod books;
 pub mod builder;
 pub mod compare;
 mod configuration;

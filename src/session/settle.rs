@@ -1,18 +1,16 @@
-//! Brings a service's containers in step with the disk: plans for each what it is owed, applies, and writes down what came of it.
+//! Brings a service's containers in step with the disk: plans for each what it is owed, applies.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::compose::block::OnFailure;
-use crate::engine::{ContainerId, Engine, EngineError, State};
+use crate::engine::{ContainerId, Engine, State};
 use crate::paths::HostPath;
 use crate::plan::rules::Mapping;
 use crate::plan::{self, Because, LiveUpdate, Plan};
-use crate::report::{Done, Ended, Event, Outcome, Took};
-use crate::update::{self, Job, Landed, Ledger, Loaded, Unread};
+use crate::report::{Done, Ended, Event, Took};
+use crate::update::{self, Job, Ledger, Loaded, Unread};
 use crate::watch::{Change, Kind};
 
-use super::telling::{Telling, waits_for};
 use super::worker::Worker;
 
 /// The coarsest step of the clocks that files are stamped with, with room to spare.
@@ -38,7 +36,7 @@ pub(super) enum Why {
 }
 
 /// What one round of settling came to.
-enum Round {
+pub(super) enum Round {
     /// Nothing more to do now.
     Settled,
     /// A container was not what we thought: look and try again.
@@ -81,7 +79,7 @@ impl<E: Engine> Worker<E> {
     }
 
     /// Whether a rebuild is an answer now.
-    fn may_build(&self) -> bool {
+    pub(super) fn may_build(&self) -> bool {
         self.can_build && !self.in_place_only
     }
 
@@ -312,96 +310,6 @@ impl<E: Engine> Worker<E> {
             restart: part.update.restart.clone(),
         })
     }
-
-    /// The books after an update: what each container has now, and what it is still owed.
-    fn write_down(
-        &mut self,
-        parts: &[Part],
-        landed: &[Landed],
-        loaded: &Loaded,
-        begun: Instant,
-        wait: Duration,
-        why: Why,
-    ) -> Round {
-        let may_build = self.may_build();
-        let mut told = Telling::new(wait);
-        told.updated.catching_up = why == Why::Containers;
-        let mut next = Round::Settled;
-        for (part, landed) in parts.iter().zip(landed) {
-            let Some(ledger) = self.ledgers.get_mut(&part.id) else {
-                continue;
-            };
-            told.containers.push(ledger.container.name.clone());
-            match &landed.files {
-                Ok(applied) => {
-                    let unread = applied
-                        .as_ref()
-                        .map(|applied| applied.unread.as_slice())
-                        .unwrap_or_default();
-                    if let Some(applied) = applied {
-                        told.via(ledger, landed, &applied.via);
-                    }
-                    owe_steps(ledger, part, landed);
-                    ledger.settle_as(&part.update, loaded, unread, landed.deletes_wait);
-                    if landed.deletes_wait && !ledger.is_settled() {
-                        told.waits = Some(waits_for(ledger));
-                    }
-                    told.add(part, landed, loaded);
-                }
-                Err(error) => {
-                    owe_all_steps(ledger, part);
-                    // Half of it may be there: nothing is known until it has been brought again (trap 2).
-                    ledger.forget();
-                    match error {
-                        EngineError::Gone(_) | EngineError::NotRunning(_) => {
-                            next = Round::LookAgain;
-                        }
-                        EngineError::Refused(why) => {
-                            if may_build {
-                                return Round::Rebuild(Because::Refused(why.clone()));
-                            }
-                            told.fail(format!("{}: {why}", ledger.container.name), Some("there is no image to build for it, or its build fails; the change is tried again with the next one"));
-                        }
-                        EngineError::Unreachable(reason) | EngineError::Unreadable(_, reason) => {
-                            self.again.later(Instant::now(), why);
-                            told.fail(
-                                format!("{}: {reason}", ledger.container.name),
-                                Some("it is tried again as soon as the engine answers"),
-                            );
-                        }
-                    }
-                }
-            }
-            if let Some(failure) = &landed.run_failure {
-                if failure.on_failure == OnFailure::Rebuild && may_build {
-                    return Round::Rebuild(Because::RunFailed {
-                        step: failure.step.clone(),
-                    });
-                }
-                told.fail(failure.what.clone(), failure.hint.as_deref());
-            }
-        }
-        // A container that somebody is just making: its next state brings the rest, and that is what is worth a line.
-        let nothing_to_say =
-            told.waits.is_some() && why == Why::Containers && told.failure.is_none();
-        if nothing_to_say || (matches!(next, Round::LookAgain) && told.is_empty()) {
-            return next;
-        }
-        self.advise_on_stop(parts, landed);
-        self.say_ways(std::mem::take(&mut told.ways));
-        told.took.total = begun.elapsed();
-        let via = told.via.take();
-        let (done, containers, took, result) = told.done();
-        self.reporter.say(Event::Outcome(Outcome {
-            service: self.service.name.clone(),
-            done,
-            containers,
-            via,
-            result,
-            took,
-        }));
-        next
-    }
 }
 
 /// A change whose content is in the container already asks for nothing there.
@@ -413,27 +321,4 @@ fn has_already(rules: &plan::Rules, ledger: &Ledger, change: &Change, loaded: &L
     loaded
         .get(path)
         .is_some_and(|(_, fingerprint)| ledger.has(&to, fingerprint))
-}
-
-/// C7: what failed or was skipped stays owed; what ran is not.
-fn owe_steps(ledger: &mut Ledger, part: &Part, landed: &Landed) {
-    let standing = &mut ledger.standing;
-    for due in &part.update.runs {
-        if landed.ran.contains(&due.index) {
-            standing.owed_runs.remove(&due.index);
-        } else {
-            standing.owed_runs.insert(due.index);
-        }
-    }
-    let reached = matches!(landed.restarted, Some(Ok(_)));
-    let begun_after = landed.revived && landed.ran.is_empty() && landed.run_failure.is_none();
-    standing.owed_restart = part.update.restart.is_some() && !reached && !begun_after;
-}
-
-fn owe_all_steps(ledger: &mut Ledger, part: &Part) {
-    ledger
-        .standing
-        .owed_runs
-        .extend(part.update.runs.iter().map(|due| due.index));
-    ledger.standing.owed_restart |= part.update.restart.is_some();
 }

@@ -1,0 +1,128 @@
+//! The books after an update: what each container has now, what it is still owed, and what is said of it.
+
+use std::time::{Duration, Instant};
+
+use crate::compose::block::OnFailure;
+use crate::engine::{Engine, EngineError};
+use crate::plan::Because;
+use crate::report::{Event, Outcome};
+use crate::update::{Landed, Ledger, Loaded};
+
+use super::settle::{Part, Round, Why};
+use super::telling::{Telling, waits_for};
+use super::worker::Worker;
+
+impl<E: Engine> Worker<E> {
+    /// Writes down what landed where; the answer is what is to be done next.
+    pub(super) fn write_down(
+        &mut self,
+        parts: &[Part],
+        landed: &[Landed],
+        loaded: &Loaded,
+        begun: Instant,
+        wait: Duration,
+        why: Why,
+    ) -> Round {
+        let may_build = self.may_build();
+        let mut told = Telling::new(wait);
+        told.updated.catching_up = why == Why::Containers;
+        let mut next = Round::Settled;
+        for (part, landed) in parts.iter().zip(landed) {
+            let Some(ledger) = self.ledgers.get_mut(&part.id) else {
+                continue;
+            };
+            told.containers.push(ledger.container.name.clone());
+            match &landed.files {
+                Ok(applied) => {
+                    let unread = applied
+                        .as_ref()
+                        .map(|applied| applied.unread.as_slice())
+                        .unwrap_or_default();
+                    if let Some(applied) = applied {
+                        told.via(ledger, landed, &applied.via);
+                    }
+                    owe_steps(ledger, part, landed);
+                    ledger.settle_as(&part.update, loaded, unread, landed.deletes_wait);
+                    if landed.deletes_wait && !ledger.is_settled() {
+                        told.waits = Some(waits_for(ledger));
+                    }
+                    told.add(part, landed, loaded);
+                }
+                Err(error) => {
+                    owe_all_steps(ledger, part);
+                    // Half of it may be there: nothing is known until it has been brought again (trap 2).
+                    ledger.forget();
+                    match error {
+                        EngineError::Gone(_) | EngineError::NotRunning(_) => {
+                            next = Round::LookAgain;
+                        }
+                        EngineError::Refused(why) => {
+                            if may_build {
+                                return Round::Rebuild(Because::Refused(why.clone()));
+                            }
+                            told.fail(format!("{}: {why}", ledger.container.name), Some("there is no image to build for it, or its build fails; the change is tried again with the next one"));
+                        }
+                        EngineError::Unreachable(reason) | EngineError::Unreadable(_, reason) => {
+                            self.again.later(Instant::now(), why);
+                            told.fail(
+                                format!("{}: {reason}", ledger.container.name),
+                                Some("it is tried again as soon as the engine answers"),
+                            );
+                        }
+                    }
+                }
+            }
+            if let Some(failure) = &landed.run_failure {
+                if failure.on_failure == OnFailure::Rebuild && may_build {
+                    return Round::Rebuild(Because::RunFailed {
+                        step: failure.step.clone(),
+                    });
+                }
+                told.fail(failure.what.clone(), failure.hint.as_deref());
+            }
+        }
+        // A container that somebody is just making: its next state brings the rest, and that is what is worth a line.
+        let nothing_to_say =
+            told.waits.is_some() && why == Why::Containers && told.failure.is_none();
+        if nothing_to_say || (matches!(next, Round::LookAgain) && told.is_empty()) {
+            return next;
+        }
+        self.advise_on_stop(parts, landed);
+        self.say_ways(std::mem::take(&mut told.ways));
+        told.took.total = begun.elapsed();
+        let via = told.via.take();
+        let (done, containers, took, result) = told.done();
+        self.reporter.say(Event::Outcome(Outcome {
+            service: self.service.name.clone(),
+            done,
+            containers,
+            via,
+            result,
+            took,
+        }));
+        next
+    }
+}
+
+/// C7: what failed or was skipped stays owed; what ran is not.
+fn owe_steps(ledger: &mut Ledger, part: &Part, landed: &Landed) {
+    let standing = &mut ledger.standing;
+    for due in &part.update.runs {
+        if landed.ran.contains(&due.index) {
+            standing.owed_runs.remove(&due.index);
+        } else {
+            standing.owed_runs.insert(due.index);
+        }
+    }
+    let reached = matches!(landed.restarted, Some(Ok(_)));
+    let begun_after = landed.revived && landed.ran.is_empty() && landed.run_failure.is_none();
+    standing.owed_restart = part.update.restart.is_some() && !reached && !begun_after;
+}
+
+fn owe_all_steps(ledger: &mut Ledger, part: &Part) {
+    ledger
+        .standing
+        .owed_runs
+        .extend(part.update.runs.iter().map(|due| due.index));
+    ledger.standing.owed_restart |= part.update.restart.is_some();
+}

@@ -1,4 +1,4 @@
-//! Brings a service's containers in step with the disk: plans for each what it is owed, applies.
+//! Brings a service's containers in step with the disk: plans for each what it is owed, and applies it.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

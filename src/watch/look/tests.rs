@@ -231,3 +231,13 @@ fn below_a_directory_is_everything_watched_in_it() {
         .collect();
     assert_eq!(names, ["src", "src/a", "src/deep", "src/deep/b"]);
 }
+
+/// C5, E7: a scope that is new while a source is away knows nothing of what was below it.
+#[test]
+fn nothing_below_a_source_that_was_never_seen_is_removed() {
+    let disk = Disk::with(&["beside"]);
+    let seen = disk.look(&["src", "src/a", "src/d/b"]);
+    assert!(seen.is_empty(), "{seen:?}");
+    disk.write("src/c");
+    assert_eq!(disk.look(&["src/a"]), ["src/a: removed"]);
+}

@@ -208,7 +208,10 @@ impl Docker {
             .api
             .start_container(&container.id.0, None::<query::StartContainerOptions>)
             .await
-            .map_err(|error| refused(error, &container.id))
+            .map_err(|error| refused(error, &container.id))?;
+        // What kept the helper away was the last run's.
+        self.try_helper_again(&container.id).await;
+        Ok(())
     }
 
     /// Whether the container, whatever the compose file says by now, was made to run under the helper.

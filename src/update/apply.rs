@@ -1,11 +1,14 @@
 //! The calls on the engine for one live update: files everywhere, then commands, then the last step.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
 use crate::compose::block::{OnFailure, Restart, RestartKind, Step};
 use crate::engine::{Applied, Container, Delta, Ended, Engine, EngineError, Exec, State, Stream};
+use crate::paths::ContainerPath;
 use crate::plan::Due;
 use crate::report::{Event, Reporter};
 
@@ -27,7 +30,7 @@ pub struct Job {
 pub struct Landed {
     /// The files; `Ok(None)` when there were none to bring.
     pub files: Result<Option<Applied>, EngineError>,
-    /// Deletes wait until the container runs: tar cannot delete (trap 8).
+    /// Deletes wait until the container runs: tar cannot delete (trap 8). One that was revived may have ended again.
     pub deletes_wait: bool,
     /// It had exited and was started again (E2).
     pub revived: bool,
@@ -95,10 +98,10 @@ async fn put<E: Engine>(engine: &E, job: &Job) -> Landed {
         restart: None,
     };
     landed.files = match job.container.state {
-        State::Running => bring(engine, job, &job.delta).await,
+        State::Running => bring(engine, &job.container, &job.delta).await,
         State::Created | State::Paused => {
             landed.deletes_wait = true;
-            bring(engine, job, &puts(&job.delta)).await
+            bring(engine, &job.container, &puts(&job.delta)).await
         }
         State::Exited { .. } | State::Restarting => revive(engine, job, &mut landed).await,
         State::Gone => Err(EngineError::Gone(job.container.id.clone())),
@@ -115,40 +118,76 @@ async fn revive<E: Engine>(
     job: &Job,
     landed: &mut Landed,
 ) -> Result<Option<Applied>, EngineError> {
-    let applied = bring(engine, job, &puts(&job.delta)).await?;
+    let applied = bring(engine, &job.container, &puts(&job.delta)).await?;
     engine.start(&job.container).await?;
     landed.revived = true;
-    let deletes = Delta {
-        put: Vec::new(),
-        remove: job.delta.remove.clone(),
-        remove_dirs: job.delta.remove_dirs.clone(),
-    };
-    let gone = bring(engine, job, &deletes).await?;
-    Ok(applied.or(gone))
+    match bring(engine, &as_it_is_now(job, landed), &deletes(&job.delta)).await {
+        Ok(gone) => Ok(applied.or(gone)),
+        // It ended again at once. The next change starts it once more, and only that: the deletes wait for it.
+        Err(EngineError::NotRunning(_)) => {
+            landed.deletes_wait = true;
+            Ok(applied)
+        }
+        Err(error) => Err(error),
+    }
 }
 
+/// The container as it was last seen, or running, where it was started since.
+fn as_it_is_now<'a>(job: &'a Job, landed: &Landed) -> Cow<'a, Container> {
+    if !landed.revived {
+        return Cow::Borrowed(&job.container);
+    }
+    Cow::Owned(Container {
+        state: State::Running,
+        ..job.container.clone()
+    })
+}
+
+/// What is written, and what makes room for it.
 fn puts(delta: &Delta) -> Delta {
+    let (remove, remove_dirs) = removes(delta, true);
     Delta {
         put: delta.put.clone(),
-        ..Delta::default()
+        remove,
+        remove_dirs,
     }
+}
+
+/// The rest: what stands where something was written is that.
+fn deletes(delta: &Delta) -> Delta {
+    let (remove, remove_dirs) = removes(delta, false);
+    Delta {
+        put: Vec::new(),
+        remove,
+        remove_dirs,
+    }
+}
+
+fn removes(delta: &Delta, written: bool) -> (Vec<ContainerPath>, Vec<ContainerPath>) {
+    let put: HashSet<&ContainerPath> = delta.put.iter().map(|put| &put.to).collect();
+    let some = |paths: &[ContainerPath]| {
+        let some = paths.iter().filter(|path| put.contains(path) == written);
+        some.cloned().collect()
+    };
+    (some(&delta.remove), some(&delta.remove_dirs))
 }
 
 async fn bring<E: Engine>(
     engine: &E,
-    job: &Job,
+    container: &Container,
     delta: &Delta,
 ) -> Result<Option<Applied>, EngineError> {
     if delta.is_empty() {
         return Ok(None);
     }
-    engine.apply(&job.container, delta).await.map(Some)
+    engine.apply(container, delta).await.map(Some)
 }
 
 async fn run<E: Engine>(engine: &E, job: &Job, landed: &mut Landed, reporter: &Reporter) {
+    let container = as_it_is_now(job, landed);
     let begun = Instant::now();
     for due in &job.runs {
-        if let Err(failure) = run_one(engine, &job.container, due, reporter).await {
+        if let Err(failure) = run_one(engine, &container, due, reporter).await {
             landed.run_failure = Some(failure);
             break;
         }
@@ -169,7 +208,7 @@ async fn run<E: Engine>(engine: &E, job: &Job, landed: &mut Landed, reporter: &R
         return;
     };
     let begun = Instant::now();
-    landed.restarted = Some(last_step(engine, &job.container, restart).await);
+    landed.restarted = Some(last_step(engine, &container, restart).await);
     landed.restart = Some(begun.elapsed());
 }
 

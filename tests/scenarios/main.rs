@@ -8,7 +8,7 @@ mod situation;
 
 use std::time::Instant;
 
-use docker_liveupdate::engine::{EngineError, State};
+use docker_liveupdate::engine::{ContainerId, EngineError, State};
 use docker_liveupdate::report::{Done, Ended};
 use docker_liveupdate::session::worker::Message;
 use docker_liveupdate::watch::{Stage, Touch};
@@ -230,6 +230,32 @@ async fn an_exited_container_gets_its_files_and_is_started_by_the_next_change() 
     .await;
     web.write("src/a", "1");
     web.asks(&["web-1: copy /app/a", "web-1: start"]);
+}
+
+/// E2: once for each change, and what could not be deleted is deleted by the change that keeps it running.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_container_that_ends_again_at_once_is_started_once_for_each_change() {
+    let web = service(
+        "- sync: ./src:/app\n",
+        &[("web-1", State::Exited { code: 1 })],
+    )
+    .await;
+    web.engine
+        .refuse(EngineError::NotRunning(ContainerId("web-1".into())));
+    web.remove("src/old");
+    let outcome = web.outcome();
+    assert_eq!(outcome.result, Ended::Well, "{outcome:?}");
+    assert_eq!(
+        web.engine.asked(),
+        ["web-1: start", "web-1: remove /app/old"]
+    );
+    web.tell(Message::Containers);
+    web.write("src/a", "the fix");
+    web.asks(&[
+        "web-1: copy /app/a",
+        "web-1: start",
+        "web-1: remove /app/old",
+    ]);
 }
 
 /// Trap 9.

@@ -152,8 +152,14 @@ impl Engine for Recorder {
 
     async fn apply(&self, container: &Container, delta: &Delta) -> Result<Applied, EngineError> {
         self.note(format!("{}: {}", container.name, what(delta)));
-        match self.world().refusals.pop_front() {
-            Some(error) => Err(error),
+        let refusal = self.world().refusals.pop_front();
+        match refusal {
+            Some(error) => {
+                if matches!(error, EngineError::NotRunning(_)) {
+                    self.set_state(&container.name, State::Exited { code: 1 });
+                }
+                Err(error)
+            }
             None => Ok(Applied {
                 via: Via::Helper,
                 unread: Vec::new(),

@@ -101,6 +101,11 @@ impl Docker {
         let _ = self.link(container, &mut slot).await;
     }
 
+    /// Whatever kept the helper away from this container is over.
+    pub(in crate::engine) async fn try_helper_again(&self, id: &ContainerId) {
+        self.slot(id).await.lock().await.refused = None;
+    }
+
     /// Ends every helper; each removes what it brought.
     pub(in crate::engine) async fn close_helpers(&self) {
         let slots: Vec<_> = self.inner.helpers.slots.lock().await.drain().collect();

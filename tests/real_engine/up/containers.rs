@@ -106,6 +106,39 @@ fn a_service_that_was_killed_is_revived_by_the_next_change() {
     up.until_in_step("src", "web", "/app");
 }
 
+/// E2: an image without `rm` and a process under the helper: all that needs a running container is done in the one that was
+/// just started.
+#[test]
+fn a_revived_container_has_its_deletes_runs_and_restart_through_the_helper() {
+    let project =
+        Project::web("- sync: ./src:/app\n- run: [/busybox, touch, /ran]\n- restart_process");
+    project.write(
+        "Dockerfile",
+        "FROM scratch\nCOPY --from=busybox:1.37 /bin/busybox /busybox\nCOPY src /app\nCMD [\"/busybox\", \"sleep\", \"100000\"]\n",
+    );
+    for name in ["old", "file", "directory/in-it"] {
+        project.write(format!("src/{name}"), "one");
+    }
+    let mut up = project.up();
+    let before = project.id("web");
+    project.docker(&["kill"], "web");
+    project.write("src/a.txt", "two");
+    project.remove("src/old");
+    // What was put before the start stands when the deletes follow.
+    project.remove("src/file");
+    project.mkdir("src/file");
+    project.remove("src/directory");
+    project.write("src/directory", "a file now");
+    let outcome = up.live_updated("web");
+    assert_eq!(
+        outcome["detail"]["restarted"], "restarted the process",
+        "{outcome}"
+    );
+    up.until_in_step("src", "web", "/app");
+    assert!(project.file("web", "/ran").is_some());
+    assert_eq!((project.id("web"), up.rebuilds("web")), (before, 0));
+}
+
 /// E2: a change that asks for a rebuild revives it as well.
 #[test]
 fn a_service_that_was_killed_is_revived_by_a_change_that_rebuilds() {

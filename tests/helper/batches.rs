@@ -327,6 +327,35 @@ async fn links_on_the_way_are_followed_and_a_link_at_the_end_is_replaced() {
     ");
 }
 
+/// C5: what is gone by its name is gone, also where a directory comes in its place.
+#[tokio::test]
+async fn a_directory_that_comes_after_a_link_was_removed_replaces_the_link() {
+    let place = Place::new();
+    place.container("real/f", "kept");
+    place.container("real/sub/g", "kept");
+    symlink("real", place.path("app/way")).unwrap();
+    let (mut link, _helper) = place.serve().await;
+    let source = place.host("new", "new");
+    let mut batch = put([
+        place.item("way", Content::Directory),
+        place.file(&source, "way/f"),
+        place.item("way/sub", Content::Directory),
+        place.file(&source, "way/sub/g"),
+    ]);
+    batch.remove.push(place.target("way"));
+    link.apply(&batch).await.unwrap();
+    insta::assert_snapshot!(place.tree(), @r"
+    real/ 755
+    real/f 644 kept
+    real/sub/ 755
+    real/sub/g 644 kept
+    way/ 755
+    way/f 644 new
+    way/sub/ 755
+    way/sub/g 644 new
+    ");
+}
+
 #[tokio::test]
 async fn removing_below_a_path_that_became_a_link_does_not_follow_the_link() {
     let place = Place::new();

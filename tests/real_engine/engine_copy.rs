@@ -141,6 +141,39 @@ async fn a_target_behind_a_link_is_written_through_it() {
     );
 }
 
+/// C5: with few paths and with many, running or not.
+#[tokio::test]
+async fn a_directory_that_comes_after_a_link_was_removed_replaces_the_link() {
+    for (files, stopped) in [(1, false), (1, true), (40, false)] {
+        let project = Project::connect().await;
+        let web = project.run(&[], WAITS).await;
+        project.sh(&web, "mkdir -p /app/e/sub; cd /app; for n in $(seq 0 50); do echo kept > e/sub/$n; done; ln -s e d").await;
+        if stopped {
+            docker(&["stop", "-t", "0", &web.id.0]);
+        }
+        let mut delta = put([
+            outgoing("/app/d", Body::Directory),
+            outgoing("/app/d/sub", Body::Directory),
+        ]);
+        for n in 0..files {
+            delta.put.push(file(format!("/app/d/sub/{n}"), "new\n"));
+        }
+        delta.remove.push(at("/app/d"));
+        project.engine.apply(&web, &delta).await.unwrap();
+        if stopped {
+            project.engine.start(&web).await.unwrap();
+        }
+        let seen = project
+            .sh(
+                &web,
+                "cd /app; cat d/sub/* | sort | uniq -c; cat e/sub/* | sort | uniq -c; test ! -L d",
+            )
+            .await;
+        let seen: Vec<&str> = seen.split_whitespace().collect();
+        assert_eq!(seen, [&files.to_string(), "new", "51", "kept"]);
+    }
+}
+
 #[tokio::test]
 async fn a_file_takes_a_directorys_place_and_the_reverse_even_in_a_stopped_container() {
     let project = Project::connect().await;

@@ -20,7 +20,7 @@ impl Docker {
         container: &Container,
         delta: &Delta,
     ) -> Result<Vec<ContainerPath>, EngineError> {
-        let unread = self.put(container, &delta.put).await?;
+        let unread = self.put(container, &delta.put, &delta.remove).await?;
         self.remove(container, delta).await?;
         Ok(unread)
     }

@@ -1,6 +1,6 @@
 //! Copies through PUT archive: looks at what is there, then sends. Deletes nothing but what a copy replaces.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Read as _};
 use std::sync::PoisonError;
 
@@ -33,16 +33,18 @@ struct Load {
 }
 
 impl Docker {
-    /// Writes all of `put`; returns what could not be read whole.
+    /// Writes all of `put`; returns what could not be read whole. A directory goes through a link that stands in its place,
+    /// unless that is in `remove`: then it replaces the link.
     pub(in crate::engine) async fn put(
         &self,
         container: &Container,
         put: &[Outgoing],
+        remove: &[ContainerPath],
     ) -> Result<Vec<ContainerPath>, EngineError> {
         if put.is_empty() {
             return Ok(Vec::new());
         }
-        let loads = self.loads(container, put).await?;
+        let loads = self.loads(container, put, remove).await?;
         let mut unread = Vec::new();
         for (door, load) in loads {
             if !load.replacing.is_empty() {
@@ -61,6 +63,7 @@ impl Docker {
         &self,
         container: &Container,
         put: &[Outgoing],
+        remove: &[ContainerPath],
     ) -> Result<BTreeMap<Door, Load>, EngineError> {
         let mut survey = Survey::new(self, &container.id);
         let paths: Vec<&ContainerPath> = put.iter().map(|outgoing| &outgoing.to).collect();
@@ -70,11 +73,12 @@ impl Docker {
             doors.push(door(container, path)?);
         }
         survey.prepare(&paths, sent).await?;
+        let removed: HashSet<&ContainerPath> = remove.iter().collect();
         let mut loads: BTreeMap<Door, Load> = BTreeMap::new();
         for (outgoing, door) in put.iter().zip(doors) {
             let load = loads.entry(door.clone()).or_default();
             let is_directory = outgoing.body == Body::Directory;
-            let there = if is_directory {
+            let there = if is_directory && !removed.contains(&outgoing.to) {
                 survey.look_through(&outgoing.to).await?
             } else {
                 survey.look(&outgoing.to).await?
@@ -100,6 +104,9 @@ impl Docker {
                 Body::Link(_) => Kind::Link,
                 Body::Bytes(_) | Body::File { .. } => Kind::File,
             };
+            if there.is_some_and(|seen| is_directory && seen.kind == Kind::Link) {
+                survey.forget_below(&outgoing.to);
+            }
             survey.will_be(&outgoing.to, Seen { kind, owner });
             let entry = Entry {
                 name: name_through(&door, &outgoing.to),

@@ -172,6 +172,11 @@ impl<'a> Survey<'a> {
         }
     }
 
+    /// What was seen below a link is not there once something else takes the link's place.
+    pub fn forget_below(&mut self, path: &ContainerPath) {
+        self.seen.retain(|known, _| !known.is_within(path));
+    }
+
     /// Whether all about this path is known from a listing that passed it without a link in between.
     fn knows(&self, path: &ContainerPath) -> bool {
         let mut above = path.parent();

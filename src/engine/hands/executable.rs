@@ -90,7 +90,7 @@ impl Docker {
             body: Body::Bytes(Bytes::from_static(binary)),
             in_place: false,
         };
-        self.put(container, &[outgoing]).await.map(drop)
+        self.put(container, &[outgoing], &[]).await.map(drop)
     }
 
     /// By the engine's name; empty when the image does not say.

@@ -79,6 +79,33 @@ fn a_link_to_a_directory_is_a_link_and_its_inside_is_not_copied() {
     up.until_in_step("src", "web", "/app");
 }
 
+/// C5, by both ways: what the link led to is none of the directory's business.
+#[test]
+fn a_link_to_a_directory_becomes_a_directory_and_the_reverse() {
+    for options in ["", "helper: off\n"] {
+        let project = Project::web(&format!(
+            "{options}steps:\n  - sync: ./src:/app\n  - sync: ./current:/current\n"
+        ));
+        project.write(
+            "Dockerfile",
+            "FROM busybox:1.37\nCOPY src /app\nCOPY current /releases/1\nRUN ln -s /releases/1 /current\nCMD [\"sleep\", \"100000\"]\n",
+        );
+        project.write("src/e/x", "one");
+        project.link("e", "src/d");
+        project.write("current/x", "one");
+        let up = project.up();
+        project.remove("src/d");
+        project.write("src/d/x", "two");
+        // E6: a link that the image has in the target's place stays, even when the source comes anew.
+        project.remove("current");
+        project.write("current/x", "two");
+        up.until_in_step("src", "web", "/app");
+        up.until_file("web", "/releases/1/x", "two");
+        assert_eq!(up.sh("web", "readlink /current"), "/releases/1");
+        assert_eq!(up.rebuilds("web"), 0);
+    }
+}
+
 /// E4: "files that only the container has are kept".
 #[test]
 fn a_deleted_directory_keeps_what_only_the_container_has() {

@@ -28,6 +28,7 @@ impl Batch<'_> {
             let Some((parent, name)) = path::split(&path) else {
                 return Ok(());
             };
+            let was_removed = batch.removes.contains(&path);
             batch.removes.forget(&path);
             batch.enter(parent)?;
             let at = batch.here()?;
@@ -43,7 +44,8 @@ impl Batch<'_> {
                 }
                 return Ok(());
             }
-            match path::status(&at.fd, name, true) {
+            // A link to a directory is one, unless it is removed by its name: then a directory takes its place.
+            match path::status(&at.fd, name, !was_removed) {
                 Ok(there) if there.kind == FileType::Directory => Ok(()),
                 _ => batch.stage_directory(&path, name, mode),
             }

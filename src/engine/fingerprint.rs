@@ -27,11 +27,12 @@ impl Docker {
                 continue;
             };
             read(archive, root, &mut found).await?;
-            // A target that is a link is written through, so it is read through (E6); a dangling one stays a link.
-            if matches!(found.get(root), Some(Fingerprint::Link { .. }))
+            // A target that is a link is written through, so what is below it is read through (E6). It is a link all the same.
+            if let Some(link @ Fingerprint::Link { .. }) = found.get(root).cloned()
                 && let Some(archive) = self.archive_of(id, root, "/.").await?
             {
                 read(archive, root, &mut found).await?;
+                found.insert(root.clone(), link);
             }
         }
         Ok(found)

@@ -58,7 +58,7 @@ pub async fn compare_all<'a, E: Engine>(
     present: impl Iterator<Item = (&'a HostPath, &'a Entry)>,
     container: &Container,
 ) -> Result<Comparison, EngineError> {
-    let expected: Vec<(Source, Entry, ContainerPath)> = present
+    let expected: Vec<Expected> = present
         .filter(|(_, entry)| {
             matches!(
                 entry.kind,
@@ -67,20 +67,20 @@ pub async fn compare_all<'a, E: Engine>(
         })
         .filter_map(|(path, entry)| match rules.mapping(path) {
             Mapping::To { to, sync } => {
-                let to = if *path == sync.local && entry.kind == Kind::Directory {
-                    sync.remote.clone()
-                } else {
-                    to
-                };
-                let source = Source::below(path.clone(), depth(sync, path));
-                Some((source, entry.clone(), to))
+                let is_target = *path == sync.local && entry.kind == Kind::Directory;
+                Some(Expected {
+                    source: Source::below(path.clone(), depth(sync, path)),
+                    entry: entry.clone(),
+                    to: if is_target { sync.remote.clone() } else { to },
+                    is_target,
+                })
             }
             _ => None,
         })
         .collect();
     // A few paths are asked for by name, many by the trees that hold them.
     let asked = if expected.len() <= FEW {
-        expected.iter().map(|(_, _, to)| to.clone()).collect()
+        expected.iter().map(|path| path.to.clone()).collect()
     } else {
         roots(rules)
     };
@@ -119,12 +119,24 @@ pub async fn surplus<'a, E: Engine>(
         .collect())
 }
 
+/// What the disk has of one path, and where the container is to have it.
+struct Expected {
+    source: Source,
+    entry: Entry,
+    to: ContainerPath,
+    /// It is a sync's own directory.
+    is_target: bool,
+}
+
 fn hold_against(
     found: &BTreeMap<ContainerPath, Fingerprint>,
-    expected: Vec<(Source, Entry, ContainerPath)>,
+    expected: Vec<Expected>,
 ) -> Comparison {
     let mut comparison = Comparison::default();
-    for (source, entry, to) in expected {
+    for expected in expected {
+        let Expected {
+            source, entry, to, ..
+        } = expected;
         let path = source.path().clone();
         let Some(there) = found.get(&to) else {
             comparison.missing.push((path, to));
@@ -134,6 +146,12 @@ fn hold_against(
             // A directory's own mode and owner are the container's business once it is there (trap 4).
             Ok(Fingerprint::Directory { .. }) if matches!(there, Fingerprint::Directory { .. }) => {
                 comparison.same.push((to, there.clone()));
+            }
+            // E6: a target may be a link; what is below it is compared through it.
+            Ok(wanted @ Fingerprint::Directory { .. })
+                if expected.is_target && matches!(there, Fingerprint::Link { .. }) =>
+            {
+                comparison.same.push((to, wanted));
             }
             Ok(wanted) if wanted == *there => comparison.same.push((to, wanted)),
             Ok(_) => comparison.changed.push((path, to, there.clone())),

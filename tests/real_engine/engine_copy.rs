@@ -139,6 +139,9 @@ async fn a_target_behind_a_link_is_written_through_it() {
         paths,
         ["/app/src", "/app/src/b", "/app/src/sub", "/app/src/sub/c"]
     );
+    // Read through as it is written through, and a link all the same.
+    let target = b"../releases/1/src".to_vec();
+    assert_eq!(prints[&at("/app/src")], Fingerprint::Link { target });
 }
 
 /// C5: with few paths and with many, running or not.

@@ -219,6 +219,36 @@ async fn fix_puts_a_file_where_a_directory_was_and_a_directory_where_a_file_was(
     );
 }
 
+/// C5, E6: few paths and many, each way of looking.
+#[tokio::test]
+async fn links_to_directories_and_a_target_that_is_a_link_are_no_drift() {
+    for many in [false, true] {
+        for helper in ["helper: off, ", ""] {
+            let shop = Shop::new().await;
+            let steps = format!("x-live-update: {{{helper}steps: [{{sync: './src:/current'}}]}}");
+            shop.write(
+                "compose.yaml",
+                &format!("services: {{web: {{build: ., {steps}}}}}\n"),
+            );
+            symlink("lib", shop.path().join("src/link")).unwrap();
+            for n in 0..if many { 30 } else { 0 } {
+                shop.write(&format!("src/many/{n}"), "as built");
+            }
+            let web = shop.web(1).await;
+            shop.project
+                .sh(
+                    &web,
+                    "mkdir /releases; mv /app /releases/1; ln -s /releases/1 /current",
+                )
+                .await;
+            let (code, out, err) = shop.call("verify");
+            assert_eq!(code, 0, "{out}{err}");
+            shop.project.sh(&web, "ln -sfn . /current/link").await;
+            assert_eq!(shop.call("verify").0, 1);
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_asks_for_a_rebuild_is_not_covered_up_by_a_copy() {
     let shop = Shop::new().await;

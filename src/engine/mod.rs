@@ -112,6 +112,19 @@ impl Delta {
     pub fn is_empty(&self) -> bool {
         self.put.is_empty() && self.remove.is_empty() && self.remove_dirs.is_empty()
     }
+
+    /// Tells of a path whether it lies below a link that is put.
+    pub fn below_its_links(&self) -> impl Fn(&ContainerPath) -> bool {
+        let puts = self.put.iter();
+        let links: Vec<&ContainerPath> = puts
+            .filter(|put| matches!(put.body, Body::Link(_)))
+            .map(|put| &put.to)
+            .collect();
+        move |path| {
+            let mut links = links.iter();
+            links.any(|link| path != *link && path.is_within(link))
+        }
+    }
 }
 
 /// One thing to write into a container.

@@ -153,9 +153,12 @@ fn puts(delta: &Delta) -> Delta {
     }
 }
 
-/// The rest: what stands where something was written is that.
+/// The rest: what stands where something was written is that, and so is what a link leads to.
 fn deletes(delta: &Delta) -> Delta {
-    let (remove, remove_dirs) = removes(delta, false);
+    let (mut remove, mut remove_dirs) = removes(delta, false);
+    let below_a_link = delta.below_its_links();
+    remove.retain(|path| !below_a_link(path));
+    remove_dirs.retain(|path| !below_a_link(path));
     Delta {
         put: Vec::new(),
         remove,

@@ -1,11 +1,12 @@
 //! What one container holds of the synced paths, as far as it is known, and what it is owed.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::compose::{Mount, MountKind};
 use crate::engine::{Body, Container, Delta, Fingerprint, Outgoing};
 use crate::paths::{ContainerPath, HostPath};
-use crate::plan::{Copy, LiveUpdate, Standing};
+use crate::plan::{Copy, LiveUpdate, Remove, Standing};
+use crate::watch::Kind;
 
 use super::load::Loaded;
 
@@ -89,7 +90,7 @@ impl Ledger {
                 in_place: copy.in_place || chmod,
             });
         }
-        for remove in &update.removes {
+        for remove in self.removes_that_follow_no_link(update, &delta) {
             if was_directory(&remove.path) == Some(true) {
                 delta.remove_dirs.push(remove.to.clone());
             } else {
@@ -98,6 +99,28 @@ impl Ledger {
         }
         delta.remove_dirs.sort_by(|one, other| other.cmp(one));
         delta
+    }
+
+    /// The deletes, less those that would follow a link that has taken a directory's place, in the container or on the host
+    /// that it sees live. A link that is put with them needs its own: the directory makes room for it.
+    fn removes_that_follow_no_link<'a>(
+        &self,
+        update: &'a LiveUpdate,
+        delta: &Delta,
+    ) -> Vec<&'a Remove> {
+        let put: HashSet<&ContainerPath> = delta.put.iter().map(|put| &put.to).collect();
+        let copies = update.copies.iter();
+        let links: HashSet<&HostPath> = copies
+            .filter(|copy| matches!(copy.entry.kind, Kind::Link { .. }))
+            .map(|copy| &copy.from)
+            .collect();
+        let is_link = |host: &HostPath, to: &ContainerPath| {
+            let held = matches!(self.held.get(to), Some(Fingerprint::Link { .. }));
+            (held || links.contains(host)) && !put.contains(to)
+        };
+        let removes = update.removes.iter();
+        let follows_none = |remove: &&Remove| !above(remove).any(|(host, to)| is_link(&host, &to));
+        removes.filter(follows_none).collect()
     }
 
     /// Writes down that `update` is in the container, all but the deletes when those had to wait.
@@ -132,6 +155,16 @@ impl Ledger {
             self.owed.remove(path);
         }
     }
+}
+
+/// The directories above a path on both sides, as far up as they have the same names: to the sync's source.
+fn above(remove: &Remove) -> impl Iterator<Item = (HostPath, ContainerPath)> {
+    let start = Some((remove.path.clone(), remove.to.clone()));
+    let up = |(host, to): &(HostPath, ContainerPath)| {
+        let name = host.as_path().file_name()?.as_encoded_bytes();
+        (name == to.file_name()).then_some((host.parent()?, to.parent()?))
+    };
+    std::iter::successors(start, up).skip(1)
 }
 
 /// E6: whether a container with these mounts sees the copied file itself.

@@ -1,8 +1,8 @@
 //! Deletes (C5, E4; engine traps 8 and 9).
 
-use docker_liveupdate::engine::{Delta, Engine, EngineError};
+use docker_liveupdate::engine::{Body, Delta, Engine, EngineError};
 
-use crate::fixture::{IMAGE, Project, WAITS, at, docker, file, remove};
+use crate::fixture::{IMAGE, Project, WAITS, at, docker, file, outgoing, remove};
 
 #[tokio::test]
 async fn files_and_links_go_and_what_only_the_container_has_stays() {
@@ -26,6 +26,29 @@ async fn files_and_links_go_and_what_only_the_container_has_stays() {
     );
     // Once more: every verb is safe to repeat.
     project.engine.apply(&web, &delta).await.unwrap();
+}
+
+/// C5: the directory was moved, and a link to it took its place.
+#[tokio::test]
+async fn a_delete_below_a_link_that_took_a_directorys_place_does_not_follow_it() {
+    let project = Project::connect().await;
+    let web = project.run(&[], WAITS).await;
+    project
+        .sh(&web, "mkdir -p /app/d/sub; touch /app/d/x /app/d/sub/y")
+        .await;
+    let mut delta = remove(["/app/d/x", "/app/d/sub/y"], ["/app/d/sub", "/app/d"]);
+    delta.put = vec![
+        outgoing("/app/d", Body::Link(b"e".to_vec())),
+        outgoing("/app/e", Body::Directory),
+        outgoing("/app/e/sub", Body::Directory),
+        file("/app/e/x", "x"),
+        file("/app/e/sub/y", "y"),
+    ];
+    project.engine.apply(&web, &delta).await.unwrap();
+    assert_eq!(
+        project.sh(&web, "cd /app; find . | sort; readlink d").await,
+        ".\n./d\n./e\n./e/sub\n./e/sub/y\n./e/x\ne"
+    );
 }
 
 #[tokio::test]

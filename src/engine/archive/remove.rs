@@ -24,15 +24,19 @@ enum Verb {
 }
 
 impl Docker {
-    /// Removes files and links, then directories that are empty by then; what is not there is no error.
+    /// Removes files and links, then directories that are empty by then; what is not there is no error. What lies below a link
+    /// that was just put went with the directory it replaced; by that name it is now the link's business.
     pub(super) async fn remove(
         &self,
         container: &Container,
         delta: &Delta,
     ) -> Result<(), EngineError> {
         let written: HashSet<&ContainerPath> = delta.put.iter().map(|put| &put.to).collect();
+        let below_a_link = delta.below_its_links();
         let due = |paths: &[ContainerPath]| -> Vec<ContainerPath> {
-            let due = paths.iter().filter(|path| !written.contains(path));
+            let due = paths
+                .iter()
+                .filter(|path| !written.contains(path) && !below_a_link(path));
             due.cloned().collect()
         };
         let files = due(&delta.remove);

@@ -106,6 +106,36 @@ fn a_link_to_a_directory_becomes_a_directory_and_the_reverse() {
     }
 }
 
+/// C5, E2, by both ways, in a container that runs and in one that has to be started for it: what the deletes name is now the
+/// link's business.
+#[test]
+fn a_directory_that_moved_and_left_a_link_keeps_all_that_is_in_it() {
+    for options in ["", "helper: off\n"] {
+        for meanwhile in ["", "kill", "pause"] {
+            let project = Project::web(&format!("{options}steps: [{{sync: './src:/app'}}]"));
+            project.write("src/d/x", "one");
+            project.write("src/d/sub/y", "one");
+            let mut up = project.up();
+            if !meanwhile.is_empty() {
+                project.docker(&[meanwhile], "web");
+            }
+            project.rename("src/d", "src/e");
+            project.link("e", "src/d");
+            if meanwhile == "pause" {
+                up.until_file("web", "/app/e/x", "one");
+                project.docker(&["unpause"], "web");
+            }
+            up.live_updated("web");
+            up.until_in_step("src", "web", "/app");
+            // Whatever was still to be deleted is by now.
+            project.write("src/last", "one");
+            up.until_file("web", "/app/last", "one");
+            assert_eq!(up.host_tree("src"), up.tree("web", "/app").unwrap());
+            assert_eq!(up.rebuilds("web"), 0, "{options} {meanwhile}");
+        }
+    }
+}
+
 /// E4: "files that only the container has are kept".
 #[test]
 fn a_deleted_directory_keeps_what_only_the_container_has() {

@@ -24,6 +24,21 @@ fn a_bind_mount_of_the_source_is_already_live_and_runs_run() {
     assert_eq!(up.rebuilds("web"), 0);
 }
 
+/// E6, C5: what is live is the host's own, and a delete would follow the link there.
+#[test]
+fn a_directory_of_a_bind_mount_that_moved_and_left_a_link_keeps_all_that_is_in_it_on_the_host() {
+    let project = Project::web_with(
+        "volumes: ['./src:/app']",
+        "- sync: ./src:/app\n- run: 'echo >> /ran'",
+    );
+    project.write("src/d/x", "one");
+    let mut up = project.up();
+    project.rename("src/d", "src/e");
+    project.link("e", "src/d");
+    up.live_updated("web");
+    assert_eq!(project.read("src/e/x"), "one");
+}
+
 /// E6: a bind mount that is read-only is as live as any.
 #[test]
 fn a_read_only_bind_mount_of_the_source_is_already_live() {

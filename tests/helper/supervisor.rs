@@ -258,6 +258,18 @@ async fn a_process_that_crashes_during_an_update_waits_for_its_restart() {
     assert_eq!(supervised.code().await, Some(9));
 }
 
+/// As `docker stop` does it: the process hears the signal and ends a moment later, and there is nothing left to wait for.
+#[tokio::test]
+async fn an_order_to_stop_during_an_update_is_obeyed() {
+    let script = "trap 'sleep 0.2; exit 3' TERM; echo up >>$LOG; while :; do sleep 0.01; done";
+    let mut supervised = Supervised::start(script);
+    supervised.words(1).await;
+    let (mut link, _helper) = supervised.place.serve().await;
+    assert!(link.hold().await.unwrap());
+    supervised.signal("TERM");
+    assert_eq!(supervised.code().await, Some(3));
+}
+
 #[tokio::test]
 async fn a_killed_helper_leaves_a_plain_supervisor() {
     let script = "echo $$ >>$LOG; trap 'exit 9' USR1; while :; do sleep 0.01; done";

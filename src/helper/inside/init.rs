@@ -43,6 +43,7 @@ pub fn init(argv: &[OsString]) -> ExitCode {
         process: None,
         code: 0,
         stopping: None,
+        leaving: false,
     };
     if let Err(error) = init.start() {
         eprintln!("{}", cannot_start(argv, &error));
@@ -106,6 +107,8 @@ struct Init<'a> {
     /// How the last child ended.
     code: u32,
     stopping: Option<Stopping>,
+    /// A signal from outside asked the child to end: when it does, nobody is to hold us.
+    leaving: bool,
 }
 
 impl Init<'_> {
@@ -119,6 +122,9 @@ impl Init<'_> {
                 }
             }
             self.reap();
+            if self.leaving && self.process.is_none() && self.stopping.is_none() {
+                self.clients.clear();
+            }
             self.stop();
         }
     }
@@ -266,9 +272,7 @@ impl Init<'_> {
         let ends = matches!(signal, signals::TERM | signals::INT | signals::QUIT);
         match &mut self.stopping {
             Some(stopping) => stopping.leaving |= ends || signal == stopping.signal,
-            // Held without a child: nothing is left that could end by itself.
-            None if self.process.is_none() && ends => self.clients.clear(),
-            None => {}
+            None => self.leaving |= ends,
         }
     }
 
@@ -286,6 +290,7 @@ impl Init<'_> {
         let Some((program, arguments)) = self.argv.split_first() else {
             return Err(std::io::ErrorKind::InvalidInput.into());
         };
+        self.leaving = false;
         let mut command = Command::new(program);
         command.args(arguments);
         let terminal = rustix::termios::isatty(rustix::stdio::stdin());

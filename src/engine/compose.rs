@@ -101,7 +101,8 @@ impl Docker {
         self.put_helpers(services).await?;
         for service in services {
             for container in self.find(service).await? {
-                if container.state == State::Created {
+                // One of an image that came out the same is not made anew, and may have ended.
+                if matches!(container.state, State::Created | State::Exited { .. }) {
                     self.start(&container).await?;
                 }
             }

@@ -152,6 +152,20 @@ fn a_service_that_was_killed_is_revived_by_a_change_that_rebuilds() {
     up.until_in_step("src", "web", "/app");
 }
 
+/// E2: also where its process runs under the helper and the rebuild changes nothing of its image.
+#[test]
+fn a_service_under_the_helper_is_revived_by_a_rebuild_to_the_same_image() {
+    let project = Project::web("- fall_back_on: ./lock\n- sync: ./src:/app\n- restart_process");
+    project.write("lock", "one");
+    let mut up = project.up();
+    let before = project.id("web");
+    project.docker(&["kill"], "web");
+    project.write("lock", "two");
+    up.rebuilt("web");
+    assert_eq!(project.inspect("web", "{{.State.Running}}"), "true");
+    assert_eq!(project.id("web"), before);
+}
+
 /// E2, E3: what could not even be started is started by the next change.
 #[test]
 fn a_service_whose_first_start_failed_is_started_by_the_next_change() {

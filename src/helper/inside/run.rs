@@ -8,6 +8,7 @@ use crate::tree;
 use crate::user::{self, User};
 use crate::wire::{Hangup, Input, Output};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions, WaitStatus};
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
@@ -71,6 +72,13 @@ impl Order {
         };
         match command.spawn() {
             Ok(child) => Running::new(child, self.timeout).follow(input, output, signals),
+            // Dropped capabilities keep root from being anybody else. The engine can, and knows a file that may not be executed.
+            Err(error)
+                if !self.user.is_empty()
+                    && error.kind() == std::io::ErrorKind::PermissionDenied =>
+            {
+                output.send(&Failure::system(Errno::PERM, b"").reply())
+            }
             Err(error) => {
                 // The codes and the place of the text are those of a shell and of `docker exec`.
                 let not_found = error.kind() == std::io::ErrorKind::NotFound;

@@ -2,6 +2,22 @@
 
 use crate::project::Project;
 
+/// C7: "as the container's user", whatever its root may not. And a file that may not be executed is still told as one.
+#[test]
+fn a_run_of_a_user_in_a_container_without_capabilities_runs() {
+    let project = Project::web_with(
+        "cap_drop: [ALL]\nuser: '1000:1000'",
+        "- sync: ./src:/app\n- run: 'id -u >> /tmp/ran'\n- run: {cmd: [/app/a.txt], trigger: ./src/a.txt}",
+    );
+    let mut up = project.up();
+    project.write("src/b.txt", "two");
+    up.live_updated("web");
+    up.until_file("web", "/tmp/ran", "1000\n");
+    project.write("src/a.txt", "two");
+    let outcome = up.update_failed("web");
+    assert!(outcome.to_string().contains("code 126"), "{outcome}");
+}
+
 /// C7: "later runs and the restart are skipped, the failure is shown with exit code, output and hint, [..] nothing is rebuilt".
 #[test]
 fn when_a_run_fails_later_runs_and_the_restart_are_skipped_and_nothing_is_rebuilt() {

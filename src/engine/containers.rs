@@ -154,6 +154,7 @@ fn describe(id: ContainerId, seen: ContainerInspectResponse, project: &str) -> C
             .unwrap_or_else(|| "SIGTERM".to_owned()),
         init: host.init == Some(true),
         user: config.user.unwrap_or_default(),
+        group_add: host.group_add.unwrap_or_default(),
         workdir: config.working_dir.unwrap_or_default(),
         addresses,
         id,

@@ -70,6 +70,8 @@ pub struct Container {
     pub init: bool,
     /// The user it runs as; empty is root.
     pub user: String,
+    /// Groups that its user is in besides those of the image (`group_add`).
+    pub group_add: Vec<String>,
     /// Its working directory; empty is `/`.
     pub workdir: String,
     /// Where its published ports are reached on the host: `127.0.0.1:8080`.

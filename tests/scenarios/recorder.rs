@@ -76,6 +76,7 @@ impl Recorder {
             stop_signal: "SIGTERM".into(),
             init: false,
             user: String::new(),
+            group_add: Vec::new(),
             workdir: String::new(),
             addresses: Vec::new(),
         });

@@ -121,6 +121,10 @@ impl Docker {
             user: exec.user.clone().unwrap_or_else(|| container.user.clone()),
             timeout: exec.timeout,
         };
+        // Which groups it adds to a user, only the engine knows.
+        if !container.group_add.is_empty() && !is_root(&command.user) {
+            return self.exec(&container.id, exec, output).await;
+        }
         let slot = self.slot(&container.id).await;
         let mut slot = slot.lock().await;
         let Ok(link) = self.link(container, &mut slot).await else {
@@ -229,6 +233,12 @@ impl Docker {
             ..restarted
         })
     }
+}
+
+/// Whether `user`, as the engine takes it, is the one that the helper is itself.
+fn is_root(user: &str) -> bool {
+    let name = user.split(':').next().unwrap_or_default();
+    matches!(name, "" | "0" | "root")
 }
 
 /// Something the helper is asked, and may be asked again after its link broke.

@@ -114,6 +114,19 @@ fn a_run_that_hangs_ends_at_its_timeout_and_its_process_tree_is_gone() {
     });
 }
 
+/// C7: "as the container's user", with the groups that the service adds.
+#[test]
+fn a_run_has_the_groups_that_the_service_adds() {
+    let project = Project::web_with(
+        "user: '1000:1000'\ngroup_add: ['4321']",
+        "- sync: ./src:/app\n- run: 'id -G >> /tmp/ran'",
+    );
+    let mut up = project.up();
+    project.write("src/a.txt", "two");
+    up.live_updated("web");
+    up.until_file("web", "/tmp/ran", "1000 4321\n");
+}
+
 /// C7: "unless `workdir` or `user` say otherwise"; section 1: `environment`.
 #[test]
 fn workdir_user_and_environment_of_a_run_hold() {

@@ -92,6 +92,9 @@ pub(super) fn waits_for(ledger: &Ledger) -> String {
     let name = &ledger.container.name;
     match ledger.container.state {
         State::Paused => format!("{name} is paused; the rest follows when it goes on"),
+        State::Exited { .. } | State::Restarting => {
+            format!("{name} ended again at once; the rest follows with the next change")
+        }
         _ => format!("{name} was never started; the rest follows when it is"),
     }
 }

@@ -1,9 +1,8 @@
 //! A compose file from a stranger can be looked at: nothing of it is executed.
 
-use std::fmt::Write as _;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 
+use crate::program::write_program;
 use crate::project::{Project, project};
 
 /// Everything that could run something, in one project; each of it would write the file `pwned`.
@@ -50,7 +49,7 @@ services:
     ] {
         project.git(&format!(
             "config {key} {}",
-            spy(&project, "config").display()
+            spy(&project, "config", "").display()
         ));
     }
     project.write("src/a", "changed");
@@ -59,13 +58,12 @@ services:
     project
 }
 
-/// A program that writes down that it was called, and with what.
-fn spy(project: &Project, name: &str) -> std::path::PathBuf {
+/// A program that writes down that it was called, and with what, and does `then`.
+fn spy(project: &Project, name: &str, then: &str) -> std::path::PathBuf {
     let path = project.beside(name);
     let asked = project.beside("asked");
-    let text = format!("#!/bin/sh\necho {name} \"$@\" >> '{}'\n", asked.display());
-    fs::write(&path, text).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let note = format!("echo {name} \"$@\" >> '{}'", asked.display());
+    write_program(&path, format!("#!/bin/sh\n{note}\n{then}\n"));
     path
 }
 
@@ -76,10 +74,8 @@ fn a_hostile_compose_file_makes_check_explain_and_plan_run_nothing_but_composes_
         .map(|place| place.join("docker"))
         .find(|docker| docker.is_file())
         .unwrap();
-    let docker = spy(&project, "docker");
-    let mut text = fs::read_to_string(&docker).unwrap();
-    let _ = writeln!(text, "exec '{}' \"$@\"", real.display());
-    fs::write(&docker, text).unwrap();
+    let go_on = format!("exec '{}' \"$@\"", real.display());
+    let docker = spy(&project, "docker", &go_on);
     for line in [
         "check",
         "explain src/a",

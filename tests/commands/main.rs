@@ -10,3 +10,6 @@ mod explain;
 mod hostile;
 mod plan;
 mod project;
+
+#[path = "../shared/program.rs"]
+mod program;

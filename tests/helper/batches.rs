@@ -1,6 +1,7 @@
 //! Atomic updates: all or nothing, never half a file, owners, modes and links as they should be.
 
-use crate::place::{Place, bytes, executable, is_root, put, until};
+use crate::place::{Place, bytes, is_root, put, until};
+use crate::program::write_program;
 use docker_liveupdate::helper::{Batch, Code, Content, Item};
 use docker_liveupdate::paths::HostPath;
 use std::fs;
@@ -372,7 +373,7 @@ async fn removing_below_a_path_that_became_a_link_does_not_follow_the_link() {
 async fn a_running_binary_can_be_replaced() {
     let place = Place::new();
     let sleep = place.path("app/sleep");
-    executable(&sleep, &fs::read("/bin/sleep").unwrap());
+    write_program(&sleep, fs::read("/bin/sleep").unwrap());
     let mut running = tokio::process::Command::new(&sleep)
         .arg("60")
         .kill_on_drop(true)

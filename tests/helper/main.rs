@@ -11,3 +11,6 @@ mod inventory;
 mod place;
 mod protocol;
 mod supervisor;
+
+#[path = "../shared/program.rs"]
+mod program;

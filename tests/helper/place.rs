@@ -1,5 +1,6 @@
 //! A directory that stands for a container's file system, with a helper that serves it.
 
+use crate::program::write_program;
 use docker_liveupdate::helper::{Batch, Content, Item, Link};
 use docker_liveupdate::paths::HostPath;
 use std::fs;
@@ -43,7 +44,7 @@ impl Place {
             .expect("the build has a helper for this machine's own architecture");
         let path = self.path("home").join(name);
         fs::create_dir_all(self.path("home")).unwrap();
-        executable(&path, binary);
+        write_program(&path, binary);
         path
     }
 
@@ -151,26 +152,6 @@ fn describe(directory: &Path, prefix: &str, lines: &mut Vec<String>) {
                 String::from_utf8_lossy(&content)
             ));
         }
-    }
-}
-
-/// Writes a program that can be started at once. A process that another test forked meanwhile holds the file open for
-/// writing until it runs its own program, and so long this one is busy.
-pub fn executable(path: &Path, program: &[u8]) {
-    fs::write(path, program).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-    let mut trial = std::process::Command::new(path);
-    trial.arg("--version").stdin(Stdio::null());
-    trial.stdout(Stdio::null()).stderr(Stdio::null());
-    let patience = std::time::Instant::now() + PATIENCE;
-    while let Err(error) = trial.status() {
-        let is_busy = error.kind() == std::io::ErrorKind::ExecutableFileBusy;
-        assert!(
-            is_busy && std::time::Instant::now() < patience,
-            "{}: {error}",
-            path.display()
-        );
-        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Output};
 
+use crate::program::write_program;
 use crate::project::{DOCKERFILE, Project, web};
 
 /// `src/cli/exit.rs`: the configuration has problems.
@@ -320,31 +321,29 @@ fn something_that_is_no_engine() {
     );
 }
 
+/// Root may read and write everything. It stays the user, as Docker may lie where no other one gets, and gives up that right.
+fn bound_by_permissions(tool: Command) -> Command {
+    if !rustix::process::geteuid().is_root() {
+        return tool;
+    }
+    let mut bound = Command::new("setpriv");
+    bound
+        .arg("--bounding-set=-dac_override,-dac_read_search")
+        .arg(tool.get_program())
+        .args(tool.get_args())
+        .current_dir(tool.get_current_dir().unwrap());
+    bound
+}
+
 /// "no permission on the socket"
 #[test]
 fn no_permission_on_the_socket() {
     let project = project(&web("", "- sync: ./src:/app"));
     let folder = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
-    std::fs::set_permissions(project.path("."), PermissionsExt::from_mode(0o755)).unwrap();
     let socket = folder.path().join("docker.sock");
     let _listener = UnixListener::bind(&socket).unwrap();
     std::fs::set_permissions(&socket, PermissionsExt::from_mode(0o000)).unwrap();
-    // Root may do anything: it has to step down for this.
-    let tool = project.tool(&["up"]);
-    let mut up = if rustix::process::geteuid().is_root() {
-        // The build's folder may be out of reach for the other user.
-        let program = folder.path().join("docker-liveupdate");
-        std::fs::copy(tool.get_program(), &program).unwrap();
-        let mut up = Command::new("setpriv");
-        up.args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-            .arg(program)
-            .args(tool.get_args())
-            .current_dir(project.path("."));
-        up
-    } else {
-        tool
-    };
+    let mut up = bound_by_permissions(project.tool(&["up"]));
     let host = format!("unix://{}", socket.display());
     ends_with(
         up.env("DOCKER_HOST", &host),
@@ -359,9 +358,10 @@ fn plugins(compose: Option<&str>) -> tempfile::TempDir {
     let plugins = folder.path().join("cli-plugins");
     std::fs::create_dir(&plugins).unwrap();
     if let Some(script) = compose {
-        let path = plugins.join("docker-compose");
-        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        write_program(
+            &plugins.join("docker-compose"),
+            format!("#!/bin/sh\n{script}\n"),
+        );
     }
     folder
 }
@@ -453,17 +453,7 @@ fn no_inodes_in_the_container() {
 #[test]
 fn a_file_that_cannot_be_read_is_said_and_the_others_arrive() {
     let project = project(&web("", "- sync: ./src:/app"));
-    let mut command = project.tool(&["up", "--format", "json"]);
-    if rustix::process::geteuid().is_root() {
-        // Root reads everything, unless it gives up the right to.
-        let mut without = Command::new("setpriv");
-        without
-            .arg("--bounding-set=-dac_override,-dac_read_search")
-            .arg(command.get_program())
-            .args(command.get_args())
-            .current_dir(project.path("."));
-        command = without;
-    }
+    let command = bound_by_permissions(project.tool(&["up", "--format", "json"]));
     let mut up = project.follow(command);
     up.wait_for("the session has started", |event| {
         event["event"] == "started"

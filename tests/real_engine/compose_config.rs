@@ -344,10 +344,8 @@ async fn without_docker_or_a_compose_file_the_message_says_so() {
 /// A `docker` that says what `script` says.
 #[cfg(unix)]
 fn fake_docker(tree: &Tree, script: &str) -> DockerCli {
-    use std::os::unix::fs::PermissionsExt as _;
     let program = tree.path("docker");
-    std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    crate::program::write_program(program.as_path(), format!("#!/bin/sh\n{script}\n"));
     DockerCli {
         program: program.as_path().into(),
         ..tree.cli(&[])

@@ -23,3 +23,6 @@ mod project;
 mod session;
 mod tree;
 mod up;
+
+#[path = "../shared/program.rs"]
+mod program;

@@ -1,5 +1,7 @@
 //! What the tools speak of: the project and its live-updated services, made ready by the same code as `up`'s.
 
+use std::sync::Arc;
+
 use crate::cli::ExitCode;
 use crate::compose::Project;
 use crate::docker::DockerCli;
@@ -10,7 +12,7 @@ use crate::watch::Verdict;
 
 /// A project and what holds for each of its services that have a block.
 pub struct Subject {
-    pub project: Project,
+    pub project: Arc<Project>,
     pub services: Vec<Configuration>,
 }
 
@@ -22,7 +24,10 @@ pub async fn load(docker: &DockerCli) -> Result<Subject, ExitCode> {
 }
 
 /// What holds for the services named in `only`, or for all when none is named.
-pub fn configurations(project: &Project, only: &[String]) -> Result<Vec<Configuration>, ExitCode> {
+pub fn configurations(
+    project: &Arc<Project>,
+    only: &[String],
+) -> Result<Vec<Configuration>, ExitCode> {
     let mut configurations = Vec::new();
     let mut complaints: Vec<String> = Vec::new();
     for name in only {

@@ -1,5 +1,7 @@
 //! Reads services from the model that `docker compose config` resolved: images, builds, mounts, processes. Knows nothing of blocks.
 
+use std::sync::Arc;
+
 use docker_compose_types as compose;
 use serde::de::DeserializeOwned;
 use serde_yaml::{Mapping, Value};
@@ -53,7 +55,7 @@ pub fn service(project: &str, name: &str, value: &Value) -> (Service, Sourcing) 
         definition: Definition {
             container: without(value, &["build", "develop"]),
             image: get(value, "build").cloned().unwrap_or_default(),
-            around: Value::default(),
+            around: Arc::default(),
         },
     };
     (service, sourcing)

@@ -1,5 +1,6 @@
 //! The words of a resolved Compose project: what the other stages need to know of it. No files, no engine.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_yaml::Value;
@@ -82,7 +83,7 @@ pub struct Definition {
     /// Its `build`.
     pub image: Value,
     /// What stands beside the services: networks, volumes, configs, secrets.
-    pub around: Value,
+    pub around: Arc<Value>,
 }
 
 impl Definition {

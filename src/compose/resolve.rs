@@ -1,6 +1,7 @@
 //! The resolved model and the raw files in, a checked [`Project`] and all problems out. Asks the disk only through [`Files`].
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_yaml::Value;
 
@@ -102,9 +103,9 @@ pub fn project_from(
             }
         }
     }
-    let around = model::without(&model, &["name", "services"]);
+    let around = Arc::new(model::without(&model, &["name", "services"]));
     for draft in &mut drafts {
-        draft.service.definition.around = around.clone();
+        draft.service.definition.around = Arc::clone(&around);
     }
     names::check(&names, sources, &mut found);
     bases::fill(&project_name, &mut drafts, sources, disk, &mut found);

@@ -81,8 +81,7 @@ impl Docker {
             // Without this a service scaled by hand would shrink to what the compose file says.
             let now = self.find(service).await?.len();
             if now > 0 {
-                words.push("--scale".into());
-                words.push(format!("{service}={now}").into());
+                words.extend(scale_flag(service, now));
             }
         }
         words.extend(services.iter().map(OsString::from));
@@ -125,4 +124,9 @@ impl Docker {
         let cli = self.runs().cli(&self.inner.cli);
         stream(cli.compose(args), &what, output).await
     }
+}
+
+/// What tells `docker compose up` how many containers a service has.
+pub fn scale_flag(service: &str, count: usize) -> [OsString; 2] {
+    ["--scale".into(), format!("{service}={count}").into()]
 }

@@ -17,6 +17,7 @@ mod transport;
 
 pub use client::Docker;
 pub use command::{Lines, stream};
+pub use compose::scale_flag;
 pub use hands::helper_forbidden;
 pub use logs::LogsFrom;
 pub use supervise::RunsUnder;

@@ -65,8 +65,8 @@ impl<E: Engine> Builder<E> {
             .unwrap_or_else(PoisonError::into_inner) = relatives;
     }
 
-    /// Builds `targets` in order. One whose last good build began after `changed`, the latest
-    /// change, has all in it already.
+    /// Builds `targets` in order. One whose last good build began after `changed`, the latest change, has all in
+    /// it already.
     pub async fn build(
         &self,
         targets: &[Target],

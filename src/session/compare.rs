@@ -7,7 +7,7 @@ use crate::paths::{ContainerPath, HostPath};
 use crate::plan::Rules;
 use crate::plan::rules::{Mapping, depth};
 use crate::source::Source;
-use crate::update;
+use crate::update::{self, Ledger};
 use crate::watch::{Entry, Kind};
 
 /// Up to so many paths are asked for one by one.
@@ -36,6 +36,14 @@ impl Comparison {
     pub fn drift(&self) -> impl Iterator<Item = &HostPath> {
         let changed = self.changed.iter().map(|(path, ..)| path);
         changed.chain(self.missing.iter().map(|(path, _)| path))
+    }
+
+    /// Writes it into the container's books: what has drifted is owed, what is the same is known to be there.
+    pub(super) fn note_in(self, ledger: &mut Ledger) {
+        ledger.owed.extend(self.drift().cloned());
+        for (path, found) in self.same {
+            ledger.learn(path, found);
+        }
     }
 }
 

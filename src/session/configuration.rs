@@ -27,7 +27,7 @@ pub fn scope_of(project: &Project, service: &Service) -> Result<Scope, String> {
 
 /// What one worker needs to know of the project; `None` for a service that is left alone.
 pub fn configuration_of(
-    project: &Project,
+    project: &Arc<Project>,
     service: &Service,
 ) -> Option<Result<Configuration, String>> {
     let rules = Rules::of(project, service)?;
@@ -41,7 +41,7 @@ pub fn configuration_of(
         .last()
         .is_some_and(|target| target.service == service.name);
     Some(Ok(Configuration {
-        project: Arc::new(project.clone()),
+        project: Arc::clone(project),
         service: service.clone(),
         rules,
         scope,

@@ -90,12 +90,7 @@ impl<E: Engine> Worker<E> {
         for ledger in self.ledgers.values_mut() {
             let present = moved.iter().map(|(path, entry)| (path, entry));
             match compare(&*self.engine, &self.rules, present, &ledger.container).await {
-                Ok(comparison) => {
-                    ledger.owed.extend(comparison.drift().cloned());
-                    for (path, found) in comparison.same {
-                        ledger.learn(path, found);
-                    }
-                }
+                Ok(comparison) => comparison.note_in(ledger),
                 // Not known to be there is brought.
                 Err(_) => ledger
                     .owed

@@ -107,11 +107,8 @@ impl<E: Engine> Worker<E> {
             owed.extend(all);
             return Ledger::new(container, owed);
         };
-        owed.extend(comparison.drift().cloned());
         let mut ledger = Ledger::new(container, owed);
-        for (path, found) in comparison.same {
-            ledger.learn(path, found);
-        }
+        comparison.note_in(&mut ledger);
         ledger
     }
 
@@ -129,11 +126,8 @@ impl<E: Engine> Worker<E> {
         }
         match compare(&*self.engine, &self.rules, self.disk.present(), &container).await {
             Ok(comparison) => {
-                owed.extend(comparison.drift().cloned());
                 let mut ledger = Ledger::new(container, owed);
-                for (path, found) in comparison.same {
-                    ledger.learn(path, found);
-                }
+                comparison.note_in(&mut ledger);
                 ledger
             }
             Err(error) => {
@@ -207,9 +201,6 @@ impl<E: Engine> Worker<E> {
             return;
         };
         ledger.forget();
-        ledger.owed.extend(comparison.drift().cloned());
-        for (path, found) in comparison.same {
-            ledger.learn(path, found);
-        }
+        comparison.note_in(ledger);
     }
 }

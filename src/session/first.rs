@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::cli::{ExitCode, Up};
 use crate::compose::Service;
-use crate::engine::{Container, ContainerId, Docker, Engine as _, State};
+use crate::engine::{Container, ContainerId, Docker, Engine as _, State, scale_flag};
 use crate::report::{Event, Reporter, StartedService};
 use crate::watch::{WatchEvent, Watcher};
 
@@ -113,7 +113,7 @@ impl First {
         let mut session = Session {
             engine: Arc::clone(&self.loading.engine),
             cli: self.loading.cli.clone(),
-            project: self.loading.project.clone(),
+            project: Arc::clone(&self.loading.project),
             up: self.up.clone(),
             reporter: self.reporter.clone(),
             builder,
@@ -359,10 +359,7 @@ pub fn lasting_flags(up: &Up) -> Vec<OsString> {
         flags.extend(["--pull".into(), pull.into()]);
     }
     for scale in &up.scale {
-        flags.extend([
-            "--scale".into(),
-            format!("{}={}", scale.service, scale.count).into(),
-        ]);
+        flags.extend(scale_flag(&scale.service, scale.count as usize));
     }
     flags
 }

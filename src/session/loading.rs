@@ -12,7 +12,7 @@ pub struct Loading {
     /// How Docker is called.
     pub cli: DockerCli,
     /// The checked project.
-    pub project: Project,
+    pub project: Arc<Project>,
     /// Docker.
     pub engine: Arc<Docker>,
 }
@@ -36,7 +36,7 @@ impl Loading {
 }
 
 /// Reads and checks the project; warnings and problems are said on standard error.
-pub async fn load(cli: &DockerCli) -> Result<(DockerCli, Project), ExitCode> {
+pub async fn load(cli: &DockerCli) -> Result<(DockerCli, Arc<Project>), ExitCode> {
     let color = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
     match compose::load(cli).await {
         Ok(loaded) => {
@@ -47,7 +47,7 @@ pub async fn load(cli: &DockerCli) -> Result<(DockerCli, Project), ExitCode> {
                 files: loaded.files,
                 ..cli.clone()
             };
-            Ok((cli, loaded.project))
+            Ok((cli, Arc::new(loaded.project)))
         }
         Err(error) => {
             complain(&error.render(color));

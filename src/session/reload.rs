@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::compose::{self, Project, Service};
-use crate::engine::{Container, Docker, Engine as _, State};
+use crate::engine::{Container, Docker, Engine as _, State, scale_flag};
 use crate::paths::HostPath;
 use crate::plan::Because;
 use crate::report::Reporter;
@@ -91,7 +91,7 @@ impl Session {
                 for warning in loaded.warnings {
                     self.reporter.notice(None, warning.render(false));
                 }
-                loaded.project
+                Arc::new(loaded.project)
             }
             Err(error) => {
                 reload.broken = error.sources().to_vec();
@@ -102,7 +102,7 @@ impl Session {
                 return;
             }
         };
-        let before = self.project.clone();
+        let before = Arc::clone(&self.project);
         if (watching || project != before) && !self.adopt(project).await {
             return;
         }
@@ -114,7 +114,7 @@ impl Session {
     }
 
     /// The answer is whether the project is in force now.
-    async fn adopt(&mut self, project: Project) -> bool {
+    async fn adopt(&mut self, project: Arc<Project>) -> bool {
         let mut configurations = Vec::new();
         for service in project
             .services
@@ -257,8 +257,7 @@ async fn bring_up(
         }
         if service.keeps_scale {
             // Without this a service scaled by hand would shrink to what the compose file says.
-            flags.push("--scale".into());
-            flags.push(format!("{}={}", service.name, containers.len()).into());
+            flags.extend(scale_flag(&service.name, containers.len()));
         }
         names.push(service.name.clone());
     }

@@ -26,7 +26,7 @@ use super::worker::Message;
 pub struct Session {
     pub(super) engine: Arc<Docker>,
     pub(super) cli: DockerCli,
-    pub(super) project: Project,
+    pub(super) project: Arc<Project>,
     pub(super) up: Up,
     pub(super) reporter: Reporter,
     pub(super) builder: Arc<Builder<Docker>>,

@@ -271,10 +271,11 @@ impl<E: Engine> Worker<E> {
         let mut paths = batch.paths;
         paths.extend(batch.fleeting);
         let news = self.note(&paths).await;
-        if std::mem::take(&mut self.rescanned) && news.is_empty() {
-            return self.settle(begun, wait, Why::Change).await;
-        }
+        let rescanned = std::mem::take(&mut self.rescanned);
         if news.is_empty() {
+            if rescanned {
+                self.settle(begun, wait, Why::Change).await;
+            }
             return;
         }
         self.reporter.say(Event::Change {

@@ -140,6 +140,13 @@ impl Project {
             .unwrap();
     }
 
+    /// Somebody else makes more containers of a service, or fewer: `web=2`.
+    #[track_caller]
+    pub fn scale_by_hand(&self, scale: &str) {
+        let up = ["up", "-d", "--no-build", "--no-recreate", "--scale", scale];
+        self.compose(&up);
+    }
+
     /// Runs `docker compose` on the project; it must succeed.
     #[track_caller]
     pub fn compose(&self, args: &[&str]) -> String {

@@ -195,7 +195,6 @@ mod tests {
     use std::io::Write as _;
 
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-
     use tokio::sync::Mutex;
 
     use super::*;

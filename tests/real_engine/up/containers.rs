@@ -51,14 +51,7 @@ fn a_service_that_is_scaled_up_has_the_hosts_files_in_all_its_containers() {
     let mut up = project.up();
     project.write("src/a.txt", "two");
     up.live_updated("web");
-    project.compose(&[
-        "up",
-        "-d",
-        "--no-build",
-        "--no-recreate",
-        "--scale",
-        "web=3",
-    ]);
+    project.scale_by_hand("web=3");
     for container in ["web", "web-2", "web-3"] {
         up.until_file(container, "/app/a.txt", "two");
     }
@@ -66,14 +59,7 @@ fn a_service_that_is_scaled_up_has_the_hosts_files_in_all_its_containers() {
     for container in ["web", "web-2", "web-3"] {
         up.until_file(container, "/app/a.txt", "three");
     }
-    project.compose(&[
-        "up",
-        "-d",
-        "--no-build",
-        "--no-recreate",
-        "--scale",
-        "web=1",
-    ]);
+    project.scale_by_hand("web=1");
     project.write("src/a.txt", "four");
     up.until_file("web", "/app/a.txt", "four");
     assert_eq!(up.rebuilds("web"), 0);
@@ -327,14 +313,7 @@ fn all_containers_of_a_scaled_service_are_updated_and_runs_start_when_all_have_t
 fn a_rebuild_of_a_service_scaled_by_hand_keeps_its_number() {
     let project = edited();
     let mut up = project.up();
-    project.compose(&[
-        "up",
-        "-d",
-        "--no-build",
-        "--no-recreate",
-        "--scale",
-        "web=2",
-    ]);
+    project.scale_by_hand("web=2");
     up.until_file("web-2", "/app/a.txt", "one");
     project.write("unmatched", "x");
     up.wait_for("the rebuild", |event| {

@@ -172,14 +172,7 @@ fn a_reload_while_a_source_is_away_deletes_nothing() {
 fn an_edit_keeps_the_number_of_a_service_scaled_by_hand() {
     let project = project("- sync: ./src:/app");
     let up = project.up();
-    project.compose(&[
-        "up",
-        "-d",
-        "--no-build",
-        "--no-recreate",
-        "--scale",
-        "web=2",
-    ]);
+    project.scale_by_hand("web=2");
     up.until_file("web-2", "/app/a.txt", "one");
     project.replace(
         "compose.yaml",

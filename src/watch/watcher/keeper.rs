@@ -1,7 +1,7 @@
 //! Keeps the watches in step with the directories that come and go. Runs on a thread of its own; sends no touch late
 //! for it. Everything it does is decided by the disk, never by the order of events, so doing it twice does no harm.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, PoisonError};
@@ -15,7 +15,7 @@ use crate::watch::walk::{self, Unreadable};
 
 use super::ear::Ear;
 use super::interest::Interest;
-use super::poller::Finding;
+use super::poller::{Finding, device};
 use super::watches::Watches;
 use super::{Count, Notice, Shared, WatchEvent, current};
 
@@ -99,7 +99,7 @@ impl Keeper {
     /// `false` when told to stop.
     fn all(&mut self, jobs: Vec<Job>) -> bool {
         let mut renew = BTreeSet::new();
-        let mut unmounted = BTreeSet::new();
+        let mut unmounted = BTreeMap::new();
         let mut rescan = None;
         let mut replies = Vec::new();
         for job in jobs {
@@ -113,7 +113,8 @@ impl Keeper {
                     }
                 }
                 Job::Unmounted(path) => {
-                    unmounted.insert(path.clone());
+                    // Asked before the watch is put there: what is mounted after that must be seen to be another.
+                    unmounted.insert(path.clone(), device(&path));
                     renew.insert(path);
                 }
                 Job::Rescan(why) => rescan = Some(why),
@@ -137,8 +138,9 @@ impl Keeper {
             self.renew(renew);
         }
         // No event will tell of a file system that is mounted again.
-        for path in topmost(unmounted) {
-            self.watches.poller.wait_for(path);
+        for path in topmost(unmounted.keys().cloned().collect()) {
+            let now = unmounted[&path];
+            self.watches.poller.wait_for(path, now);
         }
         for reply in replies {
             let _ = reply.send(self.watches.take_notices());
@@ -181,12 +183,13 @@ impl Keeper {
         // A directory's renewal includes what is below it.
         for path in topmost(paths) {
             self.watches.remove(&path);
+            let before = device(&path);
             self.unreadable
                 .retain(|directory| directory.below(&path).is_none());
             if is_directory(&path, &interest) {
                 begin.push(path.clone());
             } else if interest.leads(&path) && self.watches.is_without_events(&path) {
-                self.watches.poller.wait_for(path);
+                self.watches.poller.wait_for(path, before);
             }
         }
         self.establish(&interest, begin, Announce::Yes);

@@ -21,7 +21,7 @@ const SHARE: u32 = 10;
 pub(super) struct Poller {
     directories: BTreeMap<HostPath, Listing>,
     /// Roots that are not there, or were unmounted: with the device that stands there meanwhile.
-    awaited: BTreeMap<HostPath, Option<u64>>,
+    awaited: BTreeMap<HostPath, Option<Device>>,
     next: Option<Instant>,
 }
 
@@ -49,10 +49,9 @@ impl Poller {
         self.next.get_or_insert_with(|| Instant::now() + INTERVAL);
     }
 
-    /// Waits for `root` to come, or to come back from another device.
-    pub(super) fn wait_for(&mut self, root: HostPath) {
-        let device = device(&root);
-        self.awaited.insert(root, device);
+    /// Waits until there is something else at `root` than on the device `now`.
+    pub(super) fn wait_for(&mut self, root: HostPath, now: Option<Device>) {
+        self.awaited.insert(root, now);
         self.next.get_or_insert_with(|| Instant::now() + INTERVAL);
     }
 
@@ -147,14 +146,39 @@ fn listing(directory: &HostPath, interest: &Interest) -> Option<Listing> {
     Some(listing)
 }
 
+/// The number of a mounted file system.
+pub(super) type Device = u64;
+
+/// Where `path` lies; `None` when it is not there.
 #[cfg(unix)]
-fn device(path: &HostPath) -> Option<u64> {
+pub(super) fn device(path: &HostPath) -> Option<Device> {
     fs::metadata(path)
         .ok()
         .map(|found| std::os::unix::fs::MetadataExt::dev(&found))
 }
 
 #[cfg(not(unix))]
-fn device(path: &HostPath) -> Option<u64> {
+pub(super) fn device(path: &HostPath) -> Option<Device> {
     fs::metadata(path).ok().map(|_| 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_between_the_unmount_and_the_first_look_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = HostPath::new(folder.path()).unwrap();
+        let here = device(&root);
+        let interest = Interest::new(Vec::new(), Vec::new());
+        let mut poller = Poller::default();
+        poller.wait_for(root.clone(), here);
+        assert_eq!(poller.look(&interest), []);
+        // What was left by the unmount was another device, or nothing: this one has come since.
+        for left in [None, here.map(|device| device + 1)] {
+            poller.wait_for(root.clone(), left);
+            assert_eq!(poller.look(&interest), [Finding::Renew(root.clone())]);
+        }
+    }
 }

@@ -19,6 +19,7 @@ const LONGEST_LINE: usize = 64 * 1024;
 pub type Lines<'a> = &'a mut (dyn FnMut(&str) + Send);
 
 /// Runs a command in a process group of its own, hands on its lines, and makes its last ones the error when it fails.
+/// `what` is its name in a sentence.
 ///
 /// Dropped midway, it ends the whole group.
 pub async fn stream(
@@ -36,7 +37,7 @@ pub async fn stream(
     command.process_group(0);
     let child = command.spawn().map_err(|error| {
         EngineError::Refused(format!(
-            "cannot start `{what}`: {error}\nhint: see whether it can be started by hand"
+            "cannot start {what}: {error}\nhint: see whether it can be started by hand"
         ))
     })?;
     let mut group = Group { child: Some(child) };
@@ -64,14 +65,14 @@ pub async fn stream(
     let ended = child
         .wait()
         .await
-        .map_err(|error| EngineError::Refused(format!("lost sight of `{what}`: {error}")))?;
+        .map_err(|error| EngineError::Refused(format!("lost sight of {what}: {error}")))?;
     group.child = None;
     if ended.success() {
         return Ok(());
     }
     let said = last_words(last.make_contiguous());
     Err(EngineError::Refused(if said.is_empty() {
-        format!("`{what}` failed: {ended}")
+        format!("{what} said nothing and ended with {ended}")
     } else {
         said
     }))
@@ -209,6 +210,17 @@ mod tests {
             "3\n4\n5\n6\nno such service: x"
         );
         assert_eq!(words(""), "");
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_command_that_fails_without_a_word_is_named() {
+        let failed = stream(Command::new("false"), "it", &mut |_| ()).await;
+        let said = failed.unwrap_err().to_string();
+        assert_eq!(said, "it said nothing and ended with exit status: 1");
+        let gone = stream(Command::new("/no/such"), "it", &mut |_| ()).await;
+        let said = gone.unwrap_err().to_string();
+        assert!(said.starts_with("cannot start it: "), "{said}");
     }
 
     #[tokio::test]

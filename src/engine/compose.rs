@@ -120,7 +120,7 @@ impl Docker {
             .chain(verb)
             .map(OsString::from)
             .chain(words.iter().cloned().map(Into::into));
-        let what = format!("docker compose {}", verb.first().unwrap_or(&""));
+        let what = format!("`docker compose {}`", verb.first().unwrap_or(&""));
         let cli = self.runs().cli(&self.inner.cli);
         stream(cli.compose(args), &what, output).await
     }

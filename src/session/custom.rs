@@ -19,7 +19,7 @@ pub async fn build(
         .current_dir(dir.as_path())
         .env("EXPECTED_REF", &build.tag);
     let what = format!("custom build `{}`", build.command);
-    stream(command, &build.command, output)
+    stream(command, "it", output)
         .await
         .map_err(|error| EngineError::Refused(format!("{what} failed: {error}")))?;
     let made = cli

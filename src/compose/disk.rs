@@ -1,5 +1,7 @@
 //! The only seam to the disk: what the reader and the checks ask of it, and the real one.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::io;
 
 use crate::paths::HostPath;
@@ -37,5 +39,34 @@ impl Files for Disk {
         } else {
             FileKind::File
         })
+    }
+}
+
+/// The host's file system, and what was asked of it: with something else there the answer may be another (E7).
+#[derive(Debug, Default)]
+pub struct Asked {
+    paths: RefCell<BTreeSet<HostPath>>,
+}
+
+impl Asked {
+    /// Every path it was asked for, also where there is nothing.
+    pub fn paths(self) -> Vec<HostPath> {
+        self.paths.into_inner().into_iter().collect()
+    }
+
+    fn note(&self, path: &HostPath) {
+        self.paths.borrow_mut().insert(path.clone());
+    }
+}
+
+impl Files for Asked {
+    fn read(&self, path: &HostPath) -> io::Result<Vec<u8>> {
+        self.note(path);
+        Disk.read(path)
+    }
+
+    fn kind(&self, path: &HostPath) -> Option<FileKind> {
+        self.note(path);
+        Disk.kind(path)
     }
 }

@@ -10,7 +10,7 @@ use serde_yaml::{Mapping, Value};
 use crate::docker::DockerCli;
 use crate::paths::HostPath;
 
-use super::disk::Disk;
+use super::disk::{Asked, Disk};
 use super::entry;
 use super::finding::Spot;
 use super::problem::{Place, Problem, Severity};
@@ -41,7 +41,7 @@ pub enum LoadError {
     Problems {
         /// What is wrong.
         problems: Vec<Problem>,
-        /// The files that were read: a change of one of them may put it right (E7).
+        /// The files that were asked for: a change of one of them may put it right (E7).
         sources: Vec<HostPath>,
     },
     /// Compose itself refused the files.
@@ -51,7 +51,7 @@ pub enum LoadError {
         message: String,
         /// What to try.
         hint: Option<String>,
-        /// The files that were read: a change of one of them may put it right (E7).
+        /// The files that were asked for: a change of one of them may put it right (E7).
         sources: Vec<HostPath>,
     },
     /// There is no compose file, here or above.
@@ -163,7 +163,8 @@ async fn load_at(
     };
     let (model, version) = (model.map_err(no_docker)?, version.map_err(no_docker)?);
     check_version(&version)?;
-    let sources = Sources::gather(&entry, &Disk);
+    let disk = Asked::default();
+    let sources = Sources::gather(&entry, &disk);
     if !model.status.success() {
         let said = String::from_utf8_lossy(&model.stderr);
         let (message, hint) = complaint(&said, &sources);
@@ -178,17 +179,17 @@ async fn load_at(
             };
             return Err(LoadError::Problems {
                 problems: vec![problem],
-                sources: sources.all(),
+                sources: may_put_it_right(&sources, disk),
             });
         }
         return Err(LoadError::Compose {
             message,
             hint,
-            sources: sources.all(),
+            sources: may_put_it_right(&sources, disk),
         });
     }
     let (project, problems) =
-        project_from(&String::from_utf8_lossy(&model.stdout), &sources, &Disk);
+        project_from(&String::from_utf8_lossy(&model.stdout), &sources, &disk);
     match project {
         Some(project) => Ok(Loaded {
             project,
@@ -201,9 +202,16 @@ async fn load_at(
         }),
         None => Err(LoadError::Problems {
             problems,
-            sources: sources.all(),
+            sources: may_put_it_right(&sources, disk),
         }),
     }
+}
+
+/// The model's files, those that are not there among them, and what else was looked at: ignore files, Dockerfiles.
+fn may_put_it_right(sources: &Sources, asked: Asked) -> Vec<HostPath> {
+    let mut files = sources.all();
+    files.extend(asked.paths());
+    files
 }
 
 async fn output(mut command: tokio::process::Command) -> std::io::Result<Output> {

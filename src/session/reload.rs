@@ -35,7 +35,7 @@ pub struct Reload {
     model: bool,
     /// A file that says what is watched changed.
     watching: bool,
-    /// The files of a model that could not be read: one of them may put it right.
+    /// The files of a model that could not be taken over: one of them may put it right.
     broken: Vec<HostPath>,
 }
 
@@ -51,13 +51,7 @@ impl Reload {
         let watching = scopes
             .flat_map(|scope| scope.always())
             .any(|one| one == path)
-            || project
-                .services
-                .iter()
-                .filter_map(|service| service.build.as_ref())
-                .any(|build| {
-                    build.ignore_files().contains(path) || build.dockerfile.as_ref() == Some(path)
-                });
+            || files_of_builds(project).any(|one| one == *path);
         self.model |= model;
         self.watching |= watching;
         if model || watching {
@@ -94,8 +88,7 @@ impl Session {
                 Arc::new(loaded.project)
             }
             Err(error) => {
-                reload.broken = error.sources().to_vec();
-                self.watch(self.scopes.values().cloned().collect(), &reload.broken);
+                self.keep_the_last(reload, watching, error.sources().to_vec());
                 let text = error.render(false);
                 let text = text.strip_prefix("error: ").unwrap_or(&text);
                 self.reporter.problem(None, text, Some(STAYS_IN_FORCE));
@@ -103,7 +96,10 @@ impl Session {
             }
         };
         let before = Arc::clone(&self.project);
-        if (watching || project != before) && !self.adopt(project).await {
+        if (watching || project != before) && !self.adopt(Arc::clone(&project)).await {
+            let mut files = project.sources.clone();
+            files.extend(files_of_builds(&project));
+            self.keep_the_last(reload, watching, files);
             return;
         }
         if model || self.project != before {
@@ -111,6 +107,13 @@ impl Session {
                 .notice(None, "the configuration was read again");
         }
         self.bring_up(&before);
+    }
+
+    /// One of `files` will put it right; what else was heard is taken over with it.
+    fn keep_the_last(&self, reload: &mut Reload, watching: bool, files: Vec<HostPath>) {
+        reload.watching = watching;
+        reload.broken = files;
+        self.watch(self.scopes.values().cloned().collect(), &reload.broken);
     }
 
     /// The answer is whether the project is in force now.
@@ -215,6 +218,17 @@ impl Session {
     fn is_chosen(&self, service: &Service) -> bool {
         self.up.services.is_empty() || self.up.services.contains(&service.name)
     }
+}
+
+/// The Dockerfiles and ignore files.
+fn files_of_builds(project: &Project) -> impl Iterator<Item = HostPath> {
+    let builds = project.services.iter().flat_map(|service| &service.build);
+    builds.flat_map(|build| {
+        build
+            .ignore_files()
+            .into_iter()
+            .chain(build.dockerfile.clone())
+    })
 }
 
 /// Whether its image and containers are made as before.

@@ -238,3 +238,54 @@ fn a_broken_file_that_was_just_included_is_heard_when_it_is_mended() {
         project.inspect("other", "{{.State.Running}}")
     });
 }
+
+/// E7: an edit that was heard beside a broken one is not forgotten.
+#[test]
+fn an_ignore_file_edited_while_the_compose_file_is_broken_takes_effect_when_that_is_mended() {
+    let project = project("unmatched: ignore\nsteps: [{sync: ./src:/app}]");
+    let good = project.read("compose.yaml");
+    let mut up = project.up();
+    project.write("compose.yaml", "services: [");
+    up.wait_for("the problem", |event| event["event"] == "problem");
+    project.write(".dockerignore", "**/*.log\n");
+    up.wait_for("the problem", |event| event["event"] == "problem");
+    project.write("compose.yaml", good);
+    up.says("the configuration was read again");
+    project.write("src/x.log", "ignored");
+    project.write("src/marker", "later");
+    up.until_file("web", "/app/marker", "later");
+    assert_eq!(project.tree("web", "/app/x.log"), None);
+}
+
+/// E7: "the last good model stays" in force also when it is an ignore file of the new one that is broken, and that is heard.
+#[test]
+fn a_broken_ignore_file_of_a_service_that_was_added_is_heard_when_it_is_mended() {
+    let project = project("- sync: ./src:/app");
+    let mut up = project.up();
+    project.write("other/Dockerfile", crate::project::DOCKERFILE);
+    project.write("other/Dockerfile.dockerignore", "[\n");
+    project.write("other/src/a.txt", "other");
+    let good = project.read("compose.yaml");
+    let added = good
+        + "  other:\n    build: ./other\n    init: true\n    command: sleep infinity\n    x-live-update: [{sync: ./other/src:/app}]\n";
+    project.write("compose.yaml", added);
+    up.wait_for("the problem", |event| event["event"] == "problem");
+    project.write("other/Dockerfile.dockerignore", "nothing\n");
+    up.until_file("other", "/app/a.txt", "other");
+}
+
+/// E7: a file that is included and not there is heard when it comes.
+#[test]
+fn an_included_file_that_is_missing_is_heard_when_it_comes() {
+    let project = project("- sync: ./src:/app");
+    let mut up = project.up();
+    let including = "include: [more.yaml]\n".to_owned() + &project.read("compose.yaml");
+    project.write("compose.yaml", including);
+    up.wait_for("the problem", |event| event["event"] == "problem");
+    let more =
+        "services:\n  other:\n    image: busybox:1.37\n    init: true\n    command: sleep 100000\n";
+    project.write("more.yaml", more);
+    up.until("it runs", &"true".to_owned(), || {
+        project.inspect("other", "{{.State.Running}}")
+    });
+}

@@ -15,7 +15,7 @@ use crate::plan::rules::Mapping;
 use crate::plan::{Idle, LiveUpdate, Plan};
 use crate::report::json::{plan_fields, via, via_reason};
 use crate::session::worker::Configuration;
-use crate::update;
+use crate::update::{self, Bound};
 use crate::watch::{Verdict, Why, look};
 
 use super::output::{DIM, TITLE, beside, count, list, near, say, say_object, style_of};
@@ -218,7 +218,9 @@ impl<'a> Meaning<'a> {
             for (command, step) in self.not_run(update) {
                 lines.push(format!("not run: {command} ({step}): no trigger matches"));
             }
-            if self.is_live(update) {
+            if self.is_hidden(update) {
+                lines.push("the copy is left out: another file is mounted there".into());
+            } else if self.is_live(update) {
                 lines.push(
                     "the copy is left out: the container sees the file through its bind mount"
                         .into(),
@@ -297,6 +299,18 @@ impl<'a> Meaning<'a> {
             left.push((restart.kind.to_string(), &restart.step));
         }
         left
+    }
+
+    /// E6, by the mounts that the compose file gives.
+    fn is_hidden(&self, update: &LiveUpdate) -> bool {
+        let mounts = &self.service.service.mounts;
+        let mut copies = update.copies.iter();
+        copies.any(|copy| {
+            matches!(
+                update::bound(mounts, &copy.from, &copy.to),
+                Bound::Another(_)
+            )
+        })
     }
 
     /// E6, by the mounts that the compose file gives.

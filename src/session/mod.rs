@@ -8,6 +8,7 @@
 //! | `route` | the loop: touches, engine events, keys and signals to whom they concern |
 //! | `worker` | one service's own queue: touches to batches |
 //! | `settle` | a batch to plans, plans to the containers |
+//! | `leave_out` | what no update can bring |
 //! | `books` | what each container has after that, and what it is still owed |
 //! | `telling` | what is said of a settling |
 //! | `configure` | new rules for a running worker (E7) |
@@ -31,6 +32,7 @@ mod containers;
 mod custom;
 pub mod disk;
 mod first;
+mod leave_out;
 mod loading;
 mod logs;
 pub mod order;

@@ -9,7 +9,7 @@ use crate::plan::rules::Mapping;
 use crate::plan::{self, Because, LiveUpdate, Plan};
 use crate::report::{Done, Ended, Event, Took};
 use crate::update::{self, Job, Ledger, Loaded, Unread};
-use crate::watch::{Change, Kind};
+use crate::watch::Change;
 
 use super::worker::Worker;
 
@@ -106,6 +106,10 @@ impl<E: Engine> Worker<E> {
         if !self.can_build {
             self.leave_out_what_only_a_build_brings();
         }
+        self.leave_out_what_a_mount_hides();
+        if self.ledgers.values().all(Ledger::is_settled) {
+            return Round::Settled;
+        }
         let owed: BTreeSet<HostPath> = self
             .ledgers
             .values()
@@ -158,30 +162,6 @@ impl<E: Engine> Worker<E> {
             .collect();
         let landed = update::apply(&*self.engine, &jobs, &self.reporter).await;
         self.write_down(&parts, &landed, &loaded, begun, wait, why)
-    }
-
-    /// B9: nothing can be built, so what no sync brings is left out, and the rest of the batch is not lost with it.
-    fn leave_out_what_only_a_build_brings(&mut self) {
-        let mut left = BTreeSet::new();
-        for ledger in self.ledgers.values_mut() {
-            let all = std::mem::take(&mut ledger.owed);
-            let (out, owed) = all.into_iter().partition(|path| self.rules.rebuilds(path));
-            ledger.owed = owed;
-            left.extend::<BTreeSet<HostPath>>(out);
-        }
-        let mut files = left
-            .iter()
-            .filter(|path| !matches!(self.disk.change(path), Change::Written(_, entry) if entry.kind == Kind::Directory));
-        if let Some(first) = files.next() {
-            let more = match files.count() {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
-            self.reporter.notice(
-                Some(&self.service.name),
-                format!("left out: `{first}`{more}; no sync covers it, and the service has only an `image:`"),
-            );
-        }
     }
 
     /// Whether a change that only asks for a build had its build already: edits during builds coalesce (C11), and the last

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::compose::{Mount, MountKind};
 use crate::engine::{Body, Container, Delta, Fingerprint, Outgoing};
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::{Copy, LiveUpdate, Remove, Standing};
 use crate::watch::Kind;
 
 use super::load::Loaded;
+use super::mounts::{Bound, bound, is_live};
 
 /// The state of one container. Decisions come from it and the disk, not from the order of events.
 #[derive(Debug)]
@@ -59,6 +59,12 @@ impl Ledger {
         is_live(&self.container.mounts, copy)
     }
 
+    /// E6: whether a bind mount carries something of the host there. It is not changed from inside the container: what is to
+    /// be there is there already, and nothing of the host outside of the sync is ours to write or delete.
+    fn is_bound(&self, host: &HostPath, to: &ContainerPath) -> bool {
+        !matches!(bound(&self.container.mounts, host, to), Bound::Nothing)
+    }
+
     /// What of `update` this container still needs. `was_directory` tells what stood at a path before.
     pub fn delta(
         &self,
@@ -71,7 +77,7 @@ impl Ledger {
             let Some((body, fingerprint)) = loaded.get(&copy.from) else {
                 continue;
             };
-            if self.has(&copy.to, fingerprint) || self.sees_live(copy) {
+            if self.has(&copy.to, fingerprint) || self.is_bound(&copy.from, &copy.to) {
                 continue;
             }
             // A directory where a file was, or the other way round, first makes room.
@@ -90,7 +96,7 @@ impl Ledger {
                 in_place: copy.in_place || chmod,
             });
         }
-        for remove in self.removes_that_follow_no_link(update, &delta) {
+        for remove in self.removes_that_touch_nothing_else(update, &delta) {
             if was_directory(&remove.path) == Some(true) {
                 delta.remove_dirs.push(remove.to.clone());
             } else {
@@ -101,9 +107,9 @@ impl Ledger {
         delta
     }
 
-    /// The deletes, less those that would follow a link that has taken a directory's place, in the container or on the host
-    /// that it sees live. A link that is put with them needs its own: the directory makes room for it.
-    fn removes_that_follow_no_link<'a>(
+    /// The deletes, less those of the host's own files and those that would follow a link that has taken a directory's place,
+    /// in the container or on the host that it sees live. A link that is put with them needs its own: the directory makes room for it.
+    fn removes_that_touch_nothing_else<'a>(
         &self,
         update: &'a LiveUpdate,
         delta: &Delta,
@@ -120,7 +126,10 @@ impl Ledger {
         };
         let removes = update.removes.iter();
         let follows_none = |remove: &&Remove| !above(remove).any(|(host, to)| is_link(&host, &to));
-        removes.filter(follows_none).collect()
+        removes
+            .filter(follows_none)
+            .filter(|remove| !self.is_bound(&remove.path, &remove.to))
+            .collect()
     }
 
     /// Writes down that `update` is in the container, all but the deletes when those had to wait.
@@ -165,31 +174,4 @@ fn above(remove: &Remove) -> impl Iterator<Item = (HostPath, ContainerPath)> {
         (name == to.file_name()).then_some((host.parent()?, to.parent()?))
     };
     std::iter::successors(start, up).skip(1)
-}
-
-/// E6: whether a container with these mounts sees the copied file itself.
-pub fn is_live(mounts: &[Mount], copy: &Copy) -> bool {
-    mount_over(mounts, &copy.to).is_some_and(|mount| match &mount.kind {
-        MountKind::Bind(source) => match below(&copy.to, &mount.target) {
-            Some(rest) if rest.is_empty() => *source == copy.from,
-            Some(rest) => source.join(rest) == copy.from,
-            None => false,
-        },
-        MountKind::Volume(_) | MountKind::Tmpfs => false,
-    })
-}
-
-/// The mount that `path` lies in: the deepest wins.
-pub fn mount_over<'a>(mounts: &'a [Mount], path: &ContainerPath) -> Option<&'a Mount> {
-    mounts
-        .iter()
-        .filter(|mount| path.is_within(&mount.target))
-        .max_by_key(|mount| mount.target.as_bytes().len())
-}
-
-/// The part of `path` below `root`, as host paths are joined.
-fn below(path: &ContainerPath, root: &ContainerPath) -> Option<String> {
-    let rest = path.as_bytes().strip_prefix(root.as_bytes())?;
-    let rest = rest.strip_prefix(b"/").unwrap_or(rest);
-    String::from_utf8(rest.to_vec()).ok()
 }

@@ -3,7 +3,9 @@
 mod apply;
 mod ledger;
 mod load;
+mod mounts;
 
 pub use apply::{Job, Landed, RunFailure, apply};
-pub use ledger::{Ledger, is_live};
+pub use ledger::Ledger;
 pub use load::{Loaded, Unread, fingerprint, load};
+pub use mounts::{Bound, bound, is_live};

@@ -182,3 +182,27 @@ fn a_target_that_does_not_exist_is_made() {
     up.until_file("web", "/not/yet/there/deep/file", "new");
     assert_eq!(up.rebuilds("web"), 0);
 }
+
+/// E6: a bind mount of something else hides what a sync would bring there; the host's files behind it are not the tool's.
+#[test]
+fn files_behind_a_bind_mount_of_something_else_are_neither_written_nor_deleted() {
+    let project = Project::web_with(
+        "volumes: ['./storage:/app/storage']",
+        "- sync: ./src:/app\n- run: echo ran >> /ran",
+    );
+    project.write("storage/x", "the user's");
+    project.write("storage/y", "the user's");
+    project.write("src/storage/y", "another");
+    let mut up = project.up();
+    project.write("src/storage/x", "another");
+    up.says("left out");
+    project.remove("src/storage/y");
+    project.write("src/a.txt", "two");
+    up.until_file("web", "/app/a.txt", "two");
+    assert_eq!(project.read("storage/x"), "the user's");
+    assert_eq!(project.read("storage/y"), "the user's");
+    assert_eq!(up.rebuilds("web"), 0);
+    let verify = project.tool(&["verify", "--fix"]).output().unwrap();
+    assert_eq!(verify.status.code(), Some(0), "{verify:?}");
+    assert_eq!(project.read("storage/x"), "the user's");
+}

@@ -1,0 +1,86 @@
+//! What no update can bring is left out, and said: the rest of its batch is not lost with it.
+
+use std::collections::BTreeMap;
+
+use crate::compose::MountKind;
+use crate::engine::{Container, Engine};
+use crate::paths::HostPath;
+use crate::plan::rules::Mapping;
+use crate::update::{Bound, Ledger, bound};
+use crate::watch::{Change, Kind};
+
+use super::worker::Worker;
+
+impl<E: Engine> Worker<E> {
+    /// B9: nothing can be built, so what no sync brings is left out.
+    pub(super) fn leave_out_what_only_a_build_brings(&mut self) {
+        let rules = &self.rules;
+        let only_built = |_: &Container, path: &HostPath| {
+            let why = "no sync covers it, and the service has only an `image:`";
+            rules.rebuilds(path).then(|| why.to_owned())
+        };
+        let left = take_out(self.ledgers.values_mut(), only_built);
+        self.say_left_out(&left);
+    }
+
+    /// E6: what lies below a bind mount of something else is hidden by that, and would be written into the host's own files.
+    pub(super) fn leave_out_what_a_mount_hides(&mut self) {
+        let rules = &self.rules;
+        let hidden = |container: &Container, path: &HostPath| {
+            let mounts = &container.mounts;
+            if !mounts
+                .iter()
+                .any(|mount| matches!(mount.kind, MountKind::Bind(_)))
+            {
+                return None;
+            }
+            let Mapping::To { to, .. } = rules.mapping(path) else {
+                return None;
+            };
+            match bound(mounts, path, &to) {
+                Bound::Another(mount) => {
+                    Some(format!("another one is mounted at `{}`", mount.target))
+                }
+                Bound::Nothing | Bound::TheFile => None,
+            }
+        };
+        let left = take_out(self.ledgers.values_mut(), hidden);
+        self.say_left_out(&left);
+    }
+
+    /// The first file of them all; a directory is worth no word.
+    fn say_left_out(&self, left: &BTreeMap<HostPath, String>) {
+        let is_directory = |path: &HostPath| matches!(self.disk.change(path), Change::Written(_, entry) if entry.kind == Kind::Directory);
+        let mut files = left.iter().filter(|(path, _)| !is_directory(path));
+        let Some((first, why)) = files.next() else {
+            return;
+        };
+        let more = match files.count() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        self.reporter.notice(
+            Some(&self.service.name),
+            format!("left out: `{first}`{more}; {why}"),
+        );
+    }
+}
+
+/// Takes what there is a reason for out of what the containers are owed.
+fn take_out<'a>(
+    ledgers: impl Iterator<Item = &'a mut Ledger>,
+    reason: impl Fn(&Container, &HostPath) -> Option<String>,
+) -> BTreeMap<HostPath, String> {
+    let mut left = BTreeMap::new();
+    for ledger in ledgers {
+        let container = &ledger.container;
+        ledger.owed.retain(|path| match reason(container, path) {
+            Some(why) => {
+                left.insert(path.clone(), why);
+                false
+            }
+            None => true,
+        });
+    }
+    left
+}

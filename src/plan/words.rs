@@ -262,6 +262,11 @@ impl Because {
         }
     }
 
+    /// Whether it answers something that was tried in the container and did not work.
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Refused(_) | Self::RunFailed { .. })
+    }
+
     /// The reason's text, with the host paths below `dir` shown relative to it.
     pub fn seen_from<'a>(&'a self, dir: &'a HostPath) -> impl fmt::Display + 'a {
         SeenFrom(self, dir)

@@ -23,7 +23,7 @@ impl<E: Engine> Worker<E> {
         wait: Duration,
         why: Why,
     ) -> Round {
-        let may_build = self.may_build();
+        let may_build = self.may_build() && !self.rebuilt_in_vain;
         let mut told = Telling::new(wait);
         told.updated.catching_up = why == Why::Containers;
         let mut next = Round::Settled;
@@ -60,7 +60,7 @@ impl<E: Engine> Worker<E> {
                             if may_build {
                                 return Round::Rebuild(Because::Refused(why.clone()));
                             }
-                            told.fail(format!("{}: {why}", ledger.container.name), Some("there is no image to build for it, or its build fails; the change is tried again with the next one"));
+                            told.fail(format!("{}: {why}", ledger.container.name), Some("a rebuild did not help, or cannot be done; it is tried again with the next change"));
                         }
                         EngineError::Unreachable(reason) | EngineError::Unreadable(_, reason) => {
                             self.again.later(Instant::now(), why);

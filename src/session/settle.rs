@@ -52,11 +52,18 @@ impl<E: Engine> Worker<E> {
         if self.build_owed && why == Why::Containers {
             return self.update_in_place(begun, wait, why).await;
         }
+        if why == Why::Change {
+            self.rebuilt_in_vain = false;
+        }
         for _ in 0..ROUNDS {
             match self.round(begun, wait, why).await {
-                Round::Settled => return,
+                Round::Settled => {
+                    self.rebuilt_in_vain &= !self.ledgers.values().all(Ledger::is_settled);
+                    return;
+                }
                 Round::LookAgain => self.look_at_containers(begun).await,
                 Round::Rebuild(because) => {
+                    self.rebuilt_in_vain |= because.is_failure();
                     self.rebuild(because, begun, wait).await;
                     if self.build_owed {
                         self.update_in_place(begun, wait, Why::Change).await;

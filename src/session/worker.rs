@@ -96,6 +96,9 @@ pub struct Worker<E> {
     pub(super) build_owed: bool,
     /// The build just failed: only what can be put into the old containers is done.
     pub(super) in_place_only: bool,
+    /// The last change had its rebuild for what was refused or failed. One more would be the same again: the next change
+    /// may have another.
+    pub(super) rebuilt_in_vain: bool,
     /// C9's advice is given once.
     pub(super) advised_on_stop: bool,
     /// The way that updates take, by container, as it was told.
@@ -169,6 +172,7 @@ impl<E: Engine> Worker<E> {
             last_build: None,
             build_owed: start.build_failed,
             in_place_only: false,
+            rebuilt_in_vain: false,
             advised_on_stop: false,
             told_ways: HashMap::new(),
             again: Again::default(),

@@ -222,3 +222,22 @@ fn edits_during_an_update_are_one_more_update() {
     up.until_in_step("src", "web", "/app");
     assert_eq!(project.file("web", "/ran").as_deref(), Some("ran\nran\n"));
 }
+
+/// C7, C8: what a rebuild does not help is said and stays owed; a change has one rebuild for it, and the next is heard.
+#[test]
+fn a_failed_run_that_a_rebuild_does_not_help_is_rebuilt_once_for_a_change() {
+    let steps = "- sync: ./src:/app\n- run: {cmd: test -e /app/fixed, on_failure: rebuild}";
+    let project = Project::web(steps);
+    // Nothing of the sources is in the image: it comes out the same, and the container stays.
+    let dockerfile = "FROM busybox:1.37\nCMD [\"sleep\", \"100000\"]\n";
+    project.write("Dockerfile", dockerfile);
+    let mut up = project.up();
+    project.write("src/a.txt", "two");
+    up.rebuilt("web");
+    assert_eq!(up.outcome("web")["ok"], false);
+    project.write("src/fixed", "");
+    up.wait_for("the command that was owed", |event| {
+        event["event"] == "outcome" && event["action"] == "live-update" && event["ok"] == true
+    });
+    assert_eq!(up.rebuilds("web"), 1);
+}

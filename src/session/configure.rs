@@ -54,6 +54,7 @@ impl<E: Engine> Worker<E> {
         for ledger in self.ledgers.values_mut() {
             ledger.owed.retain(|path| scope.watches(path));
         }
+        scope.remember(&self.scope);
         self.scope = scope;
     }
 
@@ -87,6 +88,7 @@ impl<E: Engine> Worker<E> {
         if moved.is_empty() {
             return;
         }
+        self.disk.moved(moved.iter().map(|(path, _)| path));
         for ledger in self.ledgers.values_mut() {
             let present = moved.iter().map(|(path, entry)| (path, entry));
             match compare(&*self.engine, &self.rules, present, &ledger.container).await {

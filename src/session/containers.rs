@@ -1,11 +1,13 @@
 //! Containers come and go (E1): finds a service's containers, and what each of them is owed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::compose::MountKind;
 use crate::engine::{Container, Engine, EngineError, State};
-use crate::paths::HostPath;
+use crate::paths::{ContainerPath, HostPath};
+use crate::plan::rules::Mapping;
 use crate::report::{Done, Ended, Took};
 use crate::update::Ledger;
 use crate::watch::Entry;
@@ -80,15 +82,17 @@ impl<E: Engine> Worker<E> {
     }
 
     /// A container of an image of ours: it has what was built, unless the Dockerfile copies less than the syncs do. What only
-    /// a sync had put into the container before it must not be lost by a rebuild.
+    /// a sync had put into the container before it must not be lost by a rebuild. What lies in a volume is older than all.
     async fn welcome_built(
         &mut self,
         container: Container,
         mut owed: BTreeSet<HostPath>,
     ) -> Ledger {
-        let doubtful: Vec<(&HostPath, &Entry)> = self
+        let in_a_volume = self.in_a_volume(&container);
+        let doubtful: BTreeMap<&HostPath, &Entry> = self
             .disk
             .ever_changed()
+            .chain(in_a_volume)
             .filter(|(path, _)| !owed.contains(*path))
             .collect();
         if doubtful.is_empty() {
@@ -97,19 +101,40 @@ impl<E: Engine> Worker<E> {
         let compared = compare(
             &*self.engine,
             &self.rules,
-            doubtful.iter().copied(),
+            doubtful.iter().map(|(path, entry)| (*path, *entry)),
             &container,
         )
         .await;
         let Ok(comparison) = compared else {
             // Not known to be there is brought again.
-            let all: Vec<HostPath> = doubtful.into_iter().map(|(path, _)| path.clone()).collect();
+            let all: Vec<HostPath> = doubtful.into_keys().cloned().collect();
             owed.extend(all);
             return Ledger::new(container, owed);
         };
         let mut ledger = Ledger::new(container, owed);
         comparison.note_in(&mut ledger);
         ledger
+    }
+
+    /// What a container has in a volume, which may be left from one before it.
+    fn in_a_volume(&self, container: &Container) -> Vec<(&HostPath, &Entry)> {
+        let volumes: Vec<&ContainerPath> = container
+            .mounts
+            .iter()
+            .filter(|mount| matches!(mount.kind, MountKind::Volume(_)))
+            .map(|mount| &mount.target)
+            .collect();
+        if volumes.is_empty() {
+            return Vec::new();
+        }
+        let lies_in_one = |path: &HostPath| match self.rules.mapping(path) {
+            Mapping::To { to, .. } => volumes.iter().any(|volume| to.is_within(volume)),
+            _ => false,
+        };
+        self.disk
+            .present()
+            .filter(|(path, _)| lies_in_one(path))
+            .collect()
     }
 
     /// E5, and an image that this session did not build: the container is asked what it holds.

@@ -28,6 +28,8 @@ struct Known {
     altered: u64,
     /// The looks at which it came or went, the last one last.
     flipped: Vec<u64>,
+    /// It belongs to another place than an image may have it at.
+    moved: bool,
 }
 
 impl Disk {
@@ -39,6 +41,7 @@ impl Disk {
             changed: 0,
             altered: 0,
             flipped: Vec::new(),
+            moved: false,
         };
         Self {
             entries: entries
@@ -91,6 +94,7 @@ impl Disk {
                     changed: self.look,
                     altered,
                     flipped,
+                    moved: before.is_some_and(|known| known.moved),
                 },
             );
             news.insert(path);
@@ -193,11 +197,21 @@ impl Disk {
             .map(|(path, _)| path)
     }
 
-    /// Present paths that changed at any time since the first look: no image is sure to have them, even one built later.
+    /// These belong elsewhere than when the session began (E7).
+    pub fn moved<'a>(&mut self, paths: impl Iterator<Item = &'a HostPath>) {
+        for path in paths {
+            if let Some(known) = self.entries.get_mut(path) {
+                known.moved = true;
+            }
+        }
+    }
+
+    /// Present paths that changed, or whose place did, at any time since the first look: no image is sure to have them, even
+    /// one built later.
     pub fn ever_changed(&self) -> impl Iterator<Item = (&HostPath, &Entry)> {
         self.entries
             .iter()
-            .filter(|(_, known)| known.changed > 0)
+            .filter(|(_, known)| known.changed > 0 || known.moved)
             .filter_map(|(path, known)| Some((path, known.entry.as_ref()?)))
     }
 }

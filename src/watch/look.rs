@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, Metadata};
+use std::io;
 use std::time::{Duration, SystemTime};
 
 use crate::paths::HostPath;
@@ -19,7 +20,8 @@ mod tests;
 /// What the disk says of `paths`, of those that `scope` watches, in their order.
 ///
 /// Links are not followed: what lies below a link to a directory is not there. Where a watched root or a sync's source
-/// directory is missing as a whole, nothing of it is reported: it vanished, nobody deleted its files. Directories are
+/// directory is missing as a whole, nothing of it is reported: it vanished, nobody deleted its files. Nor is what lies in
+/// a directory that may not be searched: who may not look cannot say that it is gone. Directories are
 /// not expanded: the watcher names each file of a directory that is new, and [`below`] does so for others.
 pub fn look(scope: &Scope, paths: &[HostPath]) -> Vec<Change> {
     let vanished = scope.sources().vanished();
@@ -29,9 +31,13 @@ pub fn look(scope: &Scope, paths: &[HostPath]) -> Vec<Change> {
         let Verdict::Watched { root } = scope.verdict(path) else {
             continue;
         };
-        if let Some(entry) = directories.entry(path, &root) {
-            changes.push(Change::Written(path.clone(), entry));
-            continue;
+        match directories.entry(path, &root) {
+            Ok(Some(entry)) => {
+                changes.push(Change::Written(path.clone(), entry));
+                continue;
+            }
+            Ok(None) => {}
+            Err(Unknowable) => continue,
         }
         let with_a_source = vanished
             .iter()
@@ -147,36 +153,63 @@ pub fn below(scope: &Scope, path: &HostPath) -> Vec<HostPath> {
 /// Which directories on the way to a path are real ones; each is asked once a look.
 #[derive(Default)]
 struct Directories {
-    real: HashMap<HostPath, bool>,
+    real: HashMap<HostPath, Result<bool, Unknowable>>,
+}
+
+/// It cannot be said whether something is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Unknowable;
+
+fn if_there(found: io::Result<Metadata>) -> Result<Option<Metadata>, Unknowable> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(None),
+            _ => Err(Unknowable),
+        },
+    }
 }
 
 impl Directories {
     /// What stands at `path`, reached through real directories only from `root` on.
-    fn entry(&mut self, path: &HostPath, root: &HostPath) -> Option<Entry> {
+    fn entry(&mut self, path: &HostPath, root: &HostPath) -> Result<Option<Entry>, Unknowable> {
         let found = if path == root {
             fs::metadata(path).or_else(|_| fs::symlink_metadata(path))
         } else {
-            let parent = path.parent()?;
-            if !self.is_real(&parent, root) {
-                return None;
+            let Some(parent) = path.parent() else {
+                return Ok(None);
+            };
+            if !self.is_real(&parent, root)? {
+                return Ok(None);
             }
             fs::symlink_metadata(path)
         };
-        Some(entry(path, &found.ok()?))
+        Ok(if_there(found)?.map(|found| entry(path, &found)))
     }
 
-    fn is_real(&mut self, directory: &HostPath, root: &HostPath) -> bool {
+    fn is_real(&mut self, directory: &HostPath, root: &HostPath) -> Result<bool, Unknowable> {
+        let is_directory =
+            |found| Ok(if_there(found)?.is_some_and(|found: Metadata| found.is_dir()));
         // The root may be a link: the user named it.
         if directory == root || directory.below(root).is_none() {
-            return directory.as_path().is_dir();
+            return is_directory(fs::metadata(directory));
         }
         if let Some(known) = self.real.get(directory) {
             return *known;
         }
-        let real = fs::symlink_metadata(directory).is_ok_and(|found| found.is_dir())
-            && directory
-                .parent()
-                .is_some_and(|parent| self.is_real(&parent, root));
+        let real = match (
+            is_directory(fs::symlink_metadata(directory)),
+            directory.parent(),
+        ) {
+            (Ok(true), Some(parent)) => self.is_real(&parent, root),
+            (Ok(_), _) => Ok(false),
+            // What lies behind a link, or below a file, is not there, whoever may look.
+            (Err(unknowable), Some(parent)) => match self.is_real(&parent, root) {
+                Ok(true) => Err(unknowable),
+                other => other,
+            },
+            (Err(unknowable), None) => Err(unknowable),
+        };
         self.real.insert(directory.clone(), real);
         real
     }

@@ -191,6 +191,11 @@ impl Scope {
         self.always.iter()
     }
 
+    /// Takes the place of `before`: what that saw of the sources they share is not forgotten.
+    pub fn remember(&self, before: &Self) {
+        self.sources.remember(&before.sources);
+    }
+
     /// What is remembered of the roots and sync sources.
     pub(super) fn sources(&self) -> &Sources {
         &self.sources

@@ -41,6 +41,19 @@ impl Sources {
         Self { sources }
     }
 
+    /// Knows of the same paths what `before` knew of them.
+    pub(super) fn remember(&self, before: &Self) {
+        for source in &self.sources {
+            let mut known = before.sources.iter().filter(|old| old.path == source.path);
+            let known = known.next().and_then(|old| Some(*old.seen.lock().ok()?));
+            if let (Some(known), Ok(mut seen)) = (known, source.seen.lock())
+                && known != Seen::Never
+            {
+                *seen = known;
+            }
+        }
+    }
+
     /// Looks at every source, and gives the directories among them that were there and are not.
     pub(super) fn vanished(&self) -> Vec<&HostPath> {
         let vanished = |source: &&Source| source.look() == Presence::Vanished;

@@ -38,6 +38,10 @@ impl Docker {
         container: &Container,
         question: &mut Q,
     ) -> Result<Asked<Q::Answer>, EngineError> {
+        // Its helper is frozen with it and would answer when it goes on.
+        if container.state == State::Paused {
+            return Ok(Asked::Plain("the container is paused".to_owned()));
+        }
         let slot = self.slot(&container.id).await;
         let mut slot = slot.lock().await;
         let mut ends = String::new();
@@ -187,7 +191,9 @@ impl Docker {
 
     /// The update is over: a process that ended meanwhile and was not restarted ends its container now.
     pub(super) async fn release_process(&self, container: &Container) {
-        if !self.any_supervised(std::slice::from_ref(&container.service)) {
+        if container.state == State::Paused
+            || !self.any_supervised(std::slice::from_ref(&container.service))
+        {
             return;
         }
         let slot = self.slot(&container.id).await;

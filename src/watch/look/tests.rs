@@ -22,6 +22,17 @@ impl Disk {
 
     fn syncing(source: &str, files: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
+        let scope = Self::scope(&dir, source);
+        let disk = Self { dir, scope };
+        for file in files {
+            disk.write(file);
+        }
+        // What the watcher does when it starts.
+        disk.scope.sources().vanished();
+        disk
+    }
+
+    fn scope(dir: &TempDir, source: &str) -> Scope {
         let context = HostPath::new(dir.path()).unwrap().join("context");
         let block = Block {
             syncs: vec![Sync {
@@ -55,14 +66,7 @@ impl Disk {
             sources: Vec::new(),
             services: vec![service.clone()],
         };
-        let scope = Scope::of(&project, &service, |_| Some(b"**/ignored\n".to_vec())).unwrap();
-        let disk = Self { dir, scope };
-        for file in files {
-            disk.write(file);
-        }
-        // What the watcher does when it starts.
-        disk.scope.sources().vanished();
-        disk
+        Scope::of(&project, &service, |_| Some(b"**/ignored\n".to_vec())).unwrap()
     }
 
     fn path(&self, name: &str) -> HostPath {
@@ -230,6 +234,42 @@ fn below_a_directory_is_everything_watched_in_it() {
         .map(|path| disk.name(path))
         .collect();
     assert_eq!(names, ["src", "src/a", "src/deep", "src/deep/b"]);
+}
+
+/// C5: who may not look into a directory cannot say that what is in it is gone.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_lies_in_a_directory_that_may_not_be_searched_is_not_removed() {
+    use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+    let disk = Disk::with(&["src/d/a", "src/b"]);
+    fs::set_permissions(disk.path("src/d"), fs::Permissions::from_mode(0o644)).unwrap();
+    let seen = std::thread::scope(|scope| {
+        let look = || {
+            // Root may look everywhere; rights are a thread's own.
+            let mut rights = capabilities(None).unwrap();
+            rights.effective -= CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH;
+            set_capabilities(None, rights).unwrap();
+            disk.look(&["src/d", "src/d/a", "src/d/e/f", "src/gone", "src/b/c"])
+        };
+        scope.spawn(look).join().unwrap()
+    });
+    assert_eq!(
+        seen,
+        ["src/d: Directory", "src/gone: removed", "src/b/c: removed"]
+    );
+}
+
+/// C5, E7: a scope that takes the place of another knows what that saw.
+#[test]
+fn what_an_older_scope_saw_of_the_sources_is_not_forgotten() {
+    let mut disk = Disk::syncing("one.file", &["one.file"]);
+    fs::remove_file(disk.path("one.file")).unwrap();
+    // As it is when the ignore files are read again: nobody has looked through the new one.
+    let new = Disk::scope(&disk.dir, "one.file");
+    let old = std::mem::replace(&mut disk.scope, new);
+    assert!(disk.look(&["one.file"]).is_empty());
+    disk.scope.remember(&old);
+    assert_eq!(disk.look(&["one.file"]), ["one.file: removed"]);
 }
 
 /// C5, E7: a scope that is new while a source is away knows nothing of what was below it.

@@ -48,6 +48,12 @@ impl Interest {
         self.scopes.iter().any(|scope| scope.keeps_directory(path))
     }
 
+    /// Whether it is no news itself to somebody who watches what is below it.
+    pub(super) fn is_passed_through(&self, path: &HostPath) -> bool {
+        let mut scopes = self.scopes.iter();
+        scopes.any(|scope| scope.keeps_directory(path) && !scope.watches(path))
+    }
+
     /// Whether `path` is, or leads to, a root or a single file.
     pub(super) fn leads(&self, path: &HostPath) -> bool {
         self.leads.contains(path)

@@ -188,7 +188,16 @@ impl Keeper {
                 .retain(|directory| directory.below(&path).is_none());
             if is_directory(&path, &interest) {
                 begin.push(path.clone());
-            } else if interest.leads(&path) && self.watches.is_without_events(&path) {
+                continue;
+            }
+            if interest.is_passed_through(&path) {
+                // It went as a whole: of what was in it nothing else tells.
+                self.say(WatchEvent::Touched(Touch::now(
+                    path.clone(),
+                    Stage::Renewed,
+                )));
+            }
+            if interest.leads(&path) && self.watches.is_without_events(&path) {
                 self.watches.poller.wait_for(path, before);
             }
         }

@@ -49,9 +49,15 @@ impl Poller {
         self.next.get_or_insert_with(|| Instant::now() + INTERVAL);
     }
 
-    /// Waits until there is something else at `root` than on the device `now`.
-    pub(super) fn wait_for(&mut self, root: HostPath, now: Option<Device>) {
-        self.awaited.insert(root, now);
+    /// Polls no directory any more; what is awaited is still to come.
+    pub(super) fn clear(&mut self) {
+        self.directories.clear();
+    }
+
+    /// Waits until something comes to `root` on another device than the one that is `left` there. Till then it may be
+    /// removed and made again.
+    pub(super) fn wait_for(&mut self, root: HostPath, left: Option<Device>) {
+        self.awaited.insert(root, left);
         self.next.get_or_insert_with(|| Instant::now() + INTERVAL);
     }
 
@@ -65,13 +71,11 @@ impl Poller {
 
     pub(super) fn retain(&mut self, keep: impl Fn(&HostPath) -> bool) {
         self.directories.retain(|directory, _| keep(directory));
-        self.awaited.retain(|root, _| keep(root));
     }
 
     pub(super) fn forget(&mut self, path: &HostPath) {
         self.directories
             .retain(|directory, _| directory.below(path).is_none());
-        self.awaited.retain(|root, _| root.below(path).is_none());
     }
 
     /// When to look next; `None` when nothing is polled.
@@ -93,11 +97,14 @@ impl Poller {
                 None => findings.push(Finding::Renew(directory.clone())),
             }
         }
-        for (root, before) in &self.awaited {
-            if device(root) != *before {
+        self.awaited.retain(|root, left| {
+            let now = device(root);
+            let has_come = now.is_some() && now != *left;
+            if has_come {
                 findings.push(Finding::Renew(root.clone()));
             }
-        }
+            !has_come && interest.enters(root)
+        });
         let took = begun.elapsed();
         self.next = Some(begun + took + (took * SHARE).max(INTERVAL));
         findings
@@ -171,7 +178,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = HostPath::new(folder.path()).unwrap();
         let here = device(&root);
-        let interest = Interest::new(Vec::new(), Vec::new());
+        let interest = Interest::new(Vec::new(), vec![root.clone()]);
         let mut poller = Poller::default();
         poller.wait_for(root.clone(), here);
         assert_eq!(poller.look(&interest), []);
@@ -179,6 +186,23 @@ mod tests {
         for left in [None, here.map(|device| device + 1)] {
             poller.wait_for(root.clone(), left);
             assert_eq!(poller.look(&interest), [Finding::Renew(root.clone())]);
+            assert_eq!(poller.look(&interest), []);
         }
+    }
+
+    #[test]
+    fn a_mount_point_that_is_removed_and_made_again_is_still_awaited() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = HostPath::new(folder.path()).unwrap().join("mount");
+        let interest = Interest::new(Vec::new(), vec![root.clone()]);
+        let mut poller = Poller::default();
+        let elsewhere = Some(0);
+        poller.wait_for(root.clone(), elsewhere);
+        assert_eq!(poller.look(&interest), []);
+        poller.forget(&root);
+        poller.clear();
+        assert!(poller.due().is_some());
+        fs::create_dir(&root).unwrap();
+        assert_eq!(poller.look(&interest), [Finding::Renew(root.clone())]);
     }
 }

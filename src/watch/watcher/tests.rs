@@ -415,3 +415,18 @@ async fn when_events_are_lost_the_watches_are_made_anew_and_a_comparison_is_aske
     watched.touched(&["src/f"]).await;
     assert_eq!(watched.count().watched, 2);
 }
+
+/// C2, C5: of what was in a directory that is left out itself, nothing else tells when it is moved away.
+#[tokio::test]
+async fn a_directory_that_is_only_passed_through_is_told_of_when_it_is_moved_away() {
+    let mut watched = Watched::after(|context| {
+        fs::write(context.join(".dockerignore"), "*\n!app/models/**\n").unwrap();
+        fs::create_dir_all(context.join("app/models")).unwrap();
+        fs::write(context.join("app/models/user"), "").unwrap();
+    });
+    fs::rename(watched.path("app/models"), watched.path("app/old")).unwrap();
+    watched.touched(&["app/models"]).await;
+    watched.mkdir("app/models");
+    watched.write("app/models/user");
+    watched.touched(&["app/models/user"]).await;
+}

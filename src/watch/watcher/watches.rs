@@ -34,7 +34,7 @@ impl Watches {
         // The old one's watches count against the limit until it is gone.
         self.watcher = None;
         self.watched.clear();
-        self.poller = Poller::default();
+        self.poller.clear();
         // Opens and reads are left out: a build that reads the context would flood the queue.
         let config = Config::default()
             .with_event_kinds(EventKindMask::CORE | EventKindMask::ACCESS_CLOSE)

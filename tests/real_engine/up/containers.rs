@@ -243,6 +243,24 @@ fn a_paused_container_has_the_hosts_files_when_it_goes_on() {
     assert_eq!(up.rebuilds("web"), 0);
 }
 
+/// E1: nobody waits for a process that is paused, its supervisor with it.
+#[test]
+fn a_paused_container_whose_process_is_supervised_has_every_edit_too() {
+    let project = Project::web("- sync: ./src:/app\n- restart_process");
+    let mut up = project.up();
+    project.write("src/a.txt", "two");
+    up.live_updated("web");
+    project.docker(&["pause"], "web");
+    for text in ["three", "four"] {
+        project.write("src/a.txt", text);
+        up.until_file("web", "/app/a.txt", text);
+    }
+    project.docker(&["unpause"], "web");
+    project.write("src/a.txt", "five");
+    up.until_file("web", "/app/a.txt", "five");
+    assert_eq!(up.rebuilds("web"), 0);
+}
+
 /// Facts, trap 12: a restart by hand keeps the container's files: nothing has to be brought again.
 #[test]
 fn a_restart_by_hand_asks_for_nothing() {

@@ -73,6 +73,19 @@ fn a_named_volume_over_the_target_is_kept_in_step() {
     assert_eq!(up.rebuilds("web"), 0);
 }
 
+/// E6: what a volume holds is older than the image, and nobody knows it but the volume.
+#[test]
+fn a_volume_that_outlived_its_container_has_the_hosts_files_in_the_next() {
+    let project = Project::web_with("volumes: ['data:/app']", "- sync: ./src:/app");
+    let compose = project.read("compose.yaml");
+    project.write("compose.yaml", compose + "volumes: {data: {}}\n");
+    project.up().interrupt();
+    project.compose(&["down"]);
+    project.write("src/a.txt", "written while nobody looked");
+    let up = project.up();
+    up.until_in_step("src", "web", "/app");
+}
+
 /// E6: tmpfs "is handled or refused by name, never silently" (facts, trap 7: the engine's copy says 200 and the file is not there).
 #[test]
 fn a_tmpfs_over_the_target_is_handled_or_refused_by_name() {

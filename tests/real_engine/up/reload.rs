@@ -239,6 +239,24 @@ fn a_broken_file_that_was_just_included_is_heard_when_it_is_mended() {
     });
 }
 
+/// E1, E7: what an edited sync brought is not in the image, and is in the next container all the same.
+#[test]
+fn what_an_edited_sync_brings_is_in_new_containers_too() {
+    let project = project("- sync: ./src:/app");
+    project.write("extra/b.txt", "extra");
+    let mut up = project.up();
+    let edited = web("", "- sync: ./src:/app\n- sync: ./extra:/extra");
+    project.write("compose.yaml", edited);
+    up.until_file("web", "/extra/b.txt", "extra");
+    project.write("Makefile", "no sync covers it");
+    up.wait_for("the rebuild", |event| {
+        event["event"] == "outcome" && event["action"] == "rebuild"
+    });
+    up.until_file("web", "/extra/b.txt", "extra");
+    project.compose(&["up", "-d", "--no-build", "--force-recreate"]);
+    up.until_file("web", "/extra/b.txt", "extra");
+}
+
 /// E7: an edit that was heard beside a broken one is not forgotten.
 #[test]
 fn an_ignore_file_edited_while_the_compose_file_is_broken_takes_effect_when_that_is_mended() {

@@ -51,7 +51,7 @@ async fn both_streams_are_told_apart_and_the_last_line_needs_no_end() {
     let web = project
         .run_script(
             &[],
-            "echo out; sleep 0.1; echo err >&2; sleep 0.1; printf 'no end'",
+            "echo out; sleep 2; echo err >&2; sleep 2; printf 'no end'",
         )
         .await;
     let mut lines = project.engine.logs(&web, LogsFrom::Beginning);

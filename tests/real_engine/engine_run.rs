@@ -21,7 +21,7 @@ fn timed(script: &str, timeout: Duration) -> Exec {
     }
 }
 
-const SHORT: Duration = Duration::from_secs(3);
+const SHORT: Duration = Duration::from_secs(6);
 
 /// Every process whose command line tells that it is the test's.
 const SLEEPERS: &str = "ps -o args | grep 'sleep 98[7]' | sort";
@@ -144,7 +144,7 @@ async fn a_timeout_in_an_image_without_a_shell_says_that_it_could_not_kill() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("did not end within 3s") && error.contains("hint: "),
+        error.contains("did not end within 6s") && error.contains("hint: "),
         "{error}"
     );
 }

@@ -177,6 +177,15 @@ impl Project {
             .args(before)
             .args(["-p", &self.name])
             .current_dir(self.folder.path());
+        // What whoever starts the tests has set for his own projects.
+        for name in [
+            "PORT",
+            "COMPOSE_FILE",
+            "COMPOSE_PROFILES",
+            "LIVEUPDATE_HELPER",
+        ] {
+            command.env_remove(name);
+        }
         command
     }
 

@@ -36,7 +36,10 @@ struct Heard {
 struct Lines {
     events: Vec<Value>,
     errors: String,
+    /// Standard output is at its end.
     ended: bool,
+    /// Standard error is.
+    errors_ended: bool,
 }
 
 impl Deref for Session<'_> {
@@ -72,6 +75,8 @@ impl<'project> Session<'project> {
                 let text = String::from_utf8_lossy(&buffer[..count]).into_owned();
                 hearer.state.lock().unwrap().errors.push_str(&text);
             }
+            hearer.state.lock().unwrap().errors_ended = true;
+            hearer.news.notify_all();
         });
         Self {
             project,
@@ -264,6 +269,7 @@ impl<'project> Session<'project> {
         let deadline = Instant::now() + DEADLINE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
+                self.hear_the_rest();
                 return status.code();
             }
             if Instant::now() > deadline {
@@ -271,6 +277,14 @@ impl<'project> Session<'project> {
             }
             std::thread::sleep(PAUSE);
         }
+    }
+
+    /// What it said last may still be on its way to us; a process that it left behind may hold the pipes open.
+    fn hear_the_rest(&self) {
+        let lines = self.heard.state.lock().unwrap();
+        let patience = Duration::from_secs(10);
+        let more = |lines: &mut Lines| !(lines.ended && lines.errors_ended);
+        let _ = self.heard.news.wait_timeout_while(lines, patience, more);
     }
 
     /// Ends the test, with all that was heard.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use docker_liveupdate::compose::{Build, Project, Service, read_block};
 use docker_liveupdate::docker::DockerCli;
@@ -133,8 +133,12 @@ impl Situation {
         for (name, text) in files {
             fs::write(self.path(name), text).unwrap();
         }
+        // A worker that hears of them one by one must not take the first for all.
+        let at = Instant::now() + Duration::from_millis(200);
         for (name, _) in files {
-            self.touch(name, Stage::Complete);
+            let path = self.host_path(name);
+            let stage = Stage::Complete;
+            self.tell(Message::Touched(Touch { path, at, stage }));
         }
     }
 

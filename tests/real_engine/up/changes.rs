@@ -102,6 +102,8 @@ fn an_edit_of_the_ignore_file_rebuilds_and_takes_effect() {
 fn fall_back_on_takes_globs_and_directories() {
     let project = Project::web("- fall_back_on: ['src/**/*.lock', src/vendor]\n- sync: ./src:/app");
     project.write("src/vendor/x", "one");
+    // A directory that is new may be a batch of its own.
+    project.write("src/deep/down/b", "one");
     let mut up = project.up();
     project.write("src/deep/down/a.lock", "two");
     up.rebuilt("web");

@@ -13,8 +13,9 @@ fn mode_and_time_are_kept() {
     let project = Project::web(SYNC);
     let up = project.up();
     project.write("src/run.sh", "#!/bin/sh");
-    project.chmod("src/run.sh", 0o750);
+    // The mode last: a time alone is no change of the content.
     project.touch("src/run.sh", 1_600_000_000);
+    project.chmod("src/run.sh", 0o750);
     up.until_in_step("src", "web", "/app");
     project.chmod("src/a.txt", 0o600);
     up.until_in_step("src", "web", "/app");

@@ -50,9 +50,9 @@ fn a_slow_build_of_one_service_never_delays_another() {
     let project = two("");
     let mut up = project.up();
     // Builds until the other service has its file: over a port that only we answer on.
-    project.replace("slow/Dockerfile", "CMD", "RUN sleep 8 && echo built\nCMD");
+    project.replace("slow/Dockerfile", "CMD", "RUN sleep 20 && echo built\nCMD");
     up.wait_for("the build", |event| {
-        event["build"] == true && event.to_string().contains("sleep 8")
+        event["build"] == true && event.to_string().contains("sleep 20")
     });
     project.write("quick/src/a.txt", "two");
     up.live_updated("quick");

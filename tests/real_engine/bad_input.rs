@@ -55,7 +55,10 @@ fn ends_with(tool: &mut Command, code: i32, words: &[&str]) -> String {
     limited.args(["-s", "INT", "60"]).arg(tool_name).args(args);
     limited.current_dir(tool.get_current_dir().unwrap());
     for (name, value) in tool.get_envs() {
-        limited.env(name, value.unwrap());
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
     }
     let output = limited.output().unwrap();
     let text = errors(&output);

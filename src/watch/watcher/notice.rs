@@ -32,6 +32,13 @@ pub enum Notice {
         /// The kind of file system.
         file_system: String,
     },
+    /// A root that is watched under another name as well; this one is polled.
+    TwoNames {
+        /// The root.
+        path: HostPath,
+        /// What it is too.
+        other: HostPath,
+    },
     /// A directory that cannot be read is skipped.
     Unreadable(Unreadable),
     /// A watched root that does not exist; it is waited for.
@@ -70,6 +77,11 @@ impl fmt::Display for Notice {
                 f,
                 "`{path}` is on {file_system}, which gives no file events; it is polled instead, which is slower\n\
                  hint: keep the project on a local file system"
+            ),
+            Self::TwoNames { path, other } => write!(
+                f,
+                "`{path}` is watched as `{other}` too; it is polled instead, which is slower\n\
+                 hint: name it by one path only, the one without a link"
             ),
             Self::Unreadable(Unreadable { path, why }) => write!(
                 f,

@@ -1,6 +1,7 @@
 //! Puts a watch on each directory it is given, or polls it where that cannot be: file systems without events, limits.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs;
 
 use notify::event::EventKindMask;
 use notify::{
@@ -21,6 +22,8 @@ pub(super) struct Watches {
     /// `None` when the system has none to offer: then everything is polled.
     watcher: Option<RecommendedWatcher>,
     watched: BTreeSet<HostPath>,
+    /// The name under which each watched directory is told of.
+    names: HashMap<Identity, HostPath>,
     pub(super) poller: Poller,
     /// Places below which there are no events, with the kind of file system.
     without_events: BTreeMap<HostPath, String>,
@@ -34,6 +37,7 @@ impl Watches {
         // The old one's watches count against the limit until it is gone.
         self.watcher = None;
         self.watched.clear();
+        self.names.clear();
         self.poller.clear();
         // Opens and reads are left out: a build that reads the context would flood the queue.
         let config = Config::default()
@@ -76,7 +80,10 @@ impl Watches {
             if self.watched.contains(directory) || self.poller.contains(directory) {
                 continue;
             }
-            if self.watcher.is_none() || self.is_without_events(directory) {
+            if self.watcher.is_none()
+                || self.is_without_events(directory)
+                || self.has_another_name(interest, directory)
+            {
                 self.poller.add(directory.clone(), interest);
                 continue;
             }
@@ -118,6 +125,28 @@ impl Watches {
         }
         self.poll_instead(interest, refused);
         unreadable
+    }
+
+    /// Whether it is watched under another name, as where a link to it is a root of its own: the system tells of a directory
+    /// under one name only.
+    fn has_another_name(&mut self, interest: &Interest, directory: &HostPath) -> bool {
+        let Some(identity) = identity(directory) else {
+            return false;
+        };
+        let other = self.names.get(&identity).filter(|other| {
+            *other != directory
+                && self.watched.contains(*other)
+                && self::identity(other) == Some(identity)
+        });
+        let Some(other) = other.cloned() else {
+            self.names.insert(identity, directory.clone());
+            return false;
+        };
+        if interest.roots().any(|root| root == directory) {
+            let path = directory.clone();
+            self.notice(Notice::TwoNames { path, other });
+        }
+        true
     }
 
     fn poll_instead(&mut self, interest: &Interest, refused: Vec<PathOp>) {
@@ -166,6 +195,8 @@ impl Watches {
     pub(super) fn retain(&mut self, directories: &BTreeSet<HostPath>) {
         let old: Vec<HostPath> = self.watched.difference(directories).cloned().collect();
         self.unwatch(old);
+        let watched = &self.watched;
+        self.names.retain(|_, name| watched.contains(name));
         self.poller
             .retain(|directory| directories.contains(directory));
     }
@@ -211,6 +242,21 @@ impl Watches {
     pub(super) fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)
     }
+}
+
+/// The number of a directory's file system, and its own in that.
+type Identity = (u64, u64);
+
+#[cfg(unix)]
+fn identity(directory: &HostPath) -> Option<Identity> {
+    use std::os::unix::fs::MetadataExt as _;
+    let found = fs::metadata(directory).ok()?;
+    Some((found.dev(), found.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(_: &HostPath) -> Option<Identity> {
+    None
 }
 
 /// One watch for each directory.

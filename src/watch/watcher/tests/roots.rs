@@ -57,6 +57,33 @@ async fn the_watch_survives_a_directory_above_the_root_being_moved_and_linked() 
     watched.touched(&[&in_context("src/b")]).await;
 }
 
+/// The system tells of a directory under one name only.
+#[tokio::test]
+async fn a_directory_with_two_watched_names_is_told_of_under_both() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir_all(dir.path().join("context/shared/deep")).unwrap();
+    fs::create_dir(dir.path().join("web")).unwrap();
+    symlink("../context/shared", dir.path().join("web/context")).unwrap();
+    let (out, events) = unbounded_channel();
+    let web = dir.path().join("web");
+    let scopes = vec![scope_of(dir.path()), scope_of(&web)];
+    let started = Watcher::start(scopes, Vec::new(), out).unwrap();
+    let mut watched = Watched {
+        dir,
+        watcher: started.0,
+        notices: started.1,
+        events,
+    };
+    let in_web = |name: &str| web.join("context").join(name).display().to_string();
+    for name in ["f", "deep/f"] {
+        let first = format!("shared/{name}");
+        watched.write(&first);
+        watched.touched(&[&first, &in_web(name)]).await;
+    }
+    let said = |notice: &Notice| matches!(notice, Notice::TwoNames { .. });
+    assert_eq!(watched.notices.iter().filter(|it| said(it)).count(), 1);
+}
+
 #[tokio::test]
 async fn a_root_that_does_not_exist_yet_is_waited_for_without_events_for_its_siblings() {
     let mut watched = Watched::after(|context| fs::remove_dir(context).unwrap());

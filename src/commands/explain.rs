@@ -15,7 +15,7 @@ use crate::plan::rules::Mapping;
 use crate::plan::{Idle, LiveUpdate, Plan};
 use crate::report::json::{plan_fields, via, via_reason};
 use crate::session::worker::Configuration;
-use crate::update::{self, Bound};
+use crate::update;
 use crate::watch::{Verdict, Why, look};
 
 use super::output::{DIM, TITLE, beside, count, list, near, say, say_object, style_of};
@@ -305,12 +305,7 @@ impl<'a> Meaning<'a> {
     fn is_hidden(&self, update: &LiveUpdate) -> bool {
         let mounts = &self.service.service.mounts;
         let mut copies = update.copies.iter();
-        copies.any(|copy| {
-            matches!(
-                update::bound(mounts, &copy.from, &copy.to),
-                Bound::Another(_)
-            )
-        })
+        copies.any(|copy| update::is_hidden(mounts, &copy.from, &copy.to))
     }
 
     /// E6, by the mounts that the compose file gives.

@@ -134,6 +134,16 @@ pub struct Mount {
     pub read_only: bool,
 }
 
+impl Mount {
+    /// The one of `mounts` that `path` lies in: the deepest wins.
+    pub fn over<'a>(mounts: &'a [Self], path: &ContainerPath) -> Option<&'a Self> {
+        mounts
+            .iter()
+            .filter(|mount| path.is_within(&mount.target))
+            .max_by_key(|mount| mount.target.as_bytes().len())
+    }
+}
+
 /// The kinds of mount that matter to a sync (E6).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MountKind {

@@ -7,7 +7,7 @@ use crate::paths::{ContainerPath, HostPath};
 use crate::plan::Rules;
 use crate::plan::rules::{Mapping, depth};
 use crate::source::Source;
-use crate::update::{self, Bound, Ledger};
+use crate::update::{self, Ledger};
 use crate::watch::{Entry, Kind};
 
 /// Up to so many paths are asked for one by one.
@@ -74,7 +74,8 @@ pub async fn compare_all<'a, E: Engine>(
             )
         })
         .filter_map(|(path, entry)| match rules.mapping(path) {
-            Mapping::To { to, .. } if is_hidden(container, path, &to) => None,
+            // Where a bind mount carries something else, there is nothing of ours to compare (E6).
+            Mapping::To { to, .. } if update::is_hidden(&container.mounts, path, &to) => None,
             Mapping::To { to, sync } => {
                 let is_target = *path == sync.local && entry.kind == Kind::Directory;
                 Some(Expected {
@@ -111,7 +112,7 @@ pub async fn surplus<'a, E: Engine>(
             Mapping::To { to, .. } => Some((path.clone(), to)),
             _ => None,
         })
-        .filter(|(path, to)| !is_hidden(container, path, to))
+        .filter(|(path, to)| !update::is_hidden(&container.mounts, path, to))
         .collect();
     if targets.is_empty() {
         return Ok(Vec::new());
@@ -127,14 +128,6 @@ pub async fn surplus<'a, E: Engine>(
         .filter(|(_, to)| found.contains_key(to))
         .map(|(path, _)| path)
         .collect())
-}
-
-/// E6: where a bind mount carries something else, there is nothing of ours to compare.
-fn is_hidden(container: &Container, path: &HostPath, to: &ContainerPath) -> bool {
-    matches!(
-        update::bound(&container.mounts, path, to),
-        Bound::Another(_)
-    )
 }
 
 /// What the disk has of one path, and where the container is to have it.

@@ -8,4 +8,4 @@ mod mounts;
 pub use apply::{Job, Landed, RunFailure, apply};
 pub use ledger::Ledger;
 pub use load::{Loaded, Unread, fingerprint, load};
-pub use mounts::{Bound, bound, is_live};
+pub use mounts::{Bound, bound, is_hidden, is_live};

@@ -19,7 +19,7 @@ pub enum Bound<'a> {
 
 /// What stands at `to`, where a sync would bring `host`.
 pub fn bound<'a>(mounts: &'a [Mount], host: &HostPath, to: &ContainerPath) -> Bound<'a> {
-    let Some(mount) = mount_over(mounts, to) else {
+    let Some(mount) = Mount::over(mounts, to) else {
         return Bound::Nothing;
     };
     let MountKind::Bind(source) = &mount.kind else {
@@ -44,17 +44,14 @@ pub fn bound<'a>(mounts: &'a [Mount], host: &HostPath, to: &ContainerPath) -> Bo
     }
 }
 
+/// Whether one of these mounts hides with something else what a sync would bring to `to`.
+pub fn is_hidden(mounts: &[Mount], host: &HostPath, to: &ContainerPath) -> bool {
+    matches!(bound(mounts, host, to), Bound::Another(_))
+}
+
 /// Whether a container with these mounts sees the copied file itself.
 pub fn is_live(mounts: &[Mount], copy: &Copy) -> bool {
     bound(mounts, &copy.from, &copy.to) == Bound::TheFile
-}
-
-/// The mount that `path` lies in: the deepest wins.
-fn mount_over<'a>(mounts: &'a [Mount], path: &ContainerPath) -> Option<&'a Mount> {
-    mounts
-        .iter()
-        .filter(|mount| path.is_within(&mount.target))
-        .max_by_key(|mount| mount.target.as_bytes().len())
 }
 
 /// The part of `path` below `root`, as host paths are joined.

@@ -16,7 +16,7 @@ pub fn door(container: &Container, path: &ContainerPath) -> Result<Door, EngineE
             "cannot write `{path}` in {name}: {why}"
         )))
     };
-    let Some(mount) = mount_over(container, path) else {
+    let Some(mount) = Mount::over(&container.mounts, path) else {
         if container.read_only {
             return no(
                 "the container's root file system is read-only\nhint: sync into a volume, or take `read_only: true` out of the service for development".to_owned(),
@@ -39,15 +39,6 @@ pub fn door(container: &Container, path: &ContainerPath) -> Result<Door, EngineE
         MountKind::Bind(_) | MountKind::Volume(_) if container.read_only => Ok(target.clone()),
         MountKind::Bind(_) | MountKind::Volume(_) => root(),
     }
-}
-
-/// The innermost mount that holds the path.
-fn mount_over<'a>(container: &'a Container, path: &ContainerPath) -> Option<&'a Mount> {
-    container
-        .mounts
-        .iter()
-        .filter(|mount| path.is_within(&mount.target))
-        .max_by_key(|mount| mount.target.as_bytes().len())
 }
 
 /// The name of a path in an archive that goes through a door.

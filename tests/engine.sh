@@ -25,6 +25,7 @@ its own socket and data; nothing is installed, and a second run downloads nothin
   images [NAME..] make sure that the base images of the examples are there. A user's engine pulls them; on the private
                   one, which may have no registry to pull from, small stand-ins get their names
   status          say which engine would be used; exit 1 when none is running
+  possible        exit 1, with the reason, when `up` cannot have one here
   down            stop the private engine with everything that runs in it; a user's engine is left alone
   purge           down, and delete its folder (or its state folder, where that is a separate one)
 
@@ -312,6 +313,10 @@ status() {
     return 1
 }
 
+possible() {
+    private_is_running || [ -z "$(whats_wrong_with_users_engine)" ] || require_root_on_debian
+}
+
 run_with_engine() {
     local status=0
     [ $# -gt 0 ] || fail "exec needs a command" "tests/engine.sh exec docker ps"
@@ -460,6 +465,7 @@ main() {
     exec) run_with_engine "$@" ;;
     images) images "$@" ;;
     status) status ;;
+    possible) possible ;;
     down) stop_private ;;
     purge)
         stop_private
@@ -471,7 +477,7 @@ main() {
         usage >&2
         exit 125
         ;;
-    *) fail "\`$command\` is not a command of tests/engine.sh" "the commands are: up, env, exec, images, status, down, purge" ;;
+    *) fail "\`$command\` is not a command of tests/engine.sh" "the commands are: up, env, exec, images, status, possible, down, purge" ;;
     esac
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::needs::{has, needs};
 use crate::program::write_program;
 use crate::project::{Project, project};
 
@@ -69,6 +70,7 @@ fn spy(project: &Project, name: &str, then: &str) -> std::path::PathBuf {
 
 #[test]
 fn a_hostile_compose_file_makes_check_explain_and_plan_run_nothing_but_composes_own_parser() {
+    needs!(has("git"), "git");
     let project = hostile();
     let real = std::env::split_paths(&std::env::var_os("PATH").unwrap())
         .map(|place| place.join("docker"))

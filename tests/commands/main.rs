@@ -11,5 +11,7 @@ mod hostile;
 mod plan;
 mod project;
 
+#[path = "../shared/needs.rs"]
+mod needs;
 #[path = "../shared/program.rs"]
 mod program;

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::needs::{has, needs};
 use crate::project::{Project, project};
 
 fn shop() -> Project {
@@ -105,6 +106,7 @@ web  live update:
 
 #[test]
 fn since_a_revision_is_what_git_sees_changed_added_deleted_renamed_and_untracked() {
+    needs!(has("git"), "git");
     let shop = shop().file(".gitignore", "*.tmp\n").committed();
     shop.write("web/src/a.js", "changed");
     shop.write("web/src/new file.js", "untracked");
@@ -136,6 +138,7 @@ web  nothing: no watched file changed
 
 #[test]
 fn a_project_in_a_folder_of_the_repository_plans_from_the_whole_repository() {
+    needs!(has("git"), "git");
     let shop = project("").files(["common/lib.js"]);
     shop.remove("compose.yaml");
     shop.write(
@@ -174,6 +177,7 @@ fn without_a_repository_the_files_have_to_be_named() {
 
 #[test]
 fn without_git_the_files_have_to_be_named() {
+    needs!(has("git"), "git");
     let shop = shop().committed();
     let tools = shop.beside("tools");
     std::fs::create_dir(&tools).unwrap();
@@ -200,6 +204,7 @@ fn which(program: &str) -> std::path::PathBuf {
 
 #[test]
 fn an_unknown_revision_is_an_error_and_never_taken_for_an_option() {
+    needs!(has("git"), "git");
     let shop = shop().committed();
     shop.call("plan --since nowhere").fails(
         1,

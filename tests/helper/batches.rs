@@ -1,6 +1,7 @@
 //! Atomic updates: all or nothing, never half a file, owners, modes and links as they should be.
 
-use crate::place::{Place, bytes, is_root, put, until};
+use crate::needs::is_root;
+use crate::place::{Place, bytes, put, until};
 use crate::program::write_program;
 use docker_liveupdate::helper::{Batch, Code, Content, Item};
 use docker_liveupdate::paths::HostPath;

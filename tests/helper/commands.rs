@@ -1,6 +1,7 @@
 //! Commands: output, exit codes, users, timeouts; and no process is left behind.
 
-use crate::place::{Pipes, Place, is_root, lives, until};
+use crate::needs::is_root;
+use crate::place::{Pipes, Place, lives, until};
 use docker_liveupdate::helper::{Code, Command, Ended, Error, Stream};
 use std::fs;
 use std::future::pending;

@@ -12,5 +12,7 @@ mod place;
 mod protocol;
 mod supervisor;
 
+#[path = "../shared/needs.rs"]
+mod needs;
 #[path = "../shared/program.rs"]
 mod program;

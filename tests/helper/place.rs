@@ -175,10 +175,6 @@ pub fn bytes(path: &Path) -> Vec<u8> {
     path.as_os_str().as_bytes().to_vec()
 }
 
-pub fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
 /// Waits until `condition` holds.
 #[track_caller]
 pub fn until(what: &str, mut condition: impl FnMut() -> bool) -> impl Future<Output = ()> {

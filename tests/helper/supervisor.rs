@@ -1,6 +1,7 @@
 //! The container's process under `init`: signals, ends, restarts.
 
-use crate::place::{Place, bytes, is_root, lives, started, until};
+use crate::needs::{is_root, needs};
+use crate::place::{Place, bytes, lives, started, until};
 use docker_liveupdate::helper::protocol::VERSION;
 use docker_liveupdate::helper::{Code, Link};
 use std::fs;
@@ -325,10 +326,7 @@ async fn a_restart_without_a_supervisor_says_so() {
 
 #[tokio::test]
 async fn as_process_1_and_another_user_it_is_found_by_roots_helper() {
-    if !is_root() {
-        // Namespaces of one's own need root, or a kernel setting; the other tests show the same below another init.
-        return;
-    }
+    needs!(is_root(), "root, for namespaces of their own");
     let place = Place::new();
     let script = "echo $$ $(id -u) >>$0; (sleep 0.01 & echo $! >>$0); exec sleep 1000";
     let log = place.path("log");

@@ -4,6 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Output};
 
+use crate::api;
+use crate::needs::is_root;
 use crate::program::write_program;
 use crate::project::{DOCKERFILE, Project, web};
 
@@ -31,16 +33,9 @@ fn errors(output: &Output) -> String {
 fn is_refused(project: &Project, code: i32, words: &[&str]) -> String {
     let mut up = project.tool(&["up", "--format", "json"]);
     let text = ends_with(&mut up, code, words);
-    for list in [["ps", "-aq"], ["image", "ls"]] {
-        let filter = format!("label=com.docker.compose.project={}", project.name);
-        let output = Command::new("docker")
-            .args(list)
-            .args(["-q", "--filter", &filter])
-            .output();
-        assert!(
-            output.unwrap().stdout.is_empty(),
-            "{list:?} finds something"
-        );
+    for kind in [api::Kind::Containers, api::Kind::Images] {
+        let found = api::of_project(&project.name, kind);
+        assert!(found.is_empty(), "there are {kind:?}: {found:?}");
     }
     text
 }
@@ -326,7 +321,7 @@ fn something_that_is_no_engine() {
 
 /// Root may read and write everything. It stays the user, as Docker may lie where no other one gets, and gives up that right.
 fn bound_by_permissions(tool: Command) -> Command {
-    if !rustix::process::geteuid().is_root() {
+    if !is_root() {
         return tool;
     }
     let mut bound = Command::new("setpriv");

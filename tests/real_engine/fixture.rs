@@ -10,6 +10,8 @@ use docker_liveupdate::docker::DockerCli;
 use docker_liveupdate::engine::{Body, Container, Delta, Docker, Ended, Engine, Exec, Outgoing};
 use docker_liveupdate::paths::ContainerPath;
 
+use crate::api;
+
 /// The image that every test engine has.
 pub const IMAGE: &str = "busybox:1.37";
 
@@ -46,7 +48,7 @@ impl Project {
     pub fn connect_with(cli: DockerCli) -> impl Future<Output = Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("engine-{}-{count}", std::process::id());
+        let name = format!("lutest-{}-{count}", std::process::id());
         async move {
             let engine = Docker::connect(&cli, &name).await.unwrap_or_else(|error| {
                 panic!("these tests need a Docker Engine (see tests/engine.sh): {error}")
@@ -163,21 +165,7 @@ impl Project {
 
 impl Drop for Project {
     fn drop(&mut self) {
-        let filter = format!("label=com.docker.compose.project={}", self.name);
-        for (list, remove) in [
-            (&["ps", "-aq", "--filter"][..], &["rm", "-fv"][..]),
-            (&["volume", "ls", "-q", "--filter"], &["volume", "rm", "-f"]),
-            (&["network", "ls", "-q", "--filter"], &["network", "rm"]),
-            (&["images", "-q", "--filter"], &["rmi", "-f"]),
-        ] {
-            let output = Command::new("docker").args(list).arg(&filter).output();
-            let Ok(output) = output else { return };
-            let ids = String::from_utf8_lossy(&output.stdout).into_owned();
-            let ids: Vec<&str> = ids.split_whitespace().collect();
-            if !ids.is_empty() {
-                let _ = Command::new("docker").args(remove).args(ids).output();
-            }
-        }
+        api::remove_project(&self.name);
     }
 }
 

@@ -17,6 +17,7 @@ mod interposer;
 mod proxy;
 mod verify;
 
+mod api;
 mod bad_input;
 mod examples;
 mod project;
@@ -24,5 +25,7 @@ mod session;
 mod tree;
 mod up;
 
+#[path = "../shared/needs.rs"]
+mod needs;
 #[path = "../shared/program.rs"]
 mod program;

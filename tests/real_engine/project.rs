@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
+use crate::api;
 use crate::session::Session;
 use crate::tree::{self, Tree};
 
@@ -37,7 +38,7 @@ impl Project {
                 .prefix("liveupdate-")
                 .tempdir()
                 .unwrap(),
-            name: format!("scenario-{}-{count}", std::process::id()),
+            name: format!("lutest-{}-{count}", std::process::id()),
         };
         project.write("compose.yaml", compose);
         project
@@ -233,12 +234,7 @@ impl Project {
 
     /// One field of `docker inspect`; empty when there is no such container.
     pub fn inspect(&self, container: &str, field: &str) -> String {
-        let name = self.container(container);
-        let output = Command::new("docker")
-            .args(["container", "inspect", "-f", field, &name])
-            .output()
-            .unwrap();
-        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+        api::inspect(&self.container(container), field)
     }
 
     /// The container's ID: another one after it was recreated.
@@ -263,34 +259,12 @@ impl Project {
 
     /// What a shell in the container says, as root; what it complains of when it fails.
     pub fn sh(&self, container: &str, script: &str) -> String {
-        let name = self.container(container);
-        let output = Command::new("docker")
-            .args(["exec", "-u", "0", &name, "sh", "-c", script])
-            .output()
-            .unwrap();
-        let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
-        if !output.status.success() {
-            text.push_str(&String::from_utf8_lossy(&output.stderr));
-        }
-        text.trim_end().to_owned()
+        api::sh(&self.container(container), script)
     }
 
     /// What stands at `path` in the container, running or not.
     pub fn tree(&self, container: &str, path: &str) -> Option<Tree> {
-        let from = format!("{}:{path}", self.container(container));
-        loop {
-            let output = Command::new("docker")
-                .args(["cp", &from, "-"])
-                .output()
-                .unwrap();
-            if !output.status.success() {
-                return None;
-            }
-            // What changes while it is archived makes a torn archive: no state to look at.
-            if let Ok(tree) = tree::of_archive(&output.stdout) {
-                return Some(tree);
-            }
-        }
+        api::tree(&self.container(container), path)
     }
 
     /// The text of a file in the container, running or not.
@@ -307,25 +281,7 @@ impl Project {
 
 impl Drop for Project {
     fn drop(&mut self) {
-        // By label, not by compose file: that may be broken by now.
-        for (list, remove) in [
-            (&["ps", "-aq"][..], &["rm", "-fv"][..]),
-            (&["network", "ls", "-q"], &["network", "rm"]),
-            (&["volume", "ls", "-q"], &["volume", "rm", "-f"]),
-            (&["image", "ls", "-q"], &["image", "rm", "-f"]),
-        ] {
-            let filter = format!("label=com.docker.compose.project={}", self.name);
-            let output = Command::new("docker")
-                .args(list)
-                .args(["--filter", &filter])
-                .output();
-            let Ok(output) = output else { return };
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            let ids: Vec<&str> = text.split_whitespace().collect();
-            if !ids.is_empty() {
-                let _ = Command::new("docker").args(remove).args(ids).output();
-            }
-        }
+        api::remove_project(&self.name);
     }
 }
 

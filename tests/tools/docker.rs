@@ -93,7 +93,19 @@ impl Docker {
         .into())
     }
 
-    /// Where the container's files can be seen on this machine.
+    /// Where a running container's files can be seen on this machine, whatever the engine keeps them in, until it ends.
+    pub fn root_dir(&self, container: &str) -> Result<PathBuf> {
+        let pid = self.ask(&["inspect", "--format", "{{.State.Pid}}", container])?;
+        let path = PathBuf::from(format!("/proc/{pid}/root"));
+        // The number may be that of another machine's process: the engine names each container after its ID.
+        let name = std::fs::read_to_string(path.join("etc/hostname")).unwrap_or_default();
+        if !name.is_empty() && container.starts_with(name.trim()) {
+            return Ok(path);
+        }
+        Err(format!("the files of container `{container}` cannot be seen from here").into())
+    }
+
+    /// Where the container's files can be seen on this machine, from its first start to its removal.
     pub fn merged_dir(&self, container: &str) -> Result<PathBuf> {
         let format = "{{.GraphDriver.Data.MergedDir}}";
         let path = PathBuf::from(self.ask(&["inspect", "--format", format, container])?);

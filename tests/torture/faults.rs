@@ -165,7 +165,7 @@ impl<'a> Faults<'a> {
 
     /// Writes into a directory that no file ever takes the place of, so that nothing excuses a loss.
     fn write_own(&mut self, container: &str) -> Result<String> {
-        let root = self.docker.merged_dir(container)?.join("app");
+        let root = self.docker.root_dir(container)?.join("app");
         let mut path = PathBuf::from("src");
         loop {
             let mut below = Vec::new();

@@ -8,6 +8,8 @@ mod faults;
 mod history;
 mod ignored;
 mod names;
+#[path = "../shared/needs.rs"]
+mod needs;
 mod operations;
 mod rng;
 mod settings;
@@ -15,10 +17,19 @@ mod settings;
 mod tools;
 mod trial;
 
+use needs::{has, is_root, needs};
+
 #[test]
 fn once_things_have_settled_every_containers_synced_paths_equal_the_hosts() {
+    needs!(is_root(), "root, to see the files of containers");
+    needs!(has("git"), "git");
     let settings = settings::Settings::from_environment().unwrap();
     let verdict = trial::run(&settings).unwrap();
+    needs!(
+        verdict.is_some(),
+        "an engine on this machine, to see the files of containers"
+    );
+    let verdict = verdict.unwrap();
     assert!(verdict.is_good(), "{verdict}");
     println!("{verdict}");
 }

@@ -123,8 +123,8 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Runs it.
-pub fn run(settings: &Settings) -> Result<Verdict> {
+/// Runs it; `None` when the containers' files cannot be seen from here.
+pub fn run(settings: &Settings) -> Result<Option<Verdict>> {
     let engine = if settings.kinds.contains(&Fault::Engine) {
         Some(PrivateEngine::start()?)
     } else {
@@ -135,7 +135,7 @@ pub fn run(settings: &Settings) -> Result<Verdict> {
         .map(|engine| engine.environment.clone())
         .unwrap_or_default();
     let docker = Docker::with_plugin(&settings.plugin, environment)?;
-    let name = format!("lutorture-{}-{}", std::process::id(), settings.seed);
+    let name = format!("lutest-{}-{}", std::process::id(), settings.seed);
     let project = ComposeProject::create(&docker, name, &compose_file(settings.tool))?;
     project.write("Dockerfile", DOCKERFILE)?;
     project.write(".dockerignore", ignored::DOCKERIGNORE)?;
@@ -148,6 +148,11 @@ pub fn run(settings: &Settings) -> Result<Verdict> {
     )?;
     project.compose(&["build", "--quiet"])?;
     project.compose(&["up", "--detach", "--no-build"])?;
+    for container in docker.containers(&project.name, "web")? {
+        if docker.root_dir(&container).is_err() {
+            return Ok(None);
+        }
+    }
     let output = project.beside("output");
     let mut running = Running::start(
         settings.tool,
@@ -175,7 +180,7 @@ pub fn run(settings: &Settings) -> Result<Verdict> {
     let faults = trial.storm(files, faults)?;
     let verdict = trial.judge(&faults, &mut running, began);
     drop(running);
-    verdict
+    verdict.map(Some)
 }
 
 fn compose_file(tool: Tool) -> String {
@@ -270,7 +275,7 @@ impl<'a> Trial<'a> {
     }
 
     fn tree_of(&self, container: &str) -> Result<Tree> {
-        let root = self.docker.merged_dir(container)?.join("app");
+        let root = self.docker.root_dir(container)?.join("app");
         Ok(Tree::read(&root, &SYNCED)?)
     }
 

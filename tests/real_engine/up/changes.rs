@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
+use crate::needs::{has, needs};
 use crate::project::Project;
 
 const SYNC: &str = "- sync: ./src:/app";
@@ -287,6 +288,7 @@ fn after_a_storm_of_edits_the_container_equals_the_host() {
 /// Peers, section 5: "a git branch switch (10 directories created and deleted quickly; the watch survives)".
 #[test]
 fn a_git_checkout_between_branches_is_one_state_and_the_watch_survives() {
+    needs!(has("git"), "git");
     let project = Project::web(SYNC);
     project.write(".dockerignore", "compose.yaml\nDockerfile\n.dockerignore\n");
     let git = |args: &[&str]| {

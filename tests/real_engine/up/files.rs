@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use crate::needs::{is_root, needs};
 use crate::project::Project;
 
 const SYNC: &str = "- sync: ./src:/app";
@@ -224,10 +225,7 @@ impl Drop for Mounted {
 /// C5: a root that vanishes is no deletion, though what is left of an unmounted one is an empty directory.
 #[test]
 fn a_sync_root_that_was_unmounted_never_wipes_the_target_and_is_synced_when_it_is_mounted_again() {
-    if !rustix::process::geteuid().is_root() {
-        // Only root may mount where Docker's own group counts; the watcher's part is tested without.
-        return;
-    }
+    needs!(is_root(), "root, who alone may mount");
     let project = Project::web("- sync: ./src:/app\n- sync: ./other:/other");
     let mounted = Mounted::at(project.path("src"));
     project.write("src/a.txt", "one");

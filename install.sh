@@ -37,6 +37,8 @@ usage_error() {
 # --- install -----------------------------------------------------------------------------------------------------
 
 require_cargo() {
+    local bin=${CARGO_HOME:-$HOME/.cargo}/bin
+    if ! command -v cargo >/dev/null && [ -x "$bin/cargo" ]; then PATH=$bin:$PATH; fi
     command -v cargo >/dev/null || fail "there is no cargo" "install Rust from https://rustup.rs and run this again"
 }
 
@@ -84,6 +86,7 @@ find_engine() {
     if ! "$HERE/tests/engine.sh" status >/dev/null 2>&1; then
         say "no usable Docker Engine answers: making a private one for the demo"
         PRIVATE_ENGINE=yes
+        touch "$TEMP/engine-is-ours"
         "$HERE/tests/engine.sh" up >/dev/null
     fi
     environment=$("$HERE/tests/engine.sh" env)
@@ -142,7 +145,7 @@ demo() { # FOLDER
     say "docker liveupdate up"
     # With job control: a process group of its own, in which SIGINT is not ignored.
     set -m
-    docker liveupdate up </dev/null >"$TEMP/up.log" 2>&1 &
+    TMPDIR=$TEMP docker liveupdate up </dev/null >"$TEMP/up.log" 2>&1 &
     UP=$!
     set +m
     disown # or the shell has something to say about its end
@@ -226,7 +229,8 @@ main() {
     fi
     trap clean_up EXIT
     trap 'exit 130' INT TERM HUP
-    TEMP=$(mktemp -d)
+    # Named so that what a killed demo leaves is found by the tests (tests/leftovers.sh).
+    TEMP=$(mktemp -d "${TMPDIR:-/tmp}/liveupdate-tests.$$.XXXXXX")
     say "this builds $NAME and puts it into $folder"
     require_cargo
     if [ "$action" = demo ]; then find_engine; fi

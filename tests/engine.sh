@@ -34,6 +34,8 @@ environment:
   LIVEUPDATE_ENGINE_DIR        the private engine's folder (default: docker-liveupdate-engine in the user's cache)
   LIVEUPDATE_ENGINE_STATE_DIR  its data, socket and log alone (default: `state` in that folder), for a second engine
                                from the same packages
+  LIVEUPDATE_ENGINE_FLAGS      further flags of the private engine's dockerd, such as
+                               `--feature containerd-snapshotter`
   LIVEUPDATE_STAND_INS         `1`: make stand-ins on a user's engine as well
 
 The private engine needs Linux, root and a Debian whose apt sources answer. It leaves the firewall alone (containers
@@ -216,12 +218,13 @@ start_private() {
     )
     local libraries pid
     libraries=$ROOT/usr/lib/$(library_folder)
-    rm -f "$PIDFILE"
+    clean_up_after_killed_engine
+    # shellcheck disable=SC2086 # a list
     PATH="$ROOT/usr/sbin:$ROOT/usr/bin:$PATH" LD_LIBRARY_PATH="$libraries" XTABLES_LIBDIR="$libraries/xtables" \
         DOCKER_CONFIG="$DIR/config" setsid "$ROOT/usr/sbin/dockerd" \
         --data-root "$STATE/data" --exec-root "$STATE/exec" --pidfile "$PIDFILE" -H "unix://$SOCKET" \
         --iptables=false --ip6tables=false --ip-masq=false \
-        --default-address-pool base=172.16.0.0/12,size=24 \
+        --default-address-pool base=172.16.0.0/12,size=24 ${LIVEUPDATE_ENGINE_FLAGS:-} \
         >"$LOG" 2>&1 </dev/null 9>&- &
     pid=$!
     local deadline=$((SECONDS + 60))
@@ -277,11 +280,17 @@ stop_private() {
         done
         say "stopped the private engine"
     fi
+    clean_up_after_killed_engine
+    exec 9>&-
+}
+
+# Processes, mounts and names that an engine leaves which did not end by itself.
+clean_up_after_killed_engine() {
+    local pid mount
     for pid in $(leftover_pids); do kill -KILL "$pid" 2>/dev/null || true; done
     awk -v state="$STATE/" 'index($2, state) == 1 { print $2 }' /proc/self/mounts | sort -r |
         while read -r mount; do umount -l "$mount" 2>/dev/null || true; done
     rm -f "$PIDFILE" "$SOCKET"
-    exec 9>&-
 }
 
 # --- commands ------------------------------------------------------------------------------------------------------
@@ -336,15 +345,23 @@ images() {
     up
     use_private_env
     [ $# -gt 0 ] || set -- "${STAND_INS[@]}"
+    local pid pids=()
+    # At the same time: each waits for downloads.
     for name in "$@"; do
-        have_image "$name" && continue
-        if ! private_is_running && [ "${LIVEUPDATE_STAND_INS:-}" != 1 ]; then
-            docker pull "$name" ||
-                fail "\`$name\` cannot be pulled" "LIVEUPDATE_STAND_INS=1 makes a stand-in of that name"
-            continue
-        fi
-        make_stand_in "$name"
+        image "$name" &
+        pids+=($!)
     done
+    for pid in "${pids[@]}"; do wait "$pid"; done
+}
+
+image() { # NAME
+    local name=$1
+    if have_image "$name"; then return; fi
+    if private_is_running || [ "${LIVEUPDATE_STAND_INS:-}" = 1 ]; then
+        make_stand_in "$name"
+    else
+        docker pull "$name" || fail "\`$name\` cannot be pulled" "LIVEUPDATE_STAND_INS=1 makes a stand-in of that name"
+    fi
 }
 
 make_stand_in() { # NAME
@@ -352,14 +369,11 @@ make_stand_in() { # NAME
     tar=$DIR/images/${name//[:\/]/_}.tar
     require_root_on_debian
     mkdir -p "$DIR/images"
-    if [ ! -e "$tar" ]; then
-        say "making a stand-in for $name"
-        (
-            exec 8>"$DIR/lock"
-            flock 8
-            fill_stand_in "$name" "$tar"
-        )
-    fi
+    (
+        exec 8>"$tar.lock"
+        flock 8
+        [ -e "$tar" ] || fill_stand_in "$name" "$tar"
+    )
     docker import \
         --change 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
         --change "CMD [\"$(default_command "$name")\"]" --change 'LABEL liveupdate.stand-in=true' \
@@ -376,9 +390,15 @@ default_command() {
 }
 
 fill_stand_in() { # NAME TAR
-    local name=$1 tar=$2 rootfs=$DIR/images/rootfs
-    rm -rf "$rootfs"
-    mkdir -p "$rootfs"
+    local name=$1 tar=$2 rootfs=${2%.tar}
+    say "making a stand-in for $name"
+    (
+        exec 7>"$DIR/lock"
+        flock 7
+        update_package_lists
+    )
+    rm -rf "$rootfs" "$rootfs.debs"
+    mkdir -p "$rootfs" "$rootfs.debs/partial"
     case $name in
     busybox:*) fill_busybox "$rootfs" ;;
     python:*)
@@ -406,16 +426,15 @@ fill_stand_in() { # NAME TAR
     esac
     tar -c --sort=name --mtime=@0 --numeric-owner -C "$rootfs" -f "$tar.new" .
     mv "$tar.new" "$tar"
-    rm -rf "$rootfs"
+    rm -rf "$rootfs" "$rootfs.debs"
 }
 
 fill_busybox() { # ROOTFS
     local rootfs=$1 applet
-    update_package_lists
-    download "$(suite)" busybox-static
+    (cd "$rootfs.debs" && private_apt apt-get download "busybox-static/$(suite)") || fail "apt cannot download busybox-static"
     mkdir -p "$rootfs"/{bin,dev,etc,home,proc,root,sys,tmp,usr/bin,usr/sbin,var}
     chmod 1777 "$rootfs/tmp"
-    dpkg-deb --fsys-tarfile "$DIR/debs/$(suite)"/busybox-static_*.deb |
+    dpkg-deb --fsys-tarfile "$rootfs.debs"/busybox-static_*.deb |
         tar -xO --wildcards '*bin/busybox' >"$rootfs/bin/busybox"
     chmod 755 "$rootfs/bin/busybox"
     for applet in $("$rootfs/bin/busybox" --list); do
@@ -424,7 +443,6 @@ fill_busybox() { # ROOTFS
     echo 'root:x:0:0:root:/root:/bin/sh' >"$rootfs/etc/passwd"
     echo 'nobody:x:65534:65534:nobody:/home:/bin/false' >>"$rootfs/etc/passwd"
     printf '%s\n' 'root:x:0:' 'nobody:x:65534:' >"$rootfs/etc/group"
-    rm -rf "$DIR/debs"
 }
 
 # A small Debian, unpacked only: no package's own script runs.
@@ -432,14 +450,11 @@ fill_debian() { # ROOTFS PACKAGE..
     local rootfs=$1 suite
     shift
     suite=$(suite)
-    update_package_lists
-    rm -f "$DIR"/apt/cache/archives/*.deb
-    # apt sees an empty system, so this is everything the packages need.
-    private_apt apt-get -y --download-only -t "$suite" install \
+    # apt sees an empty system, so this is everything the packages need. Its folder is its own, so no lock is needed.
+    private_apt apt-get -y --download-only -t "$suite" -o Dir::Cache::archives="$rootfs.debs" -o Debug::NoLocking=true install \
         base-files base-passwd bash coreutils dash findutils grep hostname mawk sed tar "$@" >/dev/null ||
         fail "apt cannot download $*"
-    unpack "$rootfs" "$DIR"/apt/cache/archives/*.deb
-    rm -f "$DIR"/apt/cache/archives/*.deb
+    unpack "$rootfs" "$rootfs.debs"/*.deb
     rm -rf "$rootfs"/usr/share/{doc,info,lintian,locale,man}
     mkdir -p "$rootfs"/{dev,proc,sys,tmp,usr/local/bin}
     chmod 1777 "$rootfs/tmp"

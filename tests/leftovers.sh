@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What a killed run of the tests left on this machine. Each run has a folder with its process in the name, and all that it
+# What a killed run of the tests or of the demo left on this machine. Each run has a folder with its process in the name, and all that it
 # makes lies in there or carries the process of a test in its name: what has no living process is nobody's. Read by tests/run.
 
 readonly RUNS=liveupdate-tests
@@ -34,7 +34,7 @@ dead_runs() {
         if [ ! -O "$run" ] || [ -L "$run" ]; then continue; fi
         pid=${run#"${all%/}/$RUNS."}
         pid=${pid%%.*}
-        if is_alive "$pid" && { [ ! -d /proc/self ] || tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q tests/run; } 2>/dev/null; then
+        if is_alive "$pid" && { [ ! -d /proc/self ] || tr '\0' ' ' <"/proc/$pid/cmdline" | grep -qE 'tests/run|\.ci/run|install\.sh'; } 2>/dev/null; then
             continue
         fi
         printf '%s\n' "$run"
@@ -82,9 +82,9 @@ clean_up_after_killed_runs() {
 clean_up_engine() {
     local project pid kind
     for project in $(projects_of_tests); do
-        pid=${project#*-}
-        pid=${pid%%-*}
-        is_alive "$pid" && continue
+        pid=${project#lutest-}
+        pid=${pid#liveupdate-demo-}
+        if is_alive "${pid%%-*}"; then continue; fi
         say "removing what a killed test left on the engine: $project"
         for kind in 'container ls -aq=container rm -fv' 'network ls -q=network rm' 'volume ls -q=volume rm -f' 'image ls -q=image rm -f'; do
             # shellcheck disable=SC2046,SC2086 # lists of words
@@ -95,7 +95,7 @@ clean_up_engine() {
     done
 }
 
-# The Compose projects of tests that are on the engine: lutest-PID-NUMBER.
+# The Compose projects that are on the engine of tests and demos.
 projects_of_tests() {
     local label=com.docker.compose.project kind images
     {
@@ -106,5 +106,5 @@ projects_of_tests() {
         images=$(docker image ls -q --filter "label=$label")
         # shellcheck disable=SC2086 # a list
         [ -z "$images" ] || docker image inspect --format "{{index .Config.Labels \"$label\"}}" $images
-    } 2>/dev/null | grep -E '^lutest-[0-9]+-[0-9]+$' | sort -u
+    } 2>/dev/null | grep -E '^(lutest-[0-9]+-[0-9]+|liveupdate-demo-[0-9]+)$' | sort -u
 }

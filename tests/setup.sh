@@ -31,7 +31,7 @@ install_packages() { # PROGRAM PACKAGES, again and again
 find_nextest() {
     PATH=$PWD/$TOOLS/bin:$PATH
     local version
-    version=$(cargo nextest --version 2>/dev/null | awk 'NR == 1 { print $2 }')
+    version=$(cargo nextest --version 2>/dev/null | awk 'NR == 1 { print $2 }' || true)
     if [ -n "$version" ] && at_least "$version" "$MIN_NEXTEST"; then return; fi
     step "cargo install cargo-nextest, into $TOOLS"
     # Built to be used today, not to be fast: it waits for tests all the time.

@@ -37,7 +37,8 @@ find_nextest() {
     # Built to be used today, not to be fast: it waits for tests all the time.
     CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=64 \
         CARGO_PROFILE_RELEASE_DEBUG=0 \
-        cargo install --quiet --locked --no-track --root "$TOOLS" cargo-nextest --version "$NEXTEST" ||
+        cargo install --quiet --locked --no-track --root "$TOOLS" \
+            --no-default-features --features default-no-update cargo-nextest --version "$NEXTEST" ||
         fail "the tests' runner cannot be built" "install it (https://nexte.st), version $MIN_NEXTEST or later"
 }
 

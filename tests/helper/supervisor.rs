@@ -1,9 +1,10 @@
 //! The container's process under `init`: signals, ends, restarts.
 
 use crate::needs::{is_root, needs};
-use crate::place::{Place, bytes, lives, started, until};
+use crate::place::{Place, bytes, lives, send, started, until};
 use docker_liveupdate::helper::protocol::VERSION;
 use docker_liveupdate::helper::{Code, Link};
+use rustix::process::Signal;
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
@@ -38,10 +39,10 @@ impl Drop for Supervised {
             if left.is_empty() {
                 return;
             }
-            let _ = std::process::Command::new("kill")
-                .arg("-KILL")
-                .args(&left)
-                .status();
+            for process in &left {
+                // It may have ended meanwhile.
+                let _ = send(process, Signal::KILL);
+            }
         }
     }
 }
@@ -204,13 +205,7 @@ async fn a_process_that_ignores_every_signal_is_killed_after_the_grace() {
 async fn a_process_that_stands_still_is_woken_to_hear_the_signal() {
     let supervised = Supervised::start("echo $$ >>$LOG; exec sleep 1000");
     let pid = supervised.words(1).await[0].clone();
-    assert!(
-        std::process::Command::new("kill")
-            .args(["-STOP", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
+    send(&pid, Signal::STOP).unwrap();
     let (mut link, _helper) = supervised.place.serve().await;
     assert!(!link.restart(TERM, LONG).await.unwrap().killed);
 }
@@ -369,13 +364,7 @@ async fn as_process_1_and_another_user_it_is_found_by_roots_helper() {
     assert!(unshare.try_wait().unwrap().is_none());
 
     // `docker stop`: process 1 gets the signal although the kernel shields it from those it does not want.
-    assert!(
-        std::process::Command::new("kill")
-            .args(["-TERM", &init])
-            .status()
-            .unwrap()
-            .success()
-    );
+    send(&init, Signal::TERM).unwrap();
     assert_eq!(unshare.wait().await.unwrap().code(), Some(143));
 }
 

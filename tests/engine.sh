@@ -89,6 +89,10 @@ require_root_on_debian() {
         fail "a private engine is made of Debian's packages, and this is not Debian" "$instead"
     [ "$(id -u)" = 0 ] ||
         fail "a private engine needs root" "run this as root, or start an engine that \`docker version\` reaches"
+    # What joins a container begins at the root of its mount namespace, which in a chroot is not the container's: each
+    # "docker exec" would run, as root, in the file system of the machine around it.
+    [ "$(nsenter --mount=/proc/self/ns/mnt stat -c %d:%i / 2>/dev/null)" = "$(stat -c %d:%i /)" ] ||
+        fail "a private engine in a chroot would run commands outside of it" "use a container or a virtual machine instead"
 }
 
 # shellcheck source=/dev/null

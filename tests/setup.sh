@@ -50,7 +50,8 @@ at_least() { # VERSION MINIMUM
 set_up() {
     find_cargo
     export DEBIAN_FRONTEND=noninteractive
-    local programs=(cc 'gcc libc6-dev' git git)
+    # The engine calls ps for `docker top`.
+    local programs=(cc 'gcc libc6-dev' git git ps procps)
     [ -n "$QUICK" ] || programs+=(shellcheck shellcheck)
     install_packages "${programs[@]}"
     command -v cc >/dev/null || fail "there is no C compiler, which cargo links with" "install one: apt-get install gcc libc6-dev"

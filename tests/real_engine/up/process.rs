@@ -3,6 +3,7 @@
 
 use std::process::Command;
 
+use crate::needs::{has, needs};
 use crate::project::{Project, web};
 use crate::session::Session;
 
@@ -285,6 +286,7 @@ fn docker_stop_reaches_the_process() {
 /// A distroless image has no shell, a user of its own, and nothing that could help us.
 #[test]
 fn restart_process_of_a_distroless_image() {
+    needs!(has("ps"), "ps, which the engine calls for `docker top`");
     let project = project(
         "",
         "FROM scratch\nCOPY --from=busybox:1.37 /bin/busybox /busybox\nCOPY --chown=65532 src /app\n\

@@ -1,6 +1,6 @@
 //! Atomic updates: all or nothing, never half a file, owners, modes and links as they should be.
 
-use crate::needs::is_root;
+use crate::needs::{is_root, needs};
 use crate::place::{Place, bytes, put, until};
 use crate::program::write_program;
 use docker_liveupdate::helper::{Batch, Code, Content, Item};
@@ -18,6 +18,7 @@ fn symlink_to(target: &str) -> Content {
 
 #[tokio::test]
 async fn a_batch_puts_files_links_and_directories_with_the_hosts_modes_and_times() {
+    needs!(is_root(), "root, as the helper in a container is");
     let place = Place::new();
     let (mut link, _helper) = place.serve().await;
     let (one, big) = (
@@ -98,14 +99,11 @@ async fn a_reader_sees_no_missing_and_no_short_file_over_10_000_overwrites() {
 
 #[tokio::test]
 async fn a_replaced_file_keeps_its_owner_and_a_new_one_gets_its_directorys() {
+    needs!(is_root(), "root, as the helper in a container is");
     let place = Place::new();
     let replaced = place.container("replaced", "old");
     let directory = place.path("app");
-    let (theirs, directorys) = if is_root() {
-        ((1234, 2345), (3456, 4567))
-    } else {
-        (own(), own())
-    };
+    let (theirs, directorys) = ((1234, 2345), (3456, 4567));
     chown(&replaced, Some(theirs.0), Some(theirs.1)).unwrap();
     chown(&directory, Some(directorys.0), Some(directorys.1)).unwrap();
     let (mut link, _helper) = place.serve().await;
@@ -129,13 +127,6 @@ async fn a_replaced_file_keeps_its_owner_and_a_new_one_gets_its_directorys() {
     for name in ["new", "fresh", "fresh/deep", "fresh/deep/new", "link"] {
         assert_eq!(owner(name), directorys, "{name}");
     }
-}
-
-fn own() -> (u32, u32) {
-    (
-        rustix::process::geteuid().as_raw(),
-        rustix::process::getegid().as_raw(),
-    )
 }
 
 #[tokio::test]

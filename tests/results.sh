@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What came of the tests, read from the runner's report (JUnit XML, one test case an element). Read by tests/run.
 
-# A line for each test, with tabs: passed, failed or skipped; seconds; program, in the runner's words; name; why it was skipped.
+# A line for each test, with tabs: passed, failed or skipped; seconds; program, in the runner's words; name; what a skipped one needs.
 cases() { # REPORT..
     awk '
         function field(name) {

@@ -22,7 +22,7 @@ left: 1</system-err>
         </testcase>
         <testcase name="up::a_mount" classname="docker-liveupdate::real_engine" timestamp="2026-11-27T00:00:00" time="0.010">
             <system-out>running 1 test
-SKIPPED: they need root, who alone may mount
+SKIPPED: root, who alone may mount
 test up::a_mount ... ok
 </system-out>
         </testcase>
@@ -57,7 +57,7 @@ fn a_test_passed_failed_or_was_skipped_with_a_reason() {
     assert_eq!(
         bash("results.sh", "cases \"$TMPDIR/report.xml\"", folder.path()),
         "failed\t1.521\tdocker-liveupdate::real_engine\tup::a_save_arrives\t\n\
-         skipped\t0.010\tdocker-liveupdate::real_engine\tup::a_mount\tthey need root, who alone may mount\n\
+         skipped\t0.010\tdocker-liveupdate::real_engine\tup::a_mount\troot, who alone may mount\n\
          passed\t0.004\tdocker-liveupdate\tplan::tests::a\t\n"
     );
 }

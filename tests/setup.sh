@@ -55,6 +55,6 @@ set_up() {
     [ -n "$QUICK" ] || programs+=(shellcheck shellcheck)
     install_packages "${programs[@]}"
     command -v cc >/dev/null || fail "there is no C compiler, which cargo links with" "install one: apt-get install gcc libc6-dev"
-    command -v git >/dev/null || LEFT_OUT+=("tests that use git: there is none; apt-get install git")
+    command -v git >/dev/null || LEFT_OUT+=("what needs git: not installed; apt-get install git")
     find_nextest
 }

@@ -1,11 +1,11 @@
 //! What a test needs of its machine that not every machine has. Knows no test.
 #![allow(dead_code, reason = "each program of tests uses its part")]
 
-/// Ends the test as skipped, unless `there` holds. `tests/run` counts skipped tests by this line of their output.
+/// Ends the test as skipped, unless `there` holds. `tests/run` knows skipped tests, and `what` they need, by this line.
 macro_rules! needs {
     ($there:expr, $what:expr) => {
         if !$there {
-            println!("SKIPPED: they need {}", $what);
+            println!("SKIPPED: {}", $what);
             return;
         }
     };

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# What a killed run of the tests or of the demo left on this machine. Each run has a folder with its process in the name, and all that it
-# makes lies in there or carries the process of a test in its name: what has no living process is nobody's. Read by tests/run.
+# What a killed run of the tests or of the demo left on this machine. Each run has a folder with its process in the name,
+# and all that it makes lies in there or carries the process of a test in its name: what has no living process is nobody's.
+# Read by tests/run.
 
 readonly RUNS=liveupdate-tests
 
@@ -19,26 +20,36 @@ outside_of_run() {
     if [ -n "$USERS_TMPDIR" ]; then TMPDIR=$USERS_TMPDIR "$@"; else env -u TMPDIR "$@"; fi
 }
 
-end_run() {
-    [ -z "${RUN:-}" ] || remove_run "$RUN"
-}
-
 is_alive() { # PID
     kill -0 "$1" 2>/dev/null || [ -d "/proc/$1" ]
 }
 
-# The folders of runs whose process is gone, or is another program's by now.
-dead_runs() {
-    local all=${USERS_TMPDIR:-/tmp} run pid
+# The folders of other runs: those that are at work, or those whose process is gone or is another program's by now.
+other_runs() { # alive|dead
+    local all=${USERS_TMPDIR:-/tmp} run pid state
     for run in "${all%/}/$RUNS".*; do
-        if [ ! -O "$run" ] || [ -L "$run" ]; then continue; fi
+        if [ ! -O "$run" ] || [ -L "$run" ] || [ "$run" = "${RUN:-}" ]; then continue; fi
         pid=${run#"${all%/}/$RUNS."}
         pid=${pid%%.*}
+        state=dead
         if is_alive "$pid" && { [ ! -d /proc/self ] || tr '\0' ' ' <"/proc/$pid/cmdline" | grep -qE 'tests/run|\.ci/run|install\.sh'; } 2>/dev/null; then
-            continue
+            state=alive
         fi
-        printf '%s\n' "$run"
+        if [ $state = "$1" ]; then printf '%s\n' "$run"; fi
     done
+}
+
+# Notes that the private engine is this run's, and ends with it.
+own_engine() { # FOLDER
+    printf '%s\n' "${LIVEUPDATE_ENGINE_DIR:-}" "${LIVEUPDATE_ENGINE_STATE_DIR:-}" >"$1/engine-is-ours"
+}
+
+# Stops the engine that a run had noted as its own.
+stop_own_engine() { # FOLDER
+    [ -e "$1/engine-is-ours" ] || return 0
+    local dir state
+    { read -r dir && read -r state; } <"$1/engine-is-ours" || true
+    LIVEUPDATE_ENGINE_DIR=$dir LIVEUPDATE_ENGINE_STATE_DIR=$state outside_of_run tests/engine.sh down
 }
 
 # Ends what runs in a run's folder, and removes it.
@@ -50,10 +61,9 @@ remove_run() { # FOLDER
         LIVEUPDATE_ENGINE=private LIVEUPDATE_ENGINE_STATE_DIR=$state tests/engine.sh purge 2>/dev/null || true
     done
     # Every process of a run has its folder as the temporary one. Only Linux tells; elsewhere they end by themselves.
-    for process in /proc/[0-9]*; do
-        if [ "${process#/proc/}" != $$ ] && grep -qzxF "TMPDIR=$run" "$process/environ" 2>/dev/null; then
-            kill -KILL "${process#/proc/}" 2>/dev/null || true
-        fi
+    for process in $(grep -lszxF "TMPDIR=$run" /proc/[0-9]*/environ || true); do
+        process=${process#/proc/}
+        kill -KILL "${process%/environ}" 2>/dev/null || true
     done
     if [ -r /proc/self/mounts ]; then
         awk -v run="$run/" 'index($2, run) == 1 { print $2 }' /proc/self/mounts | sort -r |
@@ -72,10 +82,14 @@ remove_run() { # FOLDER
 clean_up_after_killed_runs() {
     local run
     while IFS= read -r run; do
+        if [ -e "$run/engine-is-ours" ] && [ -n "$(other_runs alive)" ]; then
+            say "leaving what a killed run left, for its engine may be in use by another one: $run"
+            continue
+        fi
         say "cleaning up after a run that was killed: $run"
-        if [ -e "$run/engine-is-ours" ]; then outside_of_run tests/engine.sh down; fi
+        stop_own_engine "$run"
         remove_run "$run"
-    done < <(dead_runs)
+    done < <(other_runs dead)
 }
 
 # Containers, networks, volumes and images of tests that are gone, on the engine of the environment.

@@ -86,7 +86,9 @@ find_engine() {
     if ! "$HERE/tests/engine.sh" status >/dev/null 2>&1; then
         say "no usable Docker Engine answers: making a private one for the demo"
         PRIVATE_ENGINE=yes
-        printf '%s\n' "${LIVEUPDATE_ENGINE_DIR:-}" "${LIVEUPDATE_ENGINE_STATE_DIR:-}" >"$TEMP/engine-is-ours"
+        # shellcheck source=tests/leftovers.sh
+        source "$HERE/tests/leftovers.sh"
+        own_engine "$TEMP"
         "$HERE/tests/engine.sh" up >/dev/null
     fi
     environment=$("$HERE/tests/engine.sh" env)

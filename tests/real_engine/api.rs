@@ -19,6 +19,9 @@ use crate::tree::{self, Tree};
 /// What every object of a Compose project is labelled with.
 const PROJECT: &str = "com.docker.compose.project";
 
+/// In place of a status: no answer came.
+const NONE: u16 = 599;
+
 /// What the engine says.
 struct Answer {
     status: u16,
@@ -74,7 +77,14 @@ fn ask_all(requests: &[(&str, String, Option<Value>)]) -> Vec<Answer> {
             .build()
             .unwrap()
             .block_on(futures_util::future::join_all(requests.iter().map(
-                |(method, path, body)| exchange(method, path, body.as_ref()),
+                async |(method, path, body)| {
+                    // Also asked where a test that has failed already tidies up: no panic.
+                    let answer = exchange(method, path, body.as_ref()).await;
+                    answer.unwrap_or_else(|error| Answer {
+                        status: NONE,
+                        body: error.to_string().into_bytes(),
+                    })
+                },
             )))
     };
     std::thread::scope(|scope| scope.spawn(work).join().unwrap())
@@ -84,46 +94,29 @@ fn ask(method: &str, path: String, body: Option<Value>) -> Answer {
     ask_all(&[(method, path, body)]).remove(0)
 }
 
-async fn exchange(method: &str, path: &str, body: Option<&Value>) -> Answer {
-    match endpoint() {
-        Endpoint::Unix(socket) => {
-            converse(
-                UnixStream::connect(socket).await.unwrap(),
-                method,
-                path,
-                body,
-            )
-            .await
-        }
-        Endpoint::Tcp(address) => {
-            converse(
-                TcpStream::connect(address).await.unwrap(),
-                method,
-                path,
-                body,
-            )
-            .await
-        }
-    }
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+trait Connection: AsyncRead + AsyncWrite + Unpin {}
+impl<C: AsyncRead + AsyncWrite + Unpin> Connection for C {}
+
+async fn connect() -> Result<Box<dyn Connection>> {
+    Ok(match endpoint() {
+        Endpoint::Unix(socket) => Box::new(UnixStream::connect(socket).await?),
+        Endpoint::Tcp(address) => Box::new(TcpStream::connect(address).await?),
+    })
 }
 
-async fn converse(
-    connection: impl AsyncRead + AsyncWrite + Unpin + 'static,
-    method: &str,
-    path: &str,
-    body: Option<&Value>,
-) -> Answer {
-    let (mut sender, connection) = http1::handshake(TokioIo::new(connection)).await.unwrap();
+async fn exchange(method: &str, path: &str, body: Option<&Value>) -> Result<Answer> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(connect().await?)).await?;
     let body = body.map(Value::to_string).unwrap_or_default();
     let request = Request::builder()
         .method(method)
         .uri(path)
         .header(header::HOST, "engine")
         .header(header::CONTENT_TYPE, "application/json")
-        .body(Full::new(Bytes::from(body)))
-        .unwrap();
+        .body(Full::new(Bytes::from(body)))?;
     let answer = async move {
-        let response = sender.send_request(request).await.unwrap();
+        let response = sender.send_request(request).await?;
         let status = response.status().as_u16();
         // An archive of what changes meanwhile breaks off; whoever asked for it looks again.
         let mut body = response.into_body();
@@ -133,15 +126,13 @@ async fn converse(
                 bytes.extend_from_slice(data);
             }
         }
-        Answer {
+        Ok(Answer {
             status,
             body: bytes,
-        }
+        })
     };
-    tokio::join!(answer, async {
-        let _ = connection.await;
-    })
-    .0
+    // The connection's own error is the answer's as well.
+    tokio::join!(answer, connection).0
 }
 
 /// A query's value, with everything escaped that could be mistaken.
@@ -250,7 +241,7 @@ pub enum Kind {
 }
 
 /// The names or IDs of what the engine has of a project. By label, not by compose file: that may be broken by now.
-pub fn of_project(project: &str, kind: Kind) -> Vec<String> {
+pub fn of_project(project: &str, kind: Kind) -> std::result::Result<Vec<String>, String> {
     let filters = escaped(&json!({"label": [format!("{PROJECT}={project}")]}).to_string());
     let (path, list, name) = match kind {
         Kind::Containers => (
@@ -262,12 +253,16 @@ pub fn of_project(project: &str, kind: Kind) -> Vec<String> {
         Kind::Volumes => (format!("/volumes?filters={filters}"), "/Volumes", "Name"),
         Kind::Images => (format!("/images/json?filters={filters}"), "", "Id"),
     };
-    let answer = ask("GET", path, None).json();
+    let answer = ask("GET", path, None);
+    if !answer.is_good() {
+        return Err(answer.complaint());
+    }
+    let answer = answer.json();
     let objects = answer.pointer(list).and_then(Value::as_array);
     let names = objects.into_iter().flatten().map(|object| &object[name]);
-    names
+    Ok(names
         .filter_map(|name| name.as_str().map(str::to_owned))
-        .collect()
+        .collect())
 }
 
 /// Removes all that the engine has of a project.
@@ -278,7 +273,7 @@ pub fn remove_project(project: &str) {
         (Kind::Volumes, "volumes", "?force=1"),
         (Kind::Images, "images", "?force=1"),
     ] {
-        let found = of_project(project, kind);
+        let found = of_project(project, kind).unwrap_or_default();
         let removals = found
             .iter()
             .map(|name| ("DELETE", format!("/{path}/{name}{query}"), None));

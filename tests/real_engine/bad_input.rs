@@ -34,7 +34,7 @@ fn is_refused(project: &Project, code: i32, words: &[&str]) -> String {
     let mut up = project.tool(&["up", "--format", "json"]);
     let text = ends_with(&mut up, code, words);
     for kind in [api::Kind::Containers, api::Kind::Images] {
-        let found = api::of_project(&project.name, kind);
+        let found = api::of_project(&project.name, kind).unwrap();
         assert!(found.is_empty(), "there are {kind:?}: {found:?}");
     }
     text

@@ -240,7 +240,10 @@ impl Subject<'_> {
             return Ok(());
         }
         match self.engine.apply(&self.container, &delta).await {
-            Ok(_) => Ok(()),
+            Ok(applied) => match applied.closed.first() {
+                None => Ok(()),
+                Some((path, why)) => Err(format!("`{path}` was not touched: it {why}")),
+            },
             Err(error) => Err(error.to_string()),
         }
     }

@@ -15,7 +15,7 @@ use super::supervise::Runs;
 use super::transport::{self, Body, Transport};
 use super::{
     Applied, Container, ContainerId, Delta, Ended, Engine, EngineError, Exec, Fingerprint,
-    Restarted, Stream,
+    Restarted, Stream, Wanted,
 };
 use crate::docker::DockerCli;
 use crate::paths::ContainerPath;
@@ -197,9 +197,10 @@ impl Engine for Docker {
     async fn fingerprints(
         &self,
         container: &Container,
+        wanted: &Wanted,
         roots: &[ContainerPath],
     ) -> Result<BTreeMap<ContainerPath, Fingerprint>, EngineError> {
-        self.fingerprints_of(container, roots).await
+        self.fingerprints_of(container, wanted, roots).await
     }
 
     async fn image_id(&self, image: &str) -> Result<Option<String>, EngineError> {

@@ -157,12 +157,22 @@ impl Docker {
         argv: &[&str],
         input: Bytes,
     ) -> Result<Said, EngineError> {
+        self.own_exec(container, "0", argv, input).await
+    }
+
+    pub(super) async fn own_exec(
+        &self,
+        container: &ContainerId,
+        user: &str,
+        argv: &[&str],
+        input: Bytes,
+    ) -> Result<Said, EngineError> {
         let config = ExecConfig {
             attach_stdin: Some(!input.is_empty()),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
             cmd: Some(argv.iter().map(ToString::to_string).collect()),
-            user: Some("0".to_owned()),
+            user: Some(user.to_owned()),
             working_dir: Some("/".to_owned()),
             ..ExecConfig::default()
         };

@@ -1,80 +1,189 @@
-//! What stands below a path in a container, through its archive: hashed while it streams, held never. Compares nothing.
+//! What stands at paths of a container, through its archive: hashed while it streams, held never. Compares nothing.
 //!
 //! The engine's archive shows volumes and bind mounts as the container sees them, and what lies under a tmpfs instead of the tmpfs.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tar::EntryType;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::archive::read::Reader;
+use super::archive::read::{Member, Reader};
 use super::archive::survey::member_path;
 use super::client::Docker;
-use super::{ContainerId, EngineError, Fingerprint};
+use super::{ContainerId, EngineError, Fingerprint, Wanted};
 use crate::paths::ContainerPath;
 
 type Found = BTreeMap<ContainerPath, Fingerprint>;
+
+/// Up to so many paths are asked for one by one.
+const FEW: usize = 16;
+/// An archive comes with all that only the container has. So much of that is passed over, and some times what was asked for;
+/// beyond it the rest is asked for one by one.
+const PASSED_OVER: u64 = 256 * 1024 * 1024;
+/// One comparison may take so long, and some more for its bytes.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Of an engine on a slow machine, in bytes a second.
+const SLOWEST: u64 = 1024 * 1024;
 
 impl Docker {
     pub(super) async fn fingerprints_through_archive(
         &self,
         id: &ContainerId,
+        wanted: &Wanted,
         roots: &[ContainerPath],
     ) -> Result<Found, EngineError> {
-        let mut found = Found::new();
-        for root in roots {
-            let Some(archive) = self.archive_of(id, root, "").await? else {
-                continue;
-            };
-            read(archive, root, &mut found).await?;
-            // A target that is a link is written through, so what is below it is read through (E6). It is a link all the same.
-            if let Some(link @ Fingerprint::Link { .. }) = found.get(root).cloned()
-                && let Some(archive) = self.archive_of(id, root, "/.").await?
-            {
-                read(archive, root, &mut found).await?;
-                found.insert(root.clone(), link);
+        let bytes = wanted
+            .values()
+            .flatten()
+            .fold(0, |sum: u64, length| sum.saturating_add(*length));
+        let budget = bytes.saturating_mul(4).saturating_add(PASSED_OVER);
+        let limit = PATIENCE + Duration::from_secs(budget / SLOWEST);
+        tokio::time::timeout(limit, self.look_through(id, wanted, roots, budget))
+            .await
+            .unwrap_or_else(|_| {
+                Err(EngineError::Refused(format!(
+                    "what is in the container could not be compared within {}",
+                    humantime::format_duration(limit)
+                )))
+            })
+    }
+
+    async fn look_through(
+        &self,
+        id: &ContainerId,
+        wanted: &Wanted,
+        roots: &[ContainerPath],
+        budget: u64,
+    ) -> Result<Found, EngineError> {
+        let mut look = Look {
+            wanted,
+            found: Found::new(),
+            one_by_one: Vec::new(),
+            budget,
+        };
+        if wanted.len() <= FEW {
+            look.one_by_one.extend(wanted.keys().cloned());
+        } else {
+            for root in roots {
+                self.tree(id, root, &mut look).await?;
             }
         }
-        Ok(found)
+        for path in std::mem::take(&mut look.one_by_one) {
+            if let Some(mut archive) = self.archive_of(id, &path, "").await?
+                && let Some(member) = archive.next().await?
+            {
+                look.see(path, &member, &mut archive).await?;
+            }
+        }
+        Ok(look.found)
+    }
+
+    async fn tree(
+        &self,
+        id: &ContainerId,
+        root: &ContainerPath,
+        look: &mut Look<'_>,
+    ) -> Result<(), EngineError> {
+        let Some(archive) = self.archive_of(id, root, "").await? else {
+            return Ok(());
+        };
+        look.read(archive, root).await?;
+        // A target that is a link is written through, so what is below it is read through (E6). It is a link all the same.
+        if let Some(link @ Fingerprint::Link { .. }) = look.found.get(root).cloned()
+            && let Some(archive) = self.archive_of(id, root, "/.").await?
+        {
+            look.read(archive, root).await?;
+            look.found.insert(root.clone(), link);
+        }
+        Ok(())
     }
 }
 
-async fn read(
-    mut archive: Reader<hyper::body::Incoming>,
-    root: &ContainerPath,
-    found: &mut Found,
-) -> Result<(), EngineError> {
-    // Names of one inode come once with content, then as links to that name.
-    let mut hard_links = Vec::new();
-    while let Some(member) = archive.next().await? {
-        let Some(path) = member_path(root, &member.name) else {
-            continue;
-        };
+/// What was asked, and what is known by now.
+struct Look<'a> {
+    wanted: &'a Wanted,
+    found: Found,
+    /// What has to be asked for by itself.
+    one_by_one: Vec<ContainerPath>,
+    /// How many bytes may still be passed over.
+    budget: u64,
+}
+
+impl Look<'_> {
+    async fn read(
+        &mut self,
+        mut archive: Reader<hyper::body::Incoming>,
+        root: &ContainerPath,
+    ) -> Result<(), EngineError> {
+        // Names of one inode come once with content, then as links to that name.
+        let mut hard_links = Vec::new();
+        while let Some(member) = archive.next().await? {
+            if archive.taken.saturating_add(member.size) > self.budget {
+                let left = self.wanted.keys().filter(|path| {
+                    path.is_within(root) && *path != root && !self.found.contains_key(*path)
+                });
+                self.one_by_one.extend(left.cloned());
+                break;
+            }
+            let Some(path) = member_path(root, &member.name) else {
+                continue;
+            };
+            if !self.wanted.contains_key(&path) && path != *root {
+                continue;
+            }
+            if member.kind == EntryType::Link {
+                hard_links.extend(member_path(root, &member.link).map(|first| (path, first)));
+            } else {
+                self.see(path, &member, &mut archive).await?;
+            }
+        }
+        self.budget = self.budget.saturating_sub(archive.taken);
+        for (path, first) in hard_links {
+            match self.found.get(&first) {
+                // Hashed for the length that the other name is to have.
+                Some(Fingerprint::File { mode, hash }) if *hash != 0 => {
+                    let print = Fingerprint::File {
+                        mode: *mode,
+                        hash: *hash,
+                    };
+                    self.found.insert(path, print);
+                }
+                _ => self.one_by_one.push(path),
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes one member; its content is read where it can be the wanted one.
+    async fn see(
+        &mut self,
+        path: ContainerPath,
+        member: &Member,
+        archive: &mut Reader<hyper::body::Incoming>,
+    ) -> Result<(), EngineError> {
         let mode = member.mode;
         let print = match member.kind {
-            EntryType::Regular | EntryType::Continuous => {
-                let mut hasher = Xxh3::new();
-                while let Some(bytes) = archive.content().await? {
-                    hasher.update(&bytes);
-                }
-                let hash = hasher.digest128();
+            EntryType::Regular | EntryType::Continuous | EntryType::Link => {
+                let most = self.wanted.get(&path).copied().flatten();
+                let hash = if most.is_some_and(|most| member.size <= most) {
+                    let mut hasher = Xxh3::new();
+                    while let Some(bytes) = archive.content().await? {
+                        hasher.update(&bytes);
+                    }
+                    hasher.digest128()
+                } else {
+                    0
+                };
                 Fingerprint::File { mode, hash }
             }
             EntryType::Directory => Fingerprint::Directory { mode },
             EntryType::Symlink => Fingerprint::Link {
-                target: member.link,
+                target: member.link.clone(),
             },
-            EntryType::Link => {
-                hard_links.extend(member_path(root, &member.link).map(|first| (path, first)));
-                continue;
-            }
             _ => Fingerprint::Other,
         };
-        found.insert(path, print);
+        self.found.insert(path, print);
+        Ok(())
     }
-    for (path, first) in hard_links {
-        let print = found.get(&first).cloned().unwrap_or(Fingerprint::Other);
-        found.insert(path, print);
-    }
-    Ok(())
 }

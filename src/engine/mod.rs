@@ -188,7 +188,14 @@ pub struct Applied {
     pub via: Via,
     /// Files that vanished or changed while they were read: not in the container, a later batch brings them.
     pub unread: Vec<ContainerPath>,
+    /// Paths that were not touched, and why: somebody in the container has made a way there on which he would have been lent
+    /// root's rights.
+    pub closed: Vec<(ContainerPath, String)>,
 }
+
+/// The paths of a container that are to be described, and of files the length that they have on the host: a longer one is
+/// another one, and is not read.
+pub type Wanted = BTreeMap<ContainerPath, Option<u64>>;
 
 /// A command for a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -232,7 +239,7 @@ pub enum Fingerprint {
     File {
         /// Permission bits.
         mode: u32,
-        /// xxh3-128.
+        /// xxh3-128; 0 where it is longer than was asked for, and so another one.
         hash: u128,
     },
     /// A directory with these permission bits.
@@ -365,10 +372,11 @@ pub trait Engine: Send + Sync + 'static {
     /// Starts a created or stopped container (E2).
     fn start(&self, container: &Container) -> impl Future<Output = Result<(), EngineError>> + Send;
 
-    /// What stands at and below `roots`; a root that does not exist is simply not in the answer.
+    /// What stands at the wanted paths, which lie at or below `roots`; what does not exist is simply not in the answer.
     fn fingerprints(
         &self,
         container: &Container,
+        wanted: &Wanted,
         roots: &[ContainerPath],
     ) -> impl Future<Output = Result<BTreeMap<ContainerPath, Fingerprint>, EngineError>> + Send;
 

@@ -1,12 +1,13 @@
 //! A batch of changes on its way into the container: what to remove, what to put, and the files' content as it is on disk now.
 
 use super::error::Error;
-use super::link::{Link, unexpected};
-use super::protocol::{CHUNK, IN_PLACE, REPLACE_TREE, Reply, Request, Time};
+use super::link::{Clock, Link, unexpected};
+use super::patience::{Limit, Load};
+use super::protocol::{CHUNK, IN_PLACE, Reply, Request, Time};
 use crate::source::Source;
 use std::io::Read as _;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// How much is read from disk and encoded before it is written in one go.
@@ -31,10 +32,9 @@ pub struct Item {
     /// Modification time.
     pub mtime: SystemTime,
     /// What it is.
+    /// A directory in its way that holds anything the batch does not remove refuses the batch with
+    /// [`Code::NotEmpty`](super::Code::NotEmpty).
     pub content: Content,
-    /// A directory in the way goes with all that is in it. Otherwise one that holds anything the batch does not remove
-    /// refuses the batch with [`Code::NotEmpty`](super::Code::NotEmpty).
-    pub replace_tree: bool,
 }
 
 /// What an [`Item`] is.
@@ -65,8 +65,18 @@ pub enum Content {
     },
 }
 
+/// A path that was not touched while the rest of its batch came into force: on its way root's rights would have been lent to
+/// somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    /// Which.
+    pub path: Vec<u8>,
+    /// Why, in words.
+    pub why: String,
+}
+
 /// What came of a [`Batch`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {
     /// Files, links and new directories put in place.
     pub placed: u32,
@@ -74,13 +84,16 @@ pub struct Applied {
     pub removed: u32,
     /// Directories to be removed that stay, for what only the container has in them.
     pub kept: u32,
+    /// Paths that were left out.
+    pub closed: Vec<Closed>,
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
     /// Puts a batch in force: all of it, or after an error nothing (unless the error says `partly`).
     pub async fn apply(&mut self, batch: &Batch) -> Result<Applied, Error> {
         self.begin()?;
-        let mut encoder = Encoder::new(batch);
+        let limit = self.patience.with(batch.load());
+        let mut encoder = Encoder::new(batch, self.clock, self.patience.silence);
         let mut piece = Vec::new();
         // One save is one small read and one write: not worth another thread.
         let mut more = match encoder.fill(&mut piece) {
@@ -97,51 +110,89 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
                 let more = encoder.fill(&mut piece);
                 (encoder, piece, more)
             });
-            let (written, read) = tokio::join!(self.write(&piece), reading);
+            let (written, read) = tokio::join!(self.write(&piece, &limit), reading);
             written?;
             let next = read.map_err(std::io::Error::other)?;
             (encoder, piece) = (next.0, next.1);
             more = match next.2 {
                 Ok(more) => more,
-                Err(error) => return Err(self.abort(error).await),
+                Err(error) => return Err(self.abort(error, &limit).await),
             };
         }
-        self.write(&piece).await?;
-        match self.incoming.next().await? {
-            Reply::Applied {
-                placed,
-                removed,
-                kept,
-            } => {
-                let applied = Applied {
+        self.write(&piece, &limit).await?;
+        let answer = self.outcome(batch, &limit).await;
+        // Answered to its end, for good or ill.
+        if matches!(answer, Ok(_) | Err(Error::Refused { .. })) {
+            self.end();
+        }
+        answer
+    }
+
+    async fn outcome(&mut self, batch: &Batch, limit: &Limit) -> Result<Applied, Error> {
+        let mut closed = Vec::new();
+        loop {
+            match self.incoming.next(limit).await? {
+                Reply::Applied {
                     placed,
                     removed,
                     kept,
-                };
-                self.end();
-                Ok(applied)
-            }
-            other => {
-                let error = unexpected(&other);
-                self.end();
-                Err(error)
+                } => {
+                    return Ok(Applied {
+                        placed,
+                        removed,
+                        kept,
+                        closed,
+                    });
+                }
+                // No more than there was to do, whoever answers.
+                Reply::Closed { path, text } if closed.len() < batch.most_answers() => {
+                    closed.push(Closed {
+                        path: path.to_vec(),
+                        why: String::from_utf8_lossy(text).into_owned(),
+                    });
+                }
+                other => return Err(unexpected(&other)),
             }
         }
     }
 
     /// Takes back what was said of a batch, for a reason of ours.
-    async fn abort(&mut self, reason: Error) -> Error {
-        let answer = match self.send(&Request::Abort).await {
-            Ok(()) => self.incoming.next().await.map(drop),
-            Err(error) => Err(error),
-        };
-        match answer {
-            Ok(()) => {
-                self.end();
-                reason
-            }
-            Err(error) => error,
+    async fn abort(&mut self, reason: Error, limit: &Limit) -> Error {
+        if let Err(error) = self.send(&Request::Abort, limit).await {
+            return error;
         }
+        loop {
+            match self.incoming.next(limit).await {
+                Ok(Reply::Closed { .. }) => {}
+                Ok(_) => {
+                    self.end();
+                    return reason;
+                }
+                Err(error) => return error,
+            }
+        }
+    }
+}
+
+impl Batch {
+    fn load(&self) -> Load {
+        let bytes = self.put.iter().map(|item| match &item.content {
+            Content::File { from, .. } => {
+                // What counts is looked at again when it is read; this is for the time it may take.
+                std::fs::metadata(from.path().as_path()).map_or(0, |found| found.len())
+            }
+            Content::Bytes { bytes, .. } => bytes.len() as u64,
+            _ => 0,
+        });
+        Load {
+            entries: self.remove.len() + self.put.len(),
+            bytes: bytes.fold(0, u64::saturating_add),
+        }
+    }
+
+    /// A directory with a mode is two.
+    fn most_answers(&self) -> usize {
+        self.remove.len() + 2 * self.put.len()
     }
 }
 
@@ -152,6 +203,9 @@ struct Encoder {
     open: Option<Open>,
     chunk: Vec<u8>,
     begun: bool,
+    clock: Clock,
+    /// So long after its last word the host gives the batch up.
+    silence: Duration,
 }
 
 /// A file that is being read.
@@ -163,7 +217,7 @@ struct Open {
 }
 
 impl Encoder {
-    fn new(batch: &Batch) -> Self {
+    fn new(batch: &Batch, clock: Clock, silence: Duration) -> Self {
         let Batch {
             mut remove,
             mut put,
@@ -178,6 +232,8 @@ impl Encoder {
             open: None,
             chunk: Vec::new(),
             begun: false,
+            clock,
+            silence,
         }
     }
 
@@ -194,7 +250,8 @@ impl Encoder {
             } else if let Some(item) = self.put.next() {
                 self.item(&item, out)?;
             } else {
-                Request::Commit.encode(out)?;
+                let until_ms = self.clock.after(self.silence);
+                Request::Commit { until_ms }.encode(out)?;
                 return Ok(false);
             }
         }
@@ -214,7 +271,6 @@ impl Encoder {
                 path,
                 target,
                 mtime,
-                flags: flags(item),
             }
             .encode(out)?,
             Content::File { from, in_place } => {
@@ -255,7 +311,7 @@ impl Encoder {
             mode: item.mode & 0o7777,
             mtime: time(item.mtime),
             length: next.remaining,
-            flags: flags(item) | if in_place { IN_PLACE } else { 0 },
+            flags: if in_place { IN_PLACE } else { 0 },
         }
         .encode(out)?;
         if next.remaining > 0 {
@@ -300,10 +356,6 @@ fn place(item: &Item) -> (&[u8], &[u8]) {
     item.to.split_at(slash)
 }
 
-fn flags(item: &Item) -> u8 {
-    if item.replace_tree { REPLACE_TREE } else { 0 }
-}
-
 fn time(time: SystemTime) -> Time {
     let (seconds, nanos) = match time.duration_since(UNIX_EPOCH) {
         Ok(after) => (i128::from(after.as_secs()), after.subsec_nanos()),
@@ -324,7 +376,6 @@ fn time(time: SystemTime) -> Time {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn times_before_1970_are_kept_to_the_nanosecond() {

@@ -47,19 +47,24 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
             .collect();
         // 0 stands for "no timeout".
         let timeout_ms = command.timeout.map_or(0, |timeout| millis(timeout).max(1));
-        self.send(&Request::Run {
+        // A command may take as long as it likes; the helper says all the while that it runs.
+        let limit = match command.timeout {
+            Some(timeout) => self.patience.and(timeout),
+            None => self.patience.without_end(),
+        };
+        let request = Request::Run {
             argv: command.argv.iter().map(String::as_bytes).collect(),
             environment: environment.iter().map(String::as_bytes).collect(),
             directory: command.directory.as_bytes(),
             user: command.user.as_bytes(),
             timeout_ms,
-        })
-        .await?;
+        };
+        self.send(&request, &limit).await?;
         let mut cancel = std::pin::pin!(cancel);
         let mut cancelled = false;
         loop {
             let reply = tokio::select! {
-                reply = self.incoming.next() => Some(reply?),
+                reply = self.incoming.next(&limit) => Some(reply?),
                 () = &mut cancel, if !cancelled => None,
             };
             match reply {
@@ -75,7 +80,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
                 }
                 None => {
                     cancelled = true;
-                    self.send(&Request::Cancel).await?;
+                    self.send(&Request::Cancel, &limit).await?;
                 }
             }
         }

@@ -29,6 +29,12 @@ pub enum Error {
     /// The helper said something that makes no sense, or what we had to say is too long for one frame.
     #[error("the helper in the container and this tool do not understand each other")]
     Malformed,
+    /// It did not answer in time: it was stopped, or something stands in its place that has no end.
+    #[error("{}", stuck(*.silent))]
+    Stuck {
+        /// Nothing at all was heard; otherwise it went on and on.
+        silent: bool,
+    },
     /// An earlier operation on this link was broken off half-way: only a new link helps.
     #[error("an earlier exchange with the helper in the container was broken off")]
     OutOfStep,
@@ -84,6 +90,14 @@ impl Error {
 impl From<Malformed> for Error {
     fn from(_: Malformed) -> Self {
         Self::Malformed
+    }
+}
+
+fn stuck(silent: bool) -> &'static str {
+    if silent {
+        "the helper in the container does not answer"
+    } else {
+        "the helper in the container does not come to an end"
     }
 }
 

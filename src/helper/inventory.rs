@@ -2,19 +2,20 @@
 
 use super::error::Error;
 use super::link::{Link, unexpected};
+use super::patience::Load;
 use super::protocol::{Kind, Reply, Request};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 
 /// How many bytes of questions go out in one write.
 const PIECE: usize = 64 * 1024;
 
-/// A question about the container's files; paths are absolute.
+/// A question about one path of the container; it is absolute.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wanted {
-    /// A path and, if it is a directory, all that is below it. Links below it are not followed.
-    Tree(Vec<u8>),
-    /// Exactly one path.
-    Path(Vec<u8>),
+pub struct Wanted {
+    /// Which.
+    pub path: Vec<u8>,
+    /// A file is read and hashed if it is no longer than this.
+    pub most: Option<u64>,
 }
 
 /// The answer about one path.
@@ -44,44 +45,55 @@ pub struct Found {
     pub mode: u32,
     /// A file's length.
     pub size: u64,
-    /// XXH3-128 of a file's content, if it was asked for.
+    /// XXH3-128 of a file's content, if it was asked for and is no longer than was asked for; otherwise 0.
     pub hash: u128,
     /// A link's target.
     pub target: Vec<u8>,
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
-    /// Describes what the container has, entry by entry as it comes; with `content`, files are read and hashed.
-    /// A path that is missing or unreadable is an answer like any other.
+    /// Describes what the container has at these paths, entry by entry as it comes. A path that is missing or unreadable is an
+    /// answer like any other. There is one answer to each question: an entry that nobody asked for is an error.
     pub async fn inventory(
         &mut self,
         wanted: &[Wanted],
-        content: bool,
         mut on_entry: impl FnMut(Entry),
     ) -> Result<(), Error> {
         self.begin()?;
+        let bytes = wanted.iter().filter_map(|wanted| wanted.most);
+        let limit = self.patience.with(Load {
+            entries: wanted.len(),
+            bytes: bytes.fold(0, u64::saturating_add),
+        });
+        let mut left = wanted.len();
+        let mut answered = move || {
+            left = left.checked_sub(1).ok_or(Error::Malformed)?;
+            Ok::<(), Error>(())
+        };
         // Questions and answers are under way at the same time: neither side ever waits for the other to listen.
         let (writer, incoming) = (&mut self.writer, &mut self.incoming);
         let asking = async {
             let mut piece = Vec::new();
             for wanted in wanted {
-                match wanted {
-                    Wanted::Tree(path) => Request::Walk { path, content }.encode(&mut piece)?,
-                    Wanted::Path(path) => Request::Look { path, content }.encode(&mut piece)?,
+                Request::Look {
+                    path: &wanted.path,
+                    most: wanted.most,
                 }
+                .encode(&mut piece)?;
                 if piece.len() >= PIECE {
-                    writer.write_all(&piece).await?;
+                    // Taken when the helper has come to it, which may be after a large file.
+                    limit.wait_to_the_end(writer.write_all(&piece)).await??;
                     piece.clear();
                 }
             }
             Request::End.encode(&mut piece)?;
-            writer.write_all(&piece).await?;
-            writer.flush().await?;
+            limit.wait_to_the_end(writer.write_all(&piece)).await??;
+            limit.wait_to_the_end(writer.flush()).await??;
             Ok::<(), Error>(())
         };
         let hearing = async {
             loop {
-                match incoming.next().await? {
+                match incoming.next(&limit).await? {
                     Reply::Done => return Ok(()),
                     Reply::Entry {
                         path,
@@ -90,19 +102,25 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
                         size,
                         hash,
                         target,
-                    } => on_entry(Entry::Found(Found {
-                        path: path.to_vec(),
-                        kind,
-                        mode,
-                        size,
-                        hash,
-                        target: target.to_vec(),
-                    })),
-                    Reply::Unreadable { path, errno, text } => on_entry(Entry::Unreadable {
-                        path: path.to_vec(),
-                        errno,
-                        text: String::from_utf8_lossy(text).into_owned(),
-                    }),
+                    } => {
+                        answered()?;
+                        on_entry(Entry::Found(Found {
+                            path: path.to_vec(),
+                            kind,
+                            mode,
+                            size,
+                            hash,
+                            target: short(target).to_vec(),
+                        }));
+                    }
+                    Reply::Unreadable { path, errno, text } => {
+                        answered()?;
+                        on_entry(Entry::Unreadable {
+                            path: path.to_vec(),
+                            errno,
+                            text: String::from_utf8_lossy(short(text)).into_owned(),
+                        });
+                    }
                     other => return Err(unexpected(&other)),
                 }
             }
@@ -111,4 +129,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
         self.end();
         Ok(())
     }
+}
+
+/// As much of a text as a path can be long: no kernel has longer ones.
+fn short(text: &[u8]) -> &[u8] {
+    const PATH_MAX: usize = 4096;
+    &text[..text.len().min(PATH_MAX)]
 }

@@ -1,22 +1,54 @@
 //! One connection to one helper: frames there and back, one operation at a time.
 
 use super::error::Error;
+use super::patience::{Limit, Load, Patience};
 use super::protocol::{self, Reply, Request, VERSION};
 use std::io;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 /// How much to read at once.
 const READ: usize = 64 * 1024;
 /// How much of an engine's error text is worth showing.
 const TEXT: usize = 600;
+/// How long its end is waited for.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// A connection to a helper. Its operations follow each other; one that is dropped half-way leaves the link out of step.
 #[derive(Debug)]
 pub struct Link<R, W> {
     pub(super) incoming: Incoming<R>,
     pub(super) writer: W,
+    pub(super) patience: Patience,
+    pub(super) clock: Clock,
     euid: u32,
     in_step: bool,
+}
+
+/// What a connection begins with.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    /// The mounts of the container that what is synced may be written to, as its configuration names them.
+    pub mounts: Vec<Vec<u8>>,
+    /// Those of which the host does not know what is there: they are entered by their own name alone, through no link.
+    pub plain_mounts: Vec<Vec<u8>>,
+    /// How long is waited.
+    pub patience: Patience,
+}
+
+/// What the helper's clock says.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock {
+    theirs_ms: u64,
+    at: Instant,
+}
+
+impl Clock {
+    /// What it will say when so much time has passed from now on.
+    pub(super) fn after(&self, time: Duration) -> u64 {
+        let passed = u64::try_from((self.at.elapsed() + time).as_millis()).unwrap_or(u64::MAX);
+        self.theirs_ms.saturating_add(passed)
+    }
 }
 
 /// Frames as they arrive.
@@ -29,19 +61,36 @@ pub(super) struct Incoming<R> {
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
     /// Begins to speak. Fails when what answers is no helper, or one of another version.
-    pub async fn open(reader: R, mut writer: W) -> Result<Self, Error> {
+    pub async fn open(reader: R, mut writer: W, terms: &Terms) -> Result<Self, Error> {
         let mut hello = Vec::new();
-        Request::Hello { version: VERSION }.encode(&mut hello)?;
+        Request::Hello {
+            version: VERSION,
+            mounts: terms.mounts.iter().map(Vec::as_slice).collect(),
+            plain_mounts: terms.plain_mounts.iter().map(Vec::as_slice).collect(),
+        }
+        .encode(&mut hello)?;
+        let limit = terms.patience.with(Load::default());
         let mut incoming = Incoming::new(reader);
         // An executable that could not start hears nothing: its last words are of more use than our broken pipe.
-        let sent = match writer.write_all(&hello).await {
-            Ok(()) => writer.flush().await,
-            failed => failed,
+        let greeting = async {
+            writer.write_all(&hello).await?;
+            writer.flush().await
         };
-        let (theirs, euid) = match incoming.next().await {
-            Ok(Reply::Hello { version, euid, .. }) => (version, euid),
+        let sent = limit.wait(greeting).await?;
+        let (theirs, euid, theirs_ms) = match incoming.next(&limit).await {
+            Ok(Reply::Hello {
+                version,
+                euid,
+                clock_ms,
+                ..
+            }) => (version, euid, clock_ms),
             Ok(_) => return Err(Error::Malformed),
+            Err(stuck @ Error::Stuck { .. }) => return Err(stuck),
             Err(_) => return Err(incoming.last_words(sent).await),
+        };
+        let clock = Clock {
+            theirs_ms,
+            at: Instant::now(),
         };
         if theirs != VERSION {
             return Err(Error::Version {
@@ -52,6 +101,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
         Ok(Self {
             incoming,
             writer,
+            patience: terms.patience,
+            clock,
             euid,
             in_step: true,
         })
@@ -65,8 +116,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
     /// Asks for a sign of life.
     pub async fn ping(&mut self) -> Result<(), Error> {
         self.begin()?;
-        self.send(&Request::End).await?;
-        match self.incoming.next().await? {
+        let limit = self.patience.with(Load::default());
+        self.send(&Request::End, &limit).await?;
+        match self.incoming.next(&limit).await? {
             Reply::Done => {
                 self.end();
                 Ok(())
@@ -78,26 +130,35 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
     /// Has the helper clean up and end, and waits until it has.
     pub async fn bye(mut self) -> Result<(), Error> {
         self.begin()?;
-        self.send(&Request::Bye).await?;
-        match self.incoming.next().await? {
+        let limit = self.patience.with(Load::default());
+        self.send(&Request::Bye, &limit).await?;
+        match self.incoming.next(&limit).await? {
             Reply::Done => Ok(()),
             other => Err(unexpected(&other)),
         }
     }
 
-    pub(super) async fn send(&mut self, request: &Request<'_>) -> Result<(), Error> {
+    pub(super) async fn send(
+        &mut self,
+        request: &Request<'_>,
+        limit: &Limit,
+    ) -> Result<(), Error> {
         let mut frame = Vec::new();
         if request.encode(&mut frame).is_err() {
             // Nothing was said yet.
             self.end();
             return Err(Error::Malformed);
         }
-        self.write(&frame).await
+        self.write(&frame, limit).await
     }
 
-    pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.writer.write_all(bytes).await?;
-        Ok(self.writer.flush().await?)
+    pub(super) async fn write(&mut self, bytes: &[u8], limit: &Limit) -> Result<(), Error> {
+        let writer = &mut self.writer;
+        let written = limit.wait(async {
+            writer.write_all(bytes).await?;
+            writer.flush().await
+        });
+        Ok(written.await??)
     }
 
     /// An operation begins. Until [`Link::end`] nobody else can begin one.
@@ -124,14 +185,16 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
         }
     }
 
-    /// The next frame. May be dropped and called again: nothing that has arrived is lost.
-    pub(super) async fn next(&mut self) -> Result<Reply<'_>, Error> {
-        while protocol::split(&self.buffer[self.start..])?.is_none() {
-            self.buffer.drain(..self.start);
-            self.start = 0;
-            self.buffer.reserve(READ);
-            if self.reader.read_buf(&mut self.buffer).await? == 0 {
-                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+    /// The next frame that says something. May be dropped and called again: nothing that has arrived is lost.
+    pub(super) async fn next(&mut self, limit: &Limit) -> Result<Reply<'_>, Error> {
+        loop {
+            match protocol::split(&self.buffer[self.start..])? {
+                None => self.read(limit).await?,
+                Some((kind, fields, length)) if is_working(kind, fields) => {
+                    self.start += length;
+                    limit.is_over()?;
+                }
+                Some(_) => break,
             }
         }
         match protocol::split(&self.buffer[self.start..])? {
@@ -143,14 +206,28 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
         }
     }
 
-    /// What came instead of a helper's answer.
-    async fn last_words(&mut self, sent: io::Result<()>) -> Error {
-        while self.buffer.len() < TEXT {
-            match self.reader.read_buf(&mut self.buffer).await {
-                Ok(0) | Err(_) => break,
-                Ok(_) => {}
-            }
+    async fn read(&mut self, limit: &Limit) -> Result<(), Error> {
+        self.buffer.drain(..self.start);
+        self.start = 0;
+        self.buffer.reserve(READ);
+        let read = limit.wait(self.reader.read_buf(&mut self.buffer)).await?;
+        if read? == 0 {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
+        Ok(())
+    }
+
+    /// What came instead of a helper's answer. Not all of it is waited for: whoever speaks may never end.
+    async fn last_words(&mut self, sent: io::Result<()>) -> Error {
+        let reading = async {
+            while self.buffer.len() < TEXT {
+                match self.reader.read_buf(&mut self.buffer).await {
+                    Ok(0) | Err(_) => break,
+                    Ok(_) => {}
+                }
+            }
+        };
+        let _ = tokio::time::timeout(LAST_WORDS, reading).await;
         let text = String::from_utf8_lossy(&self.buffer);
         let text: String = text.trim().chars().take(TEXT).collect();
         match (text.is_empty(), sent) {
@@ -159,6 +236,10 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
             (false, _) => Error::NotAHelper { text },
         }
     }
+}
+
+fn is_working(kind: u8, fields: &[u8]) -> bool {
+    matches!(Reply::decode(kind, fields), Ok(Reply::Working))
 }
 
 /// The error that an answer stands for which is not the one hoped for.

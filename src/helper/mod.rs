@@ -8,13 +8,15 @@ mod command;
 mod error;
 mod inventory;
 mod link;
+mod patience;
 mod supervisor;
 
-pub use batch::{Applied, Batch, Content, Item};
+pub use batch::{Applied, Batch, Closed, Content, Item};
 pub use command::{Command, Ended};
 pub use error::Error;
 pub use inventory::{Entry, Found, Wanted};
-pub use link::Link;
+pub use link::{Link, Terms};
+pub use patience::Patience;
 pub use protocol::{Code, Kind, Stream};
 pub use supervisor::{Restarted, signal_number};
 

@@ -3,6 +3,7 @@
 use super::command::millis;
 use super::error::Error;
 use super::link::{Link, unexpected};
+use super::patience::Load;
 use super::protocol::{Reply, Request};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -35,8 +36,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
     pub async fn restart(&mut self, signal: u32, grace: Duration) -> Result<Restarted, Error> {
         self.begin()?;
         let grace_ms = millis(grace);
-        self.send(&Request::Restart { signal, grace_ms }).await?;
-        let answer = match self.incoming.next().await? {
+        // It waits for the process, and has nothing to say meanwhile.
+        let limit = self.patience.and(grace);
+        self.send(&Request::Restart { signal, grace_ms }, &limit)
+            .await?;
+        let answer = match self.incoming.next(&limit).await? {
             Reply::Restarted {
                 pid,
                 micros,
@@ -54,8 +58,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
 
     async fn held(&mut self, request: &Request<'_>) -> Result<bool, Error> {
         self.begin()?;
-        self.send(request).await?;
-        let answer = match self.incoming.next().await? {
+        let limit = self.patience.with(Load::default());
+        self.send(request, &limit).await?;
+        let answer = match self.incoming.next(&limit).await? {
             Reply::Held { held } => Ok(held),
             other => Err(unexpected(&other)),
         };

@@ -40,9 +40,13 @@ impl<E: Engine> Worker<E> {
                         .unwrap_or_default();
                     if let Some(applied) = applied {
                         told.via(ledger, landed, &applied.via);
+                        told.closed(ledger, &applied.closed);
                     }
                     owe_steps(ledger, part, landed);
                     ledger.settle_as(&part.update, loaded, unread, landed.deletes_wait);
+                    for (path, _) in applied.iter().flat_map(|applied| &applied.closed) {
+                        ledger.lose(path);
+                    }
                     if landed.deletes_wait && !ledger.is_settled() {
                         told.waits = Some(waits_for(ledger));
                     }

@@ -10,9 +10,6 @@ use crate::source::Source;
 use crate::update::{self, Ledger};
 use crate::watch::{Entry, Kind};
 
-/// Up to so many paths are asked for one by one.
-const FEW: usize = 16;
-
 /// What a comparison found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
@@ -88,13 +85,16 @@ pub async fn compare_all<'a, E: Engine>(
             _ => None,
         })
         .collect();
-    // A few paths are asked for by name, many by the trees that hold them.
-    let asked = if expected.len() <= FEW {
-        expected.iter().map(|path| path.to.clone()).collect()
-    } else {
-        roots(rules)
-    };
-    let found = engine.fingerprints(container, &asked).await?;
+    let wanted = expected.iter().map(|path| {
+        let length = match path.entry.kind {
+            Kind::File { len } => Some(len),
+            _ => None,
+        };
+        (path.to.clone(), length)
+    });
+    let found = engine
+        .fingerprints(container, &wanted.collect(), &roots(rules))
+        .await?;
     tokio::task::spawn_blocking(move || hold_against(&found, expected))
         .await
         .map_err(|error| EngineError::Unreachable(error.to_string()))
@@ -117,12 +117,10 @@ pub async fn surplus<'a, E: Engine>(
     if targets.is_empty() {
         return Ok(Vec::new());
     }
-    let asked = if targets.len() <= FEW {
-        targets.iter().map(|(_, to)| to.clone()).collect()
-    } else {
-        roots(rules)
-    };
-    let found = engine.fingerprints(container, &asked).await?;
+    let wanted = targets.iter().map(|(_, to)| (to.clone(), None));
+    let found = engine
+        .fingerprints(container, &wanted.collect(), &roots(rules))
+        .await?;
     Ok(targets
         .into_iter()
         .filter(|(_, to)| found.contains_key(to))

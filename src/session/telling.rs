@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::compose::block::RestartKind;
 use crate::engine::{Engine, State, Via};
+use crate::paths::ContainerPath;
 use crate::plan::{LiveUpdate, Plan};
 use crate::report::{Done, Ended, Event, Outcome, Took, Updated};
 use crate::update::{Landed, Ledger, Loaded};
@@ -71,7 +72,14 @@ impl<E: Engine> Worker<E> {
         }
         for (via, mut containers) in news {
             containers.sort();
-            let text = format!("updates of {} go through {via}", containers.join(", "));
+            // What this way cannot promise belongs to it.
+            let but = match via {
+                Via::Helper => "",
+                Via::Archive(_) => {
+                    "; that way cannot rule out that a process in the container turns a path elsewhere in that very moment (SECURITY.md)"
+                }
+            };
+            let text = format!("updates of {} go through {via}{but}", containers.join(", "));
             self.reporter.notice(Some(&self.service.name), text);
         }
     }
@@ -134,6 +142,24 @@ impl Telling {
             said.push_str(&what);
         } else {
             self.failure = Some((what, hint.map(str::to_owned)));
+        }
+    }
+
+    /// What was not touched for safety's sake. It is brought with the next change to it, or by a rebuild: to try again by
+    /// itself would only give whoever closed the way another chance.
+    pub(super) fn closed(&mut self, ledger: &Ledger, closed: &[(ContainerPath, String)]) {
+        const SHOWN: usize = 5;
+        let name = &ledger.container.name;
+        for (path, why) in closed.iter().take(SHOWN) {
+            self.fail(
+                format!("{name}: `{path}` was not touched: it {why}"),
+                Some(
+                    "root's rights are not lent to whoever made that; take it away in the container, or rebuild the service, then save the file again",
+                ),
+            );
+        }
+        if let Some(more) = closed.len().checked_sub(SHOWN + 1) {
+            self.fail(format!("{name}: nor were {} others", more + 1), None);
         }
     }
 

@@ -44,6 +44,11 @@ impl Ledger {
         self.held.insert(path, found);
     }
 
+    /// Nothing is known any more of what it holds there.
+    pub fn lose(&mut self, path: &ContainerPath) {
+        self.held.remove(path);
+    }
+
     /// Nothing is known any more of what it holds.
     pub fn forget(&mut self) {
         self.held.clear();

@@ -277,7 +277,7 @@ async fn a_path_may_change_its_kind() {
 }
 
 #[tokio::test]
-async fn a_file_replaces_a_tree_only_if_told_so() {
+async fn a_file_replaces_a_tree_only_where_all_of_it_is_removed() {
     let place = Place::new();
     place.container("d/ours", "");
     place.container("d/sub/theirs", "");
@@ -290,7 +290,7 @@ async fn a_file_replaces_a_tree_only_if_told_so() {
     assert_eq!(error.code(), Some(Code::NotEmpty));
     assert!(error.to_string().contains("d/sub`"), "{error}");
     assert_eq!(place.tree(), before);
-    batch.put[1].replace_tree = true;
+    batch.remove.extend([place.target("d/sub/theirs"), place.target("d/sub")]);
     link.apply(&batch).await.unwrap();
     assert_eq!(place.tree(), "d 644 new\nother 644 new");
 }

@@ -1,6 +1,6 @@
 //! What the container has, as the host would see it.
 
-use crate::place::{Pipes, Place, bytes, put};
+use crate::place::{Pipes, Place, bytes, put, terms};
 use docker_liveupdate::helper::{Entry, Error, Kind, Link, Wanted};
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,9 +8,18 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use tokio::io::AsyncWriteExt as _;
 use xxhash_rust::xxh3::xxh3_128;
 
-async fn entries(link: &mut Pipes, wanted: &[Wanted], content: bool) -> BTreeMap<Vec<u8>, Entry> {
+/// Nothing is longer than this.
+const ANY: Option<u64> = Some(1 << 40);
+
+async fn entries(
+    link: &mut Pipes,
+    wanted: impl IntoIterator<Item = Vec<u8>>,
+    most: Option<u64>,
+) -> BTreeMap<Vec<u8>, Entry> {
     let mut entries = BTreeMap::new();
-    link.inventory(wanted, content, |entry| {
+    let wanted = wanted.into_iter().map(|path| Wanted { path, most });
+    let wanted: Vec<Wanted> = wanted.collect();
+    link.inventory(&wanted, |entry| {
         let path = match &entry {
             Entry::Found(found) => found.path.clone(),
             Entry::Unreadable { path, .. } => path.clone(),
@@ -34,7 +43,6 @@ async fn a_tree_is_described_with_the_hashes_the_host_computes() {
     for (name, content) in &contents {
         place.container(name, content);
     }
-    place.container(".liveupdate-1-1~", "somebody's temporary file");
     fs::set_permissions(place.path("app/small"), fs::Permissions::from_mode(0o750)).unwrap();
     symlink("d/large", place.path("app/link")).unwrap();
     assert!(
@@ -46,7 +54,9 @@ async fn a_tree_is_described_with_the_hashes_the_host_computes() {
     );
     let (mut link, _helper) = place.serve().await;
     let app = bytes(&place.path("app"));
-    let entries = entries(&mut link, &[Wanted::Tree(app)], true).await;
+    let names = ["empty", "small", "d", "d/large", "d/e", "d/e/exactly", "link", "fifo"];
+    let wanted = names.iter().map(|name| place.target(name)).chain([app]);
+    let entries = entries(&mut link, wanted, ANY).await;
     assert_eq!(entries.len(), 9);
     for (name, content) in &contents {
         let Entry::Found(found) = &entries[&place.target(name)] else {
@@ -93,11 +103,8 @@ async fn exact_paths_are_described_and_a_missing_one_does_not_end_it() {
     let place = Place::new();
     place.container("d/f", "f");
     let (mut link, _helper) = place.serve().await;
-    let wanted: Vec<Wanted> = ["gone", "d", "d/f", "d/f/below"]
-        .iter()
-        .map(|name| Wanted::Path(place.target(name)))
-        .collect();
-    let entries = entries(&mut link, &wanted, false).await;
+    let wanted = ["gone", "d", "d/f", "d/f/below"].map(|name| place.target(name));
+    let entries = entries(&mut link, wanted, None).await;
     let found = |name: &str| match &entries[&place.target(name)] {
         Entry::Found(found) => format!("{:?} {} {}", found.kind, found.size, found.hash),
         Entry::Unreadable { errno, text, .. } => format!("{errno} {text}"),
@@ -112,10 +119,10 @@ async fn exact_paths_are_described_and_a_missing_one_does_not_end_it() {
 async fn a_hundred_thousand_questions_do_not_block_their_own_answers() {
     let place = Place::new();
     let (mut link, _helper) = place.serve().await;
-    let wanted: Vec<Wanted> = (0..100_000)
-        .map(|number| Wanted::Path(place.target(&format!("missing/{number}"))))
+    let wanted: Vec<Vec<u8>> = (0..100_000)
+        .map(|number| place.target(&format!("missing/{number}")))
         .collect();
-    assert_eq!(entries(&mut link, &wanted, true).await.len(), 100_000);
+    assert_eq!(entries(&mut link, wanted, ANY).await.len(), 100_000);
     link.apply(&put([])).await.unwrap();
 }
 
@@ -130,13 +137,13 @@ async fn another_versions_helper_is_told_apart() {
         frame.extend(field.to_le_bytes());
     }
     old.write_all(&frame).await.unwrap();
-    let error = Link::open(reader, writer).await.unwrap_err();
+    let error = Link::open(reader, writer, &terms()).await.unwrap_err();
     assert!(
         matches!(
             error,
             Error::Version {
                 theirs: 99,
-                ours: 1
+                ours: 2
             }
         ),
         "{error}"
@@ -147,7 +154,7 @@ async fn another_versions_helper_is_told_apart() {
 async fn the_engines_words_are_shown_when_it_could_not_start_the_helper() {
     let words =
         "OCI runtime exec failed: exec: \"/.liveupdate/helper\": permission denied: unknown\r\n";
-    let error = Link::open(words.as_bytes(), tokio::io::sink())
+    let error = Link::open(words.as_bytes(), tokio::io::sink(), &terms())
         .await
         .unwrap_err();
     assert_eq!(
@@ -157,6 +164,8 @@ async fn the_engines_words_are_shown_when_it_could_not_start_the_helper() {
             words.trim()
         )
     );
-    let error = Link::open(&b""[..], tokio::io::sink()).await.unwrap_err();
+    let error = Link::open(&b""[..], tokio::io::sink(), &terms())
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::Connection(_)), "{error}");
 }

@@ -1,7 +1,7 @@
 //! A directory that stands for a container's file system, with a helper that serves it.
 
 use crate::program::write_program;
-use docker_liveupdate::helper::{Batch, Content, Item, Link};
+use docker_liveupdate::helper::{Batch, Content, Item, Link, Terms};
 use docker_liveupdate::paths::HostPath;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
@@ -73,7 +73,7 @@ impl Place {
     pub async fn serve_with(&self, executable: &Path) -> (Pipes, Child) {
         let mut helper = started(tokio::process::Command::new(executable).arg("serve"));
         let (reader, writer) = (helper.stdout.take().unwrap(), helper.stdin.take().unwrap());
-        let link = Link::open(reader, writer).await.unwrap();
+        let link = Link::open(reader, writer, &terms()).await.unwrap();
         (link, helper)
     }
 
@@ -118,7 +118,6 @@ impl Place {
             mode,
             mtime: SystemTime::UNIX_EPOCH + Duration::new(1_700_000_000, 123_456_789),
             content,
-            replace_tree: false,
         }
     }
 
@@ -162,6 +161,19 @@ pub fn started(command: &mut tokio::process::Command) -> Child {
         .kill_on_drop(true)
         .spawn()
         .unwrap()
+}
+
+/// Every mount of this machine may be entered: the "container" lies wherever temporary files do.
+pub fn terms() -> Terms {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    Terms {
+        mounts: mounts
+            .lines()
+            .filter_map(|line| line.split(' ').nth(1))
+            .map(|path| path.as_bytes().to_vec())
+            .collect(),
+        ..Terms::default()
+    }
 }
 
 pub fn put(items: impl IntoIterator<Item = Item>) -> Batch {

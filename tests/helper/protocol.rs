@@ -1,6 +1,6 @@
 //! The wire: what one side encodes the other decodes, and nothing that arrives makes anyone panic.
 
-use docker_liveupdate::helper::protocol::{self, MAX_FRAME, Reply, Request, Time};
+use docker_liveupdate::helper::protocol::{self, MAX_FRAME, Reply, Request, Time, VERSION};
 use docker_liveupdate::helper::{Code, Kind, Stream};
 use proptest::prelude::*;
 
@@ -42,15 +42,15 @@ proptest! {
         let (path, target) = (a.as_slice(), b.as_slice());
         let list: Vec<&[u8]> = list.iter().map(Vec::as_slice).collect();
         for request in [
-            Request::Hello { version: mode },
+            Request::Hello { version: VERSION, mounts: list.clone(), plain_mounts: list.iter().rev().copied().collect() },
             Request::Begin,
             Request::Remove { path },
             Request::Directory { path, mode },
             Request::Mode { path, mode },
             Request::File { path, mode, mtime, length, flags },
             Request::Data(path),
-            Request::Symlink { path, target, mtime, flags },
-            Request::Commit,
+            Request::Symlink { path, target, mtime },
+            Request::Commit { until_ms: length },
             Request::Abort,
             Request::Run {
                 argv: list.clone(),
@@ -60,8 +60,7 @@ proptest! {
                 timeout_ms: length,
             },
             Request::Cancel,
-            Request::Walk { path, content: yes },
-            Request::Look { path, content: yes },
+            Request::Look { path, most: yes.then_some(length) },
             Request::End,
             Request::Hold,
             Request::Release,
@@ -81,12 +80,15 @@ proptest! {
         let (path, text) = (a.as_slice(), b.as_slice());
         let codes = [
             Code::System, Code::MountPoint, Code::NotEmpty, Code::Aborted, Code::User, Code::NoSupervisor, Code::Protocol,
+            Code::Unsafe, Code::Late,
         ];
         let code = codes[one as usize % codes.len()];
         let kind = [Kind::File, Kind::Directory, Kind::Symlink, Kind::Other][two as usize % 4];
         let stream = [Stream::Stdout, Stream::Stderr][three as usize % 2];
         for reply in [
-            Reply::Hello { version: one, euid: two, pid: three },
+            Reply::Hello { version: VERSION, euid: two, pid: three, clock_ms: size },
+            Reply::Working,
+            Reply::Closed { path, text },
             Reply::Applied { placed: one, removed: two, kept: three },
             Reply::Failed { code, errno: one, partly: yes, path, text },
             Reply::Output { stream, bytes: path },

@@ -1,7 +1,7 @@
 //! The container's process under `init`: signals, ends, restarts.
 
 use crate::needs::{is_root, needs};
-use crate::place::{Place, bytes, lives, send, started, until};
+use crate::place::{Place, bytes, lives, send, started, until, terms};
 use docker_liveupdate::helper::protocol::VERSION;
 use docker_liveupdate::helper::{Code, Link};
 use rustix::process::Signal;
@@ -354,7 +354,7 @@ async fn as_process_1_and_another_user_it_is_found_by_roots_helper() {
         .arg("serve");
     let mut helper = started(&mut command);
     let (reader, writer) = (helper.stdout.take().unwrap(), helper.stdin.take().unwrap());
-    let mut link = Link::open(reader, writer).await.unwrap();
+    let mut link = Link::open(reader, writer, &terms()).await.unwrap();
     assert!(link.hold().await.unwrap());
     assert!(!link.restart(TERM, LONG).await.unwrap().killed);
     until("it is up again", || words() >= 6).await;

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use docker_liveupdate::engine::{Body, Engine, Fingerprint, Outgoing};
 use docker_liveupdate::paths::HostPath;
 
-use crate::fixture::{Project, WAITS, at, docker, file, outgoing, put};
+use crate::fixture::{Project, WAITS, at, docker, file, many, outgoing, put, wanted};
 
 const OWNERS: &str = "mkdir -p /app/own && chown 1000:1001 /app && chown 7:8 /app/own && chmod 2750 /app/own \
     && echo old > /app/mine && chown 1234:1235 /app/mine && echo old > /app/own/theirs && chown 5:6 /app/own/theirs";
@@ -131,7 +131,11 @@ async fn a_target_behind_a_link_is_written_through_it() {
     assert_eq!(seen, "abc symbolic link\n symbolic link\n5");
     let prints = project
         .engine
-        .fingerprints(&web, &[at("/app/src")])
+        .fingerprints(
+            &web,
+            &many(["/app/src", "/app/src/b", "/app/src/sub", "/app/src/sub/c"]),
+            &[at("/app/src")],
+        )
         .await
         .unwrap();
     let paths: Vec<String> = prints.keys().map(ToString::to_string).collect();
@@ -241,7 +245,11 @@ async fn any_name_arrives_as_it_is() {
     );
     let prints = project
         .engine
-        .fingerprints(&web, &[at("/app")])
+        .fingerprints(
+            &web,
+            &wanted(names.iter().copied().chain([b"/app/link".as_slice()])),
+            &[at("/app")],
+        )
         .await
         .unwrap();
     for name in names {
@@ -369,7 +377,7 @@ async fn a_file_that_changes_while_it_is_read_never_arrives_torn_in_silence() {
     let host = std::fs::read(from.as_path()).unwrap();
     let prints = project
         .engine
-        .fingerprints(&web, &[at("/app/busy")])
+        .fingerprints(&web, &wanted(["/app/busy"]), &[at("/app/busy")])
         .await
         .unwrap();
     let hash = xxhash_rust::xxh3::xxh3_128(&host);

@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use docker_liveupdate::docker::DockerCli;
-use docker_liveupdate::engine::{Body, Container, Delta, Docker, Ended, Engine, Exec, Outgoing};
+use docker_liveupdate::engine::{Body, Container, Delta, Docker, Ended, Engine, Exec, Outgoing, Wanted};
 use docker_liveupdate::paths::ContainerPath;
 
 use crate::api;
@@ -26,6 +26,21 @@ pub const WAITS: &[&str] = &[
 pub struct Project {
     pub name: String,
     pub engine: Docker,
+}
+
+/// Questions about these paths, whatever the length of what is there.
+pub fn wanted<P: AsRef<[u8]>>(paths: impl IntoIterator<Item = P>) -> Wanted {
+    paths
+        .into_iter()
+        .map(|path| (at(path), Some(u64::MAX)))
+        .collect()
+}
+
+/// The same, with so many others that they are answered from a listing.
+pub fn many<P: AsRef<[u8]>>(paths: impl IntoIterator<Item = P>) -> Wanted {
+    let mut wanted = wanted(paths);
+    wanted.extend((0..100).map(|number| (at(format!("/nothing/{number}")), None)));
+    wanted
 }
 
 /// The CLI as the user would call it.

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use docker_liveupdate::engine::{
     Applied, Body, Container, ContainerId, Delta, Ended, Engine, EngineError, Exec, Fingerprint,
-    Restarted, State, Stream, Via,
-};
+    Restarted, State, Stream, Via, Wanted};
 use docker_liveupdate::paths::ContainerPath;
 
 /// What the recorder knows and what it was asked.
@@ -164,6 +163,7 @@ impl Engine for Recorder {
             None => Ok(Applied {
                 via: Via::Helper,
                 unread: Vec::new(),
+                closed: Vec::new(),
             }),
         }
     }
@@ -222,6 +222,7 @@ impl Engine for Recorder {
     async fn fingerprints(
         &self,
         container: &Container,
+        _wanted: &Wanted,
         _roots: &[ContainerPath],
     ) -> Result<BTreeMap<ContainerPath, Fingerprint>, EngineError> {
         let mut world = self.world();

@@ -1,6 +1,7 @@
 //! Copies through PUT archive: looks at what is there, then sends. Deletes nothing but what a copy replaces.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::hash_map::Entry::{Occupied, Vacant};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Read as _};
 use std::sync::PoisonError;
 
@@ -13,6 +14,7 @@ use hyper::body::Frame;
 use super::super::client::Docker;
 use super::super::transport::escaped;
 use super::super::{Body, Container, EngineError, Outgoing};
+use super::Through;
 use super::route::{Door, door, name_through};
 use super::survey::{Kind, Owner, Seen, Survey};
 use super::write::{Content, Entry, stream};
@@ -25,6 +27,9 @@ const ATTEMPTS: usize = 3;
 /// The mode of a directory that the host does not tell us about.
 const PARENT_MODE: u32 = 0o755;
 
+/// What is not sent, and why.
+type Closed = Vec<(ContainerPath, String)>;
+
 /// What goes through one door: first what replaces a file by a directory or the reverse, then the rest.
 #[derive(Default)]
 struct Load {
@@ -33,18 +38,18 @@ struct Load {
 }
 
 impl Docker {
-    /// Writes all of `put`; returns what could not be read whole. A directory goes through a link that stands in its place,
-    /// unless that is in `remove`: then it replaces the link.
+    /// Writes all of `put`. A directory goes through a link that stands in its place, unless that is in `remove`: then it
+    /// replaces the link.
     pub(in crate::engine) async fn put(
         &self,
         container: &Container,
         put: &[Outgoing],
         remove: &[ContainerPath],
-    ) -> Result<Vec<ContainerPath>, EngineError> {
+    ) -> Result<Through, EngineError> {
         if put.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Through::default());
         }
-        let loads = self.loads(container, put, remove).await?;
+        let (loads, closed) = self.loads(container, put, remove).await?;
         let mut unread = Vec::new();
         for (door, load) in loads {
             if !load.replacing.is_empty() {
@@ -56,7 +61,7 @@ impl Docker {
         }
         unread.sort();
         unread.dedup();
-        Ok(unread)
+        Ok(Through { unread, closed })
     }
 
     async fn loads(
@@ -64,7 +69,7 @@ impl Docker {
         container: &Container,
         put: &[Outgoing],
         remove: &[ContainerPath],
-    ) -> Result<BTreeMap<Door, Load>, EngineError> {
+    ) -> Result<(BTreeMap<Door, Load>, Closed), EngineError> {
         let mut survey = Survey::new(self, &container.id);
         let paths: Vec<&ContainerPath> = put.iter().map(|outgoing| &outgoing.to).collect();
         let sent = put.iter().map(size).sum();
@@ -72,10 +77,21 @@ impl Docker {
         for path in &paths {
             doors.push(door(container, path)?);
         }
+        survey.look_at_ways(paths.iter().copied()).await?;
         survey.prepare(&paths, sent).await?;
+        let mut closed = Closed::new();
+        let mut ways: HashMap<Option<ContainerPath>, Option<String>> = HashMap::new();
         let removed: HashSet<&ContainerPath> = remove.iter().collect();
         let mut loads: BTreeMap<Door, Load> = BTreeMap::new();
         for (outgoing, door) in put.iter().zip(doors) {
+            let way = match ways.entry(outgoing.to.parent()) {
+                Occupied(known) => known.into_mut(),
+                Vacant(new) => new.insert(survey.closed(container, &outgoing.to).await?),
+            };
+            if let Some(why) = way {
+                closed.push((outgoing.to.clone(), why.clone()));
+                continue;
+            }
             let load = loads.entry(door.clone()).or_default();
             let is_directory = outgoing.body == Body::Directory;
             let there = if is_directory && !removed.contains(&outgoing.to) {
@@ -107,7 +123,8 @@ impl Docker {
             if there.is_some_and(|seen| is_directory && seen.kind == Kind::Link) {
                 survey.forget_below(&outgoing.to);
             }
-            survey.will_be(&outgoing.to, Seen { kind, owner });
+            let mode = outgoing.mode;
+            survey.will_be(&outgoing.to, Seen { kind, owner, mode });
             let entry = Entry {
                 name: name_through(&door, &outgoing.to),
                 to: outgoing.to.clone(),
@@ -128,7 +145,7 @@ impl Docker {
                 load.plain.push(entry);
             }
         }
-        Ok(loads)
+        Ok((loads, closed))
     }
 
     /// One archive through one door; the outcome is certain: all of it went in, or an error.
@@ -222,8 +239,12 @@ async fn parents(
             gid: owner.gid,
             content: Content::Directory,
         };
-        let kind = Kind::Directory;
-        survey.will_be(&folder, Seen { kind, owner });
+        let seen = Seen {
+            kind: Kind::Directory,
+            owner,
+            mode: PARENT_MODE,
+        };
+        survey.will_be(&folder, seen);
         if in_the_way {
             load.replacing.push(entry);
         } else {

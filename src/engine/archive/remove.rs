@@ -1,6 +1,9 @@
-//! Deletes through `rm` and `rmdir` in the container, as root, with plain arguments: the archive API cannot delete (trap 8). Copies nothing.
+//! Deletes through `rm` and `rmdir` in the container, with plain arguments: the archive API cannot delete (trap 8). Copies nothing.
+//!
+//! They run as whoever owns the directory that the name is taken from: should somebody put a link on the way in that moment,
+//! they do to where it leads no more than its owner could.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 
@@ -25,12 +28,12 @@ enum Verb {
 
 impl Docker {
     /// Removes files and links, then directories that are empty by then; what is not there is no error. What lies below a link
-    /// that was just put went with the directory it replaced; by that name it is now the link's business.
+    /// that was just put went with the directory it replaced; by that name it is now the link's business. Answers what was not touched.
     pub(super) async fn remove(
         &self,
         container: &Container,
         delta: &Delta,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Vec<(ContainerPath, String)>, EngineError> {
         let written: HashSet<&ContainerPath> = delta.put.iter().map(|put| &put.to).collect();
         let below_a_link = delta.below_its_links();
         let due = |paths: &[ContainerPath]| -> Vec<ContainerPath> {
@@ -39,19 +42,70 @@ impl Docker {
                 .filter(|path| !written.contains(path) && !below_a_link(path));
             due.cloned().collect()
         };
-        let files = due(&delta.remove);
-        if self.verb(container, Verb::Files, &files).await?.failed() {
-            self.all_gone(container, &files).await?;
-        }
-        // A directory that is not empty stays: what is left in it is the container's own (E4).
-        self.verb(container, Verb::EmptyDirectories, &due(&delta.remove_dirs))
+        let (files, directories) = (due(&delta.remove), due(&delta.remove_dirs));
+        let survey = &mut Survey::new(self, &container.id);
+        survey
+            .look_at_ways(files.iter().chain(&directories))
             .await?;
-        Ok(())
+        let mut closed = Vec::new();
+        let mut files = self.owned(container, survey, files, &mut closed).await?;
+        files.sort();
+        for files in files.chunk_by(|one, other| one.0 == other.0) {
+            let (owner, files) = unzipped(files);
+            let verb = self.verb(container, owner, Verb::Files, &files).await?;
+            if verb.failed() {
+                self.all_gone(container, owner, &files).await?;
+            }
+        }
+        // A directory that is not empty stays: what is left in it is the container's own (E4). What lies in one goes before it.
+        let directories = self
+            .owned(container, survey, directories, &mut closed)
+            .await?;
+        for directories in directories.chunk_by(|one, other| one.0 == other.0) {
+            let (owner, directories) = unzipped(directories);
+            self.verb(container, owner, Verb::EmptyDirectories, &directories)
+                .await?;
+        }
+        Ok(closed)
+    }
+
+    /// The paths with the user that deletes each; those that nobody should delete are `closed`.
+    async fn owned(
+        &self,
+        container: &Container,
+        survey: &mut Survey<'_>,
+        paths: Vec<ContainerPath>,
+        closed: &mut Vec<(ContainerPath, String)>,
+    ) -> Result<Vec<Owned>, EngineError> {
+        let mut owned = Vec::new();
+        let mut ways: BTreeMap<ContainerPath, Result<String, String>> = BTreeMap::new();
+        for path in paths {
+            let Some(parent) = path.parent() else {
+                continue;
+            };
+            if !ways.contains_key(&parent) {
+                let way = match survey.closed(container, &path).await? {
+                    Some(why) => Err(why),
+                    None => match survey.look_through(&parent).await? {
+                        Some(seen) => Ok(format!("{}:{}", seen.owner.uid, seen.owner.gid)),
+                        // Its directory is gone, and it with it.
+                        None => continue,
+                    },
+                };
+                ways.insert(parent.clone(), way);
+            }
+            match &ways[&parent] {
+                Ok(owner) => owned.push((owner.clone(), path)),
+                Err(why) => closed.push((path, why.clone())),
+            }
+        }
+        Ok(owned)
     }
 
     async fn verb(
         &self,
         container: &Container,
+        user: &str,
         verb: Verb,
         paths: &[ContainerPath],
     ) -> Result<Answer, EngineError> {
@@ -68,16 +122,17 @@ impl Docker {
             Verb::EmptyDirectories => &["sh", "-c", DECODED, "sh", "rmdir --"],
         };
         let bytes = bytes.into_iter().map(escaped_for_printf);
-        answer.add(self.chunks(container, decoded, bytes).await?);
+        answer.add(self.chunks(container, user, decoded, bytes).await?);
         // After the others: what lies below a name that is no text is none either, and goes before its parents.
         let text = text.into_iter().map(ToString::to_string);
-        answer.add(self.chunks(container, plain, text).await?);
+        answer.add(self.chunks(container, user, plain, text).await?);
         Ok(answer)
     }
 
     async fn chunks(
         &self,
         container: &Container,
+        user: &str,
         command: &[&str],
         arguments: impl Iterator<Item = String>,
     ) -> Result<Answer, EngineError> {
@@ -88,14 +143,14 @@ impl Docker {
             // Each costs its bytes, an end and a pointer.
             length += argument.len() + 9;
             if length > ARGUMENTS && !chunk.is_empty() {
-                answer.add(self.command(container, command, &chunk).await?);
+                answer.add(self.command(container, user, command, &chunk).await?);
                 chunk.clear();
                 length = argument.len() + 9;
             }
             chunk.push(argument);
         }
         if !chunk.is_empty() {
-            answer.add(self.command(container, command, &chunk).await?);
+            answer.add(self.command(container, user, command, &chunk).await?);
         }
         Ok(answer)
     }
@@ -103,12 +158,13 @@ impl Docker {
     async fn command(
         &self,
         container: &Container,
+        user: &str,
         command: &[&str],
         arguments: &[String],
     ) -> Result<Answer, EngineError> {
         let mut argv = command.to_vec();
         argv.extend(arguments.iter().map(String::as_str));
-        let said = self.root_exec(&container.id, &argv, Bytes::new()).await?;
+        let said = self.own_exec(&container.id, user, &argv, Bytes::new()).await?;
         let name = &container.name;
         let program = command.first().copied().unwrap_or_default();
         match said.code {
@@ -126,6 +182,7 @@ impl Docker {
     async fn all_gone(
         &self,
         container: &Container,
+        user: &str,
         files: &[ContainerPath],
     ) -> Result<(), EngineError> {
         let mut survey = Survey::new(self, &container.id);
@@ -135,7 +192,7 @@ impl Docker {
             // A directory of that name is the container's own.
             if left.is_some_and(|seen| seen.kind != Kind::Directory) {
                 let again = [path.clone()];
-                if let Answer::Failed(why) = self.verb(container, Verb::Files, &again).await? {
+                if let Answer::Failed(why) = self.verb(container, user, Verb::Files, &again).await? {
                     return Err(EngineError::Refused(format!(
                         "cannot delete `{path}` in {}: {why}",
                         container.name
@@ -145,6 +202,15 @@ impl Docker {
         }
         Ok(())
     }
+}
+
+/// A user as the engine takes it, and a path in a directory of that user's.
+type Owned = (String, ContainerPath);
+
+/// Paths of one owner.
+fn unzipped(owned: &[Owned]) -> (&str, Vec<ContainerPath>) {
+    let owner = owned.first().map_or("", |(owner, _)| owner.as_str());
+    (owner, owned.iter().map(|(_, path)| path.clone()).collect())
 }
 
 /// Whether a command had something to complain about.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use hyper::Method;
 use tar::EntryType;
 
@@ -14,6 +15,9 @@ use crate::paths::ContainerPath;
 
 /// Up to so many paths are asked for one by one (1 ms each); for more a `stat` in the container pays (45 ms), or a listing.
 const FEW: usize = 16;
+
+/// Looks at the same time.
+const AT_ONCE: usize = 8;
 
 /// Bytes of paths in one `stat`.
 const ARGUMENTS: usize = 256 * 1024;
@@ -37,6 +41,22 @@ pub struct Seen {
     pub kind: Kind,
     /// Its owner.
     pub owner: Owner,
+    /// Its permission bits.
+    pub mode: u32,
+}
+
+impl Seen {
+    /// A directory in which nobody but root decides what its names are.
+    pub fn is_roots_alone(&self) -> bool {
+        self.kind == Kind::Directory && self.owner.uid == 0 && !self.is_shared()
+    }
+
+    /// A directory whose names others than its owner may take away.
+    pub fn is_shared(&self) -> bool {
+        const OTHERS_WRITE: u32 = 0o022;
+        const STICKY: u32 = 0o1000;
+        self.mode & OTHERS_WRITE != 0 && self.mode & STICKY == 0
+    }
 }
 
 /// The kinds that make a difference to a copy.
@@ -57,6 +77,8 @@ pub struct Survey<'a> {
     docker: &'a Docker,
     id: &'a ContainerId,
     seen: HashMap<ContainerPath, Option<Seen>>,
+    /// What the links among them say.
+    targets: HashMap<ContainerPath, Vec<u8>>,
     /// Directories listed to the end: what is not in `seen` below them does not exist.
     complete: BTreeSet<ContainerPath>,
 }
@@ -68,6 +90,7 @@ impl<'a> Survey<'a> {
             docker,
             id,
             seen: HashMap::new(),
+            targets: HashMap::new(),
             complete: BTreeSet::new(),
         }
     }
@@ -146,9 +169,49 @@ impl<'a> Survey<'a> {
         if self.knows(path) || self.below_nothing(path) {
             return Ok(None);
         }
-        let seen = self.first_member(path, "").await?;
-        self.seen.insert(path.clone(), seen);
-        Ok(seen)
+        let member = self.first_member(path, "").await?;
+        self.note(path.clone(), member.as_ref());
+        Ok(member.as_ref().map(seen))
+    }
+
+    /// Looks at several paths at the same time.
+    pub async fn look_at_all(&mut self, paths: &[ContainerPath]) -> Result<(), EngineError> {
+        let unknown: Vec<ContainerPath> = paths
+            .iter()
+            .filter(|path| !self.seen.contains_key(*path) && !self.knows(path))
+            .cloned()
+            .collect();
+        let (docker, id) = (self.docker.clone(), self.id.clone());
+        let looks = unknown.into_iter().map(move |path| {
+            let (docker, id) = (docker.clone(), id.clone());
+            async move {
+                let member = first_member(&docker, &id, &path, "").await?;
+                Ok::<_, EngineError>((path, member))
+            }
+        });
+        let looked: Vec<Result<_, EngineError>> =
+            stream::iter(looks).buffered(AT_ONCE).collect().await;
+        for looked in looked {
+            let (path, member) = looked?;
+            self.note(path, member.as_ref());
+        }
+        Ok(())
+    }
+
+    /// What a link says; `None` for what is no link.
+    pub async fn target(&mut self, path: &ContainerPath) -> Result<Option<Vec<u8>>, EngineError> {
+        if !self.targets.contains_key(path) {
+            let member = self.first_member(path, "").await?;
+            self.note(path.clone(), member.as_ref());
+        }
+        Ok(self.targets.get(path).cloned())
+    }
+
+    fn note(&mut self, path: ContainerPath, member: Option<&Member>) {
+        if let Some(member) = member.filter(|member| member.kind == EntryType::Symlink) {
+            self.targets.insert(path.clone(), member.link.clone());
+        }
+        self.seen.insert(path, member.map(seen));
     }
 
     /// What stands there when a link is followed to its end: for directories that may be links (E6).
@@ -159,7 +222,7 @@ impl<'a> Survey<'a> {
         match self.look(path).await? {
             Some(Seen {
                 kind: Kind::Link, ..
-            }) => self.first_member(path, "/.").await,
+            }) => Ok(self.first_member(path, "/.").await?.as_ref().map(seen)),
             seen => Ok(seen),
         }
     }
@@ -175,6 +238,7 @@ impl<'a> Survey<'a> {
     /// What was seen below a link is not there once something else takes the link's place.
     pub fn forget_below(&mut self, path: &ContainerPath) {
         self.seen.retain(|known, _| !known.is_within(path));
+        self.targets.retain(|known, _| !known.is_within(path));
     }
 
     /// Whether all about this path is known from a listing that passed it without a link in between.
@@ -216,11 +280,8 @@ impl<'a> Survey<'a> {
         &self,
         path: &ContainerPath,
         suffix: &str,
-    ) -> Result<Option<Seen>, EngineError> {
-        match self.docker.archive_of(self.id, path, suffix).await? {
-            Some(mut archive) => Ok(archive.next().await?.map(|member| seen(&member))),
-            None => Ok(None),
-        }
+    ) -> Result<Option<Member>, EngineError> {
+        first_member(self.docker, self.id, path, suffix).await
     }
 
     /// Reads a directory's archive up to a number of bytes, and keeps what the headers say; returns what it cost.
@@ -231,7 +292,7 @@ impl<'a> Survey<'a> {
         };
         while let Some(member) = archive.next().await? {
             if let Some(path) = member_path(folder, &member.name) {
-                self.seen.insert(path, Some(seen(&member)));
+                self.note(path, Some(&member));
             }
             if archive.taken > budget {
                 return Ok(archive.taken);
@@ -266,6 +327,18 @@ impl Docker {
     }
 }
 
+async fn first_member(
+    docker: &Docker,
+    id: &ContainerId,
+    path: &ContainerPath,
+    suffix: &str,
+) -> Result<Option<Member>, EngineError> {
+    match docker.archive_of(id, path, suffix).await? {
+        Some(mut archive) => archive.next().await,
+        None => Ok(None),
+    }
+}
+
 /// `MODE(hex) UID GID NAME`
 fn stat_line(line: &str) -> Option<(&str, Seen)> {
     let mut parts = line.splitn(4, ' ');
@@ -277,7 +350,8 @@ fn stat_line(line: &str) -> Option<(&str, Seen)> {
         _ => Kind::File,
     };
     let owner = Owner { uid, gid };
-    Some((parts.next()?, Seen { kind, owner }))
+    let mode = mode & 0o7777;
+    Some((parts.next()?, Seen { kind, owner, mode }))
 }
 
 /// The engine's ways to say that nothing is there.
@@ -298,6 +372,7 @@ fn seen(member: &Member) -> Seen {
             uid: member.uid,
             gid: member.gid,
         },
+        mode: member.mode,
     }
 }
 

@@ -37,8 +37,26 @@ impl Docker {
             .map_err(|error| error.to_string())?;
         let binary = helper::binary(&architecture)
             .ok_or_else(|| format!("this build has no helper for {architecture}"))?;
-        let place = place(container).ok_or("the root is read-only and no volume can be written")?;
-        Ok((binary, place))
+        let home = self.home(container).await?;
+        Ok((binary, new_name(&home)))
+    }
+
+    /// A directory for the helper that root alone can reach into: the hidden one below the root, or below a volume where the
+    /// root is read-only. Whoever could write to a directory on the way could put a program of his own there, which would be
+    /// started as root.
+    async fn home(&self, container: &Container) -> Result<ContainerPath, String> {
+        let survey = &mut Survey::new(self, &container.id);
+        let mut why_not = "the root is read-only and no volume can be written".to_owned();
+        for home in homes(container) {
+            match someone_elses(survey, &home).await {
+                Ok(None) => return Ok(home),
+                Ok(Some(directory)) => {
+                    why_not = format!("`{directory}` can be written by others than root");
+                }
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        Err(why_not)
     }
 
     /// Puts the helper that a container's process runs under to `place`, before the container starts.
@@ -90,7 +108,11 @@ impl Docker {
             body: Body::Bytes(Bytes::from_static(binary)),
             in_place: false,
         };
-        self.put(container, &[outgoing], &[]).await.map(drop)
+        let put = self.put(container, &[outgoing], &[]).await?;
+        match put.closed.into_iter().next() {
+            None => Ok(()),
+            Some((path, why)) => Err(EngineError::Refused(format!("`{path}` {why}"))),
+        }
     }
 
     /// By the engine's name; empty when the image does not say.
@@ -102,15 +124,13 @@ impl Docker {
     }
 }
 
-/// Where the helper can stand: the root, or a volume where that is read-only. The name is new each time: what an older
-/// one left may still be running, and cannot be written over.
-fn place(container: &Container) -> Option<ContainerPath> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("serve-{}-{count}", std::process::id());
-    let hidden = ContainerPath::new(format!("/{HIDDEN}"))?;
+/// Where the helper could stand, the best place first.
+fn homes(container: &Container) -> Vec<ContainerPath> {
+    let Some(hidden) = ContainerPath::new(format!("/{HIDDEN}")) else {
+        return Vec::new();
+    };
     if !container.read_only {
-        return Some(hidden.join(std::path::Path::new(&name)));
+        return vec![hidden];
     }
     let volumes: Vec<&ContainerPath> = container
         .mounts
@@ -118,11 +138,39 @@ fn place(container: &Container) -> Option<ContainerPath> {
         .filter(|mount| !mount.read_only && matches!(mount.kind, MountKind::Volume(_)))
         .map(|mount| &mount.target)
         .collect();
-    // Made for it, where the process runs under the helper.
-    let home = if volumes.contains(&&hidden) {
-        hidden
-    } else {
-        volumes.first()?.join(std::path::Path::new(HIDDEN))
-    };
-    Some(home.join(std::path::Path::new(&name)))
+    // Made for it, where the tool itself has started the container.
+    if volumes.contains(&&hidden) {
+        return vec![hidden];
+    }
+    let below = |volume: &ContainerPath| volume.join(std::path::Path::new(HIDDEN));
+    volumes.into_iter().map(below).collect()
+}
+
+/// The first directory on the way to `home`, itself included, that somebody other than root could write to.
+async fn someone_elses(
+    survey: &mut Survey<'_>,
+    home: &ContainerPath,
+) -> Result<Option<ContainerPath>, EngineError> {
+    let mut way: Vec<ContainerPath> =
+        std::iter::successors(Some(home.clone()), ContainerPath::parent).collect();
+    way.reverse();
+    for directory in way {
+        match survey.look(&directory).await? {
+            // Not made yet: it will be root's.
+            None => break,
+            Some(seen) if seen.is_roots_alone() => {}
+            Some(_) => return Ok(Some(directory)),
+        }
+    }
+    Ok(None)
+}
+
+/// The name is new each time: what an older one left may still be running, and cannot be written over.
+fn new_name(home: &ContainerPath) -> ContainerPath {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    home.join(std::path::Path::new(&format!(
+        "serve-{}-{count}",
+        std::process::id()
+    )))
 }

@@ -15,7 +15,8 @@ use tokio_util::io::StreamReader;
 use super::super::client::Docker;
 use super::super::{Container, ContainerId, State, Via};
 use super::executable::helper_forbidden;
-use crate::helper::{Error, Link};
+use crate::compose::MountKind;
+use crate::helper::{Error, Link, Terms};
 use crate::paths::ContainerPath;
 
 type Reader = Pin<Box<dyn tokio::io::AsyncRead + Send>>;
@@ -210,7 +211,27 @@ impl Docker {
                 .map_err(std::io::Error::other)
         });
         let reader: Reader = Box::pin(StreamReader::new(output));
-        Link::open(reader, started.input).await
+        Link::open(reader, started.input, &terms(container)).await
+    }
+}
+
+/// Where the helper may go: into the container's own files and its volumes, as they are mounted. Into a directory of the host's
+/// only where this tool cannot see it itself, on another machine, and only by its own name: what is here is never written
+/// through a mount.
+fn terms(container: &Container) -> Terms {
+    let (mut mounts, mut plain_mounts) = (Vec::new(), Vec::new());
+    for mount in &container.mounts {
+        let target = mount.target.as_bytes().to_vec();
+        match &mount.kind {
+            MountKind::Bind(source) if source.as_path().symlink_metadata().is_ok() => {}
+            MountKind::Bind(_) => plain_mounts.push(target),
+            MountKind::Volume(_) | MountKind::Tmpfs => mounts.push(target),
+        }
+    }
+    Terms {
+        mounts,
+        plain_mounts,
+        ..Terms::default()
     }
 }
 

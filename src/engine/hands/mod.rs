@@ -14,9 +14,9 @@ use std::time::Duration;
 use super::client::Docker;
 use super::{
     Applied, Body, Container, Delta, Ended, EngineError, Exec, Fingerprint, Restarted, State,
-    Stream, Via,
+    Stream, Via, Wanted,
 };
-use crate::helper::{self, Batch, Code, Content, Error, Item, Kind, Wanted};
+use crate::helper::{self, Batch, Code, Content, Error, Item, Kind};
 use crate::paths::ContainerPath;
 use links::HelperLink;
 
@@ -58,6 +58,11 @@ impl Docker {
                 Err(error @ Error::Refused { .. }) => {
                     return Err(EngineError::Refused(error.to_string()));
                 }
+                // Whoever stopped it, or stands in for it, would do so again; the plain way needs nobody in the container.
+                Err(error @ Error::Stuck { .. }) => {
+                    slot.refuse(error.to_string());
+                    return Ok(Asked::Plain(error.to_string()));
+                }
                 // The helper was killed, its exec cut, or its container restarted.
                 Err(error) => {
                     slot.link = None;
@@ -85,6 +90,7 @@ impl Docker {
             batch: batch(delta),
             hold: self.any_supervised(std::slice::from_ref(&container.service)),
             unread: Vec::new(),
+            closed: Vec::new(),
         };
         let asked = if container.state == State::Running {
             self.ask_helper(container, &mut update).await?
@@ -95,12 +101,14 @@ impl Docker {
             Asked::Answered(()) => Ok(Applied {
                 via: Via::Helper,
                 unread: update.unread,
+                closed: update.closed,
             }),
             Asked::Plain(why) => {
-                let unread = self.apply_through_archive(container, delta).await?;
+                let through = self.apply_through_archive(container, delta).await?;
                 Ok(Applied {
                     via: Via::Archive(why),
-                    unread,
+                    unread: through.unread,
+                    closed: through.closed,
                 })
             }
         }
@@ -167,23 +175,24 @@ impl Docker {
         }
     }
 
-    /// What stands at and below `roots`, through the helper.
+    /// What stands at the wanted paths, through the helper.
     pub(super) async fn fingerprints_of(
         &self,
         container: &Container,
+        wanted: &Wanted,
         roots: &[ContainerPath],
     ) -> Result<BTreeMap<ContainerPath, Fingerprint>, EngineError> {
-        let wanted: Vec<Wanted> = roots
-            .iter()
-            .map(|root| Wanted::Tree(root.as_bytes().to_vec()))
-            .collect();
-        let asked = self
-            .ask_helper(container, &mut Inventory { wanted })
-            .await?;
-        match asked {
+        let questions = wanted.iter().map(|(path, most)| helper::Wanted {
+            path: path.as_bytes().to_vec(),
+            most: *most,
+        });
+        let mut inventory = Inventory {
+            wanted: questions.collect(),
+        };
+        match self.ask_helper(container, &mut inventory).await? {
             Asked::Answered(found) => Ok(found),
             Asked::Plain(_) => {
-                self.fingerprints_through_archive(&container.id, roots)
+                self.fingerprints_through_archive(&container.id, wanted, roots)
                     .await
             }
         }
@@ -262,6 +271,8 @@ struct Update {
     hold: bool,
     /// What could not be read on the host after all.
     unread: Vec<ContainerPath>,
+    /// What the helper would not touch, and why.
+    closed: Vec<(ContainerPath, String)>,
 }
 
 impl Question for Update {
@@ -291,14 +302,21 @@ impl Question for Update {
                         write_in_place(item);
                     }
                 }
-                other => return other.map(drop),
+                Ok(applied) => {
+                    let named = applied.closed.into_iter();
+                    let named = named
+                        .filter_map(|closed| Some((ContainerPath::new(&closed.path)?, closed.why)));
+                    self.closed = named.collect();
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
             }
         }
     }
 }
 
 struct Inventory {
-    wanted: Vec<Wanted>,
+    wanted: Vec<helper::Wanted>,
 }
 
 impl Question for Inventory {
@@ -307,7 +325,7 @@ impl Question for Inventory {
     async fn ask(&mut self, link: &mut HelperLink) -> Result<Self::Answer, Error> {
         let mut found = BTreeMap::new();
         let mut forbidden = None;
-        link.inventory(&self.wanted, true, |entry| match entry {
+        link.inventory(&self.wanted, |entry| match entry {
             helper::Entry::Found(entry) => {
                 if let Some(path) = ContainerPath::new(&entry.path) {
                     found.insert(path, fingerprint(entry));
@@ -393,7 +411,6 @@ fn batch(delta: &Delta) -> Batch {
             Body::Directory if outgoing.in_place => Content::DirectoryMode,
             Body::Directory => Content::Directory,
         },
-        replace_tree: false,
     });
     Batch {
         remove,

@@ -1,88 +1,100 @@
 //! What is at a path: kind, mode, length, content hash, link target. Changes nothing.
 
 use crate::failure::{number, words};
-use crate::path::{self, is_temporary};
+use crate::path::{self, Status};
 use crate::protocol::{Kind, Reply};
+use crate::rights::Rights;
+use crate::way::{Directory, Ways};
 use crate::wire::{Hangup, Output};
-use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
 use xxhash_rust::xxh3::Xxh3;
 
 /// How much of a file is read at once.
 const READ: usize = 64 * 1024;
 
-/// Describes one path.
-pub fn look(
-    path: &[u8],
-    content: bool,
-    output: &mut Output<impl AsFd>,
-) -> Result<Option<Kind>, Hangup> {
-    match entry(path, content) {
-        Ok((kind, mode, size, hash, target)) => {
-            output.add(&Reply::Entry {
-                path,
-                kind,
-                mode,
-                size,
-                hash,
-                target: &target,
-            })?;
-            Ok(Some(kind))
+/// A file's length and hash, as it was read.
+type Digest = (u64, u128);
+
+/// A run of questions, and the directory that the last one was about: the next one mostly is about the same.
+#[derive(Default)]
+pub struct Looks {
+    last: Option<(Vec<u8>, Directory)>,
+}
+
+impl Looks {
+    /// Describes one path; a file with the hash of its content, if it is no longer than `most`.
+    pub fn look(
+        &mut self,
+        path: &[u8],
+        most: Option<u64>,
+        ways: &Ways,
+        output: &mut Output<impl AsFd>,
+    ) -> Result<(), Hangup> {
+        let looked = match self.enter(path, ways) {
+            Ok((at, name)) => entry(at, &name, path, most, output),
+            Err(errno) => unreadable(path, errno, output),
+        };
+        let _ = Rights::Own.assume();
+        looked
+    }
+
+    /// The directory that a path lies in, and its name there.
+    fn enter(&mut self, path: &[u8], ways: &Ways) -> Result<(&Directory, Vec<u8>), Errno> {
+        let clean = path::clean(path)?;
+        // The root lies in itself.
+        let (parent, name) = path::split(&clean).unwrap_or((b"/", b"."));
+        if self.last.as_ref().is_none_or(|(known, _)| known != parent) {
+            let at = ways.directory(parent).map_err(|closed| closed.errno())?;
+            self.last = Some((parent.to_vec(), at));
         }
-        Err(errno) => unreadable(path, errno, output).map(|()| None),
+        let (_, at) = self.last.as_ref().ok_or(Errno::NOENT)?;
+        at.rights.assume()?;
+        Ok((at, name.to_vec()))
     }
 }
 
-/// Describes a path and all below it. `home`, the helper's own directory, and temporary names are left out.
-pub fn walk(
-    root: &[u8],
-    content: bool,
-    home: &Path,
+fn entry(
+    at: &Directory,
+    name: &[u8],
+    path: &[u8],
+    most: Option<u64>,
     output: &mut Output<impl AsFd>,
 ) -> Result<(), Hangup> {
-    let mut waiting = vec![root.to_vec()];
-    while let Some(next) = waiting.pop() {
-        let kind = look(&next, content, output)?;
-        // A root that is a link to a directory is that directory: so the kernel takes it when files are put below it.
-        let is_directory = kind == Some(Kind::Directory)
-            || (next == root && kind == Some(Kind::Symlink) && as_path(&next).is_dir());
-        if !is_directory {
-            continue;
-        }
-        let entries = match std::fs::read_dir(as_path(&next)) {
-            Ok(entries) => entries,
-            Err(error) => {
-                unreadable(&next, crate::failure::errno(&error), output)?;
-                continue;
-            }
-        };
-        for entry in entries {
-            match entry {
-                Ok(entry) if is_temporary(entry.file_name().as_bytes()) || entry.path() == home => {
-                }
-                Ok(entry) => waiting.push(path::join(&next, entry.file_name().as_bytes())),
-                Err(error) => unreadable(&next, crate::failure::errno(&error), output)?,
-            }
-        }
-    }
-    Ok(())
+    output.beat()?;
+    let (status, target) = match found(at, name) {
+        Ok(found) => found,
+        Err(errno) => return unreadable(path, errno, output),
+    };
+    let kind = kind(status.kind);
+    let (size, hash) = match (kind, most) {
+        (Kind::File, Some(most)) => match digest(at, name, most, output)? {
+            Ok(Some(digest)) => digest,
+            Ok(None) => (status.size.max(most.saturating_add(1)), 0),
+            Err(errno) => return unreadable(path, errno, output),
+        },
+        (Kind::File, None) => (status.size, 0),
+        _ => (0, 0),
+    };
+    output.add(&Reply::Entry {
+        path,
+        kind,
+        mode: status.mode,
+        size,
+        hash,
+        target: &target,
+    })
 }
 
-type Found = (Kind, u32, u64, u128, Vec<u8>);
-
-fn entry(path: &[u8], content: bool) -> Result<Found, Errno> {
-    let status = path::status(CWD, path, false)?;
-    let (kind, mut size, mut hash, mut target) = (kind(status.kind), 0, 0, Vec::new());
-    match kind {
-        Kind::File if content => (size, hash) = digest(path)?,
-        Kind::File => size = status.size,
-        Kind::Symlink => target = rustix::fs::readlink(path, Vec::new())?.into_bytes(),
-        Kind::Directory | Kind::Other => {}
-    }
-    Ok((kind, status.mode, size, hash, target))
+fn found(at: &Directory, name: &[u8]) -> Result<(Status, Vec<u8>), Errno> {
+    let status = path::status(&at.fd, name, false)?;
+    let target = if status.kind == FileType::Symlink {
+        rustix::fs::readlinkat(&at.fd, name, Vec::new())?.into_bytes()
+    } else {
+        Vec::new()
+    };
+    Ok((status, target))
 }
 
 fn kind(kind: FileType) -> Kind {
@@ -94,23 +106,41 @@ fn kind(kind: FileType) -> Kind {
     }
 }
 
-/// A file's length and hash, as it was read.
-fn digest(path: &[u8]) -> Result<(u64, u128), Errno> {
+/// Reads a file, as long as it is no longer than `most`: `None` then. The outer error is that nobody waits for it any more.
+fn digest(
+    at: &Directory,
+    name: &[u8],
+    most: u64,
+    output: &mut Output<impl AsFd>,
+) -> Result<Result<Option<Digest>, Errno>, Hangup> {
     // Not blocking: a FIFO may have taken the file's place by now.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = rustix::fs::open(path, flags, Mode::empty())?;
+    let file = match rustix::fs::openat(&at.fd, name, flags, Mode::empty()) {
+        Ok(file) => file,
+        Err(errno) => return Ok(Err(errno)),
+    };
+    // Its length first: a file that is longer than the host's is another one, whatever is in it.
+    match path::status(&file, b"", false) {
+        Ok(found) if found.size > most => return Ok(Ok(None)),
+        Ok(_) => {}
+        Err(errno) => return Ok(Err(errno)),
+    }
     let mut buffer = vec![0; READ];
     let mut hash = Xxh3::new();
     let mut size = 0;
     loop {
+        output.beat()?;
         match rustix::io::read(&file, buffer.as_mut_slice()) {
-            Ok(0) => return Ok((size, hash.digest128())),
+            Ok(0) => return Ok(Ok(Some((size, hash.digest128())))),
             Ok(read) => {
                 hash.update(&buffer[..read]);
                 size += read as u64;
+                if size > most {
+                    return Ok(Ok(None));
+                }
             }
             Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
+            Err(errno) => return Ok(Err(errno)),
         }
     }
 }
@@ -121,8 +151,4 @@ fn unreadable(path: &[u8], errno: Errno, output: &mut Output<impl AsFd>) -> Resu
         errno: number(errno),
         text: words(errno).as_bytes(),
     })
-}
-
-fn as_path(bytes: &[u8]) -> &Path {
-    Path::new(std::ffi::OsStr::from_bytes(bytes))
 }

@@ -79,7 +79,10 @@ struct Client {
 impl Client {
     fn new(stream: UnixStream) -> std::io::Result<Self> {
         Ok(Self {
-            output: Output::new(OwnedFd::from(stream.try_clone()?)),
+            output: Output::new(
+                OwnedFd::from(stream.try_clone()?),
+                OwnedFd::from(stream.try_clone()?),
+            ),
             input: Input::new(OwnedFd::from(stream)),
             waits: false,
         })

@@ -16,11 +16,14 @@ mod hashes;
 mod init;
 mod memory;
 mod path;
+mod rights;
 mod run;
 mod serve;
 mod signals;
+mod sweep;
 mod tree;
 mod user;
+mod way;
 mod wire;
 
 use std::ffi::OsString;

@@ -1,7 +1,8 @@
 //! Paths as the wire has them, and what the kernel says of one.
 
-use rustix::fs::{AtFlags, FileType, StatxAttributes, StatxFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
+use std::io::Read as _;
 use std::os::fd::AsFd;
 
 /// The beginning of every temporary name; with [`TEMPORARY_END`] it is also an editor's backup file to most tools' ignore rules.
@@ -55,6 +56,23 @@ pub fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
     path
 }
 
+/// The content of a small file such as `/etc/passwd`; nothing of what is no file, cannot be read, or is larger than such a file
+/// ever is.
+pub fn small_file(path: impl AsRef<std::path::Path>) -> Vec<u8> {
+    const LARGEST: u64 = 16 * 1024 * 1024;
+    let read = || -> std::io::Result<Vec<u8>> {
+        // A FIFO in its place is not waited for.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = std::fs::File::from(rustix::fs::open(path.as_ref(), flags, Mode::empty())?);
+        let mut content = Vec::new();
+        if file.metadata()?.is_file() {
+            file.take(LARGEST).read_to_end(&mut content)?;
+        }
+        Ok(content)
+    };
+    read().unwrap_or_default()
+}
+
 /// What the kernel says of a path.
 #[derive(Debug, Clone, Copy)]
 pub struct Status {
@@ -63,7 +81,20 @@ pub struct Status {
     pub uid: u32,
     pub gid: u32,
     pub size: u64,
+    /// How many names it has.
+    pub links: u64,
+    pub device: (u32, u32),
+    pub inode: u64,
     pub mount_point: bool,
+    /// Whether this kernel says what is a mount point.
+    pub mount_is_told: bool,
+}
+
+impl Status {
+    /// Whether it is the very same thing.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
 }
 
 /// The status of `name` in `directory`, not following a link at the end unless `follow`.
@@ -78,7 +109,13 @@ pub fn status(directory: impl AsFd, name: &[u8], follow: bool) -> Result<Status,
             uid: found.stx_uid,
             gid: found.stx_gid,
             size: found.stx_size,
+            links: found.stx_nlink.into(),
+            device: (found.stx_dev_major, found.stx_dev_minor),
+            inode: found.stx_ino,
             mount_point: found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT),
+            mount_is_told: found
+                .stx_attributes_mask
+                .contains(StatxAttributes::MOUNT_ROOT),
         }),
         // Old kernels and old seccomp profiles. A mount point then shows when the rename fails.
         Err(Errno::NOSYS | Errno::PERM) => {
@@ -89,7 +126,14 @@ pub fn status(directory: impl AsFd, name: &[u8], follow: bool) -> Result<Status,
                 uid: found.st_uid,
                 gid: found.st_gid,
                 size: u64::try_from(found.st_size).unwrap_or(0),
+                links: u64::try_from(found.st_nlink).unwrap_or(1),
+                device: (
+                    rustix::fs::major(found.st_dev),
+                    rustix::fs::minor(found.st_dev),
+                ),
+                inode: found.st_ino,
                 mount_point: false,
+                mount_is_told: false,
             })
         }
         Err(errno) => Err(errno),

@@ -2,7 +2,8 @@
 //! is gone, the command's whole process tree ends.
 
 use crate::failure::{self, Failure};
-use crate::protocol::{Code, Reply, Request, Stream};
+use crate::path::small_file;
+use crate::protocol::{Code, PULSE_MS, Reply, Request, Stream};
 use crate::signals::{self, Signals};
 use crate::tree;
 use crate::user::{self, User};
@@ -146,8 +147,8 @@ impl Order {
         if self.user.is_empty() {
             return Ok(None);
         }
-        let read = |path: &str| std::fs::read(path).unwrap_or_default();
-        user::find(&self.user, &read("/etc/passwd"), &read("/etc/group"))
+        let (passwd, group) = (small_file("/etc/passwd"), small_file("/etc/group"));
+        user::find(&self.user, &passwd, &group)
             .map(Some)
             .map_err(|text| Failure::new(Code::User, b"", text))
     }
@@ -155,7 +156,7 @@ impl Order {
 
 /// The engine gives every exec the HOME of its user unless the container's environment names one: ours is then our own.
 fn home_is_our_own() -> bool {
-    let passwd = std::fs::read("/etc/passwd").unwrap_or_default();
+    let passwd = small_file("/etc/passwd");
     let own = user::home(rustix::process::geteuid().as_raw(), &passwd);
     match std::env::var_os("HOME") {
         Some(home) => own.map_or(home == "/", |own| own == home.as_bytes()),
@@ -223,6 +224,11 @@ impl Running {
         let mut listening = Ok(());
         let mut buffer = vec![0; READ];
         while self.code.is_none() {
+            // Nobody takes it for stuck while the command has nothing to say.
+            if listening.is_ok() && output.beat().is_err() {
+                listening = Err(Hangup);
+                self.end();
+            }
             let [hears, out, err] = self.wait(listening.is_ok().then(|| input.fd()), signals);
             if hears && let Err(hangup) = self.hear(input) {
                 listening = Err(hangup);
@@ -256,12 +262,15 @@ impl Running {
 
     /// Waits until something happened: the host spoke, output came, output came, or neither (a child ended, or time is up).
     fn wait(&self, input: Option<std::os::fd::BorrowedFd>, signals: &Signals) -> [bool; 3] {
-        let timeout = self.deadline.map(|deadline| {
-            let left = deadline.saturating_duration_since(Instant::now());
-            Timespec::try_from(left).unwrap_or(Timespec {
-                tv_sec: 3600,
-                tv_nsec: 0,
-            })
+        let pulse = Duration::from_millis(PULSE_MS);
+        let left = self.deadline.map_or(pulse, |deadline| {
+            deadline
+                .saturating_duration_since(Instant::now())
+                .min(pulse)
+        });
+        let timeout = Timespec::try_from(left).unwrap_or(Timespec {
+            tv_sec: 1,
+            tv_nsec: 0,
         });
         let mut descriptors = vec![PollFd::new(signals, PollFlags::IN)];
         let streams = [
@@ -275,7 +284,7 @@ impl Running {
                 descriptors.len() - 1
             })
         });
-        if poll(&mut descriptors, timeout.as_ref()).is_err() {
+        if poll(&mut descriptors, Some(&timeout)).is_err() {
             return [false; 3];
         }
         streams.map(|index| index.is_some_and(|index| !descriptors[index].revents().is_empty()))

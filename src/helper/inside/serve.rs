@@ -3,10 +3,11 @@
 use crate::batch::{Batch, Journal};
 use crate::control::{self, Supervisor};
 use crate::failure::Failure;
-use crate::hashes;
+use crate::hashes::Looks;
 use crate::protocol::{Code, Reply, Request, VERSION};
 use crate::run::{self, Order};
 use crate::signals::{self, Signals};
+use crate::way::Ways;
 use crate::wire::{Hangup, Input, Output};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::Mode;
@@ -17,6 +18,8 @@ use std::process::ExitCode;
 /// What lasts as long as the connection.
 struct Session {
     home: PathBuf,
+    ways: Ways,
+    looks: Looks,
     journal: Journal,
     supervisor: Option<Supervisor>,
     signals: Signals,
@@ -27,7 +30,7 @@ pub fn serve() -> ExitCode {
     match Session::begin() {
         Ok(session) => {
             let mut input = Input::new(rustix::stdio::stdin());
-            let mut output = Output::new(rustix::stdio::stdout());
+            let mut output = Output::new(rustix::stdio::stdout(), rustix::stdio::stdin());
             let ended = session.answer_all(&mut input, &mut output);
             if let Ok(Bye) = ended {
                 drop(output.send(&Reply::Done));
@@ -55,7 +58,9 @@ impl Session {
         // What a command leaves behind is found and reaped here.
         let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
         Ok(Self {
-            journal: Journal::begin(&home),
+            ways: Ways::new()?,
+            looks: Looks::default(),
+            journal: Journal::new(&home),
             home,
             supervisor: None,
             signals,
@@ -120,22 +125,33 @@ impl Session {
             return Err(Hangup);
         };
         match request {
-            Request::Hello { version } => {
+            Request::Hello {
+                version,
+                mounts,
+                plain_mounts,
+            } => {
                 output.send(&Reply::Hello {
                     version: VERSION,
                     euid: rustix::process::geteuid().as_raw(),
                     pid: std::process::id(),
+                    clock_ms: clock_ms(),
                 })?;
                 if version != VERSION {
                     return Err(Hangup);
                 }
+                let all = mounts.iter().map(|path| (*path, false));
+                let plain = plain_mounts.iter().map(|path| (*path, true));
+                self.ways.enter_mounts(all.chain(plain));
+                self.journal.begin(&self.ways);
             }
             Request::Bye => return Ok(Some(Bye)),
             // It had ended before the host's word arrived.
             Request::Cancel => {}
-            Request::Walk { path, content } => hashes::walk(path, content, &self.home, output)?,
-            Request::Look { path, content } => hashes::look(path, content, output).map(drop)?,
-            Request::End => output.send(&Reply::Done)?,
+            Request::Look { path, most } => self.looks.look(path, most, &self.ways, output)?,
+            Request::End => {
+                self.looks = Looks::default();
+                output.send(&Reply::Done)?;
+            }
             Request::Hold => {
                 if self.supervisor.is_none() {
                     self.supervisor = Supervisor::hold(&self.home);
@@ -160,7 +176,7 @@ impl Session {
             | Request::File { .. }
             | Request::Data(_)
             | Request::Symlink { .. }
-            | Request::Commit
+            | Request::Commit { .. }
             | Request::Abort => {
                 output.send(&Failure::new(Code::Protocol, b"", "no batch was begun").reply())?;
                 return Err(Hangup);
@@ -175,7 +191,8 @@ impl Session {
         input: &mut Input<I>,
         output: &mut Output<O>,
     ) -> Result<(), Hangup> {
-        let mut batch = Batch::new(&mut self.journal);
+        self.ways.look_anew();
+        let mut batch = Batch::new(&mut self.journal, &self.ways);
         loop {
             let over = match input.next() {
                 Ok(Some((kind, fields))) => Request::decode(kind, fields).map_err(|_| Hangup),
@@ -201,29 +218,23 @@ impl Session {
                     path,
                     target,
                     mtime,
-                    flags,
-                }) => batch.symlink(path, target, mtime, flags),
-                Ok(Request::Commit) => {
-                    return match batch.commit() {
-                        Ok(applied) => output.send(&Reply::Applied {
-                            placed: applied.placed,
-                            removed: applied.removed,
-                            kept: applied.kept,
-                        }),
-                        Err(failure) => output.send(&failure.reply()),
-                    };
+                }) => batch.symlink(path, target, mtime),
+                Ok(Request::Commit { until_ms }) => {
+                    // Stopped for a while, and started again: the host has brought the files another way meanwhile.
+                    if (until_ms > 0 && clock_ms() > until_ms) || output.is_alone() {
+                        let text = "the host had given the batch up";
+                        batch.fail(Failure::new(Code::Late, b"", text));
+                    }
+                    return conclude(&mut batch, output);
                 }
                 Ok(Request::Abort) => {
                     batch.fail(Failure::new(Code::Aborted, b"", "the batch was given up"));
-                    return match batch.commit() {
-                        Ok(_) => Err(Hangup),
-                        Err(failure) => output.send(&failure.reply()),
-                    };
+                    return conclude(&mut batch, output);
                 }
                 // The host is gone, or lost its way: what is staged must not stay.
                 Ok(_) | Err(_) => {
                     batch.fail(Failure::new(Code::Aborted, b"", "the connection broke"));
-                    drop(batch.commit());
+                    drop(batch.commit(&mut || Ok(())));
                     return Err(Hangup);
                 }
             }
@@ -256,4 +267,30 @@ impl Session {
             Err(failure) => output.send(&failure.reply()),
         }
     }
+}
+
+/// Puts a batch in force, or what was made of it out of the way, and says what came of it.
+fn conclude<O: AsFd>(batch: &mut Batch, output: &mut Output<O>) -> Result<(), Hangup> {
+    let outcome = batch.commit(&mut || output.beat());
+    for left_out in batch.take_left_out() {
+        output.add(&Reply::Closed {
+            path: &left_out.path,
+            text: left_out.text.as_bytes(),
+        })?;
+    }
+    match outcome {
+        Ok(applied) => output.send(&Reply::Applied {
+            placed: applied.placed,
+            removed: applied.removed,
+            kept: applied.kept,
+        }),
+        Err(failure) => output.send(&failure.reply()),
+    }
+}
+
+/// Since some moment: what counts is the difference.
+fn clock_ms() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    seconds.saturating_mul(1000) + u64::try_from(now.tv_nsec).unwrap_or(0) / 1_000_000
 }

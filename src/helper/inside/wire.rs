@@ -1,8 +1,10 @@
 //! Frames in from a file descriptor and out to one. Knows how frames are cut, not what they mean.
 
-use crate::protocol::{self, Malformed, Reply};
+use crate::protocol::{self, Malformed, PULSE_MS, Reply};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
 
 /// How much is read at once.
 const READ: usize = 64 * 1024;
@@ -70,18 +72,55 @@ impl<Fd: AsFd> Input<Fd> {
     }
 }
 
+/// How often a long piece of work looks whether anybody waits for it.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// Frames to a descriptor.
 pub struct Output<Fd> {
     fd: Fd,
     buffer: Vec<u8>,
+    /// Where the host's words come from: closed when it is gone.
+    host: Fd,
+    looked: Instant,
+    said: Instant,
 }
 
 impl<Fd: AsFd> Output<Fd> {
-    pub fn new(fd: Fd) -> Self {
+    pub fn new(fd: Fd, host: Fd) -> Self {
         Self {
             fd,
             buffer: Vec::new(),
+            host,
+            looked: Instant::now(),
+            said: Instant::now(),
         }
+    }
+
+    /// To be called again and again by what takes long: says now and then that the work goes on. Fails when nobody waits for
+    /// it any more.
+    pub fn beat(&mut self) -> Result<(), Hangup> {
+        if self.looked.elapsed() < LOOK {
+            return Ok(());
+        }
+        self.looked = Instant::now();
+        if self.is_alone() {
+            return Err(Hangup);
+        }
+        if self.said.elapsed() >= Duration::from_millis(PULSE_MS) {
+            self.send(&Reply::Working)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the host is gone.
+    pub fn is_alone(&self) -> bool {
+        let mut host = [PollFd::new(&self.host, PollFlags::empty())];
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+        poll(&mut host, Some(&now)).is_ok() && host[0].revents().intersects(gone)
     }
 
     /// Adds a frame; it goes out with [`Output::flush`], or when enough is gathered.
@@ -102,6 +141,7 @@ impl<Fd: AsFd> Output<Fd> {
     pub fn flush(&mut self) -> Result<(), Hangup> {
         let done = write_all(self.fd.as_fd(), &self.buffer);
         self.buffer.clear();
+        self.said = Instant::now();
         done.map_err(|_| Hangup)
     }
 }

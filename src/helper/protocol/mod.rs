@@ -9,7 +9,7 @@ mod wire;
 pub use wire::{Frame, Malformed, decode_anything, split};
 
 /// The protocol's version; host and helper must have the same one.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What a helper's first answer begins with, in every version: tells it from an engine's error text on the same stream.
 pub const MAGIC: [u8; 8] = *b"liveupd\n";
@@ -25,8 +25,9 @@ pub const HEADER: usize = 4;
 
 /// Write into the existing file's inode instead of renaming a new file over it.
 pub const IN_PLACE: u8 = 1;
-/// A directory tree that stands in the way is removed with all that is in it.
-pub const REPLACE_TREE: u8 = 2;
+
+/// A helper that works and has nothing to say yet says [`Reply::Working`] so often, in milliseconds.
+pub const PULSE_MS: u64 = 1000;
 
 /// A point in time, as the kernel keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,6 +45,11 @@ pub enum Request<'a> {
     Hello {
         /// The host's [`VERSION`].
         version: u32,
+        /// The mounts that what is synced may be written to; no other is entered.
+        mounts: Vec<&'a [u8]>,
+        /// Of these, the ones that are entered by their own name alone, through no link: a directory of the engine's machine,
+        /// which the host cannot see.
+        plain_mounts: Vec<&'a [u8]>,
     },
     /// A batch begins: its removes, then what is to be put, then [`Request::Commit`].
     Begin,
@@ -76,7 +82,7 @@ pub enum Request<'a> {
         mtime: Time,
         /// Its length.
         length: u64,
-        /// [`IN_PLACE`] and [`REPLACE_TREE`].
+        /// [`IN_PLACE`].
         flags: u8,
     },
     /// The next bytes of the last [`Request::File`].
@@ -89,11 +95,13 @@ pub enum Request<'a> {
         target: &'a [u8],
         /// Its own modification time.
         mtime: Time,
-        /// [`REPLACE_TREE`].
-        flags: u8,
     },
-    /// The batch is complete: put it in force. Answered by [`Reply::Applied`] or [`Reply::Failed`].
-    Commit,
+    /// The batch is complete: put it in force. Answered by [`Reply::Closed`]s, then [`Reply::Applied`] or [`Reply::Failed`].
+    Commit {
+        /// By the helper's clock, in milliseconds: after that the host has given the batch up, and has brought another one
+        /// another way. 0 is never.
+        until_ms: u64,
+    },
     /// The batch is given up, also in the middle of a file: leave no trace. Answered by [`Reply::Failed`].
     Abort,
     /// Run a command. Answered by [`Reply::Output`]s, then [`Reply::Ended`] or [`Reply::Failed`].
@@ -111,21 +119,14 @@ pub enum Request<'a> {
     },
     /// End the running command's process group. Not answered; ignored when none runs.
     Cancel,
-    /// Describe this path and, for a directory, all that is below it.
-    Walk {
-        /// Where to begin.
-        path: &'a [u8],
-        /// Whether to read and hash files.
-        content: bool,
-    },
     /// Describe exactly this path.
     Look {
         /// Which.
         path: &'a [u8],
-        /// Whether to read and hash a file.
-        content: bool,
+        /// A file is read and hashed if it is no longer than this.
+        most: Option<u64>,
     },
-    /// The last [`Request::Walk`] or [`Request::Look`] was sent. Answered by [`Reply::Done`] after all entries.
+    /// The last [`Request::Look`] was sent. Answered by [`Reply::Done`] after all entries.
     End,
     /// An update begins: the supervisor shall not end with its process. Answered by [`Reply::Held`].
     Hold,
@@ -181,6 +182,10 @@ pub enum Code {
     NoSupervisor,
     /// The request made no sense.
     Protocol,
+    /// The way to the path is one on which root's rights would be lent to somebody.
+    Unsafe,
+    /// The host has given the batch up by now.
+    Late,
 }
 
 /// What the helper answers.
@@ -194,8 +199,19 @@ pub enum Reply<'a> {
         euid: u32,
         /// Its process id in the container.
         pid: u32,
+        /// What its clock says, in milliseconds: see [`Request::Commit`].
+        clock_ms: u64,
     },
-    /// The batch is in force.
+    /// It works on what it was asked, and is not done yet.
+    Working,
+    /// A part of a batch that is left out, while the rest is put in force.
+    Closed {
+        /// The path that was not touched.
+        path: &'a [u8],
+        /// Why, in words.
+        text: &'a [u8],
+    },
+    /// The batch is in force, but for what was said to be left out.
     Applied {
         /// Files, links and new directories that were put in place.
         placed: u32,
@@ -241,7 +257,7 @@ pub enum Reply<'a> {
         mode: u32,
         /// Its length.
         size: u64,
-        /// XXH3-128 of a file's content; 0 when it was not asked for.
+        /// XXH3-128 of a file's content; 0 when it was not asked for, and of a file that is longer than was asked for.
         hash: u128,
         /// What a link points to.
         target: &'a [u8],

@@ -1,6 +1,6 @@
 //! The protocol's words as bytes, there and back. Knows the layout of frames, not what they are for.
 
-use super::{Code, HEADER, Kind, MAGIC, MAX_FRAME, Reply, Request, Stream, Time};
+use super::{Code, HEADER, Kind, MAGIC, MAX_FRAME, Reply, Request, Stream, Time, VERSION};
 
 /// Bytes that are no frame of this protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,15 @@ impl<'a> Request<'a> {
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), Malformed> {
         let start = out.len();
         match self {
-            Self::Hello { version } => frame(out, 1).bytes(&MAGIC).u32(*version),
+            Self::Hello {
+                version,
+                mounts,
+                plain_mounts,
+            } => frame(out, 1)
+                .bytes(&MAGIC)
+                .u32(*version)
+                .list(mounts)
+                .list(plain_mounts),
             Self::Bye => frame(out, 2),
             Self::Begin => frame(out, 9),
             Self::Remove { path } => frame(out, 10).bytes(path),
@@ -61,13 +69,8 @@ impl<'a> Request<'a> {
                 path,
                 target,
                 mtime,
-                flags,
-            } => frame(out, 14)
-                .bytes(path)
-                .bytes(target)
-                .time(*mtime)
-                .u8(*flags),
-            Self::Commit => frame(out, 15),
+            } => frame(out, 14).bytes(path).bytes(target).time(*mtime),
+            Self::Commit { until_ms } => frame(out, 15).u64(*until_ms),
             Self::Abort => frame(out, 16),
             Self::Run {
                 argv,
@@ -82,8 +85,10 @@ impl<'a> Request<'a> {
                 .bytes(user)
                 .u64(*timeout_ms),
             Self::Cancel => frame(out, 21),
-            Self::Walk { path, content } => frame(out, 30).bytes(path).bool(*content),
-            Self::Look { path, content } => frame(out, 31).bytes(path).bool(*content),
+            Self::Look { path, most } => frame(out, 31)
+                .bytes(path)
+                .bool(most.is_some())
+                .u64(most.unwrap_or(0)),
             Self::End => frame(out, 32),
             Self::Hold => frame(out, 40),
             Self::Release => frame(out, 41),
@@ -96,9 +101,19 @@ impl<'a> Request<'a> {
     pub fn decode(kind: u8, fields: &'a [u8]) -> Result<Self, Malformed> {
         let mut from = Fields(fields);
         let request = match kind {
-            1 if from.bytes()? == MAGIC => Self::Hello {
-                version: from.u32()?,
-            },
+            1 if from.bytes()? == MAGIC => {
+                let version = from.u32()?;
+                // What another version says further is its own matter: it is told which one this is.
+                let ours = version == VERSION;
+                if !ours {
+                    from.rest();
+                }
+                Self::Hello {
+                    version,
+                    mounts: from.list_if(ours)?,
+                    plain_mounts: from.list_if(ours)?,
+                }
+            }
             2 => Self::Bye,
             9 => Self::Begin,
             10 => Self::Remove {
@@ -124,9 +139,10 @@ impl<'a> Request<'a> {
                 path: from.bytes()?,
                 target: from.bytes()?,
                 mtime: from.time()?,
-                flags: from.u8()?,
             },
-            15 => Self::Commit,
+            15 => Self::Commit {
+                until_ms: from.u64()?,
+            },
             16 => Self::Abort,
             20 => Self::Run {
                 argv: from.list()?,
@@ -136,13 +152,13 @@ impl<'a> Request<'a> {
                 timeout_ms: from.u64()?,
             },
             21 => Self::Cancel,
-            30 => Self::Walk {
-                path: from.bytes()?,
-                content: from.bool()?,
-            },
             31 => Self::Look {
                 path: from.bytes()?,
-                content: from.bool()?,
+                most: match (from.bool()?, from.u64()?) {
+                    (true, most) => Some(most),
+                    (false, 0) => None,
+                    (false, _) => return Err(Malformed),
+                },
             },
             32 => Self::End,
             40 => Self::Hold,
@@ -162,11 +178,19 @@ impl<'a> Reply<'a> {
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), Malformed> {
         let start = out.len();
         match self {
-            Self::Hello { version, euid, pid } => frame(out, 1)
+            Self::Hello {
+                version,
+                euid,
+                pid,
+                clock_ms,
+            } => frame(out, 1)
                 .bytes(&MAGIC)
                 .u32(*version)
                 .u32(*euid)
-                .u32(*pid),
+                .u32(*pid)
+                .u64(*clock_ms),
+            Self::Working => frame(out, 2),
+            Self::Closed { path, text } => frame(out, 12).bytes(path).bytes(text),
             Self::Applied {
                 placed,
                 removed,
@@ -218,10 +242,25 @@ impl<'a> Reply<'a> {
     pub fn decode(kind: u8, fields: &'a [u8]) -> Result<Self, Malformed> {
         let mut from = Fields(fields);
         let reply = match kind {
-            1 if from.bytes()? == MAGIC => Self::Hello {
-                version: from.u32()?,
-                euid: from.u32()?,
-                pid: from.u32()?,
+            1 if from.bytes()? == MAGIC => {
+                let (version, euid, pid) = (from.u32()?, from.u32()?, from.u32()?);
+                let clock_ms = if version == VERSION {
+                    from.u64()?
+                } else {
+                    from.rest();
+                    0
+                };
+                Self::Hello {
+                    version,
+                    euid,
+                    pid,
+                    clock_ms,
+                }
+            }
+            2 => Self::Working,
+            12 => Self::Closed {
+                path: from.bytes()?,
+                text: from.bytes()?,
             },
             10 => Self::Applied {
                 placed: from.u32()?,
@@ -367,6 +406,14 @@ impl<'a> Fields<'a> {
         let length = self.u32()?;
         self.take(usize::try_from(length).map_err(|_| Malformed)?)
     }
+    /// A list, or an empty one where none is expected.
+    fn list_if(&mut self, expected: bool) -> Result<Vec<&'a [u8]>, Malformed> {
+        if expected {
+            self.list()
+        } else {
+            Ok(Vec::new())
+        }
+    }
     fn list(&mut self) -> Result<Vec<&'a [u8]>, Malformed> {
         // Grows with what is there: a count alone must not make anyone allocate.
         let mut list = Vec::new();
@@ -400,6 +447,8 @@ impl<'a> Fields<'a> {
             4 => Ok(Code::User),
             5 => Ok(Code::NoSupervisor),
             6 => Ok(Code::Protocol),
+            7 => Ok(Code::Unsafe),
+            8 => Ok(Code::Late),
             _ => Err(Malformed),
         }
     }

@@ -2,14 +2,17 @@
 //! Without it (the directory was removed, or is read-only by now) batches work all the same; only a killed helper then leaves
 //! its temporary names.
 
-use crate::{path, wire};
-use rustix::fs::{CWD, Mode, OFlags};
+use crate::rights::Rights;
+use crate::way::{Directory, Ways};
+use crate::{path, sweep, wire};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+/// Others may pass through, as the container's own user starts its process there; what is in it is nobody else's matter.
+const HOME_MODE: u32 = 0o711;
 const JOURNAL: &str = "journal-";
 const CONTENT: &str = "content-";
 
@@ -21,17 +24,29 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Begins this helper's journal in `home`, after cleaning up behind helpers that left theirs there and are gone.
-    pub fn begin(home: &Path) -> Self {
-        clean_up_after_the_dead(home);
-        let own = home.join(format!("{JOURNAL}{}", std::process::id()));
-        let flags =
-            OFlags::CREATE | OFlags::TRUNC | OFlags::WRONLY | OFlags::APPEND | OFlags::CLOEXEC;
+    /// A journal in `home`, not begun yet.
+    pub fn new(home: &Path) -> Self {
         Self {
             home: home.to_owned(),
-            file: rustix::fs::open(own, flags, Mode::from_raw_mode(0o600)).ok(),
+            file: None,
             noted: false,
         }
+    }
+
+    /// Begins, after cleaning up behind helpers that left their journals here and are gone: one of them may have had the number
+    /// of this process.
+    pub fn begin(&mut self, ways: &Ways) {
+        clean_up_after_the_dead(&self.home, ways);
+        let own = self
+            .home
+            .join(format!("{JOURNAL}{}", std::process::id()));
+        let flags = OFlags::CREATE
+            | OFlags::TRUNC
+            | OFlags::WRONLY
+            | OFlags::APPEND
+            | OFlags::NOFOLLOW
+            | OFlags::CLOEXEC;
+        self.file = rustix::fs::open(own, flags, Mode::from_raw_mode(0o600)).ok();
     }
 
     /// A temporary name is about to be made in this directory.
@@ -71,7 +86,7 @@ impl Journal {
         match create() {
             // Somebody in the container has tidied up.
             Err(Errno::NOENT) => {
-                rustix::fs::mkdir(&self.home, Mode::from_raw_mode(0o755))?;
+                rustix::fs::mkdir(&self.home, Mode::from_raw_mode(HOME_MODE))?;
                 create()
             }
             created => created,
@@ -90,7 +105,7 @@ impl Journal {
 }
 
 /// Removes what helpers that were killed in the middle of a batch left behind.
-fn clean_up_after_the_dead(home: &Path) {
+fn clean_up_after_the_dead(home: &Path, ways: &Ways) {
     let Ok(entries) = std::fs::read_dir(home) else {
         return;
     };
@@ -102,12 +117,12 @@ fn clean_up_after_the_dead(home: &Path) {
                 .is_ok_and(|pid: u32| pid == std::process::id() || !lives(pid, home))
         };
         if let Some(pid) = name.strip_prefix(JOURNAL).filter(|pid| is_dead(pid)) {
-            let directories = std::fs::read(entry.path()).unwrap_or_default();
+            let directories = path::small_file(&entry.path());
             for directory in directories
                 .split(|byte| *byte == 0)
                 .filter(|path| !path.is_empty())
             {
-                remove_temporary_names(directory, pid);
+                remove_temporary_names(directory, pid, ways);
             }
             drop(std::fs::remove_file(entry.path()));
         } else if let Some(rest) = name.strip_prefix(CONTENT)
@@ -126,20 +141,34 @@ fn lives(pid: u32, home: &Path) -> bool {
     }
 }
 
-fn remove_temporary_names(directory: &[u8], pid: &str) {
+fn remove_temporary_names(directory: &[u8], pid: &str, ways: &Ways) {
     let own = [path::TEMPORARY, pid.as_bytes(), b"-"].concat();
-    let Ok(entries) = std::fs::read_dir(Path::new(std::ffi::OsStr::from_bytes(directory))) else {
+    let Some(at) = path::clean(directory)
+        .ok()
+        .and_then(|directory| ways.directory(&directory).ok())
+    else {
         return;
     };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        if !name.as_bytes().starts_with(&own) || !path::is_temporary(name.as_bytes()) {
-            continue;
-        }
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            drop(std::fs::remove_dir_all(entry.path()));
-        } else {
-            let _ = rustix::fs::unlinkat(CWD, entry.path(), rustix::fs::AtFlags::empty());
+    for name in names(&at, &own) {
+        // A directory says what it is.
+        if rustix::fs::unlinkat(&at.fd, name.as_slice(), AtFlags::empty()) == Err(Errno::ISDIR) {
+            sweep::remove(&at, &name, None);
+            let _ = at.rights.assume();
         }
     }
+    let _ = Rights::Own.assume();
+}
+
+/// The temporary names in a directory that begin like this.
+fn names(at: &Directory, own: &[u8]) -> Vec<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let entries = rustix::fs::openat(&at.fd, ".", flags, Mode::empty()).and_then(Dir::new);
+    let Ok(entries) = entries else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .map(|entry| entry.file_name().to_bytes().to_vec())
+        .filter(|name| name.starts_with(own) && path::is_temporary(name))
+        .collect()
 }

@@ -5,25 +5,37 @@
 //! well, what belongs into it is made inside at once, and one rename shows the whole tree. A file that is to keep its inode
 //! is staged in the helper's own directory. The journal names every directory that may hold such names, so that the next
 //! helper can clean up after one that was killed.
+//!
+//! Whoever owns a directory may put links, directories and files of his own in the place of ours at any moment. So a
+//! directory is opened once and kept by its descriptor from the staging to the rename; owner, mode and times are set on
+//! descriptors; and a path whose way is not safe is left out and said, without holding up the others.
 
 mod commit;
 mod journal;
+mod make;
 mod modes;
 mod removes;
 mod stage;
 
 pub use journal::Journal;
+pub use make::readable;
 use removes::Removes;
 
 use crate::failure::Failure;
+use crate::path::Status;
+use crate::protocol::Code;
+use crate::way::{Directory, Ways};
 use std::fs::File;
-use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+/// So many directories are kept open until the commit; of others it is made sure that they are still the same.
+const KEPT: usize = 200;
 
 /// What is staged under a temporary name, and how it gets to its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Staged {
-    /// A file or link to be renamed. It may have to replace an empty directory, or a tree.
-    Entry { replace_tree: bool },
+    /// A file or link to be renamed. It may have to replace an empty directory.
+    Entry,
     /// A new directory to be renamed.
     Directory,
     /// Content in the helper's own directory, to be copied into the target's inode.
@@ -42,18 +54,34 @@ struct Place {
     staged: Staged,
 }
 
+/// A directory that holds temporary names.
+struct Held {
+    /// As the host names it.
+    wanted: Vec<u8>,
+    /// Itself, unless there are too many of them.
+    open: Option<Rc<Directory>>,
+    status: Status,
+}
+
+/// A new directory, which has a temporary name so far.
+struct Fresh {
+    /// As it is to be named.
+    wanted: Vec<u8>,
+    /// What it lies in: an index into `Batch::directories`.
+    directory: u32,
+    /// The number in its temporary name.
+    number: u32,
+    /// What was made.
+    status: Status,
+}
+
 /// The directory that the last items went to, kept open.
 struct Current {
     /// As the host names it.
     wanted: Vec<u8>,
-    /// Where it is: below a temporary name if it is new.
-    real: Vec<u8>,
-    fd: OwnedFd,
-    /// Below a temporary name: nobody sees it yet.
+    directory: Rc<Directory>,
+    /// Below a temporary name: nobody looks for it yet.
     fresh: bool,
-    uid: u32,
-    gid: u32,
-    setgid: bool,
     /// Its index in `Batch::directories`, once something was staged in it.
     index: Option<u32>,
 }
@@ -61,7 +89,8 @@ struct Current {
 /// A file whose content is arriving.
 struct Open {
     path: Vec<u8>,
-    file: File,
+    /// `None`: its content is read and let go.
+    file: Option<make::Made<File>>,
     remaining: u64,
     mtime: crate::protocol::Time,
 }
@@ -77,12 +106,14 @@ pub struct Applied {
 /// A batch that is being staged.
 pub struct Batch<'a> {
     journal: &'a mut Journal,
+    ways: &'a Ways,
     removes: Removes,
     places: Vec<Place>,
     names: Vec<u8>,
-    directories: Vec<Vec<u8>>,
-    /// New directories: wanted path, real path.
-    fresh: Vec<(Vec<u8>, Vec<u8>)>,
+    directories: Vec<Held>,
+    /// How many of these are open.
+    kept: usize,
+    fresh: Vec<Fresh>,
     /// Directories that a file or a link is to replace, if they are empty by then.
     over_directories: Vec<Vec<u8>>,
     /// Directories that get a mode in the end.
@@ -90,33 +121,42 @@ pub struct Batch<'a> {
     current: Option<Current>,
     open: Option<Open>,
     failure: Option<Failure>,
+    /// What is left out, and why.
+    left_out: Vec<Failure>,
     placed: u32,
 }
 
 impl<'a> Batch<'a> {
-    pub fn new(journal: &'a mut Journal) -> Self {
+    pub fn new(journal: &'a mut Journal, ways: &'a Ways) -> Self {
         Self {
             journal,
+            ways,
             removes: Removes::default(),
             places: Vec::new(),
             names: Vec::new(),
             directories: Vec::new(),
+            kept: 0,
             fresh: Vec::new(),
             over_directories: Vec::new(),
             modes: Vec::new(),
             current: None,
             open: None,
             failure: None,
+            left_out: Vec::new(),
             placed: 0,
         }
     }
 
-    /// Runs a step of the staging, unless an earlier one failed; if this one fails, what was staged goes away at once.
+    /// Runs a step of the staging, unless an earlier one failed; if this one fails, what was staged goes away at once. A path
+    /// that must not be touched is only left out itself.
     fn step(&mut self, step: impl FnOnce(&mut Self) -> Result<(), Failure>) {
-        if self.failure.is_none()
-            && let Err(failure) = step(self)
-        {
-            self.fail(failure);
+        if self.failure.is_some() {
+            return;
+        }
+        match step(self) {
+            Ok(()) => {}
+            Err(failure) if failure.code == Code::Unsafe => self.left_out.push(failure),
+            Err(failure) => self.fail(failure),
         }
     }
 
@@ -127,6 +167,25 @@ impl<'a> Batch<'a> {
         self.failure.get_or_insert(failure);
     }
 
+    /// What is left out of it, and why.
+    pub fn take_left_out(&mut self) -> Vec<Failure> {
+        std::mem::take(&mut self.left_out)
+    }
+
+    /// The directory with that index, which is the one that was staged in, or nothing is done there.
+    fn held(&self, index: u32) -> Result<Rc<Directory>, Failure> {
+        let held = &self.directories[index as usize];
+        if let Some(directory) = &held.open {
+            return Ok(Rc::clone(directory));
+        }
+        let directory = self.ways.directory(&held.wanted);
+        let directory = directory.map_err(|closed| closed.failure(&held.wanted))?;
+        if !directory.status.is_same(&held.status) {
+            return Err(moved(&held.wanted));
+        }
+        Ok(Rc::new(directory))
+    }
+
     fn name(&self, place: &Place) -> &[u8] {
         let (start, length) = (place.name.0 as usize, usize::from(place.name.1));
         &self.names[start..start + length]
@@ -135,10 +194,16 @@ impl<'a> Batch<'a> {
     /// The path a place is to have in the end.
     fn path(&self, place: &Place) -> Vec<u8> {
         crate::path::join(
-            &self.directories[place.directory as usize],
+            &self.directories[place.directory as usize].wanted,
             self.name(place),
         )
     }
+}
+
+/// Somebody in the container was at it in the same moment.
+fn moved(path: &[u8]) -> Failure {
+    let text = "something else was put in its place while it was updated";
+    Failure::new(Code::Unsafe, path, text)
 }
 
 fn temporary(number: u32) -> Vec<u8> {

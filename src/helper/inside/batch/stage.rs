@@ -1,17 +1,21 @@
 //! Takes the items of a batch in, one by one, and puts each under a temporary name.
 
-use super::{Batch, Current, Open, Place, Staged, temporary};
-use crate::failure::Failure;
+use super::make::{self, Made};
+use super::{Batch, Current, Fresh, Held, KEPT, Open, Place, Staged, moved, temporary};
+use crate::failure::{Failure, words};
 use crate::path::{self, Status};
-use crate::protocol::{Code, IN_PLACE, REPLACE_TREE, Time};
+use crate::protocol::{Code, IN_PLACE, Time};
+use crate::rights::Rights;
+use crate::way::{Closed, Directory};
 use crate::wire;
-use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
+use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::rc::Rc;
 
-/// The set-group-ID bit: what is made in such a directory gets its group.
-const SETGID: u32 = 0o2000;
+/// So many names are tried where somebody has taken ours.
+const NAMES: usize = 16;
 
 impl Batch<'_> {
     pub fn remove(&mut self, path: &[u8]) {
@@ -31,16 +35,15 @@ impl Batch<'_> {
             let was_removed = batch.removes.contains(&path);
             batch.removes.forget(&path);
             batch.enter(parent)?;
-            let at = batch.here()?;
-            if at.fresh {
-                match make_directory(&at.fd, name, mode, at) {
-                    Ok(()) => batch.placed += 1,
+            let (at, fresh) = batch.here()?;
+            if fresh {
+                match make::directory(&at, name, mode) {
+                    Ok(_) => batch.placed += 1,
                     // Made on the way to something below it, with a mode of our own choice.
                     Err(Errno::EXIST) => {
-                        set_mode(&at.fd, name, mode | inherited(at))
-                            .map_err(|errno| Failure::system(errno, &path))?;
+                        make::mode(&at, name, mode).map_err(|errno| refused(&at, errno, &path))?;
                     }
-                    Err(errno) => return Err(Failure::system(errno, &path)),
+                    Err(errno) => return Err(refused(&at, errno, &path)),
                 }
                 return Ok(());
             }
@@ -53,38 +56,64 @@ impl Batch<'_> {
     }
 
     pub fn file(&mut self, path: &[u8], mode: u32, mtime: Time, length: u64, flags: u8) {
+        let before = self.left_out.len();
         self.step(|batch| {
             if batch.open.is_some() {
                 return Err(out_of_turn(path));
             }
             let path = clean(path)?;
-            let Some((parent, name)) = path::split(&path) else {
-                return Err(Failure::system(Errno::ISDIR, &path));
-            };
-            batch.removes.forget(&path);
-            batch.enter(parent)?;
-            let target = batch.target(&path, name, flags)?;
-            let in_place = flags & IN_PLACE != 0
-                && target.is_some_and(|target| target.kind == FileType::RegularFile);
-            if target.is_some_and(|target| target.mount_point) && !in_place {
-                return Err(Failure::new(Code::MountPoint, &path, "is a mount point"));
-            }
-            let file = if in_place {
-                let number = batch.add(name, Staged::Content { mode })?;
-                batch.journal.create_content(number)
-            } else {
-                batch.create(name, mode, target, flags & REPLACE_TREE != 0)?
-            };
-            let file = file.map_err(|errno| Failure::system(errno, &path))?;
+            let file = batch.begin_file(&path, mode, flags)?;
             batch.placed += 1;
             batch.open = Some(Open {
                 path,
-                file,
+                file: Some(file),
                 remaining: length,
                 mtime,
             });
             batch.close_if_complete()
         });
+        // Its content comes all the same.
+        if self.left_out.len() > before && length > 0 {
+            self.open = Some(Open {
+                path: path.to_vec(),
+                file: None,
+                remaining: length,
+                mtime,
+            });
+        }
+    }
+
+    fn begin_file(&mut self, path: &[u8], mode: u32, flags: u8) -> Result<Made<File>, Failure> {
+        let Some((parent, name)) = path::split(path) else {
+            return Err(Failure::system(Errno::ISDIR, path));
+        };
+        self.removes.forget(path);
+        self.enter(parent)?;
+        let target = self.target(path, name)?;
+        let in_place = flags & IN_PLACE != 0
+            && target.is_some_and(|target| target.kind == FileType::RegularFile);
+        if target.is_some_and(|target| target.mount_point) {
+            let (at, _) = self.here()?;
+            if !self.ways.is_part(&at, name) {
+                let text = "is mounted there, and is no part of the sync";
+                return Err(Failure::new(Code::Unsafe, path, text));
+            }
+            if !in_place {
+                return Err(Failure::new(Code::MountPoint, path, "is a mount point"));
+            }
+        }
+        if in_place {
+            let number = self.add(name, Staged::Content { mode })?;
+            Rights::Own
+                .assume()
+                .and_then(|()| self.journal.create_content(number))
+                .map(Made::content)
+                .map_err(|errno| Failure::system(errno, path))
+        } else {
+            self.make(path, name, Staged::Entry, |at, name| {
+                make::file(at, name, mode, target)
+            })
+        }
     }
 
     pub fn data(&mut self, bytes: &[u8]) {
@@ -96,14 +125,16 @@ impl Batch<'_> {
             if length > open.remaining {
                 return Err(out_of_turn(&open.path));
             }
-            wire::write_all(&open.file, bytes)
-                .map_err(|errno| Failure::system(errno, &open.path))?;
+            if let Some(file) = &open.file {
+                wire::write_all(&file.it, bytes)
+                    .map_err(|errno| Failure::system(errno, &open.path))?;
+            }
             open.remaining -= length;
             batch.close_if_complete()
         });
     }
 
-    pub fn symlink(&mut self, path: &[u8], link: &[u8], mtime: Time, flags: u8) {
+    pub fn symlink(&mut self, path: &[u8], link: &[u8], mtime: Time) {
         self.step(|batch| {
             let path = clean(path)?;
             let Some((parent, name)) = path::split(&path) else {
@@ -111,7 +142,7 @@ impl Batch<'_> {
             };
             batch.removes.forget(&path);
             batch.enter(parent)?;
-            let target = batch.target(&path, name, flags)?;
+            let target = batch.target(&path, name)?;
             if target.is_some_and(|target| target.kind == FileType::Symlink) {
                 // What was "below" it is the link's business: removing it would follow the link.
                 batch.removes.forget_below(&path);
@@ -119,25 +150,9 @@ impl Batch<'_> {
             if target.is_some_and(|target| target.mount_point) {
                 return Err(Failure::new(Code::MountPoint, &path, "is a mount point"));
             }
-            let temporary = batch.begin(
-                name,
-                Staged::Entry {
-                    replace_tree: flags & REPLACE_TREE != 0,
-                },
-            )?;
-            let at = batch.here()?;
-            let made = rustix::fs::symlinkat(link, &at.fd, temporary.as_slice())
-                .and_then(|()| own(&at.fd, &temporary, at, target))
-                .and_then(|()| {
-                    let times = timestamps(mtime);
-                    rustix::fs::utimensat(
-                        &at.fd,
-                        temporary.as_slice(),
-                        &times,
-                        AtFlags::SYMLINK_NOFOLLOW,
-                    )
-                });
-            made.map_err(|errno| Failure::system(errno, &path))?;
+            batch.make(&path, name, Staged::Entry, |at, name| {
+                make::link(at, name, link, mtime)
+            })?;
             batch.placed += 1;
             Ok(())
         });
@@ -148,73 +163,77 @@ impl Batch<'_> {
         let Some(open) = self.open.take_if(|open| open.remaining == 0) else {
             return Ok(());
         };
-        rustix::fs::futimens(&open.file, &timestamps(open.mtime))
+        open.file
+            .map_or(Ok(()), |file| file.finish(open.mtime))
             .map_err(|errno| Failure::system(errno, &open.path))
     }
 
     /// What is at the target now.
-    fn target(&mut self, path: &[u8], name: &[u8], flags: u8) -> Result<Option<Status>, Failure> {
-        let at = self.here()?;
-        if at.fresh {
+    fn target(&mut self, path: &[u8], name: &[u8]) -> Result<Option<Status>, Failure> {
+        let (at, fresh) = self.here()?;
+        if fresh {
             return Ok(None);
         }
         match path::status(&at.fd, name, false) {
             Ok(status) => {
-                if status.kind == FileType::Directory && flags & REPLACE_TREE == 0 {
+                if status.kind == FileType::Directory {
                     self.over_directories.push(path.to_vec());
                 }
                 Ok(Some(status))
             }
             Err(Errno::NOENT) => Ok(None),
-            Err(errno) => Err(Failure::system(errno, path)),
+            Err(errno) => Err(refused(&at, errno, path)),
         }
     }
 
-    /// Opens a new file in the current directory, under a temporary name unless nobody sees the directory yet.
-    fn create(
+    /// Makes something in the current directory: under a temporary name, or under its own where nobody sees the directory yet.
+    fn make<T>(
         &mut self,
+        path: &[u8],
         name: &[u8],
-        mode: u32,
-        target: Option<Status>,
-        replace_tree: bool,
-    ) -> Result<Result<File, Errno>, Failure> {
-        let temporary = self.begin(name, Staged::Entry { replace_tree })?;
-        let at = self.here()?;
-        let flags =
-            OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        // Closed to others until owner and mode are right.
-        let created = rustix::fs::openat(
-            &at.fd,
-            temporary.as_slice(),
-            flags,
-            Mode::from_raw_mode(0o600),
-        );
-        Ok(created.and_then(|file| {
-            let (uid, gid) = owner(at, target);
-            if (uid, gid) != own_owner(at) {
-                rustix::fs::fchown(&file, Some(uid), Some(gid))?;
-            }
-            rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
-            Ok(File::from(file))
-        }))
-    }
-
-    /// Notes the coming entry, and says under which name it is to be made.
-    fn begin(&mut self, name: &[u8], staged: Staged) -> Result<Vec<u8>, Failure> {
-        let at = self.here()?;
-        if at.fresh {
+        staged: Staged,
+        make: impl Fn(&Directory, &[u8]) -> Result<T, Errno>,
+    ) -> Result<T, Failure> {
+        let (at, fresh) = self.here()?;
+        if fresh {
             // The same path twice in one batch: the last one counts.
-            if rustix::fs::unlinkat(&at.fd, name, AtFlags::empty()).is_ok() {
+            let again = at.rights.assume();
+            if again
+                .and_then(|()| rustix::fs::unlinkat(&at.fd, name, AtFlags::empty()))
+                .is_ok()
+            {
                 self.placed = self.placed.saturating_sub(1);
             }
-            return Ok(name.to_vec());
+            return make(&at, name).map_err(|errno| refused(&at, errno, path));
         }
-        self.add(name, staged).map(temporary)
+        let mut number = self.add(name, staged)?;
+        for _ in 0..NAMES {
+            match make(&at, &temporary(number)) {
+                // Somebody was there first, or an earlier helper of that number was killed.
+                Err(Errno::EXIST) => {
+                    number = random();
+                    if let Some(place) = self.places.last_mut() {
+                        place.number = number;
+                    }
+                }
+                made => {
+                    return made.map_err(|errno| {
+                        let failure = refused(&at, errno, path);
+                        if failure.code == Code::Unsafe {
+                            // The batch goes on without it.
+                            self.take_back_last();
+                        }
+                        failure
+                    });
+                }
+            }
+        }
+        self.places.pop();
+        Err(Failure::system(Errno::EXIST, path))
     }
 
-    fn add(&mut self, name: &[u8], staged: Staged) -> Result<u32, Failure> {
+    pub(super) fn add(&mut self, name: &[u8], staged: Staged) -> Result<u32, Failure> {
         let directory = self.index()?;
-
         let number = u32::try_from(self.places.len()).map_err(|_| too_large(name))?;
         let start = u32::try_from(self.names.len()).map_err(|_| too_large(name))?;
         let length =
@@ -237,16 +256,26 @@ impl Batch<'_> {
         if let Some(index) = current.index {
             return Ok(index);
         }
-        self.journal.note(&current.real);
+        self.journal.note(&current.wanted);
         let index =
             u32::try_from(self.directories.len()).map_err(|_| too_large(&current.wanted))?;
-        self.directories.push(current.real.clone());
+        let open = (self.kept < KEPT).then(|| Rc::clone(&current.directory));
+        self.kept += usize::from(open.is_some());
+        self.directories.push(Held {
+            wanted: current.wanted.clone(),
+            open,
+            status: current.directory.status,
+        });
         current.index = Some(index);
         Ok(index)
     }
 
-    fn here(&self) -> Result<&Current, Failure> {
-        self.current.as_ref().ok_or_else(|| out_of_turn(b""))
+    /// The current directory, and whether nobody looks for it yet. Its rights are in force.
+    fn here(&self) -> Result<(Rc<Directory>, bool), Failure> {
+        let current = self.current.as_ref().ok_or_else(|| out_of_turn(b""))?;
+        let rights = current.directory.rights.assume();
+        rights.map_err(|errno| Failure::system(errno, &current.wanted))?;
+        Ok((Rc::clone(&current.directory), current.fresh))
     }
 
     /// Makes `wanted` the current directory; what is missing of it is staged.
@@ -258,21 +287,30 @@ impl Batch<'_> {
         {
             return Ok(());
         }
-        let real = self.real(wanted);
-        let fresh = real.is_some();
-        let real = real.unwrap_or_else(|| wanted.to_vec());
-        match open_directory(&real) {
-            Ok(fd) => self.set_current(wanted, real, fd, fresh),
-            Err(Errno::NOENT) => {
+        let (reached, fresh) = match self.fresh_directory(wanted)? {
+            Some(reached) => (reached, true),
+            None => (self.ways.directory(wanted), false),
+        };
+        match reached {
+            Ok(directory) => {
+                self.current = Some(Current {
+                    wanted: wanted.to_vec(),
+                    directory: Rc::new(directory),
+                    fresh,
+                    index: None,
+                });
+                Ok(())
+            }
+            Err(Closed::System(Errno::NOENT)) => {
                 let Some((parent, name)) = path::split(wanted) else {
                     return Err(Failure::system(Errno::NOENT, wanted));
                 };
                 // A dangling link is in the way of a directory: the kernel would not make one through it either.
                 self.enter(parent)?;
-                let at = self.here()?;
-                if at.fresh {
-                    make_directory(&at.fd, name, 0o755, at)
-                        .map_err(|errno| Failure::system(errno, wanted))?;
+                let (at, fresh) = self.here()?;
+                if fresh {
+                    make::directory(&at, name, 0o755)
+                        .map_err(|errno| refused(&at, errno, wanted))?;
                     self.placed += 1;
                 } else if path::status(&at.fd, name, false).is_ok() {
                     return Err(Failure::system(Errno::NOTDIR, wanted));
@@ -281,72 +319,89 @@ impl Batch<'_> {
                 }
                 self.enter(wanted)
             }
-            Err(errno) => Err(Failure::system(errno, wanted)),
+            Err(closed) => Err(closed.failure(wanted)),
         }
     }
 
-    fn set_current(
-        &mut self,
+    /// A directory that is new, or below a new one, is where that is meanwhile. `None`: it is neither.
+    fn fresh_directory(
+        &self,
         wanted: &[u8],
-        real: Vec<u8>,
-        fd: OwnedFd,
-        fresh: bool,
-    ) -> Result<(), Failure> {
-        let status =
-            path::status(&fd, b"", true).map_err(|errno| Failure::system(errno, wanted))?;
-        self.current = Some(Current {
-            wanted: wanted.to_vec(),
-            real,
-            fd,
-            fresh,
-            uid: status.uid,
-            gid: status.gid,
-            setgid: status.mode & SETGID != 0,
-            index: None,
-        });
-        Ok(())
-    }
-
-    /// Where a path that is new, or below a new directory, is meanwhile.
-    fn real(&self, wanted: &[u8]) -> Option<Vec<u8>> {
-        self.fresh.iter().find_map(|(root, real)| {
-            let below = wanted.strip_prefix(root.as_slice())?;
-            if below.is_empty() {
-                return Some(real.clone());
-            }
-            below
-                .starts_with(b"/")
-                .then(|| [real.as_slice(), below].concat())
-        })
+    ) -> Result<Option<Result<Directory, Closed>>, Failure> {
+        let below = |fresh: &Fresh| {
+            let below = wanted.strip_prefix(fresh.wanted.as_slice())?;
+            (below.is_empty() || below.starts_with(b"/")).then(|| below.to_vec())
+        };
+        let Some((fresh, below)) = self
+            .fresh
+            .iter()
+            .find_map(|fresh| Some((fresh, below(fresh)?)))
+        else {
+            return Ok(None);
+        };
+        let at = self.held(fresh.directory)?;
+        let mut reached = at.child(&temporary(fresh.number));
+        if let Ok(directory) = &reached
+            && !directory.status.is_same(&fresh.status)
+        {
+            return Err(moved(&fresh.wanted));
+        }
+        for name in below
+            .split(|byte| *byte == b'/')
+            .filter(|name| !name.is_empty())
+        {
+            reached = reached.and_then(|directory| directory.child(name));
+        }
+        // What we made belongs to whom the directory belongs.
+        if let Ok(directory) = &reached
+            && at.rights == Rights::Own
+            && directory.status.uid != at.status.uid
+        {
+            return Err(moved(wanted));
+        }
+        Ok(Some(reached))
     }
 
     /// Makes a new directory under a temporary name in the current one.
     fn stage_directory(&mut self, wanted: &[u8], name: &[u8], mode: u32) -> Result<(), Failure> {
-        let temporary = self.begin(name, Staged::Directory)?;
-        let at = self.here()?;
-        make_directory(&at.fd, &temporary, mode, at)
-            .map_err(|errno| Failure::system(errno, wanted))?;
-        let real = path::join(&at.real, &temporary);
-        self.fresh.push((wanted.to_vec(), real));
+        let status = self.make(wanted, name, Staged::Directory, |at, name| {
+            make::directory(at, name, mode)
+        })?;
+        if let Some(place) = self.places.last() {
+            self.fresh.push(Fresh {
+                wanted: wanted.to_vec(),
+                directory: place.directory,
+                number: place.number,
+                status,
+            });
+        }
         self.placed += 1;
         Ok(())
     }
 }
 
-pub(super) fn open_directory(path: &[u8]) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::openat(CWD, path, flags, Mode::empty())
+/// The kernel's no to something in `at`. Where it was asked with a user's rights, it is a no to that user.
+pub(super) fn refused(at: &Directory, errno: Errno, path: &[u8]) -> Failure {
+    match (errno, at.rights) {
+        (Errno::STALE, _) => moved(path),
+        (Errno::ACCESS | Errno::PERM, Rights::User(uid)) => Failure::new(
+            Code::Unsafe,
+            path,
+            format!(
+                "leads through a link of user {uid}'s to `{}`: {}",
+                String::from_utf8_lossy(&at.place),
+                words(errno)
+            ),
+        ),
+        _ => Failure::system(errno, path),
+    }
 }
 
-pub(super) fn timestamps(mtime: Time) -> Timestamps {
-    let mtime = Timespec {
-        tv_sec: mtime.seconds,
-        tv_nsec: mtime.nanos.into(),
-    };
-    Timestamps {
-        last_access: mtime,
-        last_modification: mtime,
-    }
+/// A number that nobody knows beforehand.
+fn random() -> u32 {
+    let state = std::collections::hash_map::RandomState::new();
+    let [a, b, c, d, ..] = state.build_hasher().finish().to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
 }
 
 pub(super) fn clean(path: &[u8]) -> Result<Vec<u8>, Failure> {
@@ -365,49 +420,4 @@ fn too_large(path: &[u8]) -> Failure {
 
 fn out_of_turn(path: &[u8]) -> Failure {
     Failure::new(Code::Protocol, path, "content out of turn")
-}
-
-/// A new directory: its parent's owner, the host's mode, and the parent's set-group-ID bit.
-fn make_directory(parent: &OwnedFd, name: &[u8], mode: u32, at: &Current) -> Result<(), Errno> {
-    rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o700))?;
-    own(parent, name, at, None)?;
-    set_mode(parent, name, mode | inherited(at))
-}
-
-fn inherited(at: &Current) -> u32 {
-    if at.setgid { SETGID } else { 0 }
-}
-
-fn set_mode(parent: &OwnedFd, name: &[u8], mode: u32) -> Result<(), Errno> {
-    rustix::fs::chmodat(parent, name, Mode::from_raw_mode(mode), AtFlags::empty())
-}
-
-/// Who is to own what replaces `target` in `at`: the old one's owner, or the directory's.
-fn owner(at: &Current, target: Option<Status>) -> (Uid, Gid) {
-    let (uid, gid) = target.map_or((at.uid, at.gid), |target| (target.uid, target.gid));
-    (Uid::from_raw(uid), Gid::from_raw(gid))
-}
-
-/// Who owns what we make in `at` without further ado.
-fn own_owner(at: &Current) -> (Uid, Gid) {
-    let gid = if at.setgid {
-        Gid::from_raw(at.gid)
-    } else {
-        rustix::process::getegid()
-    };
-    (rustix::process::geteuid(), gid)
-}
-
-fn own(parent: impl AsFd, name: &[u8], at: &Current, target: Option<Status>) -> Result<(), Errno> {
-    let (uid, gid) = owner(at, target);
-    if (uid, gid) == own_owner(at) {
-        return Ok(());
-    }
-    rustix::fs::chownat(
-        parent,
-        name,
-        Some(uid),
-        Some(gid),
-        AtFlags::SYMLINK_NOFOLLOW,
-    )
 }

@@ -210,9 +210,10 @@ impl Batch<'_> {
     fn remove_all(&mut self, applied: &mut Applied, beat: Beat) -> Result<(), Failure> {
         let mut result = Ok(());
         let mut last: Option<(Vec<u8>, Result<Directory, Closed>)> = None;
-        let removes: Vec<Vec<u8>> = self.removes.in_order().collect();
-        for remove in &removes {
+        let mut removes = std::mem::take(&mut self.removes);
+        for remove in removes.in_order() {
             let _ = beat();
+            let remove = remove.as_slice();
             let Some((parent, name)) = path::split(remove) else {
                 continue;
             };

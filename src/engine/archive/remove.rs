@@ -164,7 +164,9 @@ impl Docker {
     ) -> Result<Answer, EngineError> {
         let mut argv = command.to_vec();
         argv.extend(arguments.iter().map(String::as_str));
-        let said = self.own_exec(&container.id, user, &argv, Bytes::new()).await?;
+        let said = self
+            .own_exec(&container.id, user, &argv, Bytes::new())
+            .await?;
         let name = &container.name;
         let program = command.first().copied().unwrap_or_default();
         match said.code {
@@ -192,7 +194,8 @@ impl Docker {
             // A directory of that name is the container's own.
             if left.is_some_and(|seen| seen.kind != Kind::Directory) {
                 let again = [path.clone()];
-                if let Answer::Failed(why) = self.verb(container, user, Verb::Files, &again).await? {
+                if let Answer::Failed(why) = self.verb(container, user, Verb::Files, &again).await?
+                {
                     return Err(EngineError::Refused(format!(
                         "cannot delete `{path}` in {}: {why}",
                         container.name

@@ -34,6 +34,9 @@ pub enum There {
     Odd,
 }
 
+/// The builder keeps no more than these where it changes the owner.
+const PERMISSIONS: u32 = 0o777;
+
 /// No file of these tests is longer.
 const LONGEST: u64 = 16 * 1024 * 1024;
 
@@ -85,7 +88,7 @@ impl Container {
                 let mut content = Vec::new();
                 let _ = file.take(LONGEST).read_to_end(&mut content);
                 There::File {
-                    mode: found.mode() & 0o7777,
+                    mode: found.mode() & PERMISSIONS,
                     content,
                 }
             }
@@ -93,24 +96,26 @@ impl Container {
         }
     }
 
-    /// Ends all processes that run this program, and lets those go on that were stopped.
-    pub fn end_all(&self, program: &Path) -> Result<()> {
+    /// Sends a signal to all processes that run this program. With its end those go on that it had stopped.
+    pub fn signal_all(&self, program: &Path, signal: Signal) -> Result<()> {
         let pid = self.root.parent().ok_or("no process")?;
-        let namespace = fs::read_link(pid.join("ns/pid"))?;
+        let Ok(namespace) = fs::read_link(pid.join("ns/pid")) else {
+            return Ok(());
+        };
         let length = fs::metadata(program)?.len();
         // Some start while this looks.
-        for _ in 0..3 {
+        for _ in 0..if signal == Signal::KILL { 3 } else { 1 } {
             for other in process::all() {
                 let at = Path::new("/proc").join(other.to_string());
                 if fs::read_link(at.join("ns/pid")).ok().as_ref() != Some(&namespace) {
                     continue;
                 }
-                let is_adversary =
+                let is_its_own =
                     fs::metadata(at.join("exe")).is_ok_and(|found| found.len() == length);
-                let signal = if is_adversary {
-                    Signal::KILL
-                } else {
-                    Signal::CONT
+                let signal = match (is_its_own, signal) {
+                    (true, signal) => signal,
+                    (false, Signal::KILL) => Signal::CONT,
+                    (false, _) => continue,
                 };
                 if let Some(pid) = i32::try_from(other).ok().and_then(Pid::from_raw) {
                     let _ = kill_process(pid, signal);
@@ -133,7 +138,7 @@ pub fn on_host(path: &Path) -> There {
         return There::Odd;
     }
     fs::read(path).map_or(There::Nothing, |content| There::File {
-        mode: found.mode() & 0o7777,
+        mode: found.mode() & PERMISSIONS,
         content,
     })
 }

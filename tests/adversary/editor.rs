@@ -13,6 +13,7 @@ use crate::rng::Rng;
 pub struct Editor {
     home: PathBuf,
     rng: Rng,
+    has_srv: bool,
     /// Each text is another one.
     count: usize,
     /// The last time that something was written to each.
@@ -20,8 +21,10 @@ pub struct Editor {
 }
 
 impl Editor {
-    pub fn new(home: PathBuf, seed: u64) -> Self {
+    /// What is below no folder that is synced would be a reason to rebuild.
+    pub fn new(home: PathBuf, folders: &[&str], seed: u64) -> Self {
         Self {
+            has_srv: folders.contains(&"srv"),
             home,
             rng: Rng::new(seed, 1),
             count: 0,
@@ -43,7 +46,9 @@ impl Editor {
                 _ => {}
             }
         }
-        std::thread::sleep(Duration::from_millis(self.rng.below(250) as u64));
+        // Mostly so short that it is one burst with the next, now and then long enough for that to end.
+        let below = if self.rng.percent(30) { 700 } else { 60 };
+        std::thread::sleep(Duration::from_millis(self.rng.below(below) as u64));
         Ok(())
     }
 
@@ -98,7 +103,7 @@ impl Editor {
             // What is mounted there is the host's own; nothing is sent, whoever moves it.
             89..91 => self.write(&self.home.join("src/y/vol").join(file), 100),
             91..94 => self.write(&self.home.join("conf").join(file), 100),
-            94..97 => self.write(&self.home.join("srv").join(file), 100),
+            94..97 if self.has_srv => self.write(&self.home.join("srv").join(file), 100),
             _ => self.write(&self.home.join("src/roots").join(file), 100),
         }
     }
@@ -138,7 +143,9 @@ impl Editor {
             let is_link = fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink());
             if is_link {
                 fs::remove_file(&path)?;
-                symlink("f0", &path)?;
+                // The same again would be no change.
+                self.count += 1;
+                symlink(format!("edit-{}", self.count), &path)?;
                 self.note(&path);
             } else {
                 self.write(&path, 120)?;

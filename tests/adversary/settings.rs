@@ -29,6 +29,9 @@ pub struct Settings {
     pub way: Way,
     /// `read_only: true`, with a volume of the user's.
     pub hardened: bool,
+    /// The adversary makes its moves between updates, not while one goes on: the engine follows paths as root, and nobody can
+    /// ask it to look and write in one step.
+    pub takes_turns: bool,
     /// Brings back the same edits and the same plans of the adversary, though not the same moments.
     pub seed: u64,
     /// After so many rounds of edits the adversary has had its time.
@@ -40,12 +43,13 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// `ADVERSARY_SEED`, `_ROUNDS`, `_SECONDS`, `_LIMIT` (seconds); what is not set is as CI has it.
+    /// `ADVERSARY_SEED`, `_ROUNDS`, `_SECONDS`, `_LIMIT` (seconds), `_AT_ONCE` (if set, it does not take turns); what is not set is as CI has it.
     pub fn new(who: Who, way: Way) -> Result<Self, String> {
         Ok(Self {
             who,
             way,
             hardened: false,
+            takes_turns: way == Way::Archive && std::env::var_os("ADVERSARY_AT_ONCE").is_none(),
             seed: number("ADVERSARY_SEED", 1)?,
             rounds: number("ADVERSARY_ROUNDS", usize::MAX)?,
             time: Duration::from_secs(number("ADVERSARY_SECONDS", 7)?),

@@ -1,6 +1,7 @@
 //! `docker liveupdate up` on the house: started, listened to, measured, interrupted.
 
 use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -24,6 +25,9 @@ const TIME_TO_END: Duration = Duration::from_secs(30);
 pub struct Up {
     cli: Child,
     output: PathBuf,
+    /// So much of the output was read.
+    read: u64,
+    said: Vec<Said>,
     plugin: u32,
 }
 
@@ -55,6 +59,8 @@ impl Up {
         let mut up = Self {
             cli: command.spawn()?,
             output,
+            read: 0,
+            said: Vec::new(),
             plugin: 0,
         };
         let begun = Instant::now();
@@ -77,23 +83,29 @@ impl Up {
     }
 
     /// All that it said so far, in order. The container's log lines are left out: there may be very many.
-    pub fn said(&self) -> Result<Vec<Said>> {
-        use std::io::BufRead as _;
-        let mut all = Vec::new();
-        for line in std::io::BufReader::new(File::open(&self.output)?).lines() {
-            // The last one may be cut within a character.
-            let Ok(line) = line else { break };
+    pub fn said(&mut self) -> Result<&[Said]> {
+        let mut new = Vec::new();
+        let mut file = File::open(&self.output)?;
+        file.seek(SeekFrom::Start(self.read))?;
+        file.read_to_end(&mut new)?;
+        // A line that is not whole yet is read again.
+        let whole = new
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |end| end + 1);
+        self.read += whole as u64;
+        for line in String::from_utf8_lossy(&new[..whole]).lines() {
             if line.contains(r#""event":"log""#) {
                 continue;
             }
-            let Ok(event) = serde_json::from_str::<Value>(&line) else {
+            let Ok(event) = serde_json::from_str::<Value>(line) else {
                 continue;
             };
             let time = event["time"].as_str().unwrap_or_default();
             let at = humantime::parse_rfc3339(time).unwrap_or(SystemTime::UNIX_EPOCH);
-            all.push(Said { at, event });
+            self.said.push(Said { at, event });
         }
-        Ok(all)
+        Ok(&self.said)
     }
 
     pub fn is_alive(&mut self) -> bool {

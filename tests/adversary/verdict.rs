@@ -16,13 +16,13 @@ const MOST: usize = 30;
 pub struct Verdict {
     label: String,
     seed: u64,
-    wrong: Vec<String>,
+    wrong: Vec<(String, String)>,
     pub rounds: usize,
     pub edits: usize,
     /// What the adversary did, by its own account.
     pub moves: usize,
-    /// How often the adversary had to begin anew in another container.
-    pub containers: usize,
+    /// How often the adversary began: once, and again in each new container.
+    pub begun: usize,
     /// How many files nobody was to touch.
     pub protected: usize,
     /// How many were compared at the end.
@@ -48,10 +48,10 @@ impl Verdict {
         }
     }
 
-    /// Something that may not be. The same twice is once.
-    pub fn wrong(&mut self, what: String) {
-        if self.wrong.len() < MOST && !self.wrong.contains(&what) {
-            self.wrong.push(what);
+    /// Something that may not be. The same thing twice is once, however it is by now.
+    pub fn wrong(&mut self, what: &str, how: &str) {
+        if self.wrong.len() < MOST && !self.wrong.iter().any(|(known, _)| known == what) {
+            self.wrong.push((what.to_owned(), how.to_owned()));
         }
     }
 
@@ -73,7 +73,7 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         writeln!(
             f,
-            "{}: seed {}, {} rounds, {} edits, {} hostile moves, {} outcomes ({} failed, {} rebuilds, {} more containers): {}",
+            "{}: seed {}, {} rounds, {} edits, {} hostile moves, {} outcomes ({} failed, {} rebuilds, {} containers): {}",
             self.label,
             self.seed,
             self.rounds,
@@ -82,7 +82,7 @@ impl fmt::Display for Verdict {
             self.outcomes,
             self.failures,
             self.rebuilds,
-            self.containers,
+            self.begun,
             if self.is_good() {
                 "nothing was wrong"
             } else {
@@ -99,8 +99,8 @@ impl fmt::Display for Verdict {
             self.peak_mib,
             self.ended_after.as_secs_f64(),
         )?;
-        for wrong in &self.wrong {
-            writeln!(f, "  {}", wrong.escape_debug())?;
+        for (what, how) in &self.wrong {
+            writeln!(f, "  {} {}", what.escape_debug(), how.escape_debug())?;
         }
         if !self.end_of_output.is_empty() {
             writeln!(f, "the end of what `up` said:\n{}", self.end_of_output)?;

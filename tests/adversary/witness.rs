@@ -28,7 +28,8 @@ const NOT_OF_THE_IMAGE: [&str; 13] = [
     "tmp",
 ];
 /// Files that the engine makes for each container.
-const OF_THE_ENGINE: [&str; 5] = [
+const OF_THE_ENGINE: [&str; 6] = [
+    "sbin/docker-init",
     "etc/hosts",
     "etc/hostname",
     "etc/resolv.conf",
@@ -61,7 +62,12 @@ impl Snapshot {
             (inner, "the host's folder in the target"),
             (container.root.join("data"), "/data"),
         ] {
-            walk(&root, Path::new(label), &|_| false, &mut seen);
+            // Where the root is read-only, the helper has its directory in a volume of root's.
+            let is_left_out = |path: &Path| path.ends_with(".liveupdate");
+            walk(&root, Path::new(label), &is_left_out, &mut seen);
+            if label == "/data" {
+                seen.remove(Path::new(label));
+            }
         }
         Self(seen)
     }
@@ -70,6 +76,11 @@ impl Snapshot {
     pub fn image(container: &Container) -> Self {
         let mut seen = BTreeMap::new();
         let is_left_out = |path: &Path| {
+            // The engine changes its root there for a moment, whenever it copies.
+            let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+            if name.starts_with(b".pivot_root") {
+                return true;
+            }
             let path = path.strip_prefix("/").unwrap_or(path);
             NOT_OF_THE_IMAGE
                 .iter()
@@ -77,22 +88,21 @@ impl Snapshot {
                 .any(|left_out| path == Path::new(left_out))
         };
         walk(&container.root, Path::new("/"), &is_left_out, &mut seen);
-        // Things are made in these two: the helper's directory, the engine's files.
-        for directory in ["/", "/etc"] {
+        // Things are made in these: the helper's directory, the engine's files.
+        for directory in ["/", "/etc", "/sbin"] {
             seen.remove(Path::new(directory));
         }
         Self(seen)
     }
 
-    /// In words, what is other than it was.
-    pub fn differences(&self, before: &Self) -> Vec<String> {
+    /// What is other than it was, and how.
+    pub fn differences(&self, before: &Self) -> Vec<(String, String)> {
         let mut found = Vec::new();
         for (path, was) in &before.0 {
+            let path_of = path.display().to_string();
             match self.0.get(path) {
-                None => found.push(format!("{} is gone", path.display())),
-                Some(is) if is != was => {
-                    found.push(format!("{} was {was:x?}, is {is:x?}", path.display()));
-                }
+                None => found.push((path_of, "is gone".to_owned())),
+                Some(is) if is != was => found.push((path_of, format!("was {was:x?}, is {is:x?}"))),
                 Some(_) => {}
             }
         }
@@ -100,7 +110,8 @@ impl Snapshot {
             .0
             .iter()
             .filter(|(path, _)| !before.0.contains_key(*path));
-        found.extend(new.map(|(path, is)| format!("{} is new: {is:x?}", path.display())));
+        found
+            .extend(new.map(|(path, is)| (path.display().to_string(), format!("is new: {is:x?}"))));
         found
     }
 
@@ -151,7 +162,7 @@ fn walk(
 }
 
 /// Proofs of the adversary's programs having run as root, in words.
-pub fn proofs(container: &Container) -> Vec<String> {
+pub fn proofs(container: &Container) -> Vec<(String, String)> {
     let entries = fs::read_dir(container.root.join("scratch"));
     let mut found = Vec::new();
     for entry in entries.into_iter().flatten().flatten() {
@@ -159,14 +170,14 @@ pub fn proofs(container: &Container) -> Vec<String> {
         if is_roots && entry.file_name().as_encoded_bytes().starts_with(b"proof-") {
             let text = fs::read(entry.path()).unwrap_or_default();
             let text = String::from_utf8_lossy(&text).into_owned();
-            found.push(format!("run as root: {}", text.trim()));
+            found.push(("run as root:".to_owned(), text.trim().to_owned()));
         }
     }
     found
 }
 
 /// Programs in the adversary's reach that would run as root.
-pub fn programs_of_roots(house: &House, container: &Container) -> Vec<String> {
+pub fn programs_of_roots(house: &House, container: &Container) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for directory in [house.app, house.in_place, "/shared", "/scratch"] {
         let root = container.root.join(directory.trim_start_matches('/'));
@@ -175,13 +186,13 @@ pub fn programs_of_roots(house: &House, container: &Container) -> Vec<String> {
     found
 }
 
-fn look_for_programs(at: &Path, found: &mut Vec<String>) {
+fn look_for_programs(at: &Path, found: &mut Vec<(String, String)>) {
     const SET_ID: u32 = 0o6000;
     for entry in fs::read_dir(at).into_iter().flatten().flatten() {
         let Ok(it) = entry.metadata() else { continue };
         if it.is_file() && it.uid() == 0 && it.mode() & SET_ID != 0 {
             let path = entry.path();
-            found.push(format!("set-id of root: {}", path.display()));
+            found.push(("set-id of root:".to_owned(), path.display().to_string()));
         }
         // What is mounted there belongs to somebody else.
         if it.is_dir() && entry.file_name() != "vol" {

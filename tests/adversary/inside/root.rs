@@ -21,18 +21,18 @@ pub fn attack(seed: u64) {
         let rng = &mut Rng::new(seed, 12);
         loop {
             make_a_move(rng);
-            pause(rng, 300);
+            pause(rng, 150);
         }
     });
 }
 
 fn make_a_move(rng: &mut Rng) {
     let helpers = system::helpers();
-    let said = match rng.below(10) {
+    let said = match rng.below(12) {
         0..3 => {
             system::kill_all(&helpers, system::STOP);
             // Now and then for longer than anybody waits.
-            let below = if rng.percent(5) { 30_000 } else { 1_500 };
+            let below = if rng.percent(5) { 30_000 } else { 600 };
             pause(rng, below);
             system::kill_all(&helpers, system::CONT);
             format!("stopped {helpers:?} for a while")
@@ -65,7 +65,7 @@ fn make_a_move(rng: &mut Rng) {
                 1 => fs::write(HOME, "a file"),
                 _ => symlink("/nowhere", HOME),
             };
-            pause(rng, 500);
+            pause(rng, 300);
             let _ = fs::remove_file(HOME);
             let _ = fs::rename(away, HOME);
             "the helper's directory is something else".into()
@@ -76,7 +76,7 @@ fn make_a_move(rng: &mut Rng) {
             let beside = to.with_extension("new");
             let _ = fs::copy("/adversary/adversary", &beside);
             let _ = fs::rename(&beside, &to);
-            pause(rng, 800);
+            pause(rng, 400);
             tidy::give_back(name);
             format!("another {name} for a while")
         }

@@ -27,7 +27,7 @@ pub fn guess(place: &Place, rng: &mut Rng) {
         let to = traps::target(rng);
         let as_link = rng.percent(70);
         let until = Instant::now() + Duration::from_millis(10 + rng.below(60) as u64);
-        while Instant::now() < until {
+        'spinning: while Instant::now() < until {
             for name in &names {
                 if fs::rename(name, &junk).is_ok() {
                     if as_link {
@@ -36,6 +36,8 @@ pub fn guess(place: &Place, rng: &mut Rng) {
                         traps::set(rng, place, name);
                     }
                     note(&format!("was first at {}, {to}", name.display()));
+                    // What is there now is its own.
+                    break 'spinning;
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 
 /// It leaves when nobody has ended it for so long.
-const LIFE: Duration = Duration::from_mins(2);
+const LIFE: Duration = Duration::from_secs(120);
 
 /// Frames that the test has put into the program, in hexadecimal.
 const HELLO: &str = env!("ADVERSARY_HELLO");

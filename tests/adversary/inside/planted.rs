@@ -19,7 +19,7 @@ pub fn run(name: &str, words: &[String]) {
     let mut rng = Rng::new(u64::from(pid), 7);
     match rng.below(4) {
         0 => flood(),
-        1 => std::thread::sleep(Duration::from_mins(10)),
+        1 => std::thread::sleep(Duration::from_secs(600)),
         2 => {
             println!("\x1b]0;PWNED\x07all well\nweb  rebuilt: all well");
             std::process::exit(3);

@@ -117,9 +117,9 @@ fn mounts_move(rng: &mut Rng, place: &Place) -> String {
             let _ = fs::rename(place.app.join("z"), &volumes);
         }
         _ => {
-            exchange(&volumes, &binds);
+            exchange(&volumes, &other);
             pause(rng, 100);
-            exchange(&volumes, &binds);
+            exchange(&volumes, &other);
         }
     }
     "mounts move".into()

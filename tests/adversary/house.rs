@@ -133,18 +133,22 @@ impl<'a> House<'a> {
                 format!("      - sync: {{local_path: ./{from}, remote_path: {to}{how}}}\n")
             })
             .collect();
+        // No mounts within a volume of the user's: the engine itself, when it makes the container anew, follows the links there.
         let (hardened, volumes) = if settings.hardened {
             (
                 "    read_only: true\n",
-                "      - data2:/data2\n      - shared:/shared\n",
+                "      - data2:/data2\n      - shared:/shared\n".to_owned(),
             )
         } else {
-            ("", "")
+            (
+                "",
+                format!("      - vol:{app}/x/vol\n      - {inner}:{app}/y/vol\n"),
+            )
         };
         format!(
             "services:\n  web:\n    build: .\n    init: true\n    user: '1000'\n    stop_grace_period: 1s\n{hardened}\
              \x20   volumes:\n      - {outside}:/host\n      - data:/data\n      - scratch:/scratch\n{volumes}\
-             \x20     - vol:{app}/x/vol\n      - {inner}:{app}/y/vol\n    x-live-update:\n{}\
+             \x20   x-live-update:\n{}\
              volumes: {{data: , scratch: , vol: , data2: , shared: }}\n",
             steps.concat()
         )

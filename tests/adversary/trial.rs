@@ -34,7 +34,9 @@ pub fn run(settings: &Settings) -> Result<Option<Verdict>> {
     };
     // Known by this wherever it is moved to.
     let volume = container.root.join(house.app.trim_start_matches('/'));
-    fs::write(volume.join("x/vol/is-the-volume"), "")?;
+    if !settings.hardened {
+        fs::write(volume.join("x/vol/is-the-volume"), "")?;
+    }
     let trial = Trial {
         settings,
         docker: &docker,
@@ -240,15 +242,15 @@ impl Trial<'_> {
         let calm = || editor.files(&["src/calm"]);
         let begun = Instant::now();
         let mut left = self.differing(&calm());
-        while !left.is_empty() && begun.elapsed() < self.settings.limit {
-            // What failed and was said is brought with the next change.
-            if begun.elapsed() > Duration::from_secs(5) && self.has_failed()? {
-                break;
-            }
+        let mut is_said = false;
+        while !left.is_empty() && !is_said && begun.elapsed() < self.settings.limit {
             sleep(BETWEEN_LOOKS);
+            // What failed and was said is brought with the next change.
+            let is_over = begun.elapsed() > Duration::from_secs(5) && self.container().is_ok();
+            is_said = is_over && self.has_failed()?;
             left = self.differing(&calm());
         }
-        if !left.is_empty() && !self.has_failed()? {
+        if !is_said {
             for (path, detail) in &left {
                 let what = format!("did not arrive, unsaid: {}:", path.display());
                 self.verdict.wrong(&what, detail);
@@ -381,7 +383,7 @@ impl Trial<'_> {
 /// How many moves the adversary made, by its own account.
 fn moves(path: &Path) -> usize {
     let text = fs::read(path).unwrap_or_default();
-    text.iter().filter(|byte| **byte == b'\n').count()
+    String::from_utf8_lossy(&text).lines().count()
 }
 
 fn difference(here: &There, there: &There) -> String {

@@ -263,3 +263,31 @@ impl Follower {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_line_without_end_is_handed_on_in_pieces() {
+        let (sender, mut receiver) = mpsc::channel(100);
+        let mut follower = Follower {
+            id: ContainerId(String::new()),
+            tty: false,
+            place: Place::begin(LogsFrom::Beginning),
+            lines: [Line::default(), Line::default()],
+        };
+        let text = vec![b'x'; 10_000];
+        for _ in 0..100 {
+            let took = follower.take(Stream::Out, &text, &sender).await;
+            assert!(took.is_ok());
+            assert!(follower.lines[0].text.len() < LONGEST_LINE);
+        }
+        let mut pieces = 0;
+        while let Ok(line) = receiver.try_recv() {
+            assert_eq!(line.text.len(), LONGEST_LINE);
+            pieces += 1;
+        }
+        assert_eq!(pieces, 1_000_000 / LONGEST_LINE);
+    }
+}

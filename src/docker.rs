@@ -4,12 +4,14 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
+use crate::programs;
+
 /// The `docker` program with the global flags and the Compose flags of this call.
 ///
 /// Everything we ask of Compose goes through the same flags that the user gave us, so that both speak of one project on one engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DockerCli {
-    /// The CLI to call: `DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND`, or `docker`.
+    /// The CLI to call: `DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND`, or `docker`. Found as [`programs::find`] says.
     pub program: OsString,
     /// Docker's own flags before the plugin's name: `--context X`, `-H Y`, `--tls..`, `--config D`.
     pub global_flags: Vec<OsString>,
@@ -22,24 +24,24 @@ pub struct DockerCli {
 }
 
 impl DockerCli {
-    /// `docker [global flags] ARGS..`
+    /// `docker [global flags] ARGS..`; an error where there is no such program.
     pub fn docker<I: Into<OsString>>(
         &self,
         args: impl IntoIterator<Item = I>,
-    ) -> tokio::process::Command {
-        let mut command = tokio::process::Command::new(&self.program);
+    ) -> io::Result<tokio::process::Command> {
+        let mut command = tokio::process::Command::new(programs::find(&self.program)?);
         command
             .args(&self.global_flags)
             .args(args.into_iter().map(Into::into));
-        command
+        Ok(command)
     }
 
-    /// `docker [global flags] compose [compose flags] ARGS..`
+    /// `docker [global flags] compose [compose flags] ARGS..`; an error where there is no such program.
     pub fn compose<I: Into<OsString>>(
         &self,
         args: impl IntoIterator<Item = I>,
-    ) -> tokio::process::Command {
-        let mut command = self.docker(["compose"]);
+    ) -> io::Result<tokio::process::Command> {
+        let mut command = self.docker(["compose"])?;
         command.args(&self.compose_flags);
         if !self.overrides.is_empty() {
             // One `-f` switches Compose's own search off, so the files it found are named as well.
@@ -53,7 +55,7 @@ impl DockerCli {
             }
         }
         command.args(args.into_iter().map(Into::into));
-        command
+        Ok(command)
     }
 
     fn names_files(&self) -> bool {

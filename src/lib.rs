@@ -8,6 +8,10 @@
 
 pub mod paths;
 
+pub mod programs;
+
+pub mod children;
+
 pub mod docker;
 
 pub mod cli;

@@ -7,6 +7,7 @@ use std::process::Output;
 
 use serde_yaml::{Mapping, Value};
 
+use crate::children::{self, Limits};
 use crate::docker::DockerCli;
 use crate::paths::HostPath;
 
@@ -214,12 +215,8 @@ fn may_put_it_right(sources: &Sources, asked: Asked) -> Vec<HostPath> {
     files
 }
 
-async fn output(mut command: tokio::process::Command) -> std::io::Result<Output> {
-    command
-        .stdin(std::process::Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
+async fn output(command: std::io::Result<tokio::process::Command>) -> std::io::Result<Output> {
+    children::output(command?, Limits::NONE).await
 }
 
 fn check_version(version: &Output) -> Result<(), LoadError> {

@@ -6,6 +6,7 @@
 mod bad_input;
 mod check;
 mod convert;
+mod ended;
 mod explain;
 mod hostile;
 mod plan;

@@ -8,6 +8,8 @@
 
 pub mod paths;
 
+pub mod plain_file;
+
 pub mod programs;
 
 pub mod children;

@@ -9,6 +9,7 @@ mod convert;
 mod ended;
 mod explain;
 mod hostile;
+mod odd_files;
 mod plan;
 mod project;
 

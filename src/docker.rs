@@ -65,25 +65,3 @@ impl DockerCli {
         })
     }
 }
-
-/// A folder of the user's own for what lives as long as a session: locks, overrides. Made when missing.
-pub fn own_folder() -> io::Result<PathBuf> {
-    let own = ["XDG_RUNTIME_DIR", "LOCALAPPDATA", "HOME", "USERPROFILE"];
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let (name, folder) = own
-        .iter()
-        .find_map(|name| Some((*name, set(name)?)))
-        .ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::NotFound,
-                "no folder of the user's own is known",
-            )
-        })?;
-    let mut folder = PathBuf::from(folder);
-    if name == "HOME" || name == "USERPROFILE" {
-        folder.push(".cache");
-    }
-    folder.push("docker-liveupdate");
-    std::fs::create_dir_all(&folder)?;
-    Ok(folder)
-}

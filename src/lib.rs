@@ -16,6 +16,8 @@ pub mod children;
 
 pub mod docker;
 
+pub mod own_folder;
+
 pub mod cli;
 
 pub mod compose;

@@ -8,7 +8,15 @@
 
 pub mod paths;
 
+pub mod plain_file;
+
+pub mod programs;
+
+pub mod children;
+
 pub mod docker;
+
+pub mod own_folder;
 
 pub mod cli;
 

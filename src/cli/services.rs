@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_yaml::Value;
 
+use crate::plain_file;
+
 /// The files that Compose looks for, in its order, and the override beside each.
 const DEFAULTS: [(&str, &str); 4] = [
     ("compose.yaml", "compose.override.yaml"),
@@ -29,10 +31,10 @@ pub fn names(files: &[PathBuf], directory: &Path) -> Names {
         files.to_vec()
     };
     for file in found {
-        let Ok(text) = std::fs::read_to_string(directory.join(file)) else {
+        let Ok(text) = plain_file::read(directory.join(file)) else {
             continue;
         };
-        let Ok(model) = serde_yaml::from_str::<Value>(&text) else {
+        let Ok(model) = serde_yaml::from_slice::<Value>(&text) else {
             continue;
         };
         let Some(services) = model.get("services").and_then(Value::as_mapping) else {

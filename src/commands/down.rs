@@ -17,7 +17,8 @@ pub async fn run(docker: &DockerCli, down: &Down) -> ExitCode {
             return ExitCode::Docker;
         }
     };
-    let mut child = match docker.compose(args).spawn() {
+    let started = docker.compose(args).and_then(|mut command| command.spawn());
+    let mut child = match started {
         Ok(child) => child,
         Err(error) => {
             complain(&format!(

@@ -35,11 +35,9 @@ pub async fn stream(
     // Ctrl-C in a terminal reaches a whole process group; what to stop, and in which order, is ours to say.
     #[cfg(unix)]
     command.process_group(0);
-    let child = command.spawn().map_err(|error| {
-        EngineError::Refused(format!(
-            "cannot start {what}: {error}\nhint: see whether it can be started by hand"
-        ))
-    })?;
+    let child = command
+        .spawn()
+        .map_err(|error| cannot_start(what, &error))?;
     let mut group = Group { child: Some(child) };
     let Some(child) = group.child.as_mut() else {
         return Ok(());
@@ -76,6 +74,13 @@ pub async fn stream(
     } else {
         said
     }))
+}
+
+/// What is said of a command that there is none of, or that the system does not start.
+pub fn cannot_start(what: &str, error: &std::io::Error) -> EngineError {
+    EngineError::Refused(format!(
+        "cannot start {what}: {error}\nhint: see whether it can be started by hand"
+    ))
 }
 
 /// The lines that say why: the builder frames them with dashes, everything else says it in its last lines.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::EngineError;
+use crate::plain_file;
 
 /// Where an engine listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,7 +135,7 @@ fn current_context(config: &Path) -> Option<String> {
         #[serde(rename = "currentContext", default)]
         current: String,
     }
-    let text = std::fs::read(config.join("config.json")).ok()?;
+    let text = plain_file::read(config.join("config.json")).ok()?;
     let file: File = serde_json::from_slice(&text).ok()?;
     Some(file.current).filter(|name| !name.is_empty())
 }
@@ -163,7 +164,7 @@ fn context_host(config: &Path, name: &str) -> Result<String, EngineError> {
     let folder = config.join("contexts").join("meta");
     let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
     for entry in entries {
-        let Ok(text) = std::fs::read(entry.path().join("meta.json")) else {
+        let Ok(text) = plain_file::read(entry.path().join("meta.json")) else {
             continue;
         };
         let Ok(meta) = serde_json::from_slice::<Meta>(&text) else {

@@ -14,6 +14,7 @@ use super::hands::HIDDEN;
 use super::{Container, ContainerId, Engine, EngineError, State};
 use crate::docker::DockerCli;
 use crate::helper;
+use crate::own_folder::{self, OwnFolder};
 
 /// A service that runs something else under `up` than the compose file and the image say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,8 +113,10 @@ impl Docker {
                 "the override for this run cannot be written: {error}"
             ))
         };
-        let file = self.override_file().map_err(unwritable)?;
-        std::fs::write(&file, text).map_err(unwritable)?;
+        let name = own_folder::name_of(&self.inner.project, &self.place());
+        let file = OwnFolder::find()
+            .and_then(|folder| folder.write_override(&name, &text))
+            .map_err(unwritable)?;
         self.runs().file = Some(file);
         Ok(())
     }
@@ -166,12 +169,6 @@ impl Docker {
             service["volumes"] = json!([{ "type": "volume", "target": format!("/{HIDDEN}") }]);
         }
         Ok(Some(service))
-    }
-
-    fn override_file(&self) -> std::io::Result<PathBuf> {
-        let mut folder = crate::docker::own_folder()?;
-        folder.push(format!("{}.override.json", self.inner.project));
-        Ok(folder)
     }
 
     /// Puts the helper into containers that are made but not started.

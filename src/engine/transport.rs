@@ -28,6 +28,7 @@ use self::bounds::{Limits, REFUSAL, limits};
 use self::meter::{Exceeded, Meter, Metered};
 use super::EngineError;
 use super::context::Endpoint;
+use crate::children;
 use crate::docker::DockerCli;
 
 /// A request's body; bollard's own type, so that one connection serves both.
@@ -217,21 +218,21 @@ impl Transport {
 
     /// `docker [the user's global flags] system dial-stdio`: the CLI knows ssh, TLS and every context there will ever be.
     async fn dial_stdio(&self) -> Result<Connection, EngineError> {
-        let mut command = self
+        let started = self
             .cli
-            .docker(["system", "dial-stdio"].map(OsString::from));
-        command
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped())
-            .kill_on_drop(true);
-        // Ctrl-C is for us: we still have containers to stop over this connection.
-        #[cfg(unix)]
-        command.process_group(0);
-        let program = self.cli.program.to_string_lossy().into_owned();
-        let mut child = command
-            .spawn()
+            .docker(["system", "dial-stdio"].map(OsString::from))
+            .and_then(|mut command| {
+                command
+                    .stdin(std::process::Stdio::piped())
+                    .stdout(std::process::Stdio::piped())
+                    .stderr(std::process::Stdio::piped());
+                // Ctrl-C is for us: we still have containers to stop over this connection.
+                children::start(command)
+            });
+        let program = self.cli.program.to_string_lossy();
+        let mut started = started
             .map_err(|error| self.unreachable(&format!("cannot start `{program}`: {error}")))?;
+        let child = &mut started.child;
         let (Some(stdin), Some(stdout), Some(stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
@@ -261,7 +262,7 @@ impl Transport {
         tokio::spawn(async move {
             let mut sink = tokio::io::sink();
             let _ = tokio::io::copy(&mut stderr, &mut sink).await;
-            let _ = child.wait().await;
+            let _ = started.child.wait().await;
         });
         Ok(connection)
     }

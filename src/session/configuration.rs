@@ -7,6 +7,7 @@ use crate::compose::block::{HelperUse, RestartKind};
 use crate::compose::{Project, Service};
 use crate::engine::{Docker, RunsUnder};
 use crate::paths::HostPath;
+use crate::plain_file;
 use crate::plan::Rules;
 use crate::watch::Scope;
 
@@ -16,7 +17,7 @@ use super::worker::Configuration;
 
 /// What is watched for `service`; a pattern that cannot be read is said with its file and line.
 pub fn scope_of(project: &Project, service: &Service) -> Result<Scope, String> {
-    let scope = Scope::of(project, service, |file| std::fs::read(file).ok());
+    let scope = Scope::of(project, service, |file| plain_file::read_if_any(file));
     scope
         .map(|scope| scope.without_own_output(own_output()))
         .map_err(|bad| {

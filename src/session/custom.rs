@@ -1,7 +1,6 @@
 //! D3: an image built by a command of the user's.
 
-use std::process::Stdio;
-
+use crate::children::{self, Limits};
 use crate::compose::block::CustomBuild;
 use crate::docker::DockerCli;
 use crate::engine::{EngineError, stream};
@@ -22,15 +21,12 @@ pub async fn build(
     stream(command, "it", output)
         .await
         .map_err(|error| EngineError::Refused(format!("{what} failed: {error}")))?;
-    let made = cli
-        .docker(["image", "inspect", "--format", "{{.Id}}", &build.tag])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
+    let ask = cli.docker(["image", "inspect", "--format", "{{.Id}}", &build.tag]);
+    let asked = async { children::output(ask?, Limits::NONE).await };
+    let made = asked
         .await
         .map_err(|error| EngineError::Refused(format!("{what}: {error}")))?;
-    if made.success() {
+    if made.status.success() {
         Ok(())
     } else {
         Err(EngineError::Refused(format!(

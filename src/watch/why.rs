@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::paths::HostPath;
+use crate::plain_file::Odd;
 
 /// The line of the file that decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,14 +70,25 @@ impl fmt::Display for Why {
     }
 }
 
-/// A pattern that cannot be read, with its place.
+/// What cannot be read of what says which paths are ignored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} {} of {place}: {bad}", if matches!(place, Place::File(_)) { "line" } else { "pattern" }, bad.line)]
-pub struct BadIgnore {
-    /// Where it stands.
-    pub place: Place,
-    /// The line, the pattern, what is wrong with it, and what to write.
-    pub bad: crate::dockerignore::BadPattern,
+pub enum BadIgnore {
+    /// A pattern, with its place.
+    #[error("{} {} of {place}: {bad}", if matches!(place, Place::File(_)) { "line" } else { "pattern" }, bad.line)]
+    Pattern {
+        /// Where it stands.
+        place: Place,
+        /// The line, the pattern, what is wrong with it, and what to write.
+        bad: crate::dockerignore::BadPattern,
+    },
+    /// A whole ignore file.
+    #[error("the ignore file `{file}` {odd}\nhint: {}", odd.hint())]
+    File {
+        /// Which.
+        file: HostPath,
+        /// What stands there.
+        odd: Odd,
+    },
 }
 
 /// Where a bad pattern stands; the pattern's own `line` is the line of the file or the place in the list.

@@ -1,6 +1,7 @@
 //! A compose file from a stranger can be looked at: nothing of it is executed.
 
 use std::fs;
+use std::process::Command;
 
 use crate::needs::{has, needs};
 use crate::program::write_program;
@@ -113,4 +114,126 @@ fn a_file_name_with_control_characters_does_not_reach_the_terminal_as_such() {
         assert!(!said.out.contains("\u{1b}[31mred"), "{:?}", said.out);
         assert!(said.out.contains("src/\\u{1b}[31mred"), "{:?}", said.out);
     }
+}
+
+const WEB: &str = "services: {web: {image: busybox, x-live-update: [{sync: './src:/app'}]}}";
+
+/// Where the object that `revision` names is kept in a new repository.
+fn object(project: &Project, revision: &str) -> String {
+    let output = Command::new("git")
+        .args(["rev-parse", revision])
+        .current_dir(project.path())
+        .output()
+        .unwrap();
+    let id = String::from_utf8(output.stdout).unwrap();
+    let (first, rest) = id.trim().split_at(2);
+    format!(".git/objects/{first}/{rest}")
+}
+
+/// `plan`, in a repository that says where its missing objects come from, and by which program.
+fn plan_without_a_fetch(project: &Project, expected: &str) {
+    let said = project.call("plan --since HEAD");
+    assert_eq!((said.code, said.out.as_str()), (1, ""), "{}", said.err);
+    assert!(said.err.starts_with(expected), "{}", said.err);
+    let asked = fs::read_to_string(project.beside("asked")).unwrap_or_default();
+    assert_eq!(asked, "", "{}", said.err);
+}
+
+#[test]
+fn a_folder_of_a_clone_that_is_a_repository_by_itself_has_no_program_run() {
+    needs!(has("git"), "git");
+    let project = project(WEB)
+        .file("HEAD", "ref: refs/heads/main\n")
+        .file("refs/heads/main", &format!("{}\n", "1".repeat(40)))
+        .files(["objects/x/keep", "src/x"]);
+    let spy = spy(&project, "uploadpack", "exit 1").display().to_string();
+    let config = format!(
+        "[core]\nrepositoryformatversion = 1\nbare = false\nworktree = .\n\
+         [extensions]\npartialClone = origin\n\
+         [remote \"origin\"]\nurl = .\npromisor = true\nuploadpack = {spy}\n"
+    );
+    project.write("config", &config);
+    // Newer versions of git do not take it for a repository at all.
+    plan_without_a_fetch(&project, "error: ");
+}
+
+#[test]
+fn a_missing_object_is_not_fetched() {
+    needs!(has("git"), "git");
+    let project = project(WEB).files(["src/a", "src/b"]).committed();
+    let spy = spy(&project, "uploadpack", "exit 1").display().to_string();
+    for (key, value) in [
+        ("core.repositoryformatversion", "1"),
+        ("extensions.partialClone", "origin"),
+        ("remote.origin.url", "."),
+        ("remote.origin.promisor", "true"),
+        ("remote.origin.uploadpack", &spy),
+        ("protocol.file.allow", "always"),
+    ] {
+        project.git(&format!("config {key} {value}"));
+    }
+    project.write("src/a", "changed");
+    project.git("add src/a");
+    project.remove(&object(&project, "HEAD:src"));
+    plan_without_a_fetch(&project, "error: git failed: ");
+    project.remove(&object(&project, "HEAD"));
+    plan_without_a_fetch(&project, "error: git knows no revision `HEAD`\n");
+}
+
+#[test]
+fn git_is_ended_when_it_says_too_much() {
+    let project = project(WEB).files(["src/a"]);
+    let tools = project.beside("tools");
+    fs::create_dir(&tools).unwrap();
+    write_program(&tools.join("git"), "#!/bin/sh\nyes\n");
+    let path = std::env::join_paths(
+        std::iter::once(tools).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+    );
+    let output = Project::tool_in(&project.path())
+        .arg("plan")
+        .env("PATH", path.unwrap())
+        .output();
+    project.said(&output.unwrap()).fails(
+        1,
+        "error: `git` was ended: it says more than 64 MiB\n\
+         hint: name the files: `docker liveupdate plan FILE..`",
+    );
+}
+
+#[test]
+fn no_program_of_the_current_folder_is_run() {
+    needs!(has("git"), "git");
+    let project = project(WEB).files(["src/a"]).committed();
+    project.write("src/a", "changed");
+    for name in ["docker", "git", "sh", "docker-compose"] {
+        let spy = spy(&project, name, "exit 1");
+        fs::rename(spy, project.path().join(name)).unwrap();
+    }
+    let path = std::env::var_os("PATH").unwrap();
+    // An empty entry is the current folder, too.
+    let mut odd = std::ffi::OsString::from(":.:./:");
+    odd.push(path);
+    odd.push(":");
+    for called_as in [None, Some("docker"), Some("./docker"), Some("shop/docker")] {
+        for line in ["check", "plan --since HEAD"] {
+            let mut tool = Project::tool_in(&project.path());
+            tool.args(line.split(' ')).env("PATH", &odd);
+            match called_as {
+                Some(name) => tool.env("DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND", name),
+                None => tool.env_remove("DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND"),
+            };
+            let said = project.said(&tool.output().unwrap());
+            assert_eq!(said.code, 0, "{line}: {}", said.err);
+        }
+    }
+    let mut tool = Project::tool_in(&project.path());
+    tool.arg("check")
+        .env_remove("DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND")
+        .env("PATH", ":.");
+    project.said(&tool.output().unwrap()).fails(
+        2,
+        "error: `docker` cannot be run: it is in no folder of `PATH`\n\
+         hint: install Docker's command line and put it on `PATH`\n\n1 error",
+    );
+    assert!(!project.beside("asked").exists());
 }

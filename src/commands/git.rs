@@ -7,6 +7,7 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
+use crate::harmless;
 use crate::paths::HostPath;
 
 /// Every changed, added, deleted or untracked file since `revision` in the repository that holds `dir`, sorted.
@@ -78,6 +79,7 @@ fn unknown(revision: &str) -> String {
     } else {
         "name a commit, branch or tag of this repository, such as `--since HEAD~3`"
     };
+    let revision = harmless::value(revision);
     format!("error: git knows no revision `{revision}`\nhint: {hint}")
 }
 
@@ -153,7 +155,7 @@ async fn git(
 fn first_line(said: &[u8]) -> String {
     let said = String::from_utf8_lossy(said);
     let line = said.lines().next().unwrap_or("it does not say why");
-    line.trim_start_matches("fatal: ").to_owned()
+    harmless::value(line.trim_start_matches("fatal: ")).into_owned()
 }
 
 fn trim_end(text: &[u8]) -> &[u8] {

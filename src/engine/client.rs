@@ -72,7 +72,7 @@ impl Docker {
             SHORT.as_secs(),
             bollard::API_DEFAULT_VERSION,
         )
-        .map_err(|error| EngineError::Unreachable(error.to_string()))?;
+        .map_err(|error| EngineError::Unreachable(transport::words(&error)))?;
         let api = api
             .negotiate_version()
             .await

@@ -8,6 +8,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
 use super::EngineError;
+use crate::harmless;
 
 /// Lines of a failed command that its error may quote.
 const LAST_LINES: usize = 40;
@@ -74,7 +75,7 @@ pub async fn stream(
     Err(EngineError::Refused(if said.is_empty() {
         format!("{what} said nothing and ended with {ended}")
     } else {
-        said
+        harmless::quoted(&format!("{what} failed:\n{said}"))
     }))
 }
 

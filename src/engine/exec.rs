@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::client::{Docker, refused};
 use super::{ContainerId, Ended, EngineError, Exec, Stream};
+use crate::harmless;
 
 /// In the environment of a command with a timeout, so that its process tree can be told from the rest: children inherit it.
 const MARK: &str = "LIVEUPDATE_EXEC";
@@ -250,7 +251,7 @@ impl Said {
         let text = String::from_utf8_lossy(&all);
         match text.trim() {
             "" => format!("exit code {}", self.code),
-            said => said.to_owned(),
+            said => harmless::quoted(said),
         }
     }
 }

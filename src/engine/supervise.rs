@@ -13,6 +13,7 @@ use super::client::{Docker, refused};
 use super::hands::HIDDEN;
 use super::{Container, ContainerId, Engine, EngineError, State};
 use crate::docker::DockerCli;
+use crate::harmless;
 use crate::helper;
 
 /// A service that runs something else under `up` than the compose file and the image say.
@@ -136,8 +137,9 @@ impl Docker {
         let helper = runs.supervised && helper::binary(&architecture).is_some();
         if runs.supervised && !helper {
             output(&format!(
-                "{}: this build has no helper for {architecture}; the container is restarted where its process would be",
-                runs.service
+                "{}: this build has no helper for {}; the container is restarted where its process would be",
+                runs.service,
+                harmless::value(&architecture)
             ));
         }
         if !helper {

@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use super::context::Endpoint;
 use super::{ContainerId, EngineError};
 use crate::docker::DockerCli;
+use crate::harmless;
 
 /// A request's body; bollard's own type, so that one connection serves both.
 pub type Body = Either<Full<Bytes>, StreamBody<ByteStream>>;
@@ -215,8 +216,9 @@ impl Transport {
 
     pub(super) fn unreachable(&self, why: &str) -> EngineError {
         EngineError::Unreachable(format!(
-            "cannot talk to the Docker engine at `{}`: {why}",
-            self.endpoint
+            "cannot talk to the Docker engine at `{}`: {}",
+            harmless::value(&self.endpoint.to_string()),
+            harmless::quoted(why)
         ))
     }
 
@@ -253,7 +255,12 @@ pub fn request(method: Method, target: &str, body: Body) -> Result<Request<Body>
         .method(method)
         .uri(target)
         .body(body)
-        .map_err(|error| EngineError::Refused(format!("`{target}` is no request: {error}")))
+        .map_err(|error| no_request(target, &error))
+}
+
+fn no_request(target: &str, error: &dyn std::error::Error) -> EngineError {
+    let target = harmless::value(target);
+    EngineError::Refused(format!("`{target}` is no request: {error}"))
 }
 
 /// No body.
@@ -303,7 +310,7 @@ pub fn refusal(status: u16, message: &str, id: &ContainerId) -> EngineError {
         _ if message.is_empty() => {
             EngineError::Refused(format!("the engine answered {status} without a word"))
         }
-        _ => EngineError::Refused(message.to_owned()),
+        _ => EngineError::Refused(harmless::quoted(message)),
     }
 }
 
@@ -330,7 +337,7 @@ fn origin_form(request: Request<Body>) -> Result<Request<Body>, EngineError> {
         .map_or("/", hyper::http::uri::PathAndQuery::as_str);
     parts.uri = target
         .parse::<Uri>()
-        .map_err(|error| EngineError::Refused(format!("`{target}` is no request: {error}")))?;
+        .map_err(|error| no_request(target, &error))?;
     parts
         .headers
         .entry(HOST)
@@ -338,7 +345,7 @@ fn origin_form(request: Request<Body>) -> Result<Request<Body>, EngineError> {
     Ok(Request::from_parts(parts, body))
 }
 
-/// An error with its causes: hyper's own text alone is "connection error".
+/// An error with its causes on one line: hyper's own text alone is "connection error".
 pub fn words(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -350,7 +357,7 @@ pub fn words(error: &dyn std::error::Error) -> String {
         }
         cause = error.source();
     }
-    text
+    harmless::value(&text).into_owned()
 }
 
 #[cfg(test)]

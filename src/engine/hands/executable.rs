@@ -10,6 +10,7 @@ use super::super::archive::survey::{Kind, Survey};
 use super::super::client::{Docker, refused};
 use super::super::{Body, Container, EngineError, Outgoing};
 use crate::compose::MountKind;
+use crate::harmless;
 use crate::helper;
 use crate::paths::ContainerPath;
 
@@ -35,8 +36,12 @@ impl Docker {
             .architecture_of(container)
             .await
             .map_err(|error| error.to_string())?;
-        let binary = helper::binary(&architecture)
-            .ok_or_else(|| format!("this build has no helper for {architecture}"))?;
+        let binary = helper::binary(&architecture).ok_or_else(|| {
+            format!(
+                "this build has no helper for {}",
+                harmless::value(&architecture)
+            )
+        })?;
         let place = place(container).ok_or("the root is read-only and no volume can be written")?;
         Ok((binary, place))
     }

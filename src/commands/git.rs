@@ -173,3 +173,19 @@ fn path_of(name: &[u8]) -> PathBuf {
 fn path_of(name: &[u8]) -> PathBuf {
     String::from_utf8_lossy(name).into_owned().into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::harmless::everywhere::{HOSTILE, assert_harmless};
+
+    #[test]
+    fn neither_a_revision_nor_git_s_words_are_repeated_as_they_are() {
+        let said = unknown(HOSTILE);
+        assert_harmless(said.strip_prefix("error: ").unwrap());
+        assert!(said.contains("PWNED"), "{said}");
+        let words = first_line(format!("fatal: {HOSTILE}").as_bytes());
+        assert_harmless(&words);
+        assert!(words.contains("PWNED"), "{words}");
+    }
+}

@@ -215,6 +215,21 @@ mod tests {
 
     #[cfg(unix)]
     #[tokio::test]
+    async fn the_last_words_of_a_command_stand_below_a_line_of_ours() {
+        use crate::harmless::everywhere::{HOSTILE, assert_harmless};
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", r#"printf '%s\n' "$0"; exit 1"#, HOSTILE]);
+        let failed = stream(command, "`docker compose build`", &mut |_| ()).await;
+        let said = failed.unwrap_err().to_string();
+        assert_harmless(&said);
+        assert!(
+            said.starts_with("`docker compose build` failed:\n  | a\\u{1b}]0;PWNED"),
+            "{said}"
+        );
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
     async fn a_command_that_fails_without_a_word_is_named() {
         let failed = stream(Command::new("false"), "it", &mut |_| ()).await;
         let said = failed.unwrap_err().to_string();

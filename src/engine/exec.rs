@@ -282,3 +282,19 @@ fn new_mark() -> String {
         COUNT.fetch_add(1, Ordering::Relaxed)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::harmless::everywhere::{HOSTILE, assert_harmless};
+
+    #[test]
+    fn what_a_command_of_ours_said_is_quoted() {
+        let said = Said {
+            code: 1,
+            out: HOSTILE.into(),
+            err: b"rm: \xff\n".to_vec(),
+        };
+        assert_harmless(&said.words());
+    }
+}

@@ -390,6 +390,23 @@ mod tests {
     }
 
     #[test]
+    fn an_engine_s_words_and_its_address_are_quoted() {
+        use crate::harmless::everywhere::{HOSTILE, assert_harmless};
+        let id = ContainerId("c".repeat(64));
+        for status in [400, 404, 409, 500] {
+            assert_harmless(&refusal(status, HOSTILE, &id).to_string());
+        }
+        let endpoint = Endpoint::Dial(HOSTILE.to_owned());
+        let transport = Transport::new(endpoint, DockerCli::default());
+        assert_harmless(&transport.unreachable(HOSTILE).to_string());
+        let error = transport.no_socket(&io::Error::other(HOSTILE)).to_string();
+        assert_harmless(&error.replacen("\nhint: see whether", "", 1));
+        assert_harmless(&words(&io::Error::other(HOSTILE)));
+        let refused = request(Method::GET, HOSTILE, empty()).err().unwrap();
+        assert_harmless(&refused.to_string());
+    }
+
+    #[test]
     fn any_name_can_stand_in_a_request() {
         assert_eq!(escaped(b"/a b/\xff\n%+"), "/a%20b/%FF%0A%25%2B");
     }

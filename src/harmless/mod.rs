@@ -6,11 +6,14 @@
 //! | function | for |
 //! |---|---|
 //! | [`value`] | one piece inside a message: a name, a path, a pattern, one line of somebody else's |
-//! | [`line`] | a line that is shown as it stands in a file |
+//! | [`line()`] | a line that is shown as it stands in a file |
 //! | [`quoted`] | several lines of somebody else's inside a message: a refusal, a build's last words |
 //! | [`message`] | a message of ours, with such pieces in it |
 //! | [`painted`] | the last net: lines, coloured by us, that are about to be printed |
 //! | [`json`] | the same for a JSON text, which stays the same JSON |
+
+#[cfg(test)]
+pub(crate) mod everywhere;
 
 use std::borrow::Cow;
 

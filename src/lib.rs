@@ -6,6 +6,8 @@
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)
 )]
 
+pub mod harmless;
+
 pub mod paths;
 
 pub mod plain_file;

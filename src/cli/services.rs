@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_yaml::Value;
 
 use crate::plain_file;
+use crate::harmless;
 
 /// The files that Compose looks for, in its order, and the override beside each.
 const DEFAULTS: [(&str, &str); 4] = [
@@ -41,14 +42,19 @@ pub fn names(files: &[PathBuf], directory: &Path) -> Names {
             continue;
         };
         for (name, service) in services {
-            names.services.extend(name.as_str().map(str::to_owned));
+            names.services.extend(name.as_str().and_then(shown));
             let profiles = service.get("profiles").and_then(Value::as_sequence);
             for profile in profiles.into_iter().flatten() {
-                names.profiles.extend(profile.as_str().map(str::to_owned));
+                names.profiles.extend(profile.as_str().and_then(shown));
             }
         }
     }
     names
+}
+
+/// A name that the shell can show; Compose takes no other.
+fn shown(name: &str) -> Option<String> {
+    (harmless::value(name) == name).then(|| name.to_owned())
 }
 
 fn search(directory: &Path) -> Vec<PathBuf> {

@@ -10,6 +10,7 @@ use crate::compose::block::Origin;
 use crate::compose::{self, Block, Place, Problem, Project, Severity, Which};
 use crate::docker::DockerCli;
 use crate::plain_file;
+use crate::harmless;
 use crate::session::{complain, exit_code};
 use crate::watch::why::Place as IgnorePlace;
 use crate::watch::{BadIgnore, Scope};
@@ -135,7 +136,7 @@ fn problem_fields(problem: &Problem) -> Value {
         "severity": problem.severity.word(), "service": problem.service,
         "step": problem.step.as_ref().and_then(Which::number), "named_step": problem.step.as_ref().and_then(Which::name),
         "message": problem.message, "hint": problem.hint,
-        "file": place.map(|place| place.file.to_string()),
+        "file": place.map(|place| place.file.verbatim()),
         "line": place.map(|place| place.line), "column": place.map(|place| place.column),
     })
 }
@@ -156,9 +157,10 @@ fn service_fields(project: &Project) -> Value {
 fn summary(project: &Project, warnings: usize) -> String {
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for service in &project.services {
+        let name = harmless::value(&service.name);
         match &service.block {
-            Some(block) => with.push(format!("{} ({})", service.name, steps_text(block))),
-            None => without.push(service.name.clone()),
+            Some(block) => with.push(format!("{name} ({})", steps_text(block))),
+            None => without.push(name.into_owned()),
         }
     }
     // Writing to a string cannot fail.

@@ -2,6 +2,7 @@
 
 use crate::cli::{Down, ExitCode, Reason, Shutdown};
 use crate::docker::DockerCli;
+use crate::harmless;
 use crate::session::complain;
 
 /// Runs `docker compose down` to its end.
@@ -23,7 +24,7 @@ pub async fn run(docker: &DockerCli, down: &Down) -> ExitCode {
         Err(error) => {
             complain(&format!(
                 "error: `{}` cannot be run: {error}\nhint: install the Docker CLI, or put it on PATH",
-                docker.program.display()
+                harmless::value(&docker.program.to_string_lossy())
             ));
             return ExitCode::Docker;
         }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::process::Command;
 
 use crate::children::{self, Limits};
+use crate::harmless;
 use crate::paths::HostPath;
 use crate::programs;
 
@@ -118,6 +119,7 @@ fn unknown(revision: &str) -> String {
     } else {
         "name a commit, branch or tag of this repository, such as `--since HEAD~3`"
     };
+    let revision = harmless::value(revision);
     format!("error: git knows no revision `{revision}`\nhint: {hint}")
 }
 
@@ -202,7 +204,7 @@ async fn git(
 fn first_line(said: &[u8]) -> String {
     let said = String::from_utf8_lossy(said);
     let line = said.lines().next().unwrap_or("it does not say why");
-    line.trim_start_matches("fatal: ").to_owned()
+    harmless::value(line.trim_start_matches("fatal: ")).into_owned()
 }
 
 fn trim_end(text: &[u8]) -> &[u8] {
@@ -219,4 +221,20 @@ fn path_of(name: &[u8]) -> PathBuf {
 #[cfg(not(unix))]
 fn path_of(name: &[u8]) -> PathBuf {
     String::from_utf8_lossy(name).into_owned().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::harmless::everywhere::{HOSTILE, assert_harmless};
+
+    #[test]
+    fn neither_a_revision_nor_git_s_words_are_repeated_as_they_are() {
+        let said = unknown(HOSTILE);
+        assert_harmless(said.strip_prefix("error: ").unwrap());
+        assert!(said.contains("PWNED"), "{said}");
+        let words = first_line(format!("fatal: {HOSTILE}").as_bytes());
+        assert_harmless(&words);
+        assert!(words.contains("PWNED"), "{words}");
+    }
 }

@@ -9,6 +9,7 @@ use serde_yaml::{Mapping, Value};
 
 use crate::children::{self, Limits};
 use crate::docker::DockerCli;
+use crate::harmless;
 use crate::paths::HostPath;
 use crate::plain_file::Odd;
 
@@ -47,7 +48,7 @@ pub enum LoadError {
         sources: Vec<HostPath>,
     },
     /// Compose itself refused the files.
-    #[error("{message}")]
+    #[error("{}", harmless::quoted(.message))]
     Compose {
         /// Its message.
         message: String,
@@ -60,10 +61,10 @@ pub enum LoadError {
     #[error("no compose file in `{0}` or any directory above it")]
     NoFile(HostPath),
     /// The compose file comes from standard input or an address: it cannot be read again.
-    #[error("`-f {0}` cannot be read again when it changes")]
+    #[error("`-f {}` cannot be read again when it changes", harmless::value(.0))]
     NotAFile(String),
     /// `docker` itself cannot be run.
-    #[error("`{program}` cannot be run: {reason}")]
+    #[error("`{}` cannot be run: {}", harmless::value(.program), harmless::value(&.reason.to_string()))]
     NoDocker {
         /// What was called.
         program: String,
@@ -71,10 +72,10 @@ pub enum LoadError {
         reason: std::io::Error,
     },
     /// The CLI has no Compose plugin.
-    #[error("docker has no Compose plugin: {0}")]
+    #[error("docker has no Compose plugin: {}", harmless::value(.0))]
     NoComposePlugin(String),
     /// The Compose plugin is too old.
-    #[error("Docker Compose {found} is too old: version {}.{} or later is needed", OLDEST.0, OLDEST.1)]
+    #[error("Docker Compose {} is too old: version {}.{} or later is needed", harmless::value(.found), OLDEST.0, OLDEST.1)]
     ComposeTooOld {
         /// What it says it is.
         found: String,
@@ -86,7 +87,10 @@ impl LoadError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Problems { .. } => None,
-            Self::Compose { hint, .. } => hint.clone(),
+            Self::Compose { hint, .. } => {
+                let hint = hint.as_deref().map(harmless::value);
+                hint.map(Cow::into_owned)
+            }
             Self::NoFile(_) => {
                 Some("go to a project's directory, or name its file with `-f`".into())
             }
@@ -119,7 +123,11 @@ impl LoadError {
                 severity: Severity::Error,
                 service: None,
                 step: None,
-                message: other.to_string(),
+                message: match other {
+                    // A problem quotes its message by itself.
+                    Self::Compose { message, .. } => message.clone(),
+                    other => other.to_string(),
+                },
                 hint: other.hint(),
                 place: None,
             }]),

@@ -81,7 +81,7 @@ impl Docker {
             NEVER.as_secs(),
             bollard::API_DEFAULT_VERSION,
         )
-        .map_err(|error| EngineError::Unreachable(error.to_string()))?;
+        .map_err(|error| EngineError::Unreachable(transport::words(&error)))?;
         let api = api
             .negotiate_version()
             .await

@@ -8,6 +8,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
 use super::EngineError;
+use crate::harmless;
 
 /// Lines of a failed command that its error may quote.
 const LAST_LINES: usize = 40;
@@ -72,7 +73,7 @@ pub async fn stream(
     Err(EngineError::Refused(if said.is_empty() {
         format!("{what} said nothing and ended with {ended}")
     } else {
-        said
+        harmless::quoted(&format!("{what} failed:\n{said}"))
     }))
 }
 
@@ -215,6 +216,21 @@ mod tests {
             "3\n4\n5\n6\nno such service: x"
         );
         assert_eq!(words(""), "");
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn the_last_words_of_a_command_stand_below_a_line_of_ours() {
+        use crate::harmless::everywhere::{HOSTILE, assert_harmless};
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", r#"printf '%s\n' "$0"; exit 1"#, HOSTILE]);
+        let failed = stream(command, "`docker compose build`", &mut |_| ()).await;
+        let said = failed.unwrap_err().to_string();
+        assert_harmless(&said);
+        assert!(
+            said.starts_with("`docker compose build` failed:\n  | a\\u{1b}]0;PWNED"),
+            "{said}"
+        );
     }
 
     #[cfg(unix)]

@@ -12,6 +12,7 @@ use super::client::{Docker, refused};
 use super::transport::{SHORT, escaped};
 use super::{Container, ContainerId, EngineError, State};
 use crate::compose::{Mount, MountKind};
+use crate::harmless;
 use crate::paths::{ContainerPath, HostPath};
 
 /// Compose's label for the project.
@@ -93,6 +94,14 @@ impl Docker {
     }
 }
 
+/// `web-1` of `shop-web-1`.
+fn short_name<'a>(name: &'a str, project: &str) -> &'a str {
+    name.strip_prefix(project)
+        .and_then(|rest| rest.strip_prefix(['-', '_']))
+        .filter(|rest| !rest.is_empty())
+        .unwrap_or(name)
+}
+
 fn describe(id: ContainerId, seen: ContainerInspectResponse, project: &str) -> Container {
     let config = seen.config.unwrap_or_default();
     let host = seen.host_config.unwrap_or_default();
@@ -153,12 +162,7 @@ fn describe(id: ContainerId, seen: ContainerInspectResponse, project: &str) -> C
     addresses.dedup();
     mounts.sort_by(|a, b| a.target.cmp(&b.target));
     Container {
-        name: name
-            .strip_prefix(project)
-            .and_then(|rest| rest.strip_prefix(['-', '_']))
-            .filter(|rest| !rest.is_empty())
-            .unwrap_or(name)
-            .to_owned(),
+        name: harmless::value(short_name(name, project)).into_owned(),
         service: label(SERVICE),
         number: label(NUMBER).parse().unwrap_or(0),
         image_id: seen.image.unwrap_or_default(),

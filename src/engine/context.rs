@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::EngineError;
 use crate::plain_file;
+use crate::harmless;
 
 /// Where an engine listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,6 +163,7 @@ struct DockerEndpoint {
 /// The host of a named context. Its file lies under the name's SHA-256; a look at every `Name` saves us the hash.
 fn context_host(config: &Path, name: &str) -> Result<String, EngineError> {
     let folder = config.join("contexts").join("meta");
+    let shown = harmless::value(name);
     let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
     for entry in entries {
         let Ok(text) = plain_file::read(entry.path().join("meta.json")) else {
@@ -178,14 +180,14 @@ fn context_host(config: &Path, name: &str) -> Result<String, EngineError> {
                 .filter(|host| !host.is_empty())
                 .ok_or_else(|| {
                     EngineError::Unreachable(format!(
-                        "context `{name}` has no Docker endpoint\nhint: see `docker context inspect {name}`"
+                        "context `{shown}` has no Docker endpoint\nhint: see `docker context inspect {shown}`"
                     ))
                 });
         }
     }
     Err(EngineError::Unreachable(format!(
-        "there is no context `{name}` in `{}`\nhint: see `docker context ls`, and what DOCKER_CONTEXT and `--context` say",
-        folder.display()
+        "there is no context `{shown}` in `{}`\nhint: see `docker context ls`, and what DOCKER_CONTEXT and `--context` say",
+        harmless::value(&folder.to_string_lossy())
     )))
 }
 

@@ -18,6 +18,7 @@ pub(super) use self::environment::own_environment;
 use super::client::{Docker, refused};
 use super::transport::{cut, size};
 use super::{ContainerId, Ended, EngineError, Exec, Stream};
+use crate::harmless;
 
 /// In the environment of a command with a timeout, so that its process tree can be told from the rest: children inherit it.
 const MARK: &str = "LIVEUPDATE_EXEC";
@@ -323,7 +324,7 @@ impl Said {
         let text = String::from_utf8_lossy(&all);
         match text.trim() {
             "" => format!("exit code {}", self.code),
-            said => cut(said.to_owned(), SHOWN),
+            said => harmless::quoted(&cut(said.to_owned(), SHOWN)),
         }
     }
 }
@@ -405,5 +406,17 @@ mod tests {
         assert_eq!(said("\n").words(), "exit code 3");
         assert_eq!(said("rm: no\n").words(), "rm: no");
         assert_eq!(said(&"x".repeat(100_000)).words().len(), SHOWN + 3);
+    }
+
+    use crate::harmless::everywhere::{HOSTILE, assert_harmless};
+
+    #[test]
+    fn what_a_command_of_ours_said_is_quoted() {
+        let said = Said {
+            code: 1,
+            out: HOSTILE.into(),
+            err: b"rm: \xff\n".to_vec(),
+        };
+        assert_harmless(&said.words());
     }
 }

@@ -15,6 +15,7 @@ use super::client::Docker;
 use super::events::Feed;
 use super::transport::empty;
 use super::{Container, ContainerId, EngineError, LogLine, State, Stream};
+use crate::harmless;
 
 /// A line longer than this is handed on in pieces: memory is bounded whatever a container prints.
 const LONGEST_LINE: usize = 64 * 1024;
@@ -136,7 +137,8 @@ impl Follower {
                 }
                 Ok(Err(EngineError::Refused(_))) if noes + 1 < NOES => noes += 1,
                 Ok(Err(EngineError::Refused(why))) => {
-                    let text = format!("its log cannot be read: {why}").into_bytes();
+                    let text =
+                        format!("its log cannot be read: {}", harmless::value(&why)).into_bytes();
                     let stream = Stream::Err;
                     let _ = sender.send(LogLine { stream, text }).await;
                     return;

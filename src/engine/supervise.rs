@@ -13,6 +13,7 @@ use super::client::{Docker, refused};
 use super::hands::HIDDEN;
 use super::{Container, ContainerId, Engine, EngineError, State};
 use crate::docker::DockerCli;
+use crate::harmless;
 use crate::helper;
 use crate::own_folder::{self, OwnFolder};
 
@@ -139,8 +140,9 @@ impl Docker {
         let helper = runs.supervised && helper::binary(&architecture).is_some();
         if runs.supervised && !helper {
             output(&format!(
-                "{}: this build has no helper for {architecture}; the container is restarted where its process would be",
-                runs.service
+                "{}: this build has no helper for {}; the container is restarted where its process would be",
+                runs.service,
+                harmless::value(&architecture)
             ));
         }
         if !helper {

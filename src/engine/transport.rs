@@ -30,6 +30,7 @@ use super::EngineError;
 use super::context::Endpoint;
 use crate::children;
 use crate::docker::DockerCli;
+use crate::harmless;
 
 /// A request's body; bollard's own type, so that one connection serves both.
 pub type Body = Either<Full<Bytes>, StreamBody<ByteStream>>;
@@ -283,8 +284,9 @@ impl Transport {
 
     pub(super) fn unreachable(&self, why: &str) -> EngineError {
         EngineError::Unreachable(format!(
-            "cannot talk to the Docker engine at `{}`: {why}",
-            self.endpoint
+            "cannot talk to the Docker engine at `{}`: {}",
+            harmless::value(&self.endpoint.to_string()),
+            harmless::quoted(why)
         ))
     }
 
@@ -321,7 +323,12 @@ pub fn request(method: Method, target: &str, body: Body) -> Result<Request<Body>
         .method(method)
         .uri(target)
         .body(body)
-        .map_err(|error| EngineError::Refused(format!("`{target}` is no request: {error}")))
+        .map_err(|error| no_request(target, &error))
+}
+
+fn no_request(target: &str, error: &dyn std::error::Error) -> EngineError {
+    let target = harmless::value(target);
+    EngineError::Refused(format!("`{target}` is no request: {error}"))
 }
 
 /// No body.
@@ -352,7 +359,7 @@ fn origin_form(request: Request<Body>) -> Result<Request<Body>, EngineError> {
         .map_or("/", hyper::http::uri::PathAndQuery::as_str);
     parts.uri = target
         .parse::<Uri>()
-        .map_err(|error| EngineError::Refused(format!("`{target}` is no request: {error}")))?;
+        .map_err(|error| no_request(target, &error))?;
     parts
         .headers
         .entry(HOST)
@@ -360,7 +367,7 @@ fn origin_form(request: Request<Body>) -> Result<Request<Body>, EngineError> {
     Ok(Request::from_parts(parts, body))
 }
 
-/// An error with its causes: hyper's own text alone is "connection error". A limit of ours is said alone.
+/// An error with its causes on one line: hyper's own text alone is "connection error". A limit of ours is said alone.
 pub fn words(error: &(dyn std::error::Error + 'static)) -> String {
     if let Some(exceeded) = Exceeded::behind(error) {
         return exceeded.to_string();
@@ -375,12 +382,25 @@ pub fn words(error: &(dyn std::error::Error + 'static)) -> String {
         }
         cause = error.source();
     }
-    text
+    harmless::value(&text).into_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_reached_is_named_without_what_its_name_holds() {
+        use crate::harmless::everywhere::{HOSTILE, assert_harmless};
+        let endpoint = Endpoint::Dial(HOSTILE.to_owned());
+        let transport = Transport::new(endpoint, DockerCli::default());
+        assert_harmless(&transport.unreachable(HOSTILE).to_string());
+        let error = transport.no_socket(&io::Error::other(HOSTILE)).to_string();
+        assert_harmless(&error.replacen("\nhint: see whether", "", 1));
+        assert_harmless(&words(&io::Error::other(HOSTILE)));
+        let refused = request(Method::GET, HOSTILE, empty()).err().unwrap();
+        assert_harmless(&refused.to_string());
+    }
 
     #[test]
     fn any_name_can_stand_in_a_request() {

@@ -253,7 +253,7 @@ async fn run_one<E: Engine>(
         environment: run.environment.clone(),
         timeout: run.timeout,
     };
-    let command = run.command.to_string();
+    let command = run.command.text();
     let mut lines = Lines::new(container, &command, reporter);
     let ended = engine
         .run(container, &exec, &mut |stream, bytes| {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::harmless::value;
 use crate::paths::HostPath;
 use crate::plain_file::Odd;
 
@@ -49,17 +50,19 @@ impl fmt::Display for Why {
                 file,
                 line,
                 pattern,
-            } => write!(f, "line {line} of `{file}`: `{pattern}`"),
+            } => write!(f, "line {line} of `{file}`: `{}`", value(pattern)),
             Self::BlockIgnore {
                 service,
                 place,
                 pattern,
             } => write!(
                 f,
-                "pattern {place} of `ignore` of service `{service}`: `{pattern}`"
+                "pattern {place} of `ignore` of service `{}`: `{}`",
+                value(service),
+                value(pattern)
             ),
             Self::Only { service } => {
-                write!(f, "`only` of service `{service}` does not name it")
+                write!(f, "`only` of service `{}` does not name it", value(service))
             }
             Self::OwnOutput => f.write_str("this session's own output goes there"),
             Self::Git => f.write_str("git's own files are never watched"),
@@ -106,8 +109,8 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(file) => write!(f, "`{file}`"),
-            Self::BlockIgnore(service) => write!(f, "`ignore` of service `{service}`"),
-            Self::BlockOnly(service) => write!(f, "`only` of service `{service}`"),
+            Self::BlockIgnore(service) => write!(f, "`ignore` of service `{}`", value(service)),
+            Self::BlockOnly(service) => write!(f, "`only` of service `{}`", value(service)),
         }
     }
 }

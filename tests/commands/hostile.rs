@@ -3,9 +3,11 @@
 use std::fs;
 use std::process::Command;
 
+use serde_json::{Value, json};
+
 use crate::needs::{has, needs};
 use crate::program::write_program;
-use crate::project::{Project, project};
+use crate::project::{Project, Said, project};
 
 /// Everything that could run something, in one project; each of it would write the file `pwned`.
 fn hostile() -> Project {
@@ -104,15 +106,185 @@ fn a_hostile_compose_file_makes_check_explain_and_plan_run_nothing_but_composes_
     assert!(!project.path().join("pwned").exists());
 }
 
+/// Rings, writes title and clipboard, changes colours, forges lines of ours, and turns the text around.
+const EVIL: &str = "e\u{1b}]0;P\u{7}\u{1b}]52;c;eA==\u{7}\u{1b}[35;7m\nweb  all is fine\nok: all is fine\r\u{202e}\u{9b}x";
+
+/// The same inside a text of YAML or JSON.
+fn evil() -> String {
+    let text = Value::from(EVIL).to_string();
+    let text = text
+        .replace('\u{202e}', "\\u202e")
+        .replace('\u{9b}', "\\u009b");
+    text.trim_matches('"').to_owned()
+}
+
+/// What the tool says with these words, in all its colours; nothing in it moves a cursor or is a forged line.
+#[track_caller]
+fn harmless(project: &Project, words: &[&str]) -> Said {
+    let output = Project::tool_in(&project.path())
+        .args(["--ansi", "always"])
+        .args(words)
+        .output();
+    let said = project.said(&output.unwrap());
+    for text in [&said.out, &said.err] {
+        assert!(!text.contains("\u{1b}[35;7m"), "{text:?}");
+        let plain = anstream::adapter::strip_str(text).to_string();
+        for line in plain.lines() {
+            let forged = ["web  all", "ok: all"]
+                .iter()
+                .any(|it| line.starts_with(it));
+            assert!(!forged, "{text:?}");
+        }
+        // Of escapes there are none but colours.
+        for escape in text.split('\u{1b}').skip(1) {
+            let after =
+                escape.trim_start_matches(|at: char| at.is_ascii_digit() || "[;".contains(at));
+            assert!(
+                escape.starts_with('[') && after.starts_with('m'),
+                "{text:?}"
+            );
+        }
+        let bad = |at: char| (at.is_control() && !"\n\t\u{1b}".contains(at)) || at == '\u{202e}';
+        assert!(!text.contains(bad), "{text:?}");
+    }
+    said
+}
+
 #[test]
-fn a_file_name_with_control_characters_does_not_reach_the_terminal_as_such() {
+fn a_file_s_name_reaches_the_terminal_as_text_alone() {
+    let file = format!("src/{EVIL}");
     let project =
         project("services: {web: {image: busybox, x-live-update: [{sync: './src:/app'}]}}")
-            .files(["src/\u{1b}[31mred"]);
-    for line in ["explain src/\u{1b}[31mred", "plan src"] {
-        let said = project.call(&format!("--ansi always {line}"));
-        assert!(!said.out.contains("\u{1b}[31mred"), "{:?}", said.out);
-        assert!(said.out.contains("src/\\u{1b}[31mred"), "{:?}", said.out);
+            .files([file.as_str()]);
+    for words in [["explain", &file], ["plan", "src"]] {
+        let said = harmless(&project, &words);
+        assert!(said.out.contains(r"src/e\u{1b}]0;P\u{7}"), "{}", said.out);
+        assert!(said.out.contains(r"\nweb  all is fine\nok"), "{}", said.out);
+    }
+}
+
+#[test]
+fn programs_get_the_name_as_it_is() {
+    let file = format!("src/{EVIL}");
+    let project =
+        project("services: {web: {image: busybox, x-live-update: [{sync: './src:/app'}]}}")
+            .files([file.as_str()]);
+    for words in [["explain", &file], ["plan", &file]] {
+        let words = [&words[..], &["--format", "json"]].concat();
+        let said = harmless(&project, &words);
+        let [object] = said.objects().try_into().unwrap();
+        let copy =
+            json!({"from": format!("DIR/src/{EVIL}"), "to": format!("/app/{EVIL}"), "step": 1});
+        assert_eq!(object["copy"], json!([copy]));
+    }
+}
+
+#[test]
+fn what_a_compose_file_says_reaches_the_terminal_as_text_alone() {
+    let evil = evil();
+    for file in [
+        // A folder, an image, a tag.
+        format!(
+            "services: {{web: {{build: \"./{evil}\", x-live-update: [{{sync: './src:/app'}}]}}}}"
+        ),
+        format!(
+            "services: {{web: {{build: ., image: \"{evil}\", x-live-update: [{{sync: \"./{evil}:/app\"}}]}}}}"
+        ),
+        format!(
+            "services: {{web: {{build: ., x-live-update: {{custom_build: {{command: \"{evil}\", deps: [.], tag: \"{evil}\"}}, steps: [{{sync: './src:/app'}}]}}}}}}"
+        ),
+        // A step that is none, an unused one, one with a bad text, a bad pattern.
+        format!("services: {{web: {{build: ., x-live-update: [{{\"{evil}\": x}}]}}}}"),
+        format!("services: {{web: {{build: ., x-live-update: [\"{evil}\"]}}}}"),
+        format!(
+            "x-live-update: {{steps: {{\"{evil}\": {{synk: x}}}}}}\nservices: {{web: {{build: ., x-live-update: [\"{evil}\"]}}}}"
+        ),
+        format!("services: {{web: {{build: ., x-live-update: [{{sync: \"{evil}\"}}]}}}}"),
+        format!(
+            "services: {{web: {{build: ., x-live-update: {{ignore: [\"[{evil}\"], steps: [{{sync: './src:/app'}}]}}}}}}"
+        ),
+        format!(
+            "services: {{web: {{build: ., x-live-update: [{{sync: './src:/app'}}, {{run: {{cmd: \"{evil}\", trigger: \"src/{evil}\"}}}}, {{signal: \"{evil}\"}}]}}}}"
+        ),
+        // Compose itself refuses these, and says why in many words.
+        format!("services: {{\"{evil}\": {{image: x}}}}"),
+        format!("services: {{web: {{image: x, \"{evil}\": y}}}}"),
+        format!("services: {{web: {{image: x, depends_on: [\"{evil}\"]}}}}"),
+    ] {
+        let project = project(&file).files(["Dockerfile", "src/a"]);
+        for words in [
+            &["check"][..],
+            &["explain", "src/a"],
+            &["plan", "src"],
+            &["convert"],
+        ] {
+            harmless(&project, words);
+        }
+        let said = harmless(&project, &["check", "--format", "json"]);
+        assert!(!said.objects().is_empty());
+    }
+}
+
+#[test]
+fn a_plan_shows_a_command_and_a_named_step_as_text_alone() {
+    let evil = evil();
+    let project = project(&format!(
+        "x-live-update: {{steps: {{\"{evil}\": {{run: \"{evil}\"}}}}}}\n\
+         services: {{web: {{image: x, x-live-update: [{{sync: './src:/app'}}, \"{evil}\"]}}}}"
+    ))
+    .files(["src/a"]);
+    let said = harmless(&project, &["plan", "src"]);
+    assert!(said.out.contains(r"run e\u{1b}]0;P"), "{}", said.out);
+    assert!(said.out.contains(r"step 2 `e\u{1b}]0;P"), "{}", said.out);
+    let said = harmless(&project, &["plan", "src", "--format", "json"]);
+    assert_eq!(said.objects()[0]["run"][0]["command"], EVIL);
+}
+
+#[test]
+fn a_bad_line_of_an_ignore_file_is_shown_as_text_alone() {
+    let project = project("services: {web: {build: ., x-live-update: [{sync: './src:/app'}]}}")
+        .files(["Dockerfile", "src/a"])
+        .file(".dockerignore", &format!("[{}", EVIL.replace('\n', "")));
+    assert_eq!(harmless(&project, &["check"]).code, 1);
+}
+
+#[test]
+fn a_converted_block_says_the_same_and_is_text_alone() {
+    let evil = evil();
+    let project = project(&format!(
+        "services: {{web: {{build: ., develop: {{watch: [\
+         {{action: sync+exec, path: \"./src/{evil}\", target: \"/app/{evil}\", exec: {{command: [\"{evil}\"]}}}}, \
+         {{action: restart, path: \"./{evil}\"}}]}}}}}}"
+    ))
+    .files(["Dockerfile", &format!("src/{EVIL}")]);
+    let said = harmless(&project, &["convert"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let part: Value = serde_yaml::from_str(&said.out).unwrap();
+    let steps = &part["services"]["web"]["x-live-update"]["steps"];
+    assert_eq!(steps[0]["sync"], format!("./src/{EVIL}:/app/{EVIL}"));
+    assert_eq!(steps[1]["run"]["cmd"], json!([EVIL]));
+}
+
+#[test]
+fn the_words_of_the_command_line_are_repeated_as_text_alone() {
+    needs!(has("git"), "git");
+    let project = project("services: {web: {image: x, x-live-update: [{sync: './src:/app'}]}}")
+        .files(["src/a"])
+        .committed();
+    for words in [
+        &[EVIL][..],
+        &["up", &format!("--{EVIL}")],
+        &["up", EVIL],
+        &["verify", EVIL],
+        &["convert", EVIL],
+        &["check", "--format", EVIL],
+        &["plan", "--since", EVIL],
+        &["explain", EVIL],
+        &["-f", EVIL, "check"],
+        &["--project-directory", EVIL, "check"],
+    ] {
+        let said = harmless(&project, words);
+        assert!(!format!("{}{}", said.out, said.err).is_empty(), "{words:?}");
     }
 }
 

@@ -77,12 +77,17 @@ fn no_block(drafts: &[Draft], sources: &Sources, found: &mut Findings) {
         .and_then(|build| build.context.below(&sources.project_dir))
         .filter(|below| !below.as_os_str().is_empty())
         .map_or_else(|| ".".to_owned(), |below| format!("./{}", below.display()));
-    found.error_on_key(
+    found.error_with_example(
         &at,
         "no service has an `x-live-update` block or `develop.watch` rules, so there is nothing to update",
-        Some(format!(
-            "say for a service what goes where, for example:\n\n  services:\n    {name}:\n      x-live-update:\n        - sync: {context}/src:/app/src\n        - restart_container"
-        )),
+        "say for a service what goes where, for example:",
+        &[
+            "services:".to_owned(),
+            format!("  {name}:"),
+            "    x-live-update:".to_owned(),
+            format!("      - sync: {context}/src:/app/src"),
+            "      - restart_container".to_owned(),
+        ],
     );
 }
 

@@ -7,6 +7,7 @@ use tar::EntryType;
 
 use super::super::EngineError;
 use super::super::transport::words;
+use crate::harmless;
 
 const BLOCK: usize = 512;
 
@@ -261,6 +262,8 @@ fn until_nul(bytes: &[u8]) -> &[u8] {
 }
 
 fn broken(why: &dyn std::fmt::Display) -> EngineError {
+    let why = why.to_string();
+    let why = harmless::value(&why);
     EngineError::Unreachable(format!("the engine's archive is unreadable: {why}"))
 }
 

@@ -124,7 +124,7 @@ impl Docker {
         let bytes = bytes.into_iter().map(escaped_for_printf);
         answer.add(self.chunks(container, user, decoded, bytes).await?);
         // After the others: what lies below a name that is no text is none either, and goes before its parents.
-        let text = text.into_iter().map(ToString::to_string);
+        let text = text.into_iter().map(|path| path.verbatim().into_owned());
         answer.add(self.chunks(container, user, plain, text).await?);
         Ok(answer)
     }

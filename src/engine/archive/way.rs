@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, VecDeque};
 use super::super::{Container, EngineError};
 use super::survey::{Kind, Seen, Survey};
 use crate::compose::{Mount, MountKind};
+use crate::harmless;
 use crate::paths::ContainerPath;
 
 /// As many links as a kernel follows.
@@ -61,7 +62,7 @@ impl Survey<'_> {
                         let target = self.target(&next).await?.unwrap_or_default();
                         return Ok(Some(format!(
                             "leads through the link `{next}` -> `{}`, which is not root's: the engine would follow it with root's rights",
-                            String::from_utf8_lossy(&target)
+                            harmless::value(&String::from_utf8_lossy(&target))
                         )));
                     }
                     let Some(target) = self.target(&next).await? else {

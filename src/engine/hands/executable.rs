@@ -10,6 +10,7 @@ use super::super::archive::survey::{Kind, Survey};
 use super::super::client::{Docker, refused};
 use super::super::{Body, Container, EngineError, Outgoing};
 use crate::compose::MountKind;
+use crate::harmless;
 use crate::helper;
 use crate::paths::ContainerPath;
 
@@ -36,7 +37,12 @@ impl Docker {
             .await
             .map_err(|error| error.to_string())?;
         let binary = helper::binary(&architecture)
-            .ok_or_else(|| format!("this build has no helper for {architecture}"))?;
+            .ok_or_else(|| {
+            format!(
+                "this build has no helper for {}",
+                harmless::value(&architecture)
+            )
+        })?;
         let home = self.home(container).await?;
         Ok((binary, new_name(&home)))
     }

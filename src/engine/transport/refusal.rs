@@ -6,6 +6,7 @@ use hyper::body::Incoming;
 use hyper::{Response, StatusCode};
 
 use super::super::{ContainerId, EngineError};
+use crate::harmless;
 
 /// As much of the engine's words is shown.
 const LONGEST: usize = 4 * 1024;
@@ -93,7 +94,7 @@ pub fn refusal(status: u16, message: &str, id: &ContainerId) -> EngineError {
         _ if message.is_empty() => {
             EngineError::Refused(format!("the engine answered {status} without a word"))
         }
-        _ => EngineError::Refused(message.to_owned()),
+        _ => EngineError::Refused(harmless::quoted(message)),
     }
 }
 
@@ -124,6 +125,15 @@ mod tests {
             kind(404, "Could not find the file /x in container ccc"),
             EngineError::Refused(_)
         ));
+    }
+
+    #[test]
+    fn an_engine_s_words_are_quoted() {
+        use crate::harmless::everywhere::{HOSTILE, assert_harmless};
+        let id = ContainerId("c".repeat(64));
+        for status in [400, 404, 409, 500] {
+            assert_harmless(&refusal(status, HOSTILE, &id).to_string());
+        }
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_yaml::Value;
 
-use crate::plain_file;
 use crate::harmless;
+use crate::plain_file;
 
 /// The files that Compose looks for, in its order, and the override beside each.
 const DEFAULTS: [(&str, &str); 4] = [

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::EngineError;
-use crate::plain_file;
 use crate::harmless;
+use crate::plain_file;
 
 /// Where an engine listens.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -138,11 +138,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
         }
     }
 
-    pub(super) async fn send(
-        &mut self,
-        request: &Request<'_>,
-        limit: &Limit,
-    ) -> Result<(), Error> {
+    pub(super) async fn send(&mut self, request: &Request<'_>, limit: &Limit) -> Result<(), Error> {
         let mut frame = Vec::new();
         if request.encode(&mut frame).is_err() {
             // Nothing was said yet.

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::compose::block::RestartKind;
 use crate::engine::{Engine, State, Via};
-use crate::paths::ContainerPath;
 use crate::harmless;
+use crate::paths::ContainerPath;
 use crate::plan::{LiveUpdate, Plan};
 use crate::report::{Done, Ended, Event, Outcome, Took, Updated};
 use crate::update::{Landed, Ledger, Loaded};

@@ -290,7 +290,9 @@ async fn a_file_replaces_a_tree_only_where_all_of_it_is_removed() {
     assert_eq!(error.code(), Some(Code::NotEmpty));
     assert!(error.to_string().contains("d/sub`"), "{error}");
     assert_eq!(place.tree(), before);
-    batch.remove.extend([place.target("d/sub/theirs"), place.target("d/sub")]);
+    batch
+        .remove
+        .extend([place.target("d/sub/theirs"), place.target("d/sub")]);
     link.apply(&batch).await.unwrap();
     assert_eq!(place.tree(), "d 644 new\nother 644 new");
 }

@@ -54,7 +54,16 @@ async fn a_tree_is_described_with_the_hashes_the_host_computes() {
     );
     let (mut link, _helper) = place.serve().await;
     let app = bytes(&place.path("app"));
-    let names = ["empty", "small", "d", "d/large", "d/e", "d/e/exactly", "link", "fifo"];
+    let names = [
+        "empty",
+        "small",
+        "d",
+        "d/large",
+        "d/e",
+        "d/e/exactly",
+        "link",
+        "fifo",
+    ];
     let wanted = names.iter().map(|name| place.target(name)).chain([app]);
     let entries = entries(&mut link, wanted, ANY).await;
     assert_eq!(entries.len(), 9);

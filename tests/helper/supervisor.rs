@@ -1,7 +1,7 @@
 //! The container's process under `init`: signals, ends, restarts.
 
 use crate::needs::{is_root, needs};
-use crate::place::{Place, bytes, lives, send, started, until, terms};
+use crate::place::{Place, bytes, lives, send, started, terms, until};
 use docker_liveupdate::helper::protocol::VERSION;
 use docker_liveupdate::helper::{Code, Link};
 use rustix::process::Signal;

@@ -2,7 +2,7 @@
 
 use docker_liveupdate::engine::Engine;
 
-use crate::fixture::{Project, WAITS, at, many, file, put, remove};
+use crate::fixture::{Project, WAITS, at, file, many, put, remove};
 
 #[tokio::test]
 async fn a_volume_is_written_like_any_directory() {
@@ -135,7 +135,17 @@ async fn comparisons_see_volumes_and_binds_as_the_container_does() {
         .engine
         .fingerprints(
             &web,
-            &many(["/app", "/app/a", "/app/bind", "/app/bind/b", "/app/mem", "/app/mem/m", "/app/vol", "/app/vol/v", "/none"]),
+            &many([
+                "/app",
+                "/app/a",
+                "/app/bind",
+                "/app/bind/b",
+                "/app/mem",
+                "/app/mem/m",
+                "/app/vol",
+                "/app/vol/v",
+                "/none",
+            ]),
             &[at("/app"), at("/none")],
         )
         .await

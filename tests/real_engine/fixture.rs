@@ -7,7 +7,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use docker_liveupdate::docker::DockerCli;
-use docker_liveupdate::engine::{Body, Container, Delta, Docker, Ended, Engine, Exec, Outgoing, Wanted};
+use docker_liveupdate::engine::{
+    Body, Container, Delta, Docker, Ended, Engine, Exec, Outgoing, Wanted,
+};
 use docker_liveupdate::paths::ContainerPath;
 
 use crate::api;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use docker_liveupdate::engine::{
     Applied, Body, Container, ContainerId, Delta, Ended, Engine, EngineError, Exec, Fingerprint,
-    Restarted, State, Stream, Via, Wanted};
+    Restarted, State, Stream, Via, Wanted,
+};
 use docker_liveupdate::paths::ContainerPath;
 
 /// What the recorder knows and what it was asked.

@@ -77,7 +77,7 @@ impl Docker {
         paths: Vec<ContainerPath>,
         closed: &mut Vec<(ContainerPath, String)>,
     ) -> Result<Vec<Owned>, EngineError> {
-        let mut owned = Vec::new();
+        let mut due = Vec::new();
         let mut ways: BTreeMap<ContainerPath, Result<String, String>> = BTreeMap::new();
         for path in paths {
             let Some(parent) = path.parent() else {
@@ -95,11 +95,11 @@ impl Docker {
                 ways.insert(parent.clone(), way);
             }
             match &ways[&parent] {
-                Ok(owner) => owned.push((owner.clone(), path)),
+                Ok(owner) => due.push((owner.clone(), path)),
                 Err(why) => closed.push((path, why.clone())),
             }
         }
-        Ok(owned)
+        Ok(due)
     }
 
     async fn verb(
@@ -164,7 +164,9 @@ impl Docker {
     ) -> Result<Answer, EngineError> {
         let mut argv = command.to_vec();
         argv.extend(arguments.iter().map(String::as_str));
-        let said = self.own_exec(&container.id, user, &argv, Bytes::new()).await?;
+        let said = self
+            .own_exec(&container.id, user, &argv, Bytes::new())
+            .await?;
         let name = &container.name;
         let program = command.first().copied().unwrap_or_default();
         match said.code {
@@ -192,7 +194,8 @@ impl Docker {
             // A directory of that name is the container's own.
             if left.is_some_and(|seen| seen.kind != Kind::Directory) {
                 let again = [path.clone()];
-                if let Answer::Failed(why) = self.verb(container, user, Verb::Files, &again).await? {
+                if let Answer::Failed(why) = self.verb(container, user, Verb::Files, &again).await?
+                {
                     return Err(EngineError::Refused(format!(
                         "cannot delete `{path}` in {}: {why}",
                         container.name
@@ -208,9 +211,9 @@ impl Docker {
 type Owned = (String, ContainerPath);
 
 /// Paths of one owner.
-fn unzipped(owned: &[Owned]) -> (&str, Vec<ContainerPath>) {
-    let owner = owned.first().map_or("", |(owner, _)| owner.as_str());
-    (owner, owned.iter().map(|(_, path)| path.clone()).collect())
+fn unzipped(paths: &[Owned]) -> (&str, Vec<ContainerPath>) {
+    let owner = paths.first().map_or("", |(owner, _)| owner.as_str());
+    (owner, paths.iter().map(|(_, path)| path.clone()).collect())
 }
 
 /// Whether a command had something to complain about.

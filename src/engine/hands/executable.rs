@@ -36,8 +36,7 @@ impl Docker {
             .architecture_of(container)
             .await
             .map_err(|error| error.to_string())?;
-        let binary = helper::binary(&architecture)
-            .ok_or_else(|| {
+        let binary = helper::binary(&architecture).ok_or_else(|| {
             format!(
                 "this build has no helper for {}",
                 harmless::value(&architecture)

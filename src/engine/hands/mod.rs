@@ -308,11 +308,10 @@ impl Question for Update {
                 }
                 Ok(applied) => {
                     let named = applied.closed.into_iter();
-                    let named = named
-                        .filter_map(|closed| {
-                            let why = harmless::value(&closed.why).into_owned();
-                            Some((ContainerPath::new(&closed.path)?, why))
-                        });
+                    let named = named.filter_map(|closed| {
+                        let why = harmless::value(&closed.why).into_owned();
+                        Some((ContainerPath::new(&closed.path)?, why))
+                    });
                     self.closed = named.collect();
                     return Ok(());
                 }

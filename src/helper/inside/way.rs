@@ -75,9 +75,7 @@ impl Directory {
 }
 
 /// Opens what a name stands for itself, be it a link.
-const HOW: OFlags = OFlags::PATH
-    .union(OFlags::NOFOLLOW)
-    .union(OFlags::CLOEXEC);
+const HOW: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Why a directory was not reached.
 #[derive(Debug)]
@@ -213,7 +211,7 @@ impl Ways {
 
     fn may_enter(&self, place: &[u8], linked: bool) -> bool {
         let places = self.places.get_or_init(|| {
-            let placed = |mount: &Mount| {
+            let as_it_lies = |mount: &Mount| {
                 // On the way to one mount another may have to be passed.
                 let (directory, entered) = self.walk(&mount.path, |_| true).ok()?;
                 // What a user's link leads to is not what the engine mounted.
@@ -222,7 +220,7 @@ impl Ways {
                     plainly: mount.plainly,
                 })
             };
-            let places = self.mounts.iter().filter_map(placed).collect();
+            let places = self.mounts.iter().filter_map(as_it_lies).collect();
             let _ = Rights::Own.assume();
             places
         });
@@ -272,7 +270,9 @@ fn names(path: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 }
 
 enum Step {
-    Directory { mounted: bool },
+    Directory {
+        mounted: bool,
+    },
     /// A link, and what it says.
     Link(Vec<u8>),
 }

@@ -216,8 +216,8 @@ impl Batch<'_> {
                         place.number = number;
                     }
                 }
-                made => {
-                    return made.map_err(|errno| {
+                outcome => {
+                    return outcome.map_err(|errno| {
                         let failure = refused(&at, errno, path);
                         if failure.code == Code::Unsafe {
                             // The batch goes on without it.
@@ -324,10 +324,7 @@ impl Batch<'_> {
     }
 
     /// A directory that is new, or below a new one, is where that is meanwhile. `None`: it is neither.
-    fn fresh_directory(
-        &self,
-        wanted: &[u8],
-    ) -> Result<Option<Result<Directory, Closed>>, Failure> {
+    fn fresh_directory(&self, wanted: &[u8]) -> Result<Option<Result<Directory, Closed>>, Failure> {
         let below = |fresh: &Fresh| {
             let below = wanted.strip_prefix(fresh.wanted.as_slice())?;
             (below.is_empty() || below.starts_with(b"/")).then(|| below.to_vec())

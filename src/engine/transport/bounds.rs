@@ -21,8 +21,9 @@ const ONE: u64 = 2 * MIB;
 const NO: u64 = 64 * 1024;
 const NO_WITHIN: Duration = Duration::from_secs(10);
 
-/// An archive takes as long as its bytes do. Of a living engine that only fills its disk's cache some come in this time.
-const SILENCE: Duration = Duration::from_secs(120);
+/// An archive takes as long as its bytes do, but so many move in this time: over a slow line, and while a disk's cache is written.
+pub const STEP: u64 = 64 * 1024;
+const STEP_WITHIN: Duration = Duration::from_secs(120);
 
 pub const MIB: u64 = 1024 * 1024;
 
@@ -33,8 +34,8 @@ pub struct Limits {
     pub head: Option<Duration>,
     /// From the request to the answer's end; from the head on where that may take its time.
     pub whole: Option<Duration>,
-    /// Without a byte in either direction.
-    pub silence: Option<Duration>,
+    /// Until 64 KiB more have moved in either direction, or all.
+    pub step: Option<Duration>,
     /// Of the answer.
     pub bytes: Option<u64>,
 }
@@ -43,7 +44,7 @@ pub struct Limits {
 const SHORT_ANSWER: Limits = Limits {
     head: Some(SHORT),
     whole: Some(SHORT),
-    silence: None,
+    step: None,
     bytes: Some(ONE),
 };
 
@@ -57,7 +58,7 @@ const PATIENT: Limits = Limits {
 const STREAM: Limits = Limits {
     head: Some(SHORT),
     whole: None,
-    silence: None,
+    step: None,
     bytes: None,
 };
 
@@ -65,7 +66,7 @@ const STREAM: Limits = Limits {
 const ARCHIVE: Limits = Limits {
     head: None,
     whole: None,
-    silence: Some(SILENCE),
+    step: Some(STEP_WITHIN),
     bytes: None,
 };
 
@@ -73,7 +74,7 @@ const ARCHIVE: Limits = Limits {
 pub const REFUSAL: Limits = Limits {
     head: None,
     whole: Some(NO_WITHIN),
-    silence: None,
+    step: None,
     bytes: Some(NO),
 };
 
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn an_archive_may_be_of_any_size_but_not_silent() {
+    fn an_archive_may_be_of_any_size_but_not_stand_still() {
         for line in [
             "GET /v1.48/containers/0a1b/archive",
             "PUT /v1.48/containers/0a1b/archive",

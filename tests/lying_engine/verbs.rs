@@ -85,7 +85,13 @@ pub async fn call(docker: &Docker, verb: Verb) -> Result<(), EngineError> {
         Verb::Apply => docker.apply(&web, &delta(2)).await.map(drop),
         Verb::ApplyMany => docker.apply(&web, &delta(40)).await.map(drop),
         Verb::Fingerprints => docker
-            .fingerprints(&web, &[path("/app"), path("/srv")])
+            .fingerprints(
+                &web,
+                &(0..40)
+                    .map(|n| (path(&format!("/app/{n}")), Some(1000)))
+                    .collect(),
+                &[path("/app"), path("/srv")],
+            )
             .await
             .map(drop),
         Verb::Run => {

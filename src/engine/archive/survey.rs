@@ -146,7 +146,8 @@ impl<'a> Survey<'a> {
             argv.push("/");
             let said = match self.docker.root_exec(self.id, &argv, Bytes::new()).await {
                 Ok(said) => said,
-                Err(EngineError::NotRunning(_)) => return Ok(false),
+                // Not running, or a `stat` that does not end or says more than it was asked.
+                Err(EngineError::NotRunning(_) | EngineError::Refused(_)) => return Ok(false),
                 Err(error) => return Err(error),
             };
             let text = String::from_utf8_lossy(&said.out);
@@ -294,7 +295,8 @@ impl<'a> Survey<'a> {
             if let Some(path) = member_path(folder, &member.name) {
                 self.note(path, Some(&member));
             }
-            if archive.taken > budget {
+            // A file's content comes before the next name; one may be longer than the disk.
+            if archive.taken.saturating_add(member.size) > budget {
                 return Ok(archive.taken);
             }
         }

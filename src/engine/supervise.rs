@@ -30,8 +30,8 @@ pub struct RunsUnder {
     pub command: Option<Vec<String>>,
     /// Its process is to run under the helper.
     pub supervised: bool,
-    /// Its root is read-only.
-    pub read_only: bool,
+    /// Its root is read-only: the helper gets a volume of its own to stand in.
+    pub needs_home: bool,
     /// The service's `stop_grace_period`.
     pub grace: Option<Duration>,
 }
@@ -59,7 +59,9 @@ impl Docker {
     /// forbidden by then ([`Docker::forbid_helper`]), no process runs under it.
     pub fn run_under(&self, mut services: Vec<RunsUnder>) {
         for runs in &mut services {
-            runs.supervised &= self.why_forbidden(&runs.service).is_none();
+            let allowed = self.why_forbidden(&runs.service).is_none();
+            runs.supervised &= allowed;
+            runs.needs_home &= allowed;
         }
         self.runs().services = services;
     }
@@ -137,7 +139,9 @@ impl Docker {
         };
         let config = image.config.unwrap_or_default();
         let architecture = image.architecture.unwrap_or_default();
-        let helper = runs.supervised && helper::binary(&architecture).is_some();
+        let has_helper = helper::binary(&architecture).is_some();
+        let helper = runs.supervised && has_helper;
+        let home = json!([{ "type": "volume", "target": format!("/{HIDDEN}") }]);
         if runs.supervised && !helper {
             output(&format!(
                 "{}: this build has no helper for {}; the container is restarted where its process would be",
@@ -153,6 +157,9 @@ impl Docker {
             if let Some(command) = &runs.command {
                 service.insert("command".into(), json!(command));
             }
+            if runs.needs_home && has_helper {
+                service.insert("volumes".into(), home);
+            }
             return Ok(Some(service.into()));
         }
         let argv = whole_command(
@@ -166,9 +173,9 @@ impl Docker {
             .chain(argv)
             .collect();
         let mut service = json!({ "entrypoint": entrypoint, "command": [] });
-        if runs.read_only {
+        if runs.needs_home {
             // The engine puts nothing into a read-only root, but into a volume.
-            service["volumes"] = json!([{ "type": "volume", "target": format!("/{HIDDEN}") }]);
+            service["volumes"] = home;
         }
         Ok(Some(service))
     }
@@ -272,7 +279,7 @@ mod tests {
             entrypoint: list(entrypoint),
             command: list(command),
             supervised: true,
-            read_only: false,
+            needs_home: false,
             grace: None,
         };
         whole_command(&runs, vec!["image-entry".into()], vec!["image-cmd".into()]).join(" ")

@@ -261,6 +261,8 @@ impl Transport {
         }
         let mut stderr = stderr.into_inner();
         tokio::spawn(async move {
+            // All of it: its group ends when it is dropped.
+            let mut started = started;
             let mut sink = tokio::io::sink();
             let _ = tokio::io::copy(&mut stderr, &mut sink).await;
             let _ = started.child.wait().await;

@@ -30,6 +30,8 @@ pub struct Directory {
     pub place: Vec<u8>,
     /// A link was followed on the way.
     linked: bool,
+    /// The link that took rights away, in words.
+    through: Option<String>,
 }
 
 impl Directory {
@@ -43,6 +45,16 @@ impl Directory {
         self.rights == Rights::Own
             && self.status.uid == rustix::process::geteuid().as_raw()
             && !self.is_shared()
+    }
+
+    /// The kernel's no to something in it. Behind a link of somebody's it is a no to what that one wanted.
+    pub fn refused(&self, errno: Errno, path: &[u8]) -> Failure {
+        match (errno, &self.through) {
+            (Errno::ACCESS | Errno::PERM, Some(link)) => {
+                Failure::new(Code::Unsafe, path, format!("{link}: {}", words(errno)))
+            }
+            _ => Failure::system(errno, path),
+        }
     }
 
     /// The rights of whoever decides what its names are.
@@ -70,6 +82,7 @@ impl Directory {
             status,
             place,
             linked: self.linked,
+            through: self.through.clone(),
         })
     }
 }
@@ -198,6 +211,7 @@ impl Ways {
                 rights: Rights::Own,
                 place: path.to_vec(),
                 linked: false,
+                through: None,
             })),
             Err(Errno::LOOP | Errno::XDEV | Errno::AGAIN) => Ok(None),
             // An old kernel, or a profile that knows no such call.
@@ -286,7 +300,7 @@ struct Walk {
     above: Vec<(OwnedFd, Status, Vec<u8>)>,
     rights: Rights,
     links: usize,
-    /// The link that took rights away, and whose they are since.
+    /// The link that took rights away, in words.
     lowered_by: Option<String>,
     is_root: bool,
 }
@@ -390,6 +404,7 @@ impl Walk {
             status: self.status,
             place: self.place,
             linked: self.links > 0,
+            through: self.lowered_by,
         }
     }
 }

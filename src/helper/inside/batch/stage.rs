@@ -2,7 +2,7 @@
 
 use super::make::{self, Made};
 use super::{Batch, Current, Fresh, Held, KEPT, Open, Place, Staged, moved, temporary};
-use crate::failure::{Failure, words};
+use crate::failure::Failure;
 use crate::path::{self, Status};
 use crate::protocol::{Code, IN_PLACE, Time};
 use crate::rights::Rights;
@@ -377,20 +377,12 @@ impl Batch<'_> {
     }
 }
 
-/// The kernel's no to something in `at`. Where it was asked with a user's rights, it is a no to that user.
+/// Why something in `at` could not be done.
 pub(super) fn refused(at: &Directory, errno: Errno, path: &[u8]) -> Failure {
-    match (errno, at.rights) {
-        (Errno::STALE, _) => moved(path),
-        (Errno::ACCESS | Errno::PERM, Rights::User(uid)) => Failure::new(
-            Code::Unsafe,
-            path,
-            format!(
-                "leads through a link of user {uid}'s to `{}`: {}",
-                String::from_utf8_lossy(&at.place),
-                words(errno)
-            ),
-        ),
-        _ => Failure::system(errno, path),
+    if errno == Errno::STALE {
+        moved(path)
+    } else {
+        at.refused(errno, path)
     }
 }
 

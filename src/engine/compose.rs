@@ -115,7 +115,8 @@ impl Docker {
         words: &[impl Into<OsString> + Clone],
         output: Lines<'_>,
     ) -> Result<(), EngineError> {
-        let args = ["--progress", "plain"]
+        // We read what it says; whoever forces colours means ours, and Compose has no plain progress with them.
+        let args = ["--ansi", "never", "--progress", "plain"]
             .iter()
             .chain(verb)
             .map(OsString::from)

@@ -282,13 +282,20 @@ async fn a_mount_is_entered_only_by_the_way_that_it_was_mounted_at() {
             .map(|name| place.file(&source, &format!("{directory}/{name}"))))
     };
     let applied = link.apply(&both("x")).await.unwrap();
-    assert_eq!(closed(&place, &applied), ["x/mnt"], "{applied:?}");
+    assert_eq!(
+        closed(&place, &applied),
+        ["x/mnt/f", "x/mnt/new"],
+        "{applied:?}"
+    );
     assert!(place.path("volume/f").exists());
     fs::remove_file(place.path("volume/f")).unwrap();
     // Now both lie elsewhere.
     fs::rename(place.path("app/x"), place.path("app/d")).unwrap();
     let applied = link.apply(&both("d")).await.unwrap();
-    assert_eq!(closed(&place, &applied), ["d/mnt", "d/volume"]);
+    assert_eq!(
+        closed(&place, &applied),
+        ["d/mnt/f", "d/mnt/new", "d/volume/f"]
+    );
     assert!(applied.closed[0].why.contains("mounted"), "{applied:?}");
     assert!(!place.path("volume/f").exists());
     assert_eq!(roots(&place), before);

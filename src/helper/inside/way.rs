@@ -74,7 +74,7 @@ impl Directory {
         let status = path::status(&fd, b"", false)?;
         let place = path::join(&self.place, name);
         if status.mount_point {
-            return Err(Closed::mounted(&place));
+            return Err(Closed::mounted(&place, self.through.as_ref()));
         }
         Ok(Self {
             fd,
@@ -122,9 +122,10 @@ impl Closed {
         }
     }
 
-    fn mounted(place: &[u8]) -> Self {
+    fn mounted(place: &[u8], through: Option<&String>) -> Self {
+        let way = through.map_or("leads", String::as_str);
         Self::Unsafe(format!(
-            "leads into what is mounted at `{}`, which is no part of the sync",
+            "{way} into what is mounted at `{}`, which is no part of the sync",
             String::from_utf8_lossy(place)
         ))
     }
@@ -261,7 +262,9 @@ impl Ways {
                     walk.rights.assume()?;
                     entered = true;
                 }
-                Step::Directory { mounted: true } => return Err(Closed::mounted(&walk.place)),
+                Step::Directory { mounted: true } => {
+                    return Err(Closed::mounted(&walk.place, walk.lowered_by.as_ref()));
+                }
                 Step::Link(target) => {
                     for name in names(&target).collect::<Vec<_>>().into_iter().rev() {
                         ahead.push_front(name);

@@ -412,7 +412,7 @@ fn the_first_update_says_which_way_updates_take_and_explain_says_it_before() {
         assert_eq!(outcome["via_reason"], why);
         let told = |event: &Value| {
             event["event"] == "notice"
-                && event["text"] == format!("updates of web-1 go through {way}")
+                && event["text"] == format!("updates of web-1 go through {way}{but}")
         };
         assert_eq!(up.count(told), 1, "once");
         let explained = tool(&["explain", "--format", "json", "src/a.txt"])

@@ -28,7 +28,7 @@ enum Step {
 impl Batch<'_> {
     /// Puts the batch in force. What was left out of it is told by [`Batch::take_left_out`].
     pub fn commit(&mut self, beat: Beat) -> Result<Applied, Failure> {
-        self.step(|batch| match &batch.open {
+        self.step(b"", |batch| match &batch.open {
             Some(open) => Err(Failure::new(
                 Code::Protocol,
                 &open.path,

@@ -19,7 +19,7 @@ const NAMES: usize = 16;
 
 impl Batch<'_> {
     pub fn remove(&mut self, path: &[u8]) {
-        self.step(|batch| {
+        self.step(path, |batch| {
             let path = clean(path)?;
             let added = batch.removes.insert(&path);
             added.ok_or_else(|| too_large(&path))
@@ -27,7 +27,7 @@ impl Batch<'_> {
     }
 
     pub fn directory(&mut self, path: &[u8], mode: u32) {
-        self.step(|batch| {
+        self.step(path, |batch| {
             let path = clean(path)?;
             let Some((parent, name)) = path::split(&path) else {
                 return Ok(());
@@ -57,7 +57,7 @@ impl Batch<'_> {
 
     pub fn file(&mut self, path: &[u8], mode: u32, mtime: Time, length: u64, flags: u8) {
         let before = self.left_out.len();
-        self.step(|batch| {
+        self.step(path, |batch| {
             if batch.open.is_some() {
                 return Err(out_of_turn(path));
             }
@@ -117,7 +117,7 @@ impl Batch<'_> {
     }
 
     pub fn data(&mut self, bytes: &[u8]) {
-        self.step(|batch| {
+        self.step(b"", |batch| {
             let Some(open) = &mut batch.open else {
                 return Err(out_of_turn(b""));
             };
@@ -135,7 +135,7 @@ impl Batch<'_> {
     }
 
     pub fn symlink(&mut self, path: &[u8], link: &[u8], mtime: Time) {
-        self.step(|batch| {
+        self.step(path, |batch| {
             let path = clean(path)?;
             let Some((parent, name)) = path::split(&path) else {
                 return Err(Failure::system(Errno::ISDIR, &path));

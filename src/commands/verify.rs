@@ -167,7 +167,18 @@ impl Subject<'_> {
             )
         };
         let present = disk.iter().filter(|(path, _)| is_content(path));
-        compare_all(self.engine, rules, present, &self.container).await
+        let mut comparing =
+            std::pin::pin!(compare_all(self.engine, rules, present, &self.container));
+        tokio::select! {
+            biased;
+            found = &mut comparing => return found,
+            () = tokio::time::sleep(update::SLOW) => {}
+        }
+        complain(&format!(
+            "note: {} is still being compared",
+            self.container.name
+        ));
+        comparing.await
     }
 
     async fn repair(&self, found: &Comparison, disk: &BTreeMap<HostPath, Entry>) -> Repair {

@@ -96,10 +96,10 @@ pub async fn apply<E: Engine>(engine: &E, jobs: &[Job], reporter: &Reporter) -> 
 }
 
 /// After so long something may be stuck.
-const SLOW: Duration = Duration::from_secs(5);
+pub const SLOW: Duration = Duration::from_secs(5);
 
 /// Waits for `work`, and says once that it is still waited for.
-async fn said_if_slow<T>(
+pub async fn said_if_slow<T>(
     work: impl Future<Output = T>,
     slow: Duration,
     container: &Container,

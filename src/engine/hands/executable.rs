@@ -72,7 +72,18 @@ impl Docker {
     ) -> Result<(), EngineError> {
         let architecture = self.architecture_of(container).await?;
         match (helper::binary(&architecture), ContainerPath::new(place)) {
-            (Some(binary), Some(to)) => self.put_executable(container, &to, binary).await,
+            (Some(binary), Some(to)) => {
+                if let Some(home) = to.parent()
+                    && let Some(directory) =
+                        someone_elses(&mut Survey::new(self, &container.id), &home).await?
+                {
+                    return Err(EngineError::Refused(format!(
+                        "`{directory}` in {} can be written by others than root, so what its process runs under would be anybody's\nhint: use `restart_container`, or make that directory root's in the image",
+                        container.name
+                    )));
+                }
+                self.put_executable(container, &to, binary).await
+            }
             // It was not made to run under one either.
             _ => Ok(()),
         }

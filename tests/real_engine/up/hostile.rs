@@ -81,7 +81,7 @@ fn within(project: &Project, user: &str, command: &str) {
 /// The next outcome that failed.
 fn failure(up: &mut Session<'_>) -> String {
     let outcome = up.wait_for("it is said", |event| {
-        event["event"] == "outcome" && event["ok"] == Value::from(false)
+        event["event"] == "outcome" && event["ok"] == false
     });
     outcome["failure"].as_str().unwrap_or_default().to_owned()
 }

@@ -195,6 +195,7 @@ impl Batch<'_> {
                 "has another name, and belongs to another user than the directory it lies in";
             return Err(Failure::new(Code::Unsafe, &path, text));
         }
+        let mode = make::without_set_ids(at, status.uid, mode);
         pour(&staged, &File::from(target), mode).map_err(system)?;
         self.journal.remove_content(place.number);
         Ok(())

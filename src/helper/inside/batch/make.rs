@@ -62,16 +62,22 @@ pub fn file(
         if owner != made_owner(at) {
             give(&file, owner)?;
         }
-        // Whose directory it is has chosen what is replaced, and with it who owns this.
-        if owner.0 == 0 && at.status.uid != 0 {
-            mode &= !SET_IDS;
-        }
+        mode = without_set_ids(at, owner.0, mode);
     }
     Ok(Made {
         it: File::from(file),
         mode: Some(mode),
         rights: at.rights,
     })
+}
+
+/// The mode of a file in a directory whose owner has chosen what it replaces, and with it who owns it.
+pub fn without_set_ids(at: &Directory, owner: u32, mode: u32) -> u32 {
+    if owner == 0 && at.status.uid != 0 {
+        mode & !SET_IDS
+    } else {
+        mode
+    }
 }
 
 /// A new link. It gets the directory's owner.

@@ -8,6 +8,7 @@ mod commands;
 mod costs;
 mod failures;
 mod hostile;
+mod impostor;
 mod inventory;
 mod place;
 mod protocol;

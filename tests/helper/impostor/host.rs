@@ -1,0 +1,251 @@
+//! The host's side of a case: some operations one after the other, each of which must end by itself, and what they brought.
+
+use super::Operation;
+use super::rng::Rng;
+use docker_liveupdate::helper::{
+    Batch, Command, Content, Error, Item, Link, Patience, Terms, Wanted,
+};
+use std::fmt;
+use std::time::{Duration, SystemTime};
+use tokio::io::DuplexStream;
+use tokio::time::Instant;
+
+/// The longest that is waited for what has a limit: two of them for each exchange, and what there is to do in it.
+const LONGEST: Duration = Duration::from_secs(180);
+/// The grace of a restart, and the timeout of a command.
+const GRACE: Duration = Duration::from_secs(30);
+/// No answer about one thing takes more memory than the longest frame, whose bytes may each become three.
+const ANSWER: usize = 3 << 20;
+
+/// What the host is going to do.
+pub struct Plan {
+    operations: Vec<Operation>,
+    says_bye: bool,
+    patience: Patience,
+    /// Things to put, to remove, or to ask for.
+    count: usize,
+    /// How much is sent.
+    size: usize,
+}
+
+/// How things went, over all cases.
+#[derive(Debug, Default)]
+pub struct Seen {
+    opened: u64,
+    went_well: u64,
+    refused: u64,
+    malformed: u64,
+    stuck: u64,
+    broken: u64,
+    out_of_step: u64,
+    no_helper: u64,
+}
+
+impl Plan {
+    pub fn new(rng: &mut Rng) -> Self {
+        let operation = |rng: &mut Rng| match rng.below(10) {
+            0..3 => Operation::Apply,
+            3..5 => Operation::Inventory,
+            5 | 6 => Operation::Run {
+                has_timeout: rng.percent(50),
+                cancel: rng.percent(30),
+            },
+            7 => Operation::Restart,
+            8 if rng.percent(50) => Operation::Hold,
+            8 => Operation::Release,
+            _ => Operation::Ping,
+        };
+        Self {
+            operations: (0..=rng.below(4)).map(|_| operation(rng)).collect(),
+            says_bye: rng.percent(50),
+            patience: if rng.percent(50) {
+                Patience::default()
+            } else {
+                Patience {
+                    silence: Duration::from_secs(1),
+                    whole: Duration::from_secs(3),
+                }
+            },
+            count: rng.below(12),
+            size: if rng.percent(3) { 400_000 } else { 50 },
+        }
+    }
+
+    pub fn operations(&self) -> &[Operation] {
+        &self.operations
+    }
+
+    pub async fn carry_out(self, connection: DuplexStream, seen: &mut Seen) {
+        let (reader, writer) = tokio::io::split(connection);
+        let terms = Terms {
+            mounts: vec![b"/data".to_vec()],
+            patience: self.patience,
+            ..Terms::default()
+        };
+        let begun = Instant::now();
+        let opened = Link::open(reader, writer, &terms).await;
+        assert!(begun.elapsed() < LONGEST, "opening took too long");
+        let mut link = match opened {
+            Ok(link) => link,
+            Err(error) => return seen.note(&Err(error)),
+        };
+        seen.opened += 1;
+        let _ = link.user();
+        for operation in &self.operations {
+            let begun = Instant::now();
+            let result = self.operate(&mut link, *operation).await;
+            // A command without a timeout goes on as long as its signs of life do.
+            let has_end = !matches!(
+                operation,
+                Operation::Run {
+                    has_timeout: false,
+                    ..
+                }
+            );
+            let took = begun.elapsed();
+            assert!(!has_end || took < LONGEST, "{operation:?} took {took:?}");
+            seen.note(&result);
+        }
+        if self.says_bye {
+            let begun = Instant::now();
+            seen.note(&link.bye().await);
+            assert!(begun.elapsed() < LONGEST, "the good-bye took too long");
+        }
+    }
+
+    async fn operate<R, W>(&self, link: &mut Link<R, W>, what: Operation) -> Result<(), Error>
+    where
+        R: tokio::io::AsyncRead + Unpin,
+        W: tokio::io::AsyncWrite + Unpin,
+    {
+        match what {
+            Operation::Apply => {
+                let batch = self.batch();
+                let applied = link.apply(&batch).await?;
+                let most = batch.remove.len() + 2 * batch.put.len();
+                assert!(applied.closed.len() <= most, "more answers than asked for");
+                let kept = applied.closed.iter();
+                let kept: usize = kept
+                    .map(|closed| closed.path.len() + closed.why.len())
+                    .sum();
+                assert!(kept <= most * ANSWER, "{kept} bytes kept");
+                Ok(())
+            }
+            Operation::Inventory => {
+                let wanted: Vec<Wanted> = (0..self.count)
+                    .map(|number| Wanted {
+                        path: format!("/app/f{number}").into_bytes(),
+                        most: Some(self.size as u64),
+                    })
+                    .collect();
+                let mut entries = 0;
+                let result = link.inventory(&wanted, |_| entries += 1).await;
+                assert!(entries <= wanted.len(), "more entries than asked for");
+                result
+            }
+            Operation::Run {
+                has_timeout,
+                cancel,
+            } => {
+                let command = Command {
+                    argv: vec!["x".repeat(self.size)],
+                    timeout: has_timeout.then_some(GRACE),
+                    ..Command::default()
+                };
+                let cancelled = async {
+                    if !cancel {
+                        std::future::pending::<()>().await;
+                    }
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                };
+                link.run(&command, |_, _| {}, cancelled).await.map(drop)
+            }
+            Operation::Hold => link.hold().await.map(drop),
+            Operation::Release => link.release().await,
+            Operation::Restart => link.restart(15, GRACE).await.map(drop),
+            Operation::Ping => link.ping().await,
+        }
+    }
+
+    fn batch(&self) -> Batch {
+        let path = |number: usize| format!("/app/f{number}").into_bytes();
+        let content = |number: usize| match number % 4 {
+            0 => Content::Directory,
+            1 => Content::Symlink {
+                target: b"x".to_vec(),
+            },
+            _ => Content::Bytes {
+                bytes: vec![b'x'; self.size].into(),
+                in_place: number % 4 == 3,
+            },
+        };
+        Batch {
+            remove: (0..self.count / 3).map(path).collect(),
+            put: (0..self.count)
+                .map(|number| Item {
+                    to: path(number),
+                    mode: 0o644,
+                    mtime: SystemTime::UNIX_EPOCH,
+                    content: content(number),
+                })
+                .collect(),
+        }
+    }
+}
+
+impl Seen {
+    fn note(&mut self, result: &Result<(), Error>) {
+        // Whatever there is to say can be said.
+        let _ = result.as_ref().err().map(ToString::to_string);
+        *match result {
+            Ok(()) => &mut self.went_well,
+            Err(Error::Refused { .. }) => &mut self.refused,
+            Err(Error::Stuck { .. }) => &mut self.stuck,
+            Err(Error::Connection(_)) => &mut self.broken,
+            Err(Error::OutOfStep) => &mut self.out_of_step,
+            Err(Error::NotAHelper { .. } | Error::Version { .. }) => &mut self.no_helper,
+            Err(_) => &mut self.malformed,
+        } += 1;
+    }
+
+    /// Whether the cases were any good: each kind of end came up.
+    pub fn is_everything(&self, cases: u64) -> bool {
+        let Self {
+            opened,
+            went_well,
+            refused,
+            malformed,
+            stuck,
+            broken,
+            out_of_step,
+            no_helper,
+        } = self;
+        let kinds = [
+            went_well,
+            refused,
+            malformed,
+            stuck,
+            broken,
+            out_of_step,
+            no_helper,
+        ];
+        cases < 1_000 || *opened > cases / 2 && kinds.iter().all(|kind| **kind > cases / 200)
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(
+            f,
+            "{} links; exchanges: {} went well, {} refused, {} not understood, {} stuck, {} broke, {} out of step, {} no helper",
+            self.opened,
+            self.went_well,
+            self.refused,
+            self.malformed,
+            self.stuck,
+            self.broken,
+            self.out_of_step,
+            self.no_helper
+        )
+    }
+}

@@ -139,7 +139,7 @@ impl Docker {
         };
         let config = image.config.unwrap_or_default();
         let architecture = image.architecture.unwrap_or_default();
-        let has_helper = helper::binary(&architecture).is_some();
+        let has_helper = helper::has_binary(&architecture);
         let helper = runs.supervised && has_helper;
         let home = json!([{ "type": "volume", "target": format!("/{HIDDEN}") }]);
         if runs.supervised && !helper {

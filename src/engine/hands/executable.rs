@@ -31,7 +31,7 @@ impl Docker {
     pub(super) async fn executable_for(
         &self,
         container: &Container,
-    ) -> Result<(&'static [u8], ContainerPath), String> {
+    ) -> Result<(Vec<u8>, ContainerPath), String> {
         let architecture = self
             .architecture_of(container)
             .await
@@ -106,7 +106,7 @@ impl Docker {
         &self,
         container: &Container,
         to: &ContainerPath,
-        binary: &'static [u8],
+        binary: Vec<u8>,
     ) -> Result<(), EngineError> {
         if let Some(home) = to.parent()
             && let Some(seen) = Survey::new(self, &container.id).look(&home).await?
@@ -121,7 +121,7 @@ impl Docker {
             to: to.clone(),
             mode: 0o755,
             modified: SystemTime::now(),
-            body: Body::Bytes(Bytes::from_static(binary)),
+            body: Body::Bytes(Bytes::from(binary)),
             in_place: false,
         };
         let put = self.put(container, &[outgoing], &[]).await?;

@@ -56,11 +56,13 @@ fn main() -> io::Result<()> {
     for architecture in wanted {
         match build(architecture, &out) {
             Ok(executable) => {
+                let packed = out.join(format!("helper-{}.deflate", architecture.engine));
+                fs::write(&packed, pack(&fs::read(executable)?))?;
                 let _ = writeln!(
                     arms,
                     "        {:?} => Some(include_bytes!({:?})),",
                     architecture.engine,
-                    executable.to_string_lossy()
+                    packed.to_string_lossy()
                 );
             }
             Err(reason) => {
@@ -99,6 +101,12 @@ fn wanted() -> Vec<&'static Architecture> {
             }
         })
         .collect()
+}
+
+/// As `src/helper/mod.rs` unpacks it.
+fn pack(executable: &[u8]) -> Vec<u8> {
+    const BEST_FOR_ITS_TIME: u8 = 6;
+    miniz_oxide::deflate::compress_to_vec(executable, BEST_FOR_ITS_TIME)
 }
 
 fn missing(architecture: &Architecture) -> String {

@@ -4,12 +4,14 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
+use crate::programs;
+
 /// The `docker` program with the global flags and the Compose flags of this call.
 ///
 /// Everything we ask of Compose goes through the same flags that the user gave us, so that both speak of one project on one engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DockerCli {
-    /// The CLI to call: `DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND`, or `docker`.
+    /// The CLI to call: `DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND`, or `docker`. Found as [`programs::find`] says.
     pub program: OsString,
     /// Docker's own flags before the plugin's name: `--context X`, `-H Y`, `--tls..`, `--config D`.
     pub global_flags: Vec<OsString>,
@@ -22,24 +24,24 @@ pub struct DockerCli {
 }
 
 impl DockerCli {
-    /// `docker [global flags] ARGS..`
+    /// `docker [global flags] ARGS..`; an error where there is no such program.
     pub fn docker<I: Into<OsString>>(
         &self,
         args: impl IntoIterator<Item = I>,
-    ) -> tokio::process::Command {
-        let mut command = tokio::process::Command::new(&self.program);
+    ) -> io::Result<tokio::process::Command> {
+        let mut command = tokio::process::Command::new(programs::find(&self.program)?);
         command
             .args(&self.global_flags)
             .args(args.into_iter().map(Into::into));
-        command
+        Ok(command)
     }
 
-    /// `docker [global flags] compose [compose flags] ARGS..`
+    /// `docker [global flags] compose [compose flags] ARGS..`; an error where there is no such program.
     pub fn compose<I: Into<OsString>>(
         &self,
         args: impl IntoIterator<Item = I>,
-    ) -> tokio::process::Command {
-        let mut command = self.docker(["compose"]);
+    ) -> io::Result<tokio::process::Command> {
+        let mut command = self.docker(["compose"])?;
         command.args(&self.compose_flags);
         if !self.overrides.is_empty() {
             // One `-f` switches Compose's own search off, so the files it found are named as well.
@@ -53,7 +55,7 @@ impl DockerCli {
             }
         }
         command.args(args.into_iter().map(Into::into));
-        command
+        Ok(command)
     }
 
     fn names_files(&self) -> bool {
@@ -62,26 +64,4 @@ impl DockerCli {
             flag == "-f" || flag == "--file" || flag.starts_with("--file=")
         })
     }
-}
-
-/// A folder of the user's own for what lives as long as a session: locks, overrides. Made when missing.
-pub fn own_folder() -> io::Result<PathBuf> {
-    let own = ["XDG_RUNTIME_DIR", "LOCALAPPDATA", "HOME", "USERPROFILE"];
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let (name, folder) = own
-        .iter()
-        .find_map(|name| Some((*name, set(name)?)))
-        .ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::NotFound,
-                "no folder of the user's own is known",
-            )
-        })?;
-    let mut folder = PathBuf::from(folder);
-    if name == "HOME" || name == "USERPROFILE" {
-        folder.push(".cache");
-    }
-    folder.push("docker-liveupdate");
-    std::fs::create_dir_all(&folder)?;
-    Ok(folder)
 }

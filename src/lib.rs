@@ -6,9 +6,19 @@
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)
 )]
 
+pub mod harmless;
+
 pub mod paths;
 
+pub mod plain_file;
+
+pub mod programs;
+
+pub mod children;
+
 pub mod docker;
+
+pub mod own_folder;
 
 pub mod cli;
 

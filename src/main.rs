@@ -35,8 +35,9 @@ fn main() -> ProcessExit {
         }
     };
     let code = runtime.block_on(commands::run(*invocation));
-    // What still reads or waits somewhere must not keep the user waiting.
-    runtime.shutdown_background();
+    // What still reads or waits somewhere must not keep the user waiting, and what still works must not miss its timers: the
+    // end of the process is the end of all that.
+    std::mem::forget(runtime);
     code.into()
 }
 

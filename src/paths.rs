@@ -1,9 +1,12 @@
 //! The two kinds of path: on the host and in a container. Checked once on the way in; afterwards the type is the proof.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::path::{Component, Path, PathBuf};
+
+use crate::harmless;
 
 /// An absolute path on the host, lexically clean: no `.`, no `..`, no doubled separators.
 ///
@@ -36,6 +39,11 @@ impl HostPath {
     #[must_use]
     pub fn join(&self, path: impl AsRef<Path>) -> Self {
         Self(clean(&self.0.join(path)))
+    }
+
+    /// The path as text for programs; what is no UTF-8 is replaced. People are shown its Display, which is harmless.
+    pub fn verbatim(&self) -> Cow<'_, str> {
+        self.0.to_string_lossy()
     }
 
     /// The path as the standard library sees it.
@@ -105,7 +113,7 @@ impl AsRef<Path> for HostPath {
 
 impl fmt::Display for HostPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.display().fmt(f)
+        f.pad(&harmless::value(&self.verbatim()))
     }
 }
 
@@ -172,6 +180,11 @@ impl ContainerPath {
         Self(joined)
     }
 
+    /// The path as text for programs; what is no UTF-8 is replaced. People are shown its Display, which is harmless.
+    pub fn verbatim(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.0)
+    }
+
     /// The path's bytes, as the kernel takes them.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -211,13 +224,13 @@ impl ContainerPath {
 
 impl fmt::Display for ContainerPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        String::from_utf8_lossy(&self.0).fmt(f)
+        f.pad(&harmless::value(&self.verbatim()))
     }
 }
 
 impl fmt::Debug for ContainerPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", String::from_utf8_lossy(&self.0))
+        write!(f, "{:?}", self.verbatim())
     }
 }
 
@@ -260,6 +273,21 @@ mod tests {
         assert_eq!(path.parent().unwrap().to_string(), "/app");
         assert_eq!(path.parent().unwrap().parent().unwrap().to_string(), "/");
         assert_eq!(ContainerPath::new("/").unwrap().parent(), None);
+    }
+
+    #[test]
+    fn people_are_shown_a_harmless_name_and_programs_the_name_itself() {
+        let name = "/p/a\u{1b}[31m\nb";
+        let (host, there) = (
+            HostPath::new(name).unwrap(),
+            ContainerPath::new(name).unwrap(),
+        );
+        assert_eq!(host.to_string(), r"/p/a\u{1b}[31m\nb");
+        assert_eq!(there.to_string(), host.to_string());
+        assert_eq!(
+            (host.verbatim(), there.verbatim()),
+            (name.into(), name.into())
+        );
     }
 
     #[test]

@@ -68,18 +68,18 @@ fn ms(time: Duration) -> String {
 }
 
 /// All rounds of `case` for all `tools`. A tool that cannot do it, or never finishes, is left out from there on.
-pub fn measure(
-    docker: &Docker,
+pub fn measure<'a>(
+    dockers: impl Fn(Tool) -> &'a Docker,
     case: Case,
     tools: &[Tool],
     options: &Options,
 ) -> Result<Vec<Measured>> {
     let mut measured: Vec<_> = tools.iter().map(|tool| Measured::new(*tool)).collect();
-    let _image = SharedImage(docker, case);
+    let _image = tools.first().map(|tool| SharedImage(dockers(*tool), case));
     let mut projects = Vec::new();
     for one in &mut measured {
         interrupt::check()?;
-        match Project::start(docker, case, one.tool) {
+        match Project::start(dockers(one.tool), case, one.tool) {
             Ok(project) => projects.push(Some(project)),
             Err(error) => {
                 interrupt::check()?;

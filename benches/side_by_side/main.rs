@@ -17,6 +17,7 @@ mod table;
 #[path = "../../tests/tools/mod.rs"]
 mod tools;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
@@ -47,6 +48,9 @@ struct Options {
     /// The other tool.
     #[arg(long, default_value = "compose-watch")]
     against: Against,
+    /// An older build of the plugin, in place of the other tool: the ratio is to that.
+    #[arg(long, value_name = "FILE")]
+    before: Option<PathBuf>,
     /// Which of our two paths: with our helper in the container, or the plain Engine API.
     #[arg(
         long,
@@ -80,6 +84,14 @@ enum Against {
 
 impl Options {
     fn tools(&self) -> Vec<Tool> {
+        if self.before.is_some() {
+            let pairs = self.ours.iter().flat_map(|path| match path {
+                Ours::Helper => vec![Tool::LiveUpdate, Tool::Before],
+                Ours::Plain => vec![Tool::LiveUpdateWithoutHelper, Tool::BeforeWithoutHelper],
+                Ours::None => Vec::new(),
+            });
+            return pairs.collect();
+        }
         let ours = self.ours.iter().filter_map(|path| match path {
             Ours::Helper => Some(Tool::LiveUpdate),
             Ours::Plain => Some(Tool::LiveUpdateWithoutHelper),
@@ -108,11 +120,19 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<()> {
     let docker = Docker::with_plugin(&options.shared.plugin, Vec::new())?;
     let facts = facts(&docker)?;
+    let before = options.before.as_deref();
+    let before = before
+        .map(|plugin| Docker::with_plugin(plugin, Vec::new()))
+        .transpose()?;
+    let dockers = |tool: Tool| match &before {
+        Some(before) if tool.is_before() => before,
+        _ => &docker,
+    };
     let tools = options.tools();
     let mut table = Table::new(&tools);
     for case in options.cases() {
         eprintln!("{}", case.title());
-        let measured = bench::measure(&docker, case, &tools, options)?;
+        let measured = bench::measure(dockers, case, &tools, options)?;
         if !options.markdown {
             for one in &measured {
                 one.details().lines().for_each(|line| println!("  {line}"));

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde_yaml::Value;
 
+use crate::harmless;
+use crate::plain_file;
+
 /// The files that Compose looks for, in its order, and the override beside each.
 const DEFAULTS: [(&str, &str); 4] = [
     ("compose.yaml", "compose.override.yaml"),
@@ -29,24 +32,29 @@ pub fn names(files: &[PathBuf], directory: &Path) -> Names {
         files.to_vec()
     };
     for file in found {
-        let Ok(text) = std::fs::read_to_string(directory.join(file)) else {
+        let Ok(text) = plain_file::read(directory.join(file)) else {
             continue;
         };
-        let Ok(model) = serde_yaml::from_str::<Value>(&text) else {
+        let Ok(model) = serde_yaml::from_slice::<Value>(&text) else {
             continue;
         };
         let Some(services) = model.get("services").and_then(Value::as_mapping) else {
             continue;
         };
         for (name, service) in services {
-            names.services.extend(name.as_str().map(str::to_owned));
+            names.services.extend(name.as_str().and_then(shown));
             let profiles = service.get("profiles").and_then(Value::as_sequence);
             for profile in profiles.into_iter().flatten() {
-                names.profiles.extend(profile.as_str().map(str::to_owned));
+                names.profiles.extend(profile.as_str().and_then(shown));
             }
         }
     }
     names
+}
+
+/// A name that the shell can show; Compose takes no other.
+fn shown(name: &str) -> Option<String> {
+    (harmless::value(name) == name).then(|| name.to_owned())
 }
 
 fn search(directory: &Path) -> Vec<PathBuf> {

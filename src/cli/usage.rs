@@ -7,6 +7,8 @@ use std::path::Path;
 use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use crate::harmless;
+
 use super::args::CommandLine;
 use super::exit::ExitCode;
 use super::global;
@@ -123,7 +125,7 @@ pub fn no_directory_for(file: &Path) -> String {
     shown(
         &format!(
             "`{}` is relative to a directory that is gone",
-            file.display()
+            file.to_string_lossy()
         ),
         Some("change to an existing directory, or write the whole path"),
         None,
@@ -209,9 +211,10 @@ fn flag_alone(arg: &str) -> &str {
 }
 
 fn shown(message: &str, hint: Option<&str>, command: Option<clap::Command>) -> String {
-    let mut text = format!("error: {message}\n");
+    // Words of the command line stand in both.
+    let mut text = format!("error: {}\n", harmless::value(message));
     if let Some(hint) = hint {
-        let _ = writeln!(text, "hint: {hint}");
+        let _ = writeln!(text, "hint: {}", harmless::value(hint));
     }
     if let Some(mut command) = command {
         let usage = command.render_usage().to_string();

@@ -9,6 +9,8 @@ use crate::cli::{ExitCode, Format};
 use crate::compose::block::Origin;
 use crate::compose::{self, Block, Place, Problem, Project, Severity, Which};
 use crate::docker::DockerCli;
+use crate::harmless;
+use crate::plain_file;
 use crate::session::{complain, exit_code};
 use crate::watch::why::Place as IgnorePlace;
 use crate::watch::{BadIgnore, Scope};
@@ -69,11 +71,11 @@ fn show(problems: &[Problem], format: Format) {
     }
 }
 
-/// The ignore patterns that cannot be read; what several services share is said once.
+/// The ignore patterns and files that cannot be read; what several services share is said once.
 fn bad_patterns(project: &Project) -> Vec<Problem> {
     let mut bad: Vec<BadIgnore> = Vec::new();
     for service in &project.services {
-        let found = Scope::of(project, service, |file| std::fs::read(file).ok()).err();
+        let found = Scope::of(project, service, |file| plain_file::read_if_any(file)).err();
         for one in found.into_iter().flatten() {
             if !bad.contains(&one) {
                 bad.push(one);
@@ -84,10 +86,13 @@ fn bad_patterns(project: &Project) -> Vec<Problem> {
 }
 
 fn bad_pattern(project: &Project, bad: &BadIgnore) -> Problem {
-    let line = bad.bad.line;
-    let place = match &bad.place {
-        IgnorePlace::File(file) => {
-            let text = std::fs::read(file).unwrap_or_default();
+    let place = match bad {
+        BadIgnore::Pattern {
+            place: IgnorePlace::File(file),
+            bad: pattern,
+        } => {
+            let line = pattern.line;
+            let text = plain_file::read(file).unwrap_or_default();
             let text = String::from_utf8_lossy(&text).into_owned();
             Some(Place {
                 file: file.clone(),
@@ -103,9 +108,9 @@ fn bad_pattern(project: &Project, bad: &BadIgnore) -> Problem {
         }
         _ => None,
     };
-    let message = match &place {
-        Some(_) => bad.bad.to_string(),
-        None => bad.to_string(),
+    let message = match bad {
+        BadIgnore::Pattern { bad, .. } if place.is_some() => bad.to_string(),
+        bad => bad.to_string(),
     };
     // The pattern's complaint has what to write on a second line.
     let (message, hint) = match message.split_once('\n') {
@@ -131,7 +136,7 @@ fn problem_fields(problem: &Problem) -> Value {
         "severity": problem.severity.word(), "service": problem.service,
         "step": problem.step.as_ref().and_then(Which::number), "named_step": problem.step.as_ref().and_then(Which::name),
         "message": problem.message, "hint": problem.hint,
-        "file": place.map(|place| place.file.to_string()),
+        "file": place.map(|place| place.file.verbatim()),
         "line": place.map(|place| place.line), "column": place.map(|place| place.column),
     })
 }
@@ -152,9 +157,10 @@ fn service_fields(project: &Project) -> Value {
 fn summary(project: &Project, warnings: usize) -> String {
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for service in &project.services {
+        let name = harmless::value(&service.name);
         match &service.block {
-            Some(block) => with.push(format!("{} ({})", service.name, steps_text(block))),
-            None => without.push(service.name.clone()),
+            Some(block) => with.push(format!("{name} ({})", steps_text(block))),
+            None => without.push(name.into_owned()),
         }
     }
     // Writing to a string cannot fail.

@@ -4,6 +4,7 @@ use crate::cli::ExitCode;
 use crate::compose::block::Origin;
 use crate::compose::{self, Project, Service};
 use crate::docker::DockerCli;
+use crate::harmless;
 use crate::session::{self, complain};
 
 use super::output::say;
@@ -65,5 +66,6 @@ fn complaint(project: &Project, name: &str) -> Option<String> {
             "leave it out here, or write an `x-live-update` block by hand",
         ),
     };
+    let name = harmless::value(name);
     Some(format!("error: service `{name}` {why}\nhint: {hint}"))
 }

@@ -2,6 +2,7 @@
 
 use crate::cli::{Down, ExitCode, Reason, Shutdown};
 use crate::docker::DockerCli;
+use crate::harmless;
 use crate::session::complain;
 
 /// Runs `docker compose down` to its end.
@@ -17,12 +18,13 @@ pub async fn run(docker: &DockerCli, down: &Down) -> ExitCode {
             return ExitCode::Docker;
         }
     };
-    let mut child = match docker.compose(args).spawn() {
+    let started = docker.compose(args).and_then(|mut command| command.spawn());
+    let mut child = match started {
         Ok(child) => child,
         Err(error) => {
             complain(&format!(
                 "error: `{}` cannot be run: {error}\nhint: install the Docker CLI, or put it on PATH",
-                docker.program.display()
+                harmless::value(&docker.program.to_string_lossy())
             ));
             return ExitCode::Docker;
         }

@@ -10,6 +10,7 @@ use crate::cli::{ExitCode, Format};
 use crate::compose::block::{HelperUse, Step};
 use crate::docker::DockerCli;
 use crate::engine::{Docker, Engine as _, State, Via, helper_forbidden};
+use crate::harmless;
 use crate::paths::HostPath;
 use crate::plan::rules::Mapping;
 use crate::plan::{Idle, LiveUpdate, Plan};
@@ -94,7 +95,7 @@ fn explain(subject: &Subject, ways: &BTreeMap<String, Via>, file: &HostPath, for
     for name in left_alone(subject, file) {
         if format == Format::Json {
             let fields = json!({
-                "path": file.to_string(), "service": name, "watched": false, "action": "nothing",
+                "path": file.verbatim(), "service": name, "watched": false, "action": "nothing",
                 "reason": LEFT_ALONE,
             });
             say_object("explain", fields);
@@ -216,6 +217,7 @@ impl<'a> Meaning<'a> {
         let mut lines = consequences(self.service, &self.plan);
         if let Plan::LiveUpdate(update) = &self.plan {
             for (command, step) in self.not_run(update) {
+                let command = harmless::value(&command);
                 lines.push(format!("not run: {command} ({step}): no trigger matches"));
             }
             if self.is_hidden(update) {
@@ -247,7 +249,7 @@ impl<'a> Meaning<'a> {
 
     fn fields(&self, file: &HostPath, there: There) -> Value {
         let mut fields = plan_fields(&self.plan);
-        fields["path"] = file.to_string().into();
+        fields["path"] = file.verbatim().into();
         fields["exists"] = (there != There::Nothing).into();
         fields["service"] = self.service.service.name.as_str().into();
         fields["watched"] = matches!(self.verdict, Verdict::Watched { .. }).into();
@@ -259,9 +261,9 @@ impl<'a> Meaning<'a> {
             Verdict::Outside => {
                 fields["reason"] = "outside of every watched path".into();
                 let roots = self.service.scope.roots();
-                fields["roots"] = roots.map(ToString::to_string).collect::<Vec<_>>().into();
+                fields["roots"] = roots.map(|root| root.verbatim()).collect::<Vec<_>>().into();
             }
-            Verdict::Watched { root } => fields["root"] = root.to_string().into(),
+            Verdict::Watched { root } => fields["root"] = root.verbatim().into(),
         }
         if let Some(nothing) = &self.nothing {
             fields["reason"] = nothing.as_str().into();
@@ -293,7 +295,7 @@ impl<'a> Meaning<'a> {
             .iter()
             .enumerate()
             .filter(|(index, _)| !due(*index))
-            .map(|(_, run)| (run.command.to_string(), &run.step))
+            .map(|(_, run)| (run.command.text(), &run.step))
             .collect();
         if let (Some(restart), None) = (rules.restart(), &update.restart) {
             left.push((restart.kind.to_string(), &restart.step));
@@ -345,7 +347,7 @@ fn why_fields(why: &Why) -> Value {
             line,
             pattern,
         } => {
-            json!({"file": file.to_string(), "line": line, "pattern": pattern})
+            json!({"file": file.verbatim(), "line": line, "pattern": pattern})
         }
         Why::BlockIgnore {
             service,

@@ -1,13 +1,54 @@
-//! Which files git sees as changed since a revision. Reads only: no lock is taken, no program of the repository's is run.
+//! Which files git sees as changed since a revision. Reads only: no lock is taken, nothing is fetched, no program that the
+//! repository's configuration names is run.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::time::Duration;
 
 use tokio::process::Command;
 
+use crate::children::{self, Limits};
+use crate::harmless;
 use crate::paths::HostPath;
+use crate::programs;
+
+/// Beyond this it is no answer for a plan: a working tree that is the whole disk, objects made to be slow.
+const LIMITS: Limits = Limits {
+    length: 64 << 20,
+    time: Duration::from_secs(60),
+};
+
+/// Over what the repository's configuration says.
+const SETTINGS: [&str; 11] = [
+    // A folder among a repository's files can be a repository by itself, with a configuration that came with the clone.
+    "safe.bareRepository=explicit",
+    "core.fsmonitor=false",
+    "core.hooksPath=/dev/null",
+    "core.pager=cat",
+    "core.sshCommand=false",
+    "core.askPass=",
+    "core.alternateRefsCommand=false",
+    "credential.helper=",
+    "diff.external=",
+    "protocol.allow=never",
+    "submodule.recurse=false",
+];
+
+/// Over what the user's environment says.
+const ENVIRONMENT: [(&str, &str); 8] = [
+    ("GIT_OPTIONAL_LOCKS", "0"),
+    // A missing object is fetched from where the configuration says, by programs that it names: ssh, `uploadpack`. The first
+    // is understood by newer versions alone, the second by all.
+    ("GIT_NO_LAZY_FETCH", "1"),
+    ("GIT_ALLOW_PROTOCOL", "none"),
+    ("GIT_TERMINAL_PROMPT", "0"),
+    ("GIT_ASKPASS", ""),
+    ("SSH_ASKPASS", ""),
+    ("GIT_PAGER", "cat"),
+    ("GIT_EDITOR", "false"),
+];
 
 /// Every changed, added, deleted or untracked file since `revision` in the repository that holds `dir`, sorted.
 /// Directories that are gone with their files are named as well, as a watcher would. The error is for people.
@@ -78,6 +119,7 @@ fn unknown(revision: &str) -> String {
     } else {
         "name a commit, branch or tag of this repository, such as `--since HEAD~3`"
     };
+    let revision = harmless::value(revision);
     format!("error: git knows no revision `{revision}`\nhint: {hint}")
 }
 
@@ -115,8 +157,20 @@ async fn git(
     args: &[&str],
     filters: &[OsString],
 ) -> Result<Result<Vec<u8>, Vec<u8>>, String> {
-    let mut command = Command::new("git");
-    for (number, key) in filters.iter().enumerate() {
+    let cannot_be_run = |error: io::Error| {
+        format!(
+            "error: `git` cannot be run: {error}\n\
+             hint: install git, or name the files: `docker liveupdate plan FILE..`"
+        )
+    };
+    let program = programs::find("git".as_ref()).map_err(cannot_be_run)?;
+    let mut command = Command::new(program);
+    // The user's own settings of this kind stay.
+    let first: usize = std::env::var("GIT_CONFIG_COUNT")
+        .ok()
+        .and_then(|count| count.parse().ok())
+        .unwrap_or_default();
+    for (number, key) in (first..).zip(filters) {
         let required = key.as_encoded_bytes().ends_with(b"required");
         command.env(format!("GIT_CONFIG_KEY_{number}"), key).env(
             format!("GIT_CONFIG_VALUE_{number}"),
@@ -124,24 +178,21 @@ async fn git(
         );
     }
     if !filters.is_empty() {
-        command.env("GIT_CONFIG_COUNT", filters.len().to_string());
+        command.env("GIT_CONFIG_COUNT", (first + filters.len()).to_string());
     }
-    let output = command
-        .arg("-C")
-        .arg(dir.as_path())
-        // A monitor is a program named in the repository's own configuration.
-        .args(["-c", "core.fsmonitor=false"])
-        .args(args)
-        .env("GIT_OPTIONAL_LOCKS", "0")
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
+    command.arg("-C").arg(dir.as_path()).arg("--no-pager");
+    for setting in SETTINGS {
+        command.args(["-c", setting]);
+    }
+    command.args(args).envs(ENVIRONMENT);
+    let output = children::output(command, LIMITS)
         .await
-        .map_err(|error| {
-            format!(
-                "error: `git` cannot be run: {error}\n\
-                 hint: install git, or name the files: `docker liveupdate plan FILE..`"
-            )
+        .map_err(|error| match error.kind() {
+            ErrorKind::TimedOut | ErrorKind::FileTooLarge => format!(
+                "error: `git` was ended: {error}\n\
+                 hint: name the files: `docker liveupdate plan FILE..`"
+            ),
+            _ => cannot_be_run(error),
         })?;
     Ok(if output.status.success() {
         Ok(output.stdout)
@@ -153,7 +204,7 @@ async fn git(
 fn first_line(said: &[u8]) -> String {
     let said = String::from_utf8_lossy(said);
     let line = said.lines().next().unwrap_or("it does not say why");
-    line.trim_start_matches("fatal: ").to_owned()
+    harmless::value(line.trim_start_matches("fatal: ")).into_owned()
 }
 
 fn trim_end(text: &[u8]) -> &[u8] {
@@ -170,4 +221,20 @@ fn path_of(name: &[u8]) -> PathBuf {
 #[cfg(not(unix))]
 fn path_of(name: &[u8]) -> PathBuf {
     String::from_utf8_lossy(name).into_owned().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::harmless::everywhere::{HOSTILE, assert_harmless};
+
+    #[test]
+    fn neither_a_revision_nor_git_s_words_are_repeated_as_they_are() {
+        let said = unknown(HOSTILE);
+        assert_harmless(said.strip_prefix("error: ").unwrap());
+        assert!(said.contains("PWNED"), "{said}");
+        let words = first_line(format!("fatal: {HOSTILE}").as_bytes());
+        assert_harmless(&words);
+        assert!(words.contains("PWNED"), "{words}");
+    }
 }

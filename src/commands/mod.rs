@@ -11,16 +11,62 @@ mod schema;
 mod subject;
 mod verify;
 
-use crate::cli::{Command, ExitCode, Format, Invocation};
-use crate::session;
+use tokio::sync::oneshot;
+
+use crate::children;
+use crate::cli::{Command, ExitCode, Format, Invocation, Shutdown};
+use crate::session::{self, complain};
 
 use output::say;
 
-/// Does what was asked for, and says how it ended.
+/// Does what was asked for, and says how it ended. Whatever was started for it has ended by then.
 pub async fn run(invocation: Invocation) -> ExitCode {
+    let code = match invocation.command {
+        // These two end in an orderly way.
+        Command::Up(ref up) => session::up(&invocation, up).await,
+        Command::Down(ref down) => down::run(&invocation.docker, down).await,
+        _ => unless_told_to_end(invocation).await,
+    };
+    children::end_all();
+    code
+}
+
+/// There is nothing to be put in order when a command that only looks is told to end.
+async fn unless_told_to_end(invocation: Invocation) -> ExitCode {
+    // Before anything starts, so that nobody can ask in vain.
+    let mut shutdown = match Shutdown::listen() {
+        Ok(shutdown) => shutdown,
+        Err(error) => {
+            complain(&format!("error: no signals can be received: {error}"));
+            return ExitCode::Docker;
+        }
+    };
+    let (end, told) = oneshot::channel::<()>();
+    let runtime = tokio::runtime::Handle::current();
+    // On a thread of its own: a long walk through a tree must not keep the signal waiting.
+    let asked = tokio::task::spawn_blocking(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                biased;
+                _ = told => ExitCode::Interrupted,
+                code = ask(invocation) => code,
+            }
+        })
+    });
+    tokio::select! {
+        code = asked => code.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())),
+        _ = shutdown.next() => {
+            // Before its children end, of which it would complain. It may be past listening already.
+            let _ = end.send(());
+            ExitCode::Interrupted
+        }
+    }
+}
+
+async fn ask(invocation: Invocation) -> ExitCode {
     let docker = &invocation.docker;
     match invocation.command {
-        Command::Up(ref up) => session::up(&invocation, up).await,
+        Command::Up(_) | Command::Down(_) => ExitCode::Ok,
         Command::Check { format } => check::run(docker, format).await,
         Command::Explain { files, format } => explain::run(docker, files, format).await,
         Command::Plan { changes, format } => plan::run(docker, changes, format).await,
@@ -29,7 +75,6 @@ pub async fn run(invocation: Invocation) -> ExitCode {
             fix,
             format,
         } => verify::run(docker, &services, fix, format).await,
-        Command::Down(down) => down::run(docker, &down).await,
         Command::Version { short, format } => {
             say(&version(short, format));
             ExitCode::Ok

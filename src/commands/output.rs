@@ -6,6 +6,7 @@ use std::io::Write as _;
 use anstyle::{AnsiColor, Style};
 use serde_json::{Map, Value};
 
+use crate::harmless;
 use crate::paths::HostPath;
 use crate::plan::Plan;
 use crate::report::json::VERSION;
@@ -24,7 +25,7 @@ pub const TITLE: Style = Style::new().bold();
 /// One line; colours are left out where standard output cannot show them.
 pub fn say(line: &str) {
     // Nobody reads any more: there is nobody to tell either.
-    let _ = writeln!(anstream::stdout(), "{line}");
+    let _ = writeln!(anstream::stdout(), "{}", harmless::painted(line));
 }
 
 /// One object on a line, in the style of `up --format json`; without a time, for nothing happened.
@@ -35,29 +36,17 @@ pub fn say_object(event: &str, fields: Value) {
     if let Value::Object(fields) = fields {
         object.extend(fields);
     }
-    let _ = writeln!(std::io::stdout(), "{}", Value::Object(object));
+    let object = Value::Object(object).to_string();
+    let _ = writeln!(std::io::stdout(), "{}", harmless::json(&object));
 }
 
 /// `path` as people see it: from the project directory on where it lies below that.
 pub fn near(path: &HostPath, dir: &HostPath) -> String {
     match path.below(dir) {
         Some(rest) if rest.as_os_str().is_empty() => ".".to_owned(),
-        Some(rest) => harmless(rest.display()),
-        None => harmless(path),
+        Some(rest) => harmless::value(&rest.to_string_lossy()).into_owned(),
+        None => path.to_string(),
     }
-}
-
-/// A text with its control characters spelled out: the name of a file must not move the cursor or ring the bell.
-pub fn harmless(text: impl Display) -> String {
-    let mut out = String::new();
-    for character in text.to_string().chars() {
-        if character.is_control() && character != '\n' {
-            out.extend(character.escape_default());
-        } else {
-            out.push(character);
-        }
-    }
-    out
 }
 
 /// The colour of a plan.
@@ -71,7 +60,7 @@ pub fn style_of(plan: &Plan) -> Style {
 
 /// `name  text`, the first line's beginning coloured, further lines indented below the text.
 pub fn beside(name: &str, width: usize, text: impl Display, style: Style) -> String {
-    let text = harmless(text);
+    let text = text.to_string();
     let mut lines = text.lines();
     let first = lines.next().unwrap_or_default();
     let (word, rest) = match first.split_once(':') {

@@ -63,10 +63,7 @@ pub const REREAD: &str = "`up` reads the configuration from it again: a service 
 
 /// The same for programs.
 pub fn say_source(path: &HostPath) {
-    say_object(
-        "source",
-        json!({"path": path.to_string(), "reason": REREAD}),
-    );
+    say_object("source", json!({"path": path.verbatim(), "reason": REREAD}));
 }
 
 fn show_sources(subject: &Subject, sources: &BTreeSet<&HostPath>, format: Format) {
@@ -154,7 +151,7 @@ fn show_unwatched(subject: &Subject, unwatched: &BTreeSet<&HostPath>, format: Fo
         return;
     }
     if format == Format::Json {
-        let paths: Vec<String> = unwatched.iter().map(ToString::to_string).collect();
+        let paths: Vec<_> = unwatched.iter().map(|path| path.verbatim()).collect();
         say_object("unwatched", json!({ "paths": paths }));
         return;
     }

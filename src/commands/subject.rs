@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::cli::ExitCode;
 use crate::compose::Project;
 use crate::docker::DockerCli;
+use crate::harmless;
 use crate::paths::HostPath;
 use crate::session::worker::Configuration;
 use crate::session::{self, complain, configuration_of};
@@ -45,7 +46,7 @@ pub fn configurations(
             Some(Err(bad)) => complaints.push(bad),
             None if named => complaints.push(format!(
                 "error: service `{}` is left alone: it has no `x-live-update` block\nhint: give it one, or leave it out here",
-                service.name
+                harmless::value(&service.name)
             )),
             None => {}
         }

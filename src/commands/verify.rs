@@ -10,7 +10,8 @@ use crate::cli::{ExitCode, Format};
 use crate::compose::block::Step;
 use crate::docker::DockerCli;
 use crate::engine::{Container, Docker, Engine, EngineError, Fingerprint, State};
-use crate::paths::HostPath;
+use crate::harmless;
+use crate::paths::{ContainerPath, HostPath};
 use crate::plan::{self, Because, LiveUpdate, Plan, Standing};
 use crate::session::compare::{Comparison, compare_all};
 use crate::session::worker::{Configuration, look_at};
@@ -18,7 +19,7 @@ use crate::session::{Loading, complain};
 use crate::update::{self, Ledger, Unread};
 use crate::watch::{Entry, look};
 
-use super::output::{BAD, DIM, GOOD, count, harmless, near, say, say_object};
+use super::output::{BAD, DIM, GOOD, count, near, say, say_object};
 use super::subject::configurations;
 
 /// Drifted paths that are shown of each container; all of them are in the JSON.
@@ -108,7 +109,7 @@ fn show_no_container(service: &str, format: Format) {
             json!({"service": service, "container": null, "reason": reason}),
         );
     } else {
-        complain(&format!("note: {service}: {reason}"));
+        complain(&format!("note: {}: {reason}", harmless::value(service)));
     }
 }
 
@@ -166,7 +167,18 @@ impl Subject<'_> {
             )
         };
         let present = disk.iter().filter(|(path, _)| is_content(path));
-        compare_all(self.engine, rules, present, &self.container).await
+        let mut comparing =
+            std::pin::pin!(compare_all(self.engine, rules, present, &self.container));
+        tokio::select! {
+            biased;
+            found = &mut comparing => return found,
+            () = tokio::time::sleep(update::SLOW) => {}
+        }
+        complain(&format!(
+            "note: {} is still being compared",
+            self.container.name
+        ));
+        comparing.await
     }
 
     async fn repair(&self, found: &Comparison, disk: &BTreeMap<HostPath, Entry>) -> Repair {
@@ -223,7 +235,9 @@ impl Subject<'_> {
             .await
             .map_err(|error| error.to_string())?;
         let refused = unread.iter().find_map(|(path, why)| match why {
-            Unread::Refused(why) => Some(format!("`{path}` cannot be read: {why}")),
+            Unread::Refused(why) => {
+                Some(format!("`{path}` cannot be read: {}", harmless::value(why)))
+            }
             Unread::Changed => None,
         });
         if let Some(refused) = refused {
@@ -254,7 +268,7 @@ fn left_out(update: &LiveUpdate) -> Vec<(String, Step)> {
     let runs = update
         .runs
         .iter()
-        .map(|due| (due.run.command.to_string(), due.run.step.clone()));
+        .map(|due| (due.run.command.text(), due.run.step.clone()));
     let restart = update
         .restart
         .iter()
@@ -303,11 +317,7 @@ impl Report {
             .map(|(path, to, _)| ("changed", path, to));
         let missing = found.missing.iter().map(|(path, to)| ("missing", path, to));
         for (what, path, to) in changed.chain(missing).take(SHOWN) {
-            say(&format!(
-                "  {what}  {} -> {}",
-                near(path, dir),
-                harmless(to)
-            ));
+            say(&format!("  {what}  {} -> {to}", near(path, dir)));
         }
         let more = found.drift().count().saturating_sub(SHOWN);
         if more > 0 {
@@ -317,8 +327,9 @@ impl Report {
         }
         for (path, why) in found.unreadable.iter().take(SHOWN) {
             say(&format!(
-                "  {BAD}unread{BAD:#}   {}: {why}",
-                near(path, dir)
+                "  {BAD}unread{BAD:#}   {}: {}",
+                near(path, dir),
+                harmless::value(why)
             ));
         }
         match &self.repair {
@@ -329,6 +340,7 @@ impl Report {
                     count(*paths, "path", "paths")
                 ));
                 for (command, step) in left_out {
+                    let command = harmless::value(command);
                     say(&format!(
                         "  {DIM}not run: {command} ({step}); `--fix` repairs files alone{DIM:#}"
                     ));
@@ -349,7 +361,7 @@ impl Report {
                 return json!({"service": self.service, "container": self.container, "error": error.to_string()});
             }
         };
-        let pair = |from: &HostPath, to: String| json!({"from": from.to_string(), "to": to});
+        let pair = |from: &HostPath, to: &ContainerPath| json!({"from": from.verbatim(), "to": to.verbatim()});
         let (fixed, not_run, failure) = match &self.repair {
             None => (None, None, None),
             Some(Repair::Done { left_out, .. }) => {
@@ -364,10 +376,10 @@ impl Report {
         json!({
             "service": self.service, "container": self.container, "clean": found.is_clean(),
             "same": found.same.len(),
-            "changed": found.changed.iter().map(|(from, to, _)| pair(from, to.to_string())).collect::<Vec<_>>(),
-            "missing": found.missing.iter().map(|(from, to)| pair(from, to.to_string())).collect::<Vec<_>>(),
+            "changed": found.changed.iter().map(|(from, to, _)| pair(from, to)).collect::<Vec<_>>(),
+            "missing": found.missing.iter().map(|(from, to)| pair(from, to)).collect::<Vec<_>>(),
             "unreadable": found.unreadable.iter()
-                .map(|(path, why)| json!({"path": path.to_string(), "reason": why})).collect::<Vec<_>>(),
+                .map(|(path, why)| json!({"path": path.verbatim(), "reason": why})).collect::<Vec<_>>(),
             "fixed": fixed, "not_run": not_run, "failure": failure,
         })
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::harmless;
 use crate::paths::{ContainerPath, HostPath};
 
 use super::rule::PathRule;
@@ -82,7 +83,7 @@ impl Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.name {
-            Some(name) => write!(f, "step {} `{name}`", self.number),
+            Some(name) => write!(f, "step {} `{}`", self.number, harmless::value(name)),
             None => write!(f, "step {}", self.number),
         }
     }
@@ -135,14 +136,19 @@ impl Command {
             Self::Argv(argv) => argv.clone(),
         }
     }
+
+    /// The command as one text, as it was written: for programs. People are shown its Display, which is one line.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Shell(text) => text.clone(),
+            Self::Argv(argv) => argv.join(" "),
+        }
+    }
 }
 
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Shell(text) => f.write_str(text),
-            Self::Argv(argv) => f.write_str(&argv.join(" ")),
-        }
+        f.write_str(&harmless::value(&self.text()))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::harmless;
 use crate::paths::HostPath;
 
 use super::block::{Block, Command, Origin, Run, Sync};
@@ -103,9 +104,9 @@ impl Converting<'_> {
         self.outside(&sync.local);
         let local = self.path(&sync.local);
         let remote = if sync.into_directory && sync.remote.as_bytes() != b"/" {
-            format!("{}/", sync.remote)
+            format!("{}/", sync.remote.verbatim())
         } else {
-            sync.remote.to_string()
+            sync.remote.verbatim().into_owned()
         };
         if sync.ignore.is_empty() && sync.include.is_empty() {
             self.step(&format!("sync: {}", scalar(&format!("{local}:{remote}"))));
@@ -232,8 +233,8 @@ impl Converting<'_> {
         let dir = self.block.dir.as_ref().unwrap_or(&self.project.dir);
         match path.below(dir) {
             Some(below) if below.as_os_str().is_empty() => ".".into(),
-            Some(below) => format!("./{}", below.display()),
-            None => path.to_string(),
+            Some(below) => format!("./{}", below.to_string_lossy()),
+            None => path.verbatim().into_owned(),
         }
     }
 
@@ -254,7 +255,7 @@ impl Converting<'_> {
     }
 
     fn comment(&mut self, text: &str) {
-        self.line(4, &format!("# {text}"));
+        self.line(4, &format!("# {}", harmless::value(text)));
     }
 
     fn line(&mut self, depth: usize, text: &str) {
@@ -294,6 +295,6 @@ fn scalar(text: &str) -> String {
         text
     } else {
         // A JSON text is a YAML text.
-        serde_json::Value::from(text).to_string()
+        harmless::json(&serde_json::Value::from(text).to_string()).into_owned()
     }
 }

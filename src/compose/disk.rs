@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use std::io;
 
 use crate::paths::HostPath;
+use crate::plain_file;
 
 /// The only seam to the disk: what the reader and the checks ask of it.
 pub trait Files {
-    /// The whole content.
+    /// The whole content; a [`plain_file::Odd`] error for what is no file.
     fn read(&self, path: &HostPath) -> io::Result<Vec<u8>>;
     /// What is there, links followed; `None` for nothing.
     fn kind(&self, path: &HostPath) -> Option<FileKind>;
@@ -29,7 +30,7 @@ pub struct Disk;
 
 impl Files for Disk {
     fn read(&self, path: &HostPath) -> io::Result<Vec<u8>> {
-        std::fs::read(path)
+        plain_file::read(path)
     }
 
     fn kind(&self, path: &HostPath) -> Option<FileKind> {

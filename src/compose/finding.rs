@@ -1,5 +1,7 @@
 //! What the readers and checks found, at a spot of the resolved model; places in files come later. Knows no files.
 
+use crate::harmless;
+
 use super::problem::{Severity, Which};
 
 /// One step on the way into a YAML tree.
@@ -79,17 +81,26 @@ pub struct Findings {
 impl Findings {
     /// Something that stops the start.
     pub fn error(&mut self, at: &Spot, message: impl Into<String>, hint: Option<String>) {
-        self.push(Severity::Error, at, false, message.into(), hint);
+        self.push(Severity::Error, at, false, &message.into(), hint);
     }
 
     /// The same about a key.
     pub fn error_on_key(&mut self, at: &Spot, message: impl Into<String>, hint: Option<String>) {
-        self.push(Severity::Error, at, true, message.into(), hint);
+        self.push(Severity::Error, at, true, &message.into(), hint);
+    }
+
+    /// The same with an example of what to write, line by line.
+    pub fn error_with_example(&mut self, at: &Spot, message: &str, hint: &str, example: &[String]) {
+        self.push(Severity::Error, at, true, message, None);
+        let example: Vec<_> = example.iter().map(|line| harmless::value(line)).collect();
+        if let Some(finding) = self.list.last_mut() {
+            finding.hint = Some(format!("{hint}\n\n  {}", example.join("\n  ")));
+        }
     }
 
     /// Something that hardly is what was meant.
     pub fn warning(&mut self, at: &Spot, message: impl Into<String>, hint: Option<String>) {
-        self.push(Severity::Warning, at, false, message.into(), hint);
+        self.push(Severity::Warning, at, false, &message.into(), hint);
     }
 
     fn push(
@@ -97,15 +108,16 @@ impl Findings {
         severity: Severity,
         at: &Spot,
         on_key: bool,
-        message: String,
+        message: &str,
         hint: Option<String>,
     ) {
         self.list.push(Finding {
             severity,
             at: at.clone(),
             on_key,
-            message,
-            hint,
+            // Names and values out of the files stand in both.
+            message: harmless::value(message).into_owned(),
+            hint: hint.map(|hint| harmless::value(&hint).into_owned()),
         });
     }
 

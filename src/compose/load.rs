@@ -7,8 +7,11 @@ use std::process::Output;
 
 use serde_yaml::{Mapping, Value};
 
+use crate::children::{self, Limits};
 use crate::docker::DockerCli;
+use crate::harmless;
 use crate::paths::HostPath;
+use crate::plain_file::Odd;
 
 use super::disk::{Asked, Disk};
 use super::entry;
@@ -45,7 +48,7 @@ pub enum LoadError {
         sources: Vec<HostPath>,
     },
     /// Compose itself refused the files.
-    #[error("{message}")]
+    #[error("{}", harmless::quoted(.message))]
     Compose {
         /// Its message.
         message: String,
@@ -58,10 +61,10 @@ pub enum LoadError {
     #[error("no compose file in `{0}` or any directory above it")]
     NoFile(HostPath),
     /// The compose file comes from standard input or an address: it cannot be read again.
-    #[error("`-f {0}` cannot be read again when it changes")]
+    #[error("`-f {}` cannot be read again when it changes", harmless::value(.0))]
     NotAFile(String),
     /// `docker` itself cannot be run.
-    #[error("`{program}` cannot be run: {reason}")]
+    #[error("`{}` cannot be run: {}", harmless::value(.program), harmless::value(&.reason.to_string()))]
     NoDocker {
         /// What was called.
         program: String,
@@ -69,10 +72,10 @@ pub enum LoadError {
         reason: std::io::Error,
     },
     /// The CLI has no Compose plugin.
-    #[error("docker has no Compose plugin: {0}")]
+    #[error("docker has no Compose plugin: {}", harmless::value(.0))]
     NoComposePlugin(String),
     /// The Compose plugin is too old.
-    #[error("Docker Compose {found} is too old: version {}.{} or later is needed", OLDEST.0, OLDEST.1)]
+    #[error("Docker Compose {} is too old: version {}.{} or later is needed", harmless::value(.found), OLDEST.0, OLDEST.1)]
     ComposeTooOld {
         /// What it says it is.
         found: String,
@@ -84,7 +87,10 @@ impl LoadError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Problems { .. } => None,
-            Self::Compose { hint, .. } => hint.clone(),
+            Self::Compose { hint, .. } => {
+                let hint = hint.as_deref().map(harmless::value);
+                hint.map(Cow::into_owned)
+            }
             Self::NoFile(_) => {
                 Some("go to a project's directory, or name its file with `-f`".into())
             }
@@ -117,7 +123,11 @@ impl LoadError {
                 severity: Severity::Error,
                 service: None,
                 step: None,
-                message: other.to_string(),
+                message: match other {
+                    // A problem quotes its message by itself.
+                    Self::Compose { message, .. } => message.clone(),
+                    other => other.to_string(),
+                },
                 hint: other.hint(),
                 place: None,
             }]),
@@ -152,6 +162,16 @@ async fn load_at(
     environment: BTreeMap<String, String>,
 ) -> Result<Loaded, LoadError> {
     let entry = entry::find(&cli.compose_flags, cwd, environment, &Disk)?;
+    let asked = Asked::default();
+    let sources = Sources::gather(&entry, &asked);
+    let looked_at = asked.paths();
+    // Before Compose is asked, which would wait for a FIFO's other end, or read a device without end.
+    if !sources.odd.is_empty() {
+        return Err(LoadError::Problems {
+            problems: sources.odd.iter().map(odd_file).collect(),
+            sources: may_put_it_right(&sources, &looked_at, Asked::default()),
+        });
+    }
     // The version is asked for beside the model, so that an old Compose is known without a second wait.
     let (model, version) = tokio::join!(
         output(cli.compose(["config"])),
@@ -164,7 +184,6 @@ async fn load_at(
     let (model, version) = (model.map_err(no_docker)?, version.map_err(no_docker)?);
     check_version(&version)?;
     let disk = Asked::default();
-    let sources = Sources::gather(&entry, &disk);
     if !model.status.success() {
         let said = String::from_utf8_lossy(&model.stderr);
         let (message, hint) = complaint(&said, &sources);
@@ -179,13 +198,13 @@ async fn load_at(
             };
             return Err(LoadError::Problems {
                 problems: vec![problem],
-                sources: may_put_it_right(&sources, disk),
+                sources: may_put_it_right(&sources, &looked_at, disk),
             });
         }
         return Err(LoadError::Compose {
             message,
             hint,
-            sources: may_put_it_right(&sources, disk),
+            sources: may_put_it_right(&sources, &looked_at, disk),
         });
     }
     let (project, problems) =
@@ -202,24 +221,32 @@ async fn load_at(
         }),
         None => Err(LoadError::Problems {
             problems,
-            sources: may_put_it_right(&sources, disk),
+            sources: may_put_it_right(&sources, &looked_at, disk),
         }),
     }
 }
 
 /// The model's files, those that are not there among them, and what else was looked at: ignore files, Dockerfiles.
-fn may_put_it_right(sources: &Sources, asked: Asked) -> Vec<HostPath> {
+fn may_put_it_right(sources: &Sources, looked_at: &[HostPath], asked: Asked) -> Vec<HostPath> {
     let mut files = sources.all();
+    files.extend_from_slice(looked_at);
     files.extend(asked.paths());
     files
 }
 
-async fn output(mut command: tokio::process::Command) -> std::io::Result<Output> {
-    command
-        .stdin(std::process::Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
+fn odd_file((file, odd): &(HostPath, Odd)) -> Problem {
+    Problem {
+        severity: Severity::Error,
+        service: None,
+        step: None,
+        message: format!("`{file}` {odd}"),
+        hint: Some(odd.hint().to_owned()),
+        place: None,
+    }
+}
+
+async fn output(command: std::io::Result<tokio::process::Command>) -> std::io::Result<Output> {
+    children::output(command?, Limits::NONE).await
 }
 
 fn check_version(version: &Output) -> Result<(), LoadError> {

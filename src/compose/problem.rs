@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 
 use anstyle::{AnsiColor, Style};
 
+use crate::harmless;
 use crate::paths::HostPath;
 
 use super::block::Step;
@@ -77,7 +78,7 @@ impl fmt::Display for Which {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Step(step) => step.fmt(f),
-            Self::Named(name) => write!(f, "named step `{name}`"),
+            Self::Named(name) => write!(f, "named step `{}`", harmless::value(name)),
             Self::WatchRule(number) => write!(f, "watch rule {number}"),
         }
     }
@@ -125,10 +126,13 @@ impl Problem {
             let number = place.line.to_string();
             let margin = " ".repeat(number.len());
             // A tab stays a tab, so that the caret stands below its column at any tab width.
-            let indent: String = place
+            let before: String = place
                 .text
                 .chars()
                 .take(place.column.saturating_sub(1))
+                .collect();
+            let indent: String = harmless::line(&before)
+                .chars()
                 .map(|character| if character == '\t' { '\t' } else { ' ' })
                 .collect();
             // Writing to a string cannot fail.
@@ -136,31 +140,32 @@ impl Problem {
                 out,
                 "\n{margin}{} {}:{}:{}\n{margin} {}\n{} {} {}\n{margin} {} {indent}{}",
                 paint(frame, "-->"),
-                place.shown,
+                harmless::value(&place.shown),
                 place.line,
                 place.column,
                 paint(frame, "|"),
                 paint(frame, &number),
                 paint(frame, "|"),
-                place.text,
+                harmless::line(&place.text),
                 paint(frame, "|"),
                 paint(strong, "^"),
             );
         }
         if let Some(hint) = &self.hint {
+            let hint = harmless::message(hint);
             let _ = write!(out, "\n{} {hint}", paint(bold, "hint:"));
         }
         out
     }
 
     fn subject_and_message(&self) -> String {
-        match (&self.service, &self.step) {
-            (Some(service), Some(step)) => {
-                format!("service `{service}`, {step}: {}", self.message)
-            }
-            (Some(service), None) => format!("service `{service}`: {}", self.message),
-            (None, Some(step)) => format!("{step}: {}", self.message),
-            (None, None) => self.message.clone(),
+        let message = harmless::quoted(&self.message);
+        let service = self.service.as_deref().map(harmless::value);
+        match (service, &self.step) {
+            (Some(service), Some(step)) => format!("service `{service}`, {step}: {message}"),
+            (Some(service), None) => format!("service `{service}`: {message}"),
+            (None, Some(step)) => format!("{step}: {message}"),
+            (None, None) => message,
         }
     }
 }

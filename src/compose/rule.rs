@@ -5,6 +5,7 @@ use std::fmt;
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::dockerignore::DockerIgnore;
+use crate::harmless;
 use crate::paths::HostPath;
 
 /// A file, a directory (anything below it), or a glob when the text has `*`, `?`, `[` or `{`.
@@ -42,7 +43,7 @@ impl PathRule {
                 // The directory is no pattern: its own `[` and `*` stand for themselves.
                 format!(
                     "{}/{text}",
-                    globset::escape(&dir.to_string().replace('\\', "/"))
+                    globset::escape(&dir.verbatim().replace('\\', "/"))
                 )
             };
             let glob = GlobBuilder::new(&full)
@@ -65,7 +66,7 @@ impl PathRule {
     /// `path` itself and anything below it, whatever characters its name has.
     pub fn within(path: &HostPath) -> Self {
         Self {
-            text: path.to_string(),
+            text: path.verbatim().into_owned(),
             kind: Kind::Within(path.clone()),
         }
     }
@@ -95,7 +96,7 @@ impl PathRule {
             ignore: compile(ignore)?,
         };
         Ok(Self {
-            text: path.to_string(),
+            text: path.verbatim().into_owned(),
             kind,
         })
     }
@@ -190,7 +191,7 @@ impl PartialEq for PathRule {
 
 impl fmt::Display for PathRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&harmless::value(&self.text))
     }
 }
 

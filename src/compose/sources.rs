@@ -6,6 +6,7 @@ use serde::Deserialize as _;
 use serde_yaml::Value;
 
 use crate::paths::HostPath;
+use crate::plain_file::Odd;
 
 use super::disk::Files;
 use super::interpolate::{interpolate, read_env_file};
@@ -74,17 +75,30 @@ pub struct Sources {
     pub main: Vec<usize>,
     /// What interpolation knows.
     pub variables: BTreeMap<String, String>,
+    /// What stands where one of them should, and is no file: nobody may read it.
+    pub odd: Vec<(HostPath, Odd)>,
     env_files: BTreeSet<HostPath>,
 }
 
 impl Sources {
-    /// Reads everything that `entry` leads to. A file that cannot be read is Compose's to complain about.
+    /// Reads everything that `entry` leads to. A file that cannot be read is Compose's to complain about, but for those
+    /// that Compose would not come back from.
     pub fn gather(entry: &Entry, disk: &dyn Files) -> Self {
         let mut variables = BTreeMap::new();
+        let mut odd = Vec::new();
         for file in &entry.env_files {
-            if let Ok(text) = disk.read(file) {
-                variables.extend(read_env_file(&String::from_utf8_lossy(&text)));
+            match disk.read(file) {
+                Ok(text) => variables.extend(read_env_file(&String::from_utf8_lossy(&text))),
+                Err(error) => odd.extend(odd_env_file(&error).map(|odd| (file.clone(), odd))),
             }
+        }
+        // Compose looks into the current directory as well, unless it is told which files to read.
+        let near = entry.cwd.join(".env");
+        if entry.env_files == [entry.project_dir.join(".env")]
+            && entry.env_files != [near.clone()]
+            && let Err(error) = disk.read(&near)
+        {
+            odd.extend(odd_env_file(&error).map(|odd| (near, odd)));
         }
         // The process's environment wins over env files, as in Compose.
         variables.extend(entry.environment.clone());
@@ -94,6 +108,7 @@ impl Sources {
             files: Vec::new(),
             main: Vec::new(),
             variables,
+            odd,
             env_files: entry.env_files.iter().cloned().collect(),
         };
         let mut main = Vec::new();
@@ -255,7 +270,13 @@ impl Sources {
         if let Some(known) = self.files.iter().position(|file| file.path == *path) {
             return Some(known);
         }
-        let text = String::from_utf8_lossy(&disk.read(path).ok()?).into_owned();
+        let text = match disk.read(path) {
+            Ok(text) => String::from_utf8_lossy(&text).into_owned(),
+            Err(error) => {
+                self.note(path, Odd::of(&error));
+                return None;
+            }
+        };
         let documents: Result<Vec<Value>, _> = serde_yaml::Deserializer::from_str(&text)
             .map(Value::deserialize)
             .collect();
@@ -300,12 +321,12 @@ impl Sources {
             };
             if let Some(files) = get(entry, "env_file") {
                 for file in self.texts(files) {
-                    self.env_files.insert(base.join(file));
+                    self.add_env_file(base.join(file), disk);
                 }
             } else {
                 let default = included_base.join(".env");
                 if disk.kind(&default).is_some() {
-                    self.env_files.insert(default);
+                    self.add_env_file(default, disk);
                 }
             }
             let group: Vec<usize> = paths
@@ -328,16 +349,35 @@ impl Sources {
                 }
             }
         }
-        if let Some(env_file) = get(service, "env_file") {
-            let entries = match untagged(env_file) {
+        // Compose reads the labels in the same way.
+        let both = ["env_file", "label_file"].map(|key| get(service, key));
+        for files in both.into_iter().flatten() {
+            let entries = match untagged(files) {
                 Value::Sequence(entries) => entries.clone(),
                 other => vec![other.clone()],
             };
             for entry in &entries {
                 for path in self.texts(get(entry, "path").unwrap_or(entry)) {
-                    self.env_files.insert(base.join(path));
+                    self.add_env_file(base.join(path), disk);
                 }
             }
+        }
+    }
+
+    fn add_env_file(&mut self, path: HostPath, disk: &dyn Files) {
+        if self.env_files.contains(&path) {
+            return;
+        }
+        if let Err(error) = disk.read(&path) {
+            self.note(&path, odd_env_file(&error));
+        }
+        self.env_files.insert(path);
+    }
+
+    fn note(&mut self, path: &HostPath, odd: Option<Odd>) {
+        let known = self.odd.iter().any(|(file, _)| file == path);
+        if !known {
+            self.odd.extend(odd.map(|odd| (path.clone(), odd)));
         }
     }
 
@@ -352,6 +392,11 @@ impl Sources {
             .filter_map(|item| interpolate(untagged(item).as_str()?, &self.variables))
             .collect()
     }
+}
+
+/// A directory of that name may be a Python environment: Compose passes over `.env`, and complains of the others by itself.
+fn odd_env_file(error: &std::io::Error) -> Option<Odd> {
+    Odd::of(error).filter(|odd| *odd != Odd::Directory)
 }
 
 /// The file and the service that `extends` names.

@@ -1,5 +1,7 @@
 //! Sets of characters: `[..]`, `\d` and `.` of Go's regular expressions. Knows nothing of patterns or paths.
 
+use crate::harmless;
+
 use super::{expression::escaped_char, syntax::Why};
 
 /// A set of characters.
@@ -87,7 +89,9 @@ impl Class {
         let (high, after) = member(end)?;
         if high < low {
             return Err(format!(
-                "the range `{low}-{high}` in its class runs backwards\nwrite `{high}-{low}`, or `\\-` for the dash itself"
+                "the range `{0}-{1}` in its class runs backwards\nwrite `{1}-{0}`, or `\\-` for the dash itself",
+                harmless::value(&low.to_string()),
+                harmless::value(&high.to_string())
             ));
         }
         self.ranges.push((low, high));
@@ -158,7 +162,8 @@ fn named(rest: &str) -> Result<Option<(Class, &str)>, Why> {
         "xdigit" => &[('0', '9'), ('A', 'F'), ('a', 'f')],
         _ => {
             return Err(format!(
-                "the builder knows no class `[:{name}:]`\nwrite the characters themselves, as in `[a-z]`"
+                "the builder knows no class `[:{}:]`\nwrite the characters themselves, as in `[a-z]`",
+                harmless::value(name)
             ));
         }
     };

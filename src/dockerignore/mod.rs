@@ -23,6 +23,8 @@ mod tests;
 
 use std::{borrow::Cow, path::Path};
 
+use crate::harmless;
+
 use lines::Line;
 use pattern::{Pattern, is_below};
 use subject::Subject;
@@ -42,7 +44,7 @@ pub struct DockerIgnore {
 
 /// A pattern that the builder refuses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{pattern}`: {why}")]
+#[error("`{}`: {}", harmless::value(.pattern), harmless::painted(.why))]
 pub struct BadPattern {
     /// The line in the file, or the place in the list; 1-based.
     pub line: usize,

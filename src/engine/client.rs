@@ -6,13 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::query_parameters as query;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
-use hyper::{Method, Response};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, UPGRADE};
+use hyper::upgrade::Upgraded;
+use hyper::{Method, Response, StatusCode};
 
 use super::context::{Surroundings, endpoint};
 use super::hands::Helpers;
 use super::supervise::Runs;
-use super::transport::{self, Body, Transport};
+use super::transport::{self, Body, No, Transport};
 use super::{
     Applied, Container, ContainerId, Delta, Ended, Engine, EngineError, Exec, Fingerprint,
     Restarted, Stream, Wanted,
@@ -20,8 +24,8 @@ use super::{
 use crate::docker::DockerCli;
 use crate::paths::ContainerPath;
 
-/// How long a short verb may take; those that may take longer (uploads, execs, restarts, streams) have their own measure.
-const SHORT: Duration = Duration::from_secs(60);
+/// bollard's own limit on an answer's head, out of the way: the transport has one for each request.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// One Compose project on one Docker engine. Cheap to clone; all clones share connections.
 #[derive(Clone)]
@@ -60,19 +64,24 @@ impl Docker {
             move |request: bollard::BollardRequest| {
                 let carrier = Arc::clone(&carrier);
                 async move {
-                    carrier
-                        .send(request)
-                        .await
-                        .map_err(|error| bollard::errors::Error::IOError {
+                    carrier.send(request).await.map_err(|no| match no {
+                        No::Said { status, message } => {
+                            bollard::errors::Error::DockerResponseServerError {
+                                status_code: status,
+                                message,
+                            }
+                        }
+                        No::Failed(error) => bollard::errors::Error::IOError {
                             err: std::io::Error::other(error),
-                        })
+                        },
+                    })
                 }
             },
             Some("http://docker"),
-            SHORT.as_secs(),
+            NEVER.as_secs(),
             bollard::API_DEFAULT_VERSION,
         )
-        .map_err(|error| EngineError::Unreachable(error.to_string()))?;
+        .map_err(|error| EngineError::Unreachable(transport::words(&error)))?;
         let api = api
             .negotiate_version()
             .await
@@ -103,13 +112,69 @@ impl Docker {
         body: Body,
         about: &ContainerId,
     ) -> Result<Response<Incoming>, EngineError> {
+        let request = transport::request(method, &self.versioned(target), body)?;
+        let response = self.inner.transport.send(request).await;
+        let response = response.map_err(|no| no.about(about))?;
+        if response.status().is_success() {
+            Ok(response)
+        } else {
+            let status = response.status().as_u16();
+            Err(transport::refusal(status, "", about))
+        }
+    }
+
+    /// A question of our own, and its short answer.
+    pub(super) async fn ask_json<T: serde::de::DeserializeOwned>(
+        &self,
+        target: &str,
+        about: &ContainerId,
+    ) -> Result<T, EngineError> {
+        let response = self
+            .ask(Method::GET, target, transport::empty(), about)
+            .await?;
+        let whole = response.into_body().collect().await;
+        let whole = whole.map_err(|error| EngineError::Unreachable(transport::words(&error)))?;
+        serde_json::from_slice(&whole.to_bytes()).map_err(|error| {
+            EngineError::Unreachable(format!("the Docker engine's answer is unreadable: {error}"))
+        })
+    }
+
+    /// A request after whose answer the connection is the other side's own, in both directions.
+    pub(super) async fn upgraded(
+        &self,
+        target: &str,
+        json: String,
+        about: &ContainerId,
+    ) -> Result<Upgraded, EngineError> {
+        let body = Either::Left(Full::new(Bytes::from(json)));
+        let mut request = transport::request(Method::POST, &self.versioned(target), body)?;
+        for (name, value) in [
+            (CONTENT_TYPE, "application/json"),
+            (CONNECTION, "Upgrade"),
+            (UPGRADE, "tcp"),
+        ] {
+            let value = HeaderValue::from_static(value);
+            request.headers_mut().insert(name, value);
+        }
+        let response = self.inner.transport.send(request).await;
+        let response = response.map_err(|no| no.about(about))?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(EngineError::Refused(
+                "the engine started a command without its output".to_owned(),
+            ));
+        }
+        hyper::upgrade::on(response)
+            .await
+            .map_err(|error| EngineError::Unreachable(transport::words(&error)))
+    }
+
+    /// Below the negotiated API version.
+    fn versioned(&self, target: &str) -> String {
         let version = self.inner.api.client_version();
-        let target = format!(
+        format!(
             "/v{}.{}{target}",
             version.major_version, version.minor_version
-        );
-        let request = transport::request(method, &target, body)?;
-        transport::checked(self.inner.transport.send(request).await?, about).await
+        )
     }
 }
 
@@ -120,10 +185,6 @@ pub(super) fn refused(error: bollard::errors::Error, id: &ContainerId) -> Engine
             status_code,
             message,
         } => transport::refusal(status_code, &message, id),
-        bollard::errors::Error::RequestTimeoutError => EngineError::Unreachable(format!(
-            "the Docker engine did not answer within {} s",
-            SHORT.as_secs()
-        )),
         bollard::errors::Error::IOError { err } => match err.downcast::<EngineError>() {
             Ok(ours) => ours,
             Err(err) => EngineError::Unreachable(transport::words(&err)),

@@ -8,6 +8,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
 use super::EngineError;
+use crate::harmless;
 
 /// Lines of a failed command that its error may quote.
 const LAST_LINES: usize = 40;
@@ -35,11 +36,9 @@ pub async fn stream(
     // Ctrl-C in a terminal reaches a whole process group; what to stop, and in which order, is ours to say.
     #[cfg(unix)]
     command.process_group(0);
-    let child = command.spawn().map_err(|error| {
-        EngineError::Refused(format!(
-            "cannot start {what}: {error}\nhint: see whether it can be started by hand"
-        ))
-    })?;
+    let child = command
+        .spawn()
+        .map_err(|error| cannot_start(what, &error))?;
     let mut group = Group { child: Some(child) };
     let Some(child) = group.child.as_mut() else {
         return Ok(());
@@ -74,8 +73,15 @@ pub async fn stream(
     Err(EngineError::Refused(if said.is_empty() {
         format!("{what} said nothing and ended with {ended}")
     } else {
-        said
+        harmless::quoted(&format!("{what} failed:\n{said}"))
     }))
+}
+
+/// What is said of a command that there is none of, or that the system does not start.
+pub fn cannot_start(what: &str, error: &std::io::Error) -> EngineError {
+    EngineError::Refused(format!(
+        "cannot start {what}: {error}\nhint: see whether it can be started by hand"
+    ))
 }
 
 /// The lines that say why: the builder frames them with dashes, everything else says it in its last lines.
@@ -210,6 +216,21 @@ mod tests {
             "3\n4\n5\n6\nno such service: x"
         );
         assert_eq!(words(""), "");
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn the_last_words_of_a_command_stand_below_a_line_of_ours() {
+        use crate::harmless::everywhere::{HOSTILE, assert_harmless};
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", r#"printf '%s\n' "$0"; exit 1"#, HOSTILE]);
+        let failed = stream(command, "`docker compose build`", &mut |_| ()).await;
+        let said = failed.unwrap_err().to_string();
+        assert_harmless(&said);
+        assert!(
+            said.starts_with("`docker compose build` failed:\n  | a\\u{1b}]0;PWNED"),
+            "{said}"
+        );
     }
 
     #[cfg(unix)]

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use super::client::Docker;
-use super::command::{Lines, stream};
+use super::command::{Lines, cannot_start, stream};
 use super::{Engine, EngineError, State};
 
 impl Docker {
@@ -115,14 +115,18 @@ impl Docker {
         words: &[impl Into<OsString> + Clone],
         output: Lines<'_>,
     ) -> Result<(), EngineError> {
-        let args = ["--progress", "plain"]
+        // We read what it says; whoever forces colours means ours, and Compose has no plain progress with them.
+        let args = ["--ansi", "never", "--progress", "plain"]
             .iter()
             .chain(verb)
             .map(OsString::from)
             .chain(words.iter().cloned().map(Into::into));
         let what = format!("`docker compose {}`", verb.first().unwrap_or(&""));
         let cli = self.runs().cli(&self.inner.cli);
-        stream(cli.compose(args), &what, output).await
+        let command = cli
+            .compose(args)
+            .map_err(|error| cannot_start(&what, &error))?;
+        stream(command, &what, output).await
     }
 }
 

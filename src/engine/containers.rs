@@ -1,14 +1,18 @@
 //! Finds a service's containers by Compose's labels and describes them in our words.
 
-use std::collections::HashMap;
+use std::time::Duration;
 
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
-use bollard::query_parameters::{InspectContainerOptions, ListContainersOptions};
-use futures_util::future::join_all;
+use bollard::query_parameters::InspectContainerOptions;
+use futures_util::StreamExt;
+use serde::Deserialize;
+use tokio::time::timeout;
 
 use super::client::{Docker, refused};
+use super::transport::{SHORT, escaped};
 use super::{Container, ContainerId, EngineError, State};
 use crate::compose::{Mount, MountKind};
+use crate::harmless;
 use crate::paths::{ContainerPath, HostPath};
 
 /// Compose's label for the project.
@@ -19,6 +23,19 @@ pub(super) const SERVICE: &str = "com.docker.compose.service";
 pub(super) const ONE_OFF: &str = "com.docker.compose.oneoff";
 const NUMBER: &str = "com.docker.compose.container-number";
 
+/// More than an engine can run of one service: a bridge has room for 1,023 of them.
+const MOST: usize = 4096;
+/// So many are looked at side by side, and each adds so much to the time that all may take.
+const AT_ONCE: usize = 32;
+const EACH: Duration = Duration::from_millis(100);
+
+/// An entry of the engine's list. It has much more to say of each, and none of it is kept.
+#[derive(Deserialize)]
+struct Listed {
+    #[serde(rename = "Id")]
+    id: String,
+}
+
 impl Docker {
     pub(super) async fn find(&self, service: &str) -> Result<Vec<Container>, EngineError> {
         let labels = vec![
@@ -26,28 +43,41 @@ impl Docker {
             format!("{SERVICE}={service}"),
             format!("{ONE_OFF}=False"),
         ];
-        let options = ListContainersOptions {
-            all: true,
-            filters: Some(HashMap::from([("label".to_owned(), labels)])),
-            ..ListContainersOptions::default()
-        };
-        let listed = self
-            .inner
-            .api
-            .list_containers(Some(options))
-            .await
-            .map_err(|error| refused(error, &ContainerId(String::new())))?;
-        let ids = listed.into_iter().filter_map(|listed| listed.id);
-        let looks = ids.map(|id| self.look_at(ContainerId(id)));
-        let mut found = Vec::new();
-        for look in join_all(looks).await {
-            match look {
-                Ok(container) => found.push(container),
-                // Removed between the list and the look, or being removed: the engine's words for that are many.
-                Err(EngineError::Gone(_) | EngineError::Refused(_)) => {}
-                Err(error) => return Err(error),
-            }
+        let filters = serde_json::json!({ "label": labels }).to_string();
+        let target = format!(
+            "/containers/json?all=true&filters={}",
+            escaped(filters.as_bytes())
+        );
+        let nobody = ContainerId(String::new());
+        let listed: Vec<Listed> = self.ask_json(&target, &nobody).await?;
+        if listed.len() > MOST {
+            return Err(EngineError::Unreachable(format!(
+                "the Docker engine tells of more than {MOST} containers of `{service}`"
+            )));
         }
+        let patience = SHORT + EACH * u32::try_from(listed.len()).unwrap_or(u32::MAX);
+        let looks = listed
+            .into_iter()
+            .map(|listed| self.look_at(ContainerId(listed.id)));
+        let mut looks = futures_util::stream::iter(looks).buffer_unordered(AT_ONCE);
+        let mut found = Vec::new();
+        let all = async {
+            while let Some(look) = looks.next().await {
+                match look {
+                    Ok(container) => found.push(container),
+                    // Removed between the list and the look, or being removed: the engine's words for that are many.
+                    Err(EngineError::Gone(_) | EngineError::Refused(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(())
+        };
+        timeout(patience, all).await.unwrap_or_else(|_| {
+            let within = patience.as_secs();
+            Err(EngineError::Unreachable(format!(
+                "the Docker engine did not describe the containers of `{service}` within {within} s"
+            )))
+        })?;
         found.sort_by(|a, b| (a.number, &a.id).cmp(&(b.number, &b.id)));
         Ok(found)
     }
@@ -62,6 +92,14 @@ impl Docker {
             .map_err(|error| refused(error, &id))?;
         Ok(describe(id, seen, &self.inner.project))
     }
+}
+
+/// `web-1` of `shop-web-1`.
+fn short_name<'a>(name: &'a str, project: &str) -> &'a str {
+    name.strip_prefix(project)
+        .and_then(|rest| rest.strip_prefix(['-', '_']))
+        .filter(|rest| !rest.is_empty())
+        .unwrap_or(name)
 }
 
 fn describe(id: ContainerId, seen: ContainerInspectResponse, project: &str) -> Container {
@@ -124,12 +162,7 @@ fn describe(id: ContainerId, seen: ContainerInspectResponse, project: &str) -> C
     addresses.dedup();
     mounts.sort_by(|a, b| a.target.cmp(&b.target));
     Container {
-        name: name
-            .strip_prefix(project)
-            .and_then(|rest| rest.strip_prefix(['-', '_']))
-            .filter(|rest| !rest.is_empty())
-            .unwrap_or(name)
-            .to_owned(),
+        name: harmless::value(short_name(name, project)).into_owned(),
         service: label(SERVICE),
         number: label(NUMBER).parse().unwrap_or(0),
         image_id: seen.image.unwrap_or_default(),

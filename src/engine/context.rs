@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::EngineError;
+use crate::harmless;
+use crate::plain_file;
 
 /// Where an engine listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,7 +136,7 @@ fn current_context(config: &Path) -> Option<String> {
         #[serde(rename = "currentContext", default)]
         current: String,
     }
-    let text = std::fs::read(config.join("config.json")).ok()?;
+    let text = plain_file::read(config.join("config.json")).ok()?;
     let file: File = serde_json::from_slice(&text).ok()?;
     Some(file.current).filter(|name| !name.is_empty())
 }
@@ -161,9 +163,10 @@ struct DockerEndpoint {
 /// The host of a named context. Its file lies under the name's SHA-256; a look at every `Name` saves us the hash.
 fn context_host(config: &Path, name: &str) -> Result<String, EngineError> {
     let folder = config.join("contexts").join("meta");
+    let shown = harmless::value(name);
     let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
     for entry in entries {
-        let Ok(text) = std::fs::read(entry.path().join("meta.json")) else {
+        let Ok(text) = plain_file::read(entry.path().join("meta.json")) else {
             continue;
         };
         let Ok(meta) = serde_json::from_slice::<Meta>(&text) else {
@@ -177,14 +180,14 @@ fn context_host(config: &Path, name: &str) -> Result<String, EngineError> {
                 .filter(|host| !host.is_empty())
                 .ok_or_else(|| {
                     EngineError::Unreachable(format!(
-                        "context `{name}` has no Docker endpoint\nhint: see `docker context inspect {name}`"
+                        "context `{shown}` has no Docker endpoint\nhint: see `docker context inspect {shown}`"
                     ))
                 });
         }
     }
     Err(EngineError::Unreachable(format!(
-        "there is no context `{name}` in `{}`\nhint: see `docker context ls`, and what DOCKER_CONTEXT and `--context` say",
-        folder.display()
+        "there is no context `{shown}` in `{}`\nhint: see `docker context ls`, and what DOCKER_CONTEXT and `--context` say",
+        harmless::value(&folder.to_string_lossy())
     )))
 }
 

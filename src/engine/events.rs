@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use super::client::Docker;
 use super::containers::{ONE_OFF, PROJECT, SERVICE};
-use super::transport::{empty, escaped, words};
+use super::transport::{MIB, empty, escaped, size, words};
 use super::{ContainerId, EngineError, EngineEvent};
 
 /// What makes a service worth another look; our own execs and copies are events too, and none of these.
@@ -26,6 +26,9 @@ const TOLD: &[&str] = &[
 /// The pauses between two attempts to reach an engine that is gone.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+
+/// The longest event we take. It carries its container's labels, which the engine must be able to describe in one answer too.
+const LONGEST: u64 = 2 * MIB;
 
 impl Docker {
     /// This project's container events from now on; reconnects by itself, and ends when dropped.
@@ -58,7 +61,7 @@ impl Docker {
                         match feed.next().await {
                             Ok(Some(event)) => {
                                 pause = FIRST_PAUSE;
-                                since = Some(event.time_nano + 1);
+                                since = Some(event.time_nano.saturating_add(1));
                                 let Some(event) = event.told() else { continue };
                                 if sender.send(event).await.is_err() {
                                     return;
@@ -125,7 +128,7 @@ impl Event {
 /// One connection to the engine's events.
 pub(super) struct Feed {
     body: Incoming,
-    buffer: BytesMut,
+    lines: Lines,
 }
 
 impl Feed {
@@ -167,35 +170,103 @@ impl Feed {
         let response = docker.ask(Method::GET, &target, empty(), &nobody).await?;
         Ok(Self {
             body: response.into_body(),
-            buffer: BytesMut::new(),
+            lines: Lines::default(),
         })
     }
 
     /// The next event; `None` when the engine closed the stream.
     pub(super) async fn next(&mut self) -> Result<Option<Event>, EngineError> {
         loop {
-            // The engine ends each event with a line end; a chunk may hold several, or half of one.
-            if let Some(end) = self.buffer.iter().position(|&byte| byte == b'\n') {
-                let line = self.buffer.split_to(end + 1);
-                match serde_json::from_slice(&line) {
-                    Ok(event) => return Ok(Some(event)),
-                    Err(_) if line.trim_ascii().is_empty() => continue,
-                    Err(error) => {
-                        return Err(EngineError::Unreachable(format!(
-                            "the engine's events are unreadable: {error}"
-                        )));
-                    }
-                }
+            if let Some(event) = self.lines.next()? {
+                return Ok(Some(event));
             }
             match self.body.frame().await {
                 None => return Ok(None),
                 Some(Ok(frame)) => {
                     if let Some(data) = frame.data_ref() {
-                        self.buffer.extend_from_slice(data);
+                        self.lines.feed(data);
                     }
                 }
                 Some(Err(error)) => return Err(EngineError::Unreachable(words(&error))),
             }
         }
+    }
+}
+
+/// The engine ends each event with a line end; a chunk may hold several, or half of one.
+#[derive(Default)]
+struct Lines {
+    buffer: BytesMut,
+    /// So far there is no line end in it.
+    searched: usize,
+}
+
+impl Lines {
+    fn feed(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next event, when there is a whole one.
+    fn next(&mut self) -> Result<Option<Event>, EngineError> {
+        let unreadable = |why: &dyn std::fmt::Display| {
+            EngineError::Unreachable(format!("the engine's events are unreadable: {why}"))
+        };
+        loop {
+            let unsearched = self.buffer.get(self.searched..).unwrap_or_default();
+            let Some(end) = unsearched.iter().position(|&byte| byte == b'\n') else {
+                self.searched = self.buffer.len();
+                if self.searched as u64 > LONGEST {
+                    let longest = size(LONGEST);
+                    return Err(unreadable(&format!("one has more than {longest}")));
+                }
+                return Ok(None);
+            };
+            let line = self.buffer.split_to(self.searched + end + 1);
+            self.searched = 0;
+            if !line.trim_ascii().is_empty() {
+                let event = serde_json::from_slice(&line);
+                return event.map(Some).map_err(|error| unreadable(&error));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_found_whatever_the_pieces() {
+        let text = "{\"Action\":\"start\"}\n\n{\"Action\":\"die\"}\n";
+        for piece in [1, 7, 1000] {
+            let mut lines = Lines::default();
+            let mut actions = Vec::new();
+            for part in text.as_bytes().chunks(piece) {
+                lines.feed(part);
+                while let Some(event) = lines.next().unwrap() {
+                    actions.push(event.action);
+                }
+            }
+            assert_eq!(actions, ["start", "die"]);
+        }
+    }
+
+    #[test]
+    fn an_event_without_an_end_is_given_up() {
+        let mut lines = Lines::default();
+        let mut fed = 0;
+        let error = loop {
+            lines.feed(&[b'x'; 10_000]);
+            fed += 10_000;
+            match lines.next() {
+                Ok(none) => assert!(none.is_none()),
+                Err(error) => break error,
+            }
+        };
+        assert!(fed < LONGEST + 20_000);
+        assert_eq!(
+            error.to_string(),
+            "the engine's events are unreadable: one has more than 2 MiB"
+        );
     }
 }

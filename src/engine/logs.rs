@@ -15,6 +15,7 @@ use super::client::Docker;
 use super::events::Feed;
 use super::transport::empty;
 use super::{Container, ContainerId, EngineError, LogLine, State, Stream};
+use crate::harmless;
 
 /// A line longer than this is handed on in pieces: memory is bounded whatever a container prints.
 const LONGEST_LINE: usize = 64 * 1024;
@@ -136,7 +137,8 @@ impl Follower {
                 }
                 Ok(Err(EngineError::Refused(_))) if noes + 1 < NOES => noes += 1,
                 Ok(Err(EngineError::Refused(why))) => {
-                    let text = format!("its log cannot be read: {why}").into_bytes();
+                    let text =
+                        format!("its log cannot be read: {}", harmless::value(&why)).into_bytes();
                     let stream = Stream::Err;
                     let _ = sender.send(LogLine { stream, text }).await;
                     return;
@@ -261,5 +263,33 @@ impl Follower {
                 "the engine closed its events".to_owned(),
             )),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_line_without_end_is_handed_on_in_pieces() {
+        let (sender, mut receiver) = mpsc::channel(100);
+        let mut follower = Follower {
+            id: ContainerId(String::new()),
+            tty: false,
+            place: Place::begin(LogsFrom::Beginning),
+            lines: [Line::default(), Line::default()],
+        };
+        let text = vec![b'x'; 10_000];
+        for _ in 0..100 {
+            let took = follower.take(Stream::Out, &text, &sender).await;
+            assert!(took.is_ok());
+            assert!(follower.lines[0].text.len() < LONGEST_LINE);
+        }
+        let mut pieces = 0;
+        while let Ok(line) = receiver.try_recv() {
+            assert_eq!(line.text.len(), LONGEST_LINE);
+            pieces += 1;
+        }
+        assert_eq!(pieces, 1_000_000 / LONGEST_LINE);
     }
 }

@@ -30,6 +30,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 
 use crate::compose::Mount;
+use crate::harmless;
 use crate::paths::{ContainerPath, HostPath};
 use crate::source::Source;
 
@@ -40,7 +41,7 @@ pub struct ContainerId(pub String);
 impl fmt::Display for ContainerId {
     /// The first 12 digits, as Docker shows them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.get(..12).unwrap_or(&self.0))
+        f.write_str(&harmless::value(self.0.get(..12).unwrap_or(&self.0)))
     }
 }
 
@@ -176,7 +177,9 @@ impl fmt::Display for Via {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Helper => f.write_str("the helper inside the container"),
-            Self::Archive(why) => write!(f, "the plain Engine API: {why}"),
+            Self::Archive(why) => {
+                write!(f, "the plain Engine API: {}", harmless::message(why))
+            }
         }
     }
 }
@@ -303,14 +306,14 @@ pub enum EngineError {
     /// The container does not run, which this verb needs.
     #[error("container {0} is not running")]
     NotRunning(ContainerId),
-    /// The engine answered no: its own words.
-    #[error("{0}")]
+    /// The engine answered no: words for people, its own [quoted](harmless::quoted).
+    #[error("{}", harmless::message(.0))]
     Refused(String),
     /// The engine cannot be reached: words for people.
-    #[error("{0}")]
+    #[error("{}", harmless::message(.0))]
     Unreachable(String),
     /// A host file could not be read: which, and why.
-    #[error("cannot read `{0}`: {1}")]
+    #[error("cannot read `{0}`: {reason}", reason = harmless::value(.1))]
     Unreadable(HostPath, String),
 }
 

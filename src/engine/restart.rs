@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
-use bollard::query_parameters::RestartContainerOptions;
+use bollard::query_parameters::{InspectContainerOptions, RestartContainerOptions};
 use tokio::time::timeout;
 
 use super::client::{Docker, refused};
 use super::events::Feed;
 use super::{ContainerId, EngineError, Restarted};
 
-/// The engine gives a container 10 s when nobody said otherwise; a service may say hours.
+/// What the engine gives a container when nobody said otherwise.
+const GRACE: Duration = Duration::from_secs(10);
+/// Nobody waits longer, whatever a service says; to the engine a negative grace is one without end.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// Beyond the grace: to kill what is left, to take the container's mounts and networks down and to make them again.
+const REST: Duration = Duration::from_secs(120);
 
 /// The events of a restart arrive with its answer or a moment later.
 const SOON: Duration = Duration::from_secs(1);
@@ -22,7 +26,9 @@ impl Docker {
         grace: Option<Duration>,
     ) -> Result<Restarted, EngineError> {
         // The engine tells of each signal it sends: a `KILL` in a restart means that the first one was ignored.
-        let mut feed = Feed::of_container(self, id, &["kill", "start"]).await?;
+        let feed = Feed::of_container(self, id, &["kill", "start"]);
+        let (feed, own) = tokio::join!(feed, self.grace_to_expect(id, grace));
+        let (mut feed, limit) = (feed?, own?.min(LONGEST) + REST);
         let options = RestartContainerOptions {
             t: grace.map(|grace| {
                 let whole = grace.as_secs() + u64::from(grace.subsec_nanos() > 0);
@@ -30,13 +36,14 @@ impl Docker {
             }),
             ..RestartContainerOptions::default()
         };
-        self.inner
-            .api
-            .clone()
-            .with_timeout(LONGEST)
-            .restart_container(&id.0, Some(options))
-            .await
-            .map_err(|error| refused(error, id))?;
+        let restart = self.inner.api.restart_container(&id.0, Some(options));
+        let restarted = timeout(limit, restart).await.map_err(|_| {
+            EngineError::Unreachable(format!(
+                "the Docker engine did not restart container {id} within {} s",
+                limit.as_secs()
+            ))
+        })?;
+        restarted.map_err(|error| refused(error, id))?;
         let asked_for = grace.is_some_and(|grace| grace.is_zero());
         let mut killed = false;
         let story = async {
@@ -53,5 +60,25 @@ impl Docker {
             killed: killed && !asked_for,
             whole_container: true,
         })
+    }
+
+    /// How long the engine will wait for the process: what it is told, or what it knows of the container.
+    async fn grace_to_expect(
+        &self,
+        id: &ContainerId,
+        told: Option<Duration>,
+    ) -> Result<Duration, EngineError> {
+        if let Some(told) = told {
+            return Ok(told);
+        }
+        let seen = self
+            .inner
+            .api
+            .inspect_container(&id.0, None::<InspectContainerOptions>);
+        let seen = seen.await.map_err(|error| refused(error, id))?;
+        let own = seen.config.and_then(|config| config.stop_timeout);
+        Ok(own.map_or(GRACE, |seconds| {
+            u64::try_from(seconds).map_or(LONGEST, Duration::from_secs)
+        }))
     }
 }

@@ -13,7 +13,9 @@ use super::client::{Docker, refused};
 use super::hands::HIDDEN;
 use super::{Container, ContainerId, Engine, EngineError, State};
 use crate::docker::DockerCli;
+use crate::harmless;
 use crate::helper;
+use crate::own_folder::{self, OwnFolder};
 
 /// A service that runs something else under `up` than the compose file and the image say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +30,8 @@ pub struct RunsUnder {
     pub command: Option<Vec<String>>,
     /// Its process is to run under the helper.
     pub supervised: bool,
-    /// Its root is read-only.
-    pub read_only: bool,
+    /// Its root is read-only: the helper gets a volume of its own to stand in.
+    pub needs_home: bool,
     /// The service's `stop_grace_period`.
     pub grace: Option<Duration>,
 }
@@ -57,7 +59,9 @@ impl Docker {
     /// forbidden by then ([`Docker::forbid_helper`]), no process runs under it.
     pub fn run_under(&self, mut services: Vec<RunsUnder>) {
         for runs in &mut services {
-            runs.supervised &= self.why_forbidden(&runs.service).is_none();
+            let allowed = self.why_forbidden(&runs.service).is_none();
+            runs.supervised &= allowed;
+            runs.needs_home &= allowed;
         }
         self.runs().services = services;
     }
@@ -112,8 +116,10 @@ impl Docker {
                 "the override for this run cannot be written: {error}"
             ))
         };
-        let file = self.override_file().map_err(unwritable)?;
-        std::fs::write(&file, text).map_err(unwritable)?;
+        let name = own_folder::name_of(&self.inner.project, &self.place());
+        let file = OwnFolder::find()
+            .and_then(|folder| folder.write_override(&name, &text))
+            .map_err(unwritable)?;
         self.runs().file = Some(file);
         Ok(())
     }
@@ -133,11 +139,14 @@ impl Docker {
         };
         let config = image.config.unwrap_or_default();
         let architecture = image.architecture.unwrap_or_default();
-        let helper = runs.supervised && helper::binary(&architecture).is_some();
+        let has_helper = helper::has_binary(&architecture);
+        let helper = runs.supervised && has_helper;
+        let home = json!([{ "type": "volume", "target": format!("/{HIDDEN}") }]);
         if runs.supervised && !helper {
             output(&format!(
-                "{}: this build has no helper for {architecture}; the container is restarted where its process would be",
-                runs.service
+                "{}: this build has no helper for {}; the container is restarted where its process would be",
+                runs.service,
+                harmless::value(&architecture)
             ));
         }
         if !helper {
@@ -147,6 +156,9 @@ impl Docker {
             }
             if let Some(command) = &runs.command {
                 service.insert("command".into(), json!(command));
+            }
+            if runs.needs_home && has_helper {
+                service.insert("volumes".into(), home);
             }
             return Ok(Some(service.into()));
         }
@@ -161,17 +173,11 @@ impl Docker {
             .chain(argv)
             .collect();
         let mut service = json!({ "entrypoint": entrypoint, "command": [] });
-        if runs.read_only {
+        if runs.needs_home {
             // The engine puts nothing into a read-only root, but into a volume.
-            service["volumes"] = json!([{ "type": "volume", "target": format!("/{HIDDEN}") }]);
+            service["volumes"] = home;
         }
         Ok(Some(service))
-    }
-
-    fn override_file(&self) -> std::io::Result<PathBuf> {
-        let mut folder = crate::docker::own_folder()?;
-        folder.push(format!("{}.override.json", self.inner.project));
-        Ok(folder)
     }
 
     /// Puts the helper into containers that are made but not started.
@@ -273,7 +279,7 @@ mod tests {
             entrypoint: list(entrypoint),
             command: list(command),
             supervised: true,
-            read_only: false,
+            needs_home: false,
             grace: None,
         };
         whole_command(&runs, vec!["image-entry".into()], vec!["image-cmd".into()]).join(" ")

@@ -1,4 +1,11 @@
-//! Connections to the engine: dials, keeps idle ones for the next request, carries bollard's requests and our own. Knows no verb of the API.
+//! Connections to the engine: dials, keeps idle ones for the next request, carries bollard's requests and our own, each within its limits. Knows no verb of the API.
+
+mod bounds;
+mod meter;
+mod refusal;
+
+pub use bounds::{MIB, SHORT, size};
+pub use refusal::{No, cut, refusal};
 
 use std::ffi::OsString;
 use std::io;
@@ -15,10 +22,15 @@ use hyper::header::{HOST, HeaderValue};
 use hyper::{Method, Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::time::{Instant, timeout};
 
+use self::bounds::{Limits, REFUSAL, limits};
+use self::meter::{Exceeded, Meter, Metered};
+use super::EngineError;
 use super::context::Endpoint;
-use super::{ContainerId, EngineError};
+use crate::children;
 use crate::docker::DockerCli;
+use crate::harmless;
 
 /// A request's body; bollard's own type, so that one connection serves both.
 pub type Body = Either<Full<Bytes>, StreamBody<ByteStream>>;
@@ -30,6 +42,10 @@ pub type ByteStream = Pin<Box<dyn Stream<Item = io::Result<Frame<Bytes>>> + Send
 const DIAL: Duration = Duration::from_secs(5);
 const DIAL_REMOTE: Duration = Duration::from_secs(30);
 
+/// What a `docker` that cannot dial may say, and how long.
+const LONGEST_WORDS: u64 = 4 * 1024;
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Idle connections kept; more than that many requests at once are rare.
 const IDLE: usize = 8;
 
@@ -37,7 +53,52 @@ const IDLE: usize = 8;
 pub struct Transport {
     endpoint: Endpoint,
     cli: DockerCli,
-    idle: Mutex<Vec<SendRequest<Body>>>,
+    idle: Mutex<Vec<Connection>>,
+}
+
+/// One connection: HTTP's side of it, and what it may still bring.
+struct Connection {
+    sender: SendRequest<Body>,
+    meter: Arc<Meter>,
+}
+
+/// How sending a request failed; one that was not sent is given back.
+struct Unsent {
+    why: String,
+    request: Option<Request<Body>>,
+}
+
+impl Connection {
+    /// The answer's head; its body comes within the limits as well, or breaks off.
+    async fn send(
+        &mut self,
+        request: Request<Body>,
+        limits: Limits,
+    ) -> Result<Response<Incoming>, Unsent> {
+        let sent = Instant::now();
+        let mut until_head = limits;
+        // Where the head may take its time, the answer's own begins with it.
+        until_head.whole = limits.head.and(limits.whole);
+        self.meter.begin(until_head, sent);
+        let answer = self.sender.try_send_request(request);
+        let answer = match limits.head {
+            None => answer.await,
+            Some(limit) => timeout(limit, answer).await.map_err(|_| Unsent {
+                why: format!("no answer within {} s", limit.as_secs()),
+                request: None,
+            })?,
+        };
+        let response = answer.map_err(|mut error| Unsent {
+            request: error.take_message(),
+            why: words(&error.into_error()),
+        })?;
+        if !refusal::is_yes(response.status()) {
+            self.meter.begin(REFUSAL, Instant::now());
+        } else if limits.head.is_none() {
+            self.meter.begin(limits, Instant::now());
+        }
+        Ok(response)
+    }
 }
 
 impl Transport {
@@ -54,73 +115,81 @@ impl Transport {
         })
     }
 
-    /// Sends one request; the answer's body may go on for ever.
+    /// Sends one request; the answer says yes, and what comes of its body is within the limits of what was asked.
     pub(super) async fn send(
         self: &Arc<Self>,
         request: Request<Body>,
-    ) -> Result<Response<Incoming>, EngineError> {
+    ) -> Result<Response<Incoming>, No> {
         let mut request = origin_form(request)?;
-        loop {
-            let (mut sender, fresh) = match self.take_idle() {
-                Some(sender) => (sender, false),
+        let limits = limits(request.method(), request.uri().path());
+        let response = loop {
+            let (mut connection, fresh) = match self.take_idle() {
+                Some(connection) => (connection, false),
                 None => (self.dial().await?, true),
             };
-            match sender.try_send_request(request).await {
+            match connection.send(request, limits).await {
                 Ok(response) => {
-                    self.keep_when_idle(sender);
-                    return Ok(response);
+                    self.keep_when_idle(connection);
+                    break response;
                 }
                 // An idle connection may have been closed by the engine meanwhile: the request was not sent, another one takes it.
-                Err(mut refused) => match refused.take_message() {
-                    Some(unsent) if !fresh => request = unsent,
-                    _ => return Err(self.unreachable(&words(&refused.into_error()))),
-                },
+                Err(Unsent {
+                    request: Some(unsent),
+                    ..
+                }) if !fresh => request = unsent,
+                Err(Unsent { why, .. }) => return Err(self.unreachable(&why).into()),
             }
+        };
+        if refusal::is_yes(response.status()) {
+            Ok(response)
+        } else {
+            Err(refusal::read(response).await)
         }
     }
 
-    fn take_idle(&self) -> Option<SendRequest<Body>> {
+    fn take_idle(&self) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(sender) = idle.pop() {
-            if sender.is_ready() {
-                return Some(sender);
+        while let Some(connection) = idle.pop() {
+            if connection.sender.is_ready() {
+                return Some(connection);
             }
         }
         None
     }
 
-    /// Puts the connection back once its answer has been read to the end; one that was dropped midway just closes.
-    fn keep_when_idle(self: &Arc<Self>, mut sender: SendRequest<Body>) {
+    /// Puts the connection back once its answer has been read to the end; one that was dropped midway, or brought too much, just closes.
+    fn keep_when_idle(self: &Arc<Self>, mut connection: Connection) {
         let transport = Arc::downgrade(self);
         tokio::spawn(async move {
-            if sender.ready().await.is_ok()
+            if connection.sender.ready().await.is_ok()
                 && let Some(transport) = transport.upgrade()
             {
+                connection.meter.rest();
                 let mut idle = transport
                     .idle
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner);
-                idle.retain(SendRequest::is_ready);
+                idle.retain(|connection| connection.sender.is_ready());
                 if idle.len() < IDLE {
-                    idle.push(sender);
+                    idle.push(connection);
                 }
             }
         });
     }
 
-    async fn dial(&self) -> Result<SendRequest<Body>, EngineError> {
+    async fn dial(&self) -> Result<Connection, EngineError> {
         let limit = match self.endpoint {
             Endpoint::Dial(_) => DIAL_REMOTE,
             _ => DIAL,
         };
-        tokio::time::timeout(limit, self.dial_unlimited())
+        timeout(limit, self.dial_unlimited())
             .await
             .unwrap_or_else(|_| {
                 Err(self.unreachable(&format!("no answer within {} s", limit.as_secs())))
             })
     }
 
-    async fn dial_unlimited(&self) -> Result<SendRequest<Body>, EngineError> {
+    async fn dial_unlimited(&self) -> Result<Connection, EngineError> {
         match &self.endpoint {
             #[cfg(unix)]
             Endpoint::Unix(path) => {
@@ -149,74 +218,77 @@ impl Transport {
     }
 
     /// `docker [the user's global flags] system dial-stdio`: the CLI knows ssh, TLS and every context there will ever be.
-    async fn dial_stdio(&self) -> Result<SendRequest<Body>, EngineError> {
-        let mut command = self
+    async fn dial_stdio(&self) -> Result<Connection, EngineError> {
+        let started = self
             .cli
-            .docker(["system", "dial-stdio"].map(OsString::from));
-        command
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped())
-            .kill_on_drop(true);
-        // Ctrl-C is for us: we still have containers to stop over this connection.
-        #[cfg(unix)]
-        command.process_group(0);
-        let program = self.cli.program.to_string_lossy().into_owned();
-        let mut child = command
-            .spawn()
+            .docker(["system", "dial-stdio"].map(OsString::from))
+            .and_then(|mut command| {
+                command
+                    .stdin(std::process::Stdio::piped())
+                    .stdout(std::process::Stdio::piped())
+                    .stderr(std::process::Stdio::piped());
+                // Ctrl-C is for us: we still have containers to stop over this connection.
+                children::start(command)
+            });
+        let program = self.cli.program.to_string_lossy();
+        let mut started = started
             .map_err(|error| self.unreachable(&format!("cannot start `{program}`: {error}")))?;
-        let (Some(stdin), Some(stdout), Some(mut stderr)) =
+        let child = &mut started.child;
+        let (Some(stdin), Some(stdout), Some(stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
             return Err(self.unreachable("`docker system dial-stdio` has no pipes"));
         };
-        let mut sender = self.handshake(tokio::io::join(stdout, stdin)).await?;
+        let mut connection = self.handshake(tokio::io::join(stdout, stdin)).await?;
+        let mut stderr = stderr.take(LONGEST_WORDS);
         // The CLI dials only now; a first request tells whether it could, and its stderr why not.
-        let ping = request(Method::GET, "/_ping", empty());
-        let answer = match ping {
-            Ok(ping) => sender.send_request(origin_form(ping)?).await,
-            Err(error) => return Err(error),
-        };
-        match answer {
+        let ping = origin_form(request(Method::GET, "/_ping", empty())?)?;
+        let limits = limits(ping.method(), ping.uri().path());
+        match connection.send(ping, limits).await {
             Ok(answer) => {
                 let _ = answer.into_body().collect().await;
-                if sender.ready().await.is_err() {
+                if connection.sender.ready().await.is_err() {
                     return Err(self.unreachable("the connection closed at once"));
                 }
             }
-            Err(error) => {
+            Err(Unsent { why, .. }) => {
                 let mut said = Vec::new();
-                let _ = tokio::time::timeout(Duration::from_secs(1), stderr.read_to_end(&mut said))
-                    .await;
+                let _ = timeout(LAST_WORDS, stderr.read_to_end(&mut said)).await;
                 let said = String::from_utf8_lossy(&said).trim().to_owned();
-                let why = if said.is_empty() { words(&error) } else { said };
+                let why = if said.is_empty() { why } else { said };
                 return Err(self.unreachable(&why));
             }
         }
+        let mut stderr = stderr.into_inner();
         tokio::spawn(async move {
+            // All of it: its group ends when it is dropped.
+            let mut started = started;
             let mut sink = tokio::io::sink();
             let _ = tokio::io::copy(&mut stderr, &mut sink).await;
-            let _ = child.wait().await;
+            let _ = started.child.wait().await;
         });
-        Ok(sender)
+        Ok(connection)
     }
 
-    async fn handshake<S>(&self, stream: S) -> Result<SendRequest<Body>, EngineError>
+    async fn handshake<S>(&self, stream: S) -> Result<Connection, EngineError>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
+        let meter = Meter::new();
+        let stream = Metered::new(stream, Arc::clone(&meter));
         let (sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| self.unreachable(&words(&error)))?;
         // Its error reaches us through the sender; it ends when the sender and the body are gone.
         tokio::spawn(connection.with_upgrades());
-        Ok(sender)
+        Ok(Connection { sender, meter })
     }
 
     pub(super) fn unreachable(&self, why: &str) -> EngineError {
         EngineError::Unreachable(format!(
-            "cannot talk to the Docker engine at `{}`: {why}",
-            self.endpoint
+            "cannot talk to the Docker engine at `{}`: {}",
+            harmless::value(&self.endpoint.to_string()),
+            harmless::quoted(why)
         ))
     }
 
@@ -253,58 +325,17 @@ pub fn request(method: Method, target: &str, body: Body) -> Result<Request<Body>
         .method(method)
         .uri(target)
         .body(body)
-        .map_err(|error| EngineError::Refused(format!("`{target}` is no request: {error}")))
+        .map_err(|error| no_request(target, &error))
+}
+
+fn no_request(target: &str, error: &dyn std::error::Error) -> EngineError {
+    let target = harmless::value(target);
+    EngineError::Refused(format!("`{target}` is no request: {error}"))
 }
 
 /// No body.
 pub fn empty() -> Body {
     Either::Left(Full::new(Bytes::new()))
-}
-
-/// The engine's words for a no.
-#[derive(serde::Deserialize)]
-struct Said {
-    message: String,
-}
-
-/// The answer if it says yes, else the engine's words as an error; `id` is the container that was asked about.
-pub async fn checked(
-    response: Response<Incoming>,
-    id: &ContainerId,
-) -> Result<Response<Incoming>, EngineError> {
-    let status = response.status();
-    if status.is_success() || status.is_informational() {
-        return Ok(response);
-    }
-    let body = response
-        .into_body()
-        .collect()
-        .await
-        .map(http_body_util::Collected::to_bytes)
-        .unwrap_or_default();
-    let message = serde_json::from_slice(&body).map_or_else(
-        |_| String::from_utf8_lossy(&body).trim().to_owned(),
-        |said: Said| said.message,
-    );
-    Err(refusal(status.as_u16(), &message, id))
-}
-
-/// The kind of a refusal: what callers act on.
-pub fn refusal(status: u16, message: &str, id: &ContainerId) -> EngineError {
-    // A container that is just being removed answers in many ways, a 500 about its layer among them.
-    let words = ["marked for removal", "removal of container", "RWLayer"];
-    let going = words.iter().any(|words| message.contains(words));
-    match status {
-        404 if message.contains("No such container") || message.contains("No such exec") => {
-            EngineError::Gone(id.clone())
-        }
-        409 | 500 if going => EngineError::Gone(id.clone()),
-        409 => EngineError::NotRunning(id.clone()),
-        _ if message.is_empty() => {
-            EngineError::Refused(format!("the engine answered {status} without a word"))
-        }
-        _ => EngineError::Refused(message.to_owned()),
-    }
 }
 
 /// Every byte that is not unreserved in a URL, escaped: names in containers are bytes, not text.
@@ -330,7 +361,7 @@ fn origin_form(request: Request<Body>) -> Result<Request<Body>, EngineError> {
         .map_or("/", hyper::http::uri::PathAndQuery::as_str);
     parts.uri = target
         .parse::<Uri>()
-        .map_err(|error| EngineError::Refused(format!("`{target}` is no request: {error}")))?;
+        .map_err(|error| no_request(target, &error))?;
     parts
         .headers
         .entry(HOST)
@@ -338,8 +369,11 @@ fn origin_form(request: Request<Body>) -> Result<Request<Body>, EngineError> {
     Ok(Request::from_parts(parts, body))
 }
 
-/// An error with its causes: hyper's own text alone is "connection error".
-pub fn words(error: &dyn std::error::Error) -> String {
+/// An error with its causes on one line: hyper's own text alone is "connection error". A limit of ours is said alone.
+pub fn words(error: &(dyn std::error::Error + 'static)) -> String {
+    if let Some(exceeded) = Exceeded::behind(error) {
+        return exceeded.to_string();
+    }
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -350,7 +384,7 @@ pub fn words(error: &dyn std::error::Error) -> String {
         }
         cause = error.source();
     }
-    text
+    harmless::value(&text).into_owned()
 }
 
 #[cfg(test)]
@@ -358,28 +392,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_are_sorted_by_what_callers_do_about_them() {
-        let id = ContainerId("c".repeat(64));
-        let kind = |status, message| refusal(status, message, &id);
-        assert!(matches!(
-            kind(404, "No such container: ccc"),
-            EngineError::Gone(_)
-        ));
-        assert!(matches!(
-            kind(409, "container ccc is not running"),
-            EngineError::NotRunning(_)
-        ));
-        assert!(matches!(
-            kind(
-                409,
-                "can not get logs from container which is dead or marked for removal"
-            ),
-            EngineError::Gone(_)
-        ));
-        assert!(matches!(
-            kind(404, "Could not find the file /x in container ccc"),
-            EngineError::Refused(_)
-        ));
+    fn what_cannot_be_reached_is_named_without_what_its_name_holds() {
+        use crate::harmless::everywhere::{HOSTILE, assert_harmless};
+        let endpoint = Endpoint::Dial(HOSTILE.to_owned());
+        let transport = Transport::new(endpoint, DockerCli::default());
+        assert_harmless(&transport.unreachable(HOSTILE).to_string());
+        let error = transport.no_socket(&io::Error::other(HOSTILE)).to_string();
+        assert_harmless(&error.replacen("\nhint: see whether", "", 1));
+        assert_harmless(&words(&io::Error::other(HOSTILE)));
+        let refused = request(Method::GET, HOSTILE, empty()).err().unwrap();
+        assert_harmless(&refused.to_string());
     }
 
     #[test]

@@ -10,6 +10,12 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+/// What is kept of all of these together.
+const MOST_CLOSED: usize = 8 * 1024 * 1024;
+
+/// The longest path there is and what may be said of it, in bytes.
+const MOST_SAID: usize = 16 * 1024;
+
 /// How much is read from disk and encoded before it is written in one go.
 const PIECE: usize = 256 * 1024;
 
@@ -130,6 +136,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
 
     async fn outcome(&mut self, batch: &Batch, limit: &Limit) -> Result<Applied, Error> {
         let mut closed = Vec::new();
+        let mut room = MOST_CLOSED;
         loop {
             match self.incoming.next(limit).await? {
                 Reply::Applied {
@@ -144,8 +151,14 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
                         closed,
                     });
                 }
-                // No more than there was to do, whoever answers.
-                Reply::Closed { path, text } if closed.len() < batch.most_answers() => {
+                // No more than there was to do, and no longer than a path and a reason are, whoever answers.
+                Reply::Closed { path, text }
+                    if closed.len() < batch.most_answers()
+                        && path.len().max(text.len()) <= MOST_SAID =>
+                {
+                    room = room
+                        .checked_sub(path.len() + text.len())
+                        .ok_or(Error::Malformed)?;
                     closed.push(Closed {
                         path: path.to_vec(),
                         why: String::from_utf8_lossy(text).into_owned(),

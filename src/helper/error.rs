@@ -1,6 +1,7 @@
 //! What can go wrong between host and helper, and whether to try again.
 
 use super::protocol::{Code, Malformed};
+use crate::harmless::value;
 use std::io;
 use std::path::PathBuf;
 
@@ -8,10 +9,10 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The connection is over: the helper, its exec or its container ended. The link is of no use any more.
-    #[error("the connection to the helper in the container broke: {0}")]
+    #[error("the connection to the helper in the container broke: {}", value(&.0.to_string()))]
     Connection(#[from] io::Error),
     /// What answered is not a helper; mostly the engine's words on why it could not start one.
-    #[error("the helper did not start in the container: {text}")]
+    #[error("the helper did not start in the container: {}", value(.text))]
     NotAHelper {
         /// What came instead of an answer.
         text: String,
@@ -39,7 +40,7 @@ pub enum Error {
     #[error("an earlier exchange with the helper in the container was broken off")]
     OutOfStep,
     /// A file of the host cannot be read. Nothing was changed in the container.
-    #[error("cannot read `{}`: {source}", path.display())]
+    #[error("cannot read `{}`: {}", value(&.path.to_string_lossy()), value(&.source.to_string()))]
     Read {
         /// The file.
         path: PathBuf,
@@ -47,7 +48,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A file of the host became shorter while it was read. Nothing was changed in the container.
-    #[error("`{}` changed while it was read", path.display())]
+    #[error("`{}` changed while it was read", value(&.path.to_string_lossy()))]
     Changed {
         /// The file.
         path: PathBuf,
@@ -102,9 +103,10 @@ fn stuck(silent: bool) -> &'static str {
 }
 
 fn refusal(path: &[u8], text: &str) -> String {
+    let text = value(text);
     if path.is_empty() {
-        text.to_owned()
+        text.into_owned()
     } else {
-        format!("`{}`: {text}", String::from_utf8_lossy(path))
+        format!("`{}`: {text}", value(&String::from_utf8_lossy(path)))
     }
 }

@@ -6,6 +6,9 @@ use super::patience::Load;
 use super::protocol::{Kind, Reply, Request};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 
+/// All links' targets and all errors' words of one inventory together: those of the largest trees have a quarter of it.
+const MOST_TEXT: usize = 16 * 1024 * 1024;
+
 /// How many bytes of questions go out in one write.
 const PIECE: usize = 64 * 1024;
 
@@ -65,10 +68,17 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
             entries: wanted.len(),
             bytes: bytes.fold(0, u64::saturating_add),
         });
-        let mut left = wanted.len();
-        let mut answered = move || {
-            left = left.checked_sub(1).ok_or(Error::Malformed)?;
-            Ok::<(), Error>(())
+        let mut questions = wanted.iter();
+        let mut room = MOST_TEXT;
+        // The answers come in the order of the questions: nobody is told of what was not asked, or more than a disk can say.
+        let mut answered = move |path: &[u8], text: &[u8]| {
+            let asked = questions.next().map(|wanted| wanted.path.as_slice());
+            room = room.checked_sub(text.len()).ok_or(Error::Malformed)?;
+            if asked == Some(path) {
+                Ok(())
+            } else {
+                Err(Error::Malformed)
+            }
         };
         // Questions and answers are under way at the same time: neither side ever waits for the other to listen.
         let (writer, incoming) = (&mut self.writer, &mut self.incoming);
@@ -103,22 +113,22 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
                         hash,
                         target,
                     } => {
-                        answered()?;
+                        answered(path, target)?;
                         on_entry(Entry::Found(Found {
                             path: path.to_vec(),
                             kind,
                             mode,
                             size,
                             hash,
-                            target: short(target).to_vec(),
+                            target: target.to_vec(),
                         }));
                     }
                     Reply::Unreadable { path, errno, text } => {
-                        answered()?;
+                        answered(path, text)?;
                         on_entry(Entry::Unreadable {
                             path: path.to_vec(),
                             errno,
-                            text: String::from_utf8_lossy(short(text)).into_owned(),
+                            text: String::from_utf8_lossy(text).into_owned(),
                         });
                     }
                     other => return Err(unexpected(&other)),
@@ -129,10 +139,4 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
         self.end();
         Ok(())
     }
-}
-
-/// As much of a text as a path can be long: no kernel has longer ones.
-fn short(text: &[u8]) -> &[u8] {
-    const PATH_MAX: usize = 4096;
-    &text[..text.len().min(PATH_MAX)]
 }

@@ -22,10 +22,16 @@ pub use supervisor::{Restarted, signal_number};
 
 include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 
-/// The executable for containers of that architecture, by the engine's name (`amd64`, `arm64`). `None` when this build has none.
+/// Whether this build has an executable for containers of that architecture, by the engine's name (`amd64`, `arm64`).
+pub fn has_binary(architecture: &str) -> bool {
+    embedded(architecture).is_some()
+}
+
+/// The executable for containers of that architecture. `None` when this build has none.
 ///
 /// It goes into a directory of its own, `/.liveupdate` unless that cannot be written, with mode 0755, and is started as root
 /// with the one argument `serve`. It removes itself as soon as it runs, and at its end the directory when nothing else is in it.
-pub fn binary(architecture: &str) -> Option<&'static [u8]> {
-    embedded(architecture)
+pub fn binary(architecture: &str) -> Option<Vec<u8>> {
+    // Packed as it lies in this program, where it would otherwise stay in memory once it has been read.
+    miniz_oxide::inflate::decompress_to_vec(embedded(architecture)?).ok()
 }

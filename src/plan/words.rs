@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::compose::block::{Restart, RestartKind, Run, Step};
+use crate::harmless;
 use crate::paths::{ContainerPath, HostPath};
 use crate::watch::Entry;
 
@@ -212,7 +213,9 @@ impl fmt::Display for Near<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(path, from) = self;
         match from.and_then(|from| path.below(from)) {
-            Some(rest) if !rest.as_os_str().is_empty() => rest.display().fmt(f),
+            Some(rest) if !rest.as_os_str().is_empty() => {
+                f.write_str(&harmless::value(&rest.to_string_lossy()))
+            }
             _ => path.fmt(f),
         }
     }
@@ -334,6 +337,7 @@ impl Words for DueBecause {
         match self {
             Self::Always => f.write_str("always"),
             Self::Trigger { path, rule } => {
+                let rule = harmless::value(rule);
                 write!(f, "{} matches trigger `{rule}`", Near(path, from))
             }
             Self::Owed => f.write_str("owed since it failed or was skipped"),
@@ -355,6 +359,7 @@ impl Words for Because {
     fn write(&self, from: Option<&HostPath>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::FallBackOn { path, rule, step } => {
+                let rule = harmless::value(rule);
                 write!(
                     f,
                     "{} matches fall_back_on `{rule}` ({step})",
@@ -362,7 +367,7 @@ impl Words for Because {
                 )
             }
             Self::BuildFile { path } => {
-                let what = if path.to_string().ends_with(".dockerignore") {
+                let what = if path.verbatim().ends_with(".dockerignore") {
                     "says which files the build gets"
                 } else {
                     "says how the image is built"
@@ -370,7 +375,10 @@ impl Words for Because {
                 write!(f, "{} {what}", Near(path, from))
             }
             Self::NoSyncCovers { path } => write!(f, "no sync covers {}", Near(path, from)),
-            Self::Refused(why) => write!(f, "the files could not be put in place: {why}"),
+            Self::Refused(why) => {
+                let why = harmless::message(why);
+                write!(f, "the files could not be put in place: {why}")
+            }
             Self::RunFailed { step } => write!(f, "{step} failed and its on_failure is `rebuild`"),
             Self::Asked => f.write_str("asked for"),
             Self::BuildOwed => f.write_str("the last build failed"),
@@ -420,7 +428,7 @@ impl fmt::Display for RestartKind {
         match self {
             Self::Container { .. } => f.write_str("restart the container"),
             Self::Process { .. } => f.write_str("restart the process"),
-            Self::Signal { name } => write!(f, "send {name}"),
+            Self::Signal { name } => write!(f, "send {}", harmless::value(name)),
         }
     }
 }
@@ -429,12 +437,14 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unmatched => f.write_str("no sync covers it, and `unmatched` is `ignore`"),
-            Self::SyncIgnores { step, pattern } => write!(f, "{step} ignores it (`{pattern}`)"),
+            Self::SyncIgnores { step, pattern } => {
+                write!(f, "{step} ignores it (`{}`)", harmless::value(pattern))
+            }
             Self::Configuration => {
                 f.write_str("configures the project: nothing is copied or built for it")
             }
             Self::Special => f.write_str("sockets, FIFOs and devices are not synced"),
-            Self::Unreadable(why) => write!(f, "cannot be read: {why}"),
+            Self::Unreadable(why) => write!(f, "cannot be read: {}", harmless::value(why)),
         }
     }
 }

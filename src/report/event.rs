@@ -88,6 +88,41 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// Whose output it is a line of; `None` for what is said by us.
+    pub fn output_of(&self) -> Option<&str> {
+        match self {
+            Self::Log { container, .. } | Self::Step { container, .. } => Some(container),
+            Self::Build { service, .. } => Some(service.as_deref().unwrap_or("compose")),
+            Self::Started { .. }
+            | Self::Notice { .. }
+            | Self::Change { .. }
+            | Self::Plan { .. }
+            | Self::Rebuild { .. }
+            | Self::Outcome(_)
+            | Self::Problem { .. } => None,
+        }
+    }
+
+    /// The bytes that a line of output takes while it waits, about; 0 for anything else.
+    pub fn size(&self) -> usize {
+        let texts = match self {
+            Self::Log {
+                container, text, ..
+            } => container.len() + text.len(),
+            Self::Step {
+                container,
+                command,
+                text,
+                ..
+            } => container.len() + command.len() + text.len(),
+            Self::Build { service, text } => service.as_ref().map_or(0, String::len) + text.len(),
+            _ => return 0,
+        };
+        size_of::<Self>() + texts
+    }
+}
+
 /// A service as the session begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StartedService {

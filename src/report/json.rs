@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value, json};
 
 use crate::engine::{Stream, Via};
+use crate::harmless;
+use crate::paths::{ContainerPath, HostPath};
 use crate::plan::{Because, LiveUpdate, Plan};
 
 use super::event::{Done, Ended, Event, Outcome, Took};
@@ -24,7 +26,8 @@ pub fn line(event: &Event, now: SystemTime) -> String {
     if let Value::Object(fields) = fields(event) {
         object.extend(fields);
     }
-    format!("{}\n", Value::Object(object))
+    let object = Value::Object(object).to_string();
+    format!("{}\n", harmless::json(&object))
 }
 
 fn kind(event: &Event) -> &'static str {
@@ -53,7 +56,7 @@ fn fields(event: &Event) -> Value {
         }),
         Event::Notice { service, text } => json!({"service": service, "text": text}),
         Event::Change { service, paths } => {
-            json!({"service": service, "paths": paths.iter().map(ToString::to_string).collect::<Vec<_>>()})
+            json!({"service": service, "paths": paths.iter().map(HostPath::verbatim).collect::<Vec<_>>()})
         }
         Event::Plan { service, plan } => {
             let mut fields = plan_fields(plan);
@@ -114,19 +117,19 @@ fn update_fields(update: &LiveUpdate) -> Value {
     json!({
         "action": "live-update",
         "copy": update.copies.iter().map(|copy| json!({
-            "from": copy.from.to_string(), "to": copy.to.to_string(), "step": copy.step.number,
+            "from": copy.from.verbatim(), "to": copy.to.verbatim(), "step": copy.step.number,
         })).collect::<Vec<_>>(),
         "remove": update.removes.iter().map(|remove| json!({
-            "path": remove.path.to_string(), "to": remove.to.to_string(), "step": remove.step.number,
+            "path": remove.path.verbatim(), "to": remove.to.verbatim(), "step": remove.step.number,
         })).collect::<Vec<_>>(),
         "run": update.runs.iter().map(|due| json!({
-            "command": due.run.command.to_string(), "step": due.run.step.number, "reason": due.because.to_string(),
+            "command": due.run.command.text(), "step": due.run.step.number, "reason": due.because.to_string(),
         })).collect::<Vec<_>>(),
         "restart": update.restart.as_ref().map(|restart| json!({
             "kind": restart.kind.to_string(), "step": restart.step.number,
         })),
         "left_out": update.left_out.iter().map(|left_out| json!({
-            "path": left_out.path.to_string(), "reason": left_out.why.to_string(),
+            "path": left_out.path.verbatim(), "reason": left_out.why.to_string(),
         })).collect::<Vec<_>>(),
     })
 }
@@ -141,7 +144,7 @@ fn outcome_fields(outcome: &Outcome) -> Value {
                 "copied": updated.copied, "live": updated.live, "removed": updated.removed, "ran": updated.ran,
                 "restarted": updated.restarted, "revived": updated.revived, "catching_up": updated.catching_up,
                 "first": updated.first.as_ref().map(|(from, to)| json!({
-                    "from": from.to_string(), "to": to.as_ref().map(ToString::to_string),
+                    "from": from.verbatim(), "to": to.as_ref().map(ContainerPath::verbatim),
                 })),
             }),
         ),

@@ -1,5 +1,6 @@
 //! Events in, lines of text or JSON out. Knows no engine and decides nothing; one file prints.
 
+mod backlog;
 pub mod event;
 pub mod json;
 mod print;

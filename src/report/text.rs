@@ -6,6 +6,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 
 use crate::engine::Stream;
+use crate::harmless::{message, value};
 use crate::paths::HostPath;
 
 use super::event::{Done, Ended, Event, Outcome, Took, Updated};
@@ -53,12 +54,16 @@ impl Text {
                 let names: Vec<String> = services
                     .iter()
                     .map(|service| match service.addresses.as_slice() {
-                        [] => service.name.clone(),
-                        some => format!("{} ({})", service.name, some.join(", ")),
+                        [] => value(&service.name).into_owned(),
+                        some => {
+                            let addresses = some.join(", ");
+                            format!("{} ({})", value(&service.name), value(&addresses))
+                        }
                     })
                     .collect();
                 format!(
-                    "{GOOD}ready{GOOD:#}  {project}: watching {} for {}\n",
+                    "{GOOD}ready{GOOD:#}  {}: watching {} for {}\n",
+                    value(project),
                     count(*directories, "directory", "directories"),
                     names.join(", ")
                 )
@@ -77,8 +82,9 @@ impl Text {
             } => {
                 let order = match builds.as_slice() {
                     [] | [_] => String::new(),
-                    several => format!(" ({})", several.join(", then ")),
+                    several => format!(" ({})", value(&several.join(", then "))),
                 };
+                let service = value(service);
                 format!(
                     "{WAITING}{service}{WAITING:#}  rebuilding{order}: {}\n",
                     self.short(&because.to_string())
@@ -93,21 +99,22 @@ impl Text {
             } => self.prefixed(container, "run", *stream, text),
             Event::Build { text, .. } if !is_news(text) => String::new(),
             Event::Build { service, text } => {
-                let service = service.as_deref().unwrap_or("compose");
+                let service = value(service.as_deref().unwrap_or("compose"));
                 format!("{DIM}{service}  build | {text}{DIM:#}\n")
             }
             Event::Outcome(outcome) => self.outcome(outcome),
             Event::Problem {
                 service,
-                message,
+                message: what,
                 hint,
             } => {
                 let mut line = format!(
-                    "{BAD}error{BAD:#}: {}{message}\n",
-                    prefix(service.as_deref())
+                    "{BAD}error{BAD:#}: {}{}\n",
+                    prefix(service.as_deref()),
+                    message(what)
                 );
                 if let Some(hint) = hint {
-                    let _ = writeln!(line, "hint: {hint}");
+                    let _ = writeln!(line, "hint: {}", value(hint));
                 }
                 line
             }
@@ -119,7 +126,9 @@ impl Text {
         }
     }
 
+    /// The output is the container's own, and so are its escapes: Compose shows them too.
     fn prefixed(&mut self, container: &str, what: &str, _stream: Stream, text: &str) -> String {
+        let container = &*value(container);
         let at = self
             .seen
             .iter()
@@ -138,7 +147,7 @@ impl Text {
     }
 
     fn outcome(&self, outcome: &Outcome) -> String {
-        let service = &outcome.service;
+        let service = value(&outcome.service);
         let (style, what) = match (&outcome.result, &outcome.done) {
             (Ended::Failed { .. }, Done::Updated(updated)) => {
                 let done = self.updated(outcome, updated);
@@ -176,11 +185,11 @@ impl Text {
             took(&outcome.took)
         );
         if let Ended::Failed { what, hint } = &outcome.result {
-            for text in what.lines() {
+            for text in message(what).lines() {
                 let _ = writeln!(line, "{BAD}{service}{BAD:#}  {text}");
             }
             if let Some(hint) = hint {
-                let _ = writeln!(line, "hint: {hint}");
+                let _ = writeln!(line, "hint: {}", value(hint));
             }
         }
         line
@@ -189,7 +198,7 @@ impl Text {
     fn updated(&self, outcome: &Outcome, updated: &Updated) -> String {
         let place = match outcome.containers.as_slice() {
             [] => String::new(),
-            [one] => format!(" in {one}"),
+            [one] => format!(" in {}", value(one)),
             many => format!(" in {}", count(many.len(), "container", "containers")),
         };
         let mut parts = Vec::new();
@@ -205,7 +214,12 @@ impl Text {
         if updated.ran > 0 {
             parts.push(format!("ran {}", count(updated.ran, "command", "commands")));
         }
-        parts.extend(updated.restarted.clone());
+        parts.extend(
+            updated
+                .restarted
+                .as_deref()
+                .map(|how| value(how).into_owned()),
+        );
         if self.files(updated).is_none()
             && let Some(last) = parts.last_mut()
         {
@@ -256,12 +270,15 @@ impl Text {
     fn relative(&self, path: &HostPath) -> String {
         path.below(&self.dir)
             .filter(|rest| !rest.as_os_str().is_empty())
-            .map_or_else(|| path.to_string(), |rest| rest.display().to_string())
+            .map_or_else(
+                || path.to_string(),
+                |rest| value(&rest.to_string_lossy()).into_owned(),
+            )
     }
 
     /// The project directory is not worth repeating in every reason.
     fn short(&self, text: &str) -> String {
-        text.replace(&format!("{}/", self.dir), "")
+        message(text).replace(&format!("{}/", self.dir), "")
     }
 }
 
@@ -282,7 +299,7 @@ fn is_news(line: &str) -> bool {
 }
 
 fn prefix(service: Option<&str>) -> String {
-    service.map_or_else(String::new, |service| format!("{service}  "))
+    service.map_or_else(String::new, |service| format!("{}  ", value(service)))
 }
 
 fn count(number: usize, one: &str, many: &str) -> String {

@@ -6,8 +6,9 @@ use crate::engine::{Container, Engine, EngineError, Fingerprint};
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::Rules;
 use crate::plan::rules::{Mapping, depth};
+use crate::report::Reporter;
 use crate::source::Source;
-use crate::update::{self, Ledger};
+use crate::update::{self, Ledger, SLOW, said_if_slow};
 use crate::watch::{Entry, Kind};
 
 /// What a comparison found.
@@ -50,10 +51,16 @@ pub async fn compare<'a, E: Engine>(
     rules: &Rules,
     present: impl Iterator<Item = (&'a HostPath, &'a Entry)>,
     container: &Container,
+    reporter: &Reporter,
 ) -> Result<Comparison, EngineError> {
     // How the image is built is no content of the container, wherever the file lies (C3.2).
     let content = present.filter(|(path, _)| rules.asks_for_rebuild(path).is_none());
-    compare_all(engine, rules, content, container).await
+    let comparing = compare_all(engine, rules, content, container);
+    said_if_slow(comparing, SLOW, container, || so_far(container), reporter).await
+}
+
+fn so_far(container: &Container) -> String {
+    format!("{} is still being compared with the disk", container.name)
 }
 
 /// As [`compare`], with the files that a rebuild would be asked for by.
@@ -106,6 +113,7 @@ pub async fn surplus<'a, E: Engine>(
     rules: &Rules,
     gone: impl Iterator<Item = &'a HostPath>,
     container: &Container,
+    reporter: &Reporter,
 ) -> Result<Vec<HostPath>, EngineError> {
     let targets: Vec<(HostPath, ContainerPath)> = gone
         .filter_map(|path| match rules.mapping(path) {
@@ -118,9 +126,9 @@ pub async fn surplus<'a, E: Engine>(
         return Ok(Vec::new());
     }
     let wanted = targets.iter().map(|(_, to)| (to.clone(), None));
-    let found = engine
-        .fingerprints(container, &wanted.collect(), &roots(rules))
-        .await?;
+    let (wanted, roots) = (wanted.collect(), roots(rules));
+    let asking = engine.fingerprints(container, &wanted, &roots);
+    let found = said_if_slow(asking, SLOW, container, || so_far(container), reporter).await?;
     Ok(targets
         .into_iter()
         .filter(|(_, to)| found.contains_key(to))

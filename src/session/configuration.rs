@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::compose::block::{HelperUse, RestartKind};
-use crate::compose::{Project, Service};
+use crate::compose::{Mount, MountKind, Project, Service};
 use crate::engine::{Docker, RunsUnder};
 use crate::paths::HostPath;
+use crate::plain_file;
 use crate::plan::Rules;
 use crate::watch::Scope;
 
@@ -16,7 +17,7 @@ use super::worker::Configuration;
 
 /// What is watched for `service`; a pattern that cannot be read is said with its file and line.
 pub fn scope_of(project: &Project, service: &Service) -> Result<Scope, String> {
-    let scope = Scope::of(project, service, |file| std::fs::read(file).ok());
+    let scope = Scope::of(project, service, |file| plain_file::read_if_any(file));
     scope
         .map(|scope| scope.without_own_output(own_output()))
         .map_err(|bad| {
@@ -87,7 +88,11 @@ pub fn runs_under(service: &Service) -> Option<RunsUnder> {
         .restart
         .as_ref()
         .is_some_and(|restart| matches!(restart.kind, RestartKind::Process { .. }));
-    if !by_process && block.entrypoint.is_none() && block.command.is_none() {
+    // Nobody else's volume is a safe place for what is started as root; one is worth it where there is something to update.
+    let needs_home = service.read_only
+        && block.helper != HelperUse::Off
+        && (by_process || service.mounts.iter().any(takes_updates));
+    if !by_process && !needs_home && block.entrypoint.is_none() && block.command.is_none() {
         return None;
     }
     // As everywhere in Compose: who gives an entrypoint of its own forgets the command below it.
@@ -105,9 +110,14 @@ pub fn runs_under(service: &Service) -> Option<RunsUnder> {
         entrypoint,
         command,
         supervised: by_process,
-        read_only: service.read_only,
+        needs_home,
         grace: service.stop_grace_period,
     })
+}
+
+/// A mount that a sync can write to.
+fn takes_updates(mount: &Mount) -> bool {
+    !mount.read_only && !matches!(mount.kind, MountKind::Bind(_))
 }
 
 /// `docker liveupdate up > up.log` in the project directory: the files our own output goes to.

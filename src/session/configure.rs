@@ -91,7 +91,15 @@ impl<E: Engine> Worker<E> {
         self.disk.moved(moved.iter().map(|(path, _)| path));
         for ledger in self.ledgers.values_mut() {
             let present = moved.iter().map(|(path, entry)| (path, entry));
-            match compare(&*self.engine, &self.rules, present, &ledger.container).await {
+            match compare(
+                &*self.engine,
+                &self.rules,
+                present,
+                &ledger.container,
+                &self.reporter,
+            )
+            .await
+            {
                 Ok(comparison) => comparison.note_in(ledger),
                 // Not known to be there is brought.
                 Err(_) => ledger

@@ -103,6 +103,7 @@ impl<E: Engine> Worker<E> {
             &self.rules,
             doubtful.iter().map(|(path, entry)| (*path, *entry)),
             &container,
+            &self.reporter,
         )
         .await;
         let Ok(comparison) = compared else {
@@ -144,12 +145,28 @@ impl<E: Engine> Worker<E> {
         mut owed: BTreeSet<HostPath>,
     ) -> Ledger {
         // Deleted since the session began, and perhaps still in an image that was built before.
-        match surplus(&*self.engine, &self.rules, self.disk.gone(), &container).await {
+        match surplus(
+            &*self.engine,
+            &self.rules,
+            self.disk.gone(),
+            &container,
+            &self.reporter,
+        )
+        .await
+        {
             Ok(surplus) => owed.extend(surplus),
             // Not known to be gone is removed again.
             Err(_) => owed.extend(self.disk.gone().cloned()),
         }
-        match compare(&*self.engine, &self.rules, self.disk.present(), &container).await {
+        match compare(
+            &*self.engine,
+            &self.rules,
+            self.disk.present(),
+            &container,
+            &self.reporter,
+        )
+        .await
+        {
             Ok(comparison) => {
                 let mut ledger = Ledger::new(container, owed);
                 comparison.note_in(&mut ledger);
@@ -189,7 +206,15 @@ impl<E: Engine> Worker<E> {
             else {
                 continue;
             };
-            match compare(&*self.engine, &self.rules, self.disk.present(), &container).await {
+            match compare(
+                &*self.engine,
+                &self.rules,
+                self.disk.present(),
+                &container,
+                &self.reporter,
+            )
+            .await
+            {
                 Ok(comparison) => {
                     drifted += comparison.drift().count();
                     names.push(container.name.clone());

@@ -1,10 +1,10 @@
 //! D3: an image built by a command of the user's.
 
-use std::process::Stdio;
-
+use crate::children::{self, Limits};
 use crate::compose::block::CustomBuild;
 use crate::docker::DockerCli;
 use crate::engine::{EngineError, stream};
+use crate::harmless;
 use crate::paths::HostPath;
 
 /// Runs the command in the project directory with `EXPECTED_REF` set, and checks that it made the image.
@@ -18,24 +18,19 @@ pub async fn build(
     command
         .current_dir(dir.as_path())
         .env("EXPECTED_REF", &build.tag);
-    let what = format!("custom build `{}`", build.command);
-    stream(command, "it", output)
-        .await
-        .map_err(|error| EngineError::Refused(format!("{what} failed: {error}")))?;
-    let made = cli
-        .docker(["image", "inspect", "--format", "{{.Id}}", &build.tag])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
+    let what = format!("custom build `{}`", harmless::value(&build.command));
+    stream(command, &what, output).await?;
+    let ask = cli.docker(["image", "inspect", "--format", "{{.Id}}", &build.tag]);
+    let asked = async { children::output(ask?, Limits::NONE).await };
+    let made = asked
         .await
         .map_err(|error| EngineError::Refused(format!("{what}: {error}")))?;
-    if made.success() {
+    if made.status.success() {
         Ok(())
     } else {
         Err(EngineError::Refused(format!(
             "{what} succeeded but there is no image `{}`; it has to tag what it builds with $EXPECTED_REF",
-            build.tag
+            harmless::value(&build.tag)
         )))
     }
 }

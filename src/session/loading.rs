@@ -6,6 +6,7 @@ use crate::cli::ExitCode;
 use crate::compose::{self, Project};
 use crate::docker::DockerCli;
 use crate::engine::Docker;
+use crate::harmless;
 
 /// A project that was read, and the engine it runs on.
 pub struct Loading {
@@ -76,7 +77,7 @@ pub fn exit_code(error: &compose::LoadError) -> ExitCode {
     reason = "what goes wrong before there is a session has no other way out"
 )]
 pub fn complain(text: &str) {
-    eprintln!("{}", text.trim_end());
+    eprintln!("{}", harmless::painted(text.trim_end()));
 }
 
 /// What to say of a name that is no service's.
@@ -88,10 +89,11 @@ pub fn no_such_service(project: &Project, name: &str) -> String {
         .filter(|(likeness, _)| *likeness > 0.7)
         .max_by(|(one, _), (two, _)| one.total_cmp(two));
     let hint = match near {
-        Some((_, near)) => format!("did you mean `{near}`?"),
+        Some((_, near)) => format!("did you mean `{}`?", harmless::value(near)),
         None => {
             "name a service of this project; `docker compose config --services` lists them".into()
         }
     };
+    let name = harmless::value(name);
     format!("error: there is no service `{name}`\nhint: {hint}")
 }

@@ -47,6 +47,7 @@ pub use configuration::{configuration_of, scope_of};
 pub use loading::{Loading, complain, exit_code, load, no_such_service};
 
 use crate::cli::{ExitCode, Format, Invocation, Keys, Shutdown, Up};
+use crate::harmless;
 use crate::report;
 
 use alone::{Alone, NotAlone};
@@ -87,7 +88,7 @@ pub async fn up(invocation: &Invocation, up: &Up) -> ExitCode {
             complain(&format!(
                 "error: project `{}` is already being live-updated{process}\n\
                  hint: end that `docker liveupdate up` first, or give this one another name with `-p`",
-                loading.project.name
+                harmless::value(&loading.project.name)
             ));
             return ExitCode::Problems;
         }

@@ -83,7 +83,7 @@ impl Session {
         let project = match compose::load(&self.cli).await {
             Ok(loaded) => {
                 for warning in loaded.warnings {
-                    self.reporter.notice(None, warning.render(false));
+                    self.reporter.notice(None, indented(&warning.render(false)));
                 }
                 Arc::new(loaded.project)
             }
@@ -91,7 +91,8 @@ impl Session {
                 self.keep_the_last(reload, watching, error.sources().to_vec());
                 let text = error.render(false);
                 let text = text.strip_prefix("error: ").unwrap_or(&text);
-                self.reporter.problem(None, text, Some(STAYS_IN_FORCE));
+                self.reporter
+                    .problem(None, indented(text), Some(STAYS_IN_FORCE));
                 return;
             }
         };
@@ -127,6 +128,7 @@ impl Session {
             match configuration_of(&project, service) {
                 Some(Ok(configuration)) => configurations.push(configuration),
                 Some(Err(bad)) => {
+                    let bad = bad.strip_prefix("error: ").unwrap_or(&bad);
                     self.reporter.problem(None, bad, Some(STAYS_IN_FORCE));
                     return false;
                 }
@@ -218,6 +220,11 @@ impl Session {
     fn is_chosen(&self, service: &Service) -> bool {
         self.up.services.is_empty() || self.up.services.contains(&service.name)
     }
+}
+
+/// The lines of a problem below its first, as a part of one message.
+fn indented(problem: &str) -> String {
+    problem.replace('\n', "\n  ")
 }
 
 /// The Dockerfiles and ignore files.

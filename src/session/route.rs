@@ -12,6 +12,7 @@ use crate::compose::Project;
 use crate::compose::block::TriggerMode;
 use crate::docker::DockerCli;
 use crate::engine::{Docker, EngineEvent};
+use crate::harmless;
 use crate::plan::Because;
 use crate::report::Reporter;
 use crate::watch::{Scope, WatchEvent, Watcher};
@@ -145,6 +146,7 @@ impl Session {
                 reload.hear(&self.project, self.scopes.values(), &touch.path);
             }
             WatchEvent::Rescan { why } => {
+                let why = harmless::value(&why);
                 self.reporter
                     .notice(None, format!("{why}; comparing the trees"));
                 reload.hear_of_loss();

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::engine::{ContainerId, Engine, State};
+use crate::harmless;
 use crate::paths::HostPath;
 use crate::plan::rules::Mapping;
 use crate::plan::{self, Because, LiveUpdate, Plan};
@@ -229,7 +230,7 @@ impl<E: Engine> Worker<E> {
             if let Unread::Refused(why) = why {
                 self.reporter.problem(
                     Some(&self.service.name),
-                    format!("`{path}` cannot be read: {why}"),
+                    format!("`{path}` cannot be read: {}", harmless::value(why)),
                     Some("the containers keep what they have; give yourself permission to read it, or ignore it"),
                 );
             }

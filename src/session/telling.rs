@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::compose::block::RestartKind;
 use crate::engine::{Engine, State, Via};
+use crate::harmless;
 use crate::paths::ContainerPath;
 use crate::plan::{LiveUpdate, Plan};
 use crate::report::{Done, Ended, Event, Outcome, Took, Updated};
@@ -50,8 +51,9 @@ impl<E: Engine> Worker<E> {
             self.reporter.notice(
                 Some(&self.service.name),
                 format!(
-                    "the process ignored {signal} until it was killed, which takes the whole grace period each time; \
-                     set `init: true` or `stop_signal`, or use `restart_process`"
+                    "the process ignored {} until it was killed, which takes the whole grace period each time; \
+                     set `init: true` or `stop_signal`, or use `restart_process`",
+                    harmless::value(signal)
                 ),
             );
         }

@@ -65,7 +65,13 @@ pub struct RunFailure {
 
 /// C10: all containers in parallel; commands start when every one has its files.
 pub async fn apply<E: Engine>(engine: &E, jobs: &[Job], reporter: &Reporter) -> Vec<Landed> {
-    let mut landed = join_all(jobs.iter().map(|job| put(engine, job))).await;
+    let mut landed = join_all(jobs.iter().map(|job| {
+        let name = &job.container.name;
+        let so_far =
+            move || format!("{name} has not taken its files yet; it is waited for a while");
+        said_if_slow(put(engine, job), SLOW, &job.container, so_far, reporter)
+    }))
+    .await;
     // C8: where files were refused, the answer is a rebuild, not commands on half of the files.
     let refused = landed
         .iter()
@@ -77,11 +83,37 @@ pub async fn apply<E: Engine>(engine: &E, jobs: &[Job], reporter: &Reporter) -> 
                 if landed.files.is_ok() && !landed.deletes_wait && !refused {
                     run(engine, job, landed, reporter).await;
                 }
-                engine.release(&job.container).await;
+                let name = &job.container.name;
+                let so_far = move || {
+                    format!("the helper in {name} does not answer; it is waited for a while")
+                };
+                let release = engine.release(&job.container);
+                said_if_slow(release, SLOW, &job.container, so_far, reporter).await;
             }),
     )
     .await;
     landed
+}
+
+/// After so long something may be stuck.
+pub const SLOW: Duration = Duration::from_secs(5);
+
+/// Waits for `work`, and says once that it is still waited for.
+pub async fn said_if_slow<T>(
+    work: impl Future<Output = T>,
+    slow: Duration,
+    container: &Container,
+    so_far: impl FnOnce() -> String,
+    reporter: &Reporter,
+) -> T {
+    let mut work = std::pin::pin!(work);
+    tokio::select! {
+        biased;
+        done = &mut work => return done,
+        () = tokio::time::sleep(slow) => {}
+    }
+    reporter.notice(Some(&container.service), so_far());
+    work.await
 }
 
 async fn put<E: Engine>(engine: &E, job: &Job) -> Landed {
@@ -211,8 +243,24 @@ async fn run<E: Engine>(engine: &E, job: &Job, landed: &mut Landed, reporter: &R
         return;
     };
     let begun = Instant::now();
-    landed.restarted = Some(last_step(engine, &container, restart).await);
+    let name = &container.name;
+    let so_far = move || format!("{name} is not restarted yet; it is waited for a while");
+    // A process that takes its grace is not stuck.
+    let slow = SLOW + grace(restart);
+    let step = last_step(engine, &container, restart);
+    landed.restarted = Some(said_if_slow(step, slow, &container, so_far, reporter).await);
     landed.restart = Some(begun.elapsed());
+}
+
+/// How long the process may take to stop: the step's word, or more than most services say.
+fn grace(restart: &Restart) -> Duration {
+    const USUAL: Duration = Duration::from_secs(10);
+    match &restart.kind {
+        RestartKind::Container { timeout } | RestartKind::Process { timeout, .. } => {
+            timeout.unwrap_or(USUAL)
+        }
+        RestartKind::Signal { .. } => Duration::ZERO,
+    }
 }
 
 async fn last_step<E: Engine>(
@@ -253,7 +301,7 @@ async fn run_one<E: Engine>(
         environment: run.environment.clone(),
         timeout: run.timeout,
     };
-    let command = run.command.to_string();
+    let command = run.command.text();
     let mut lines = Lines::new(container, &command, reporter);
     let ended = engine
         .run(container, &exec, &mut |stream, bytes| {

@@ -5,7 +5,7 @@ mod ledger;
 mod load;
 mod mounts;
 
-pub use apply::{Job, Landed, RunFailure, apply};
+pub use apply::{Job, Landed, RunFailure, SLOW, apply, said_if_slow};
 pub use ledger::Ledger;
 pub use load::{Loaded, Unread, fingerprint, load};
 pub use mounts::{Bound, bound, is_hidden, is_live};

@@ -9,6 +9,7 @@ use crate::compose::block::Origin;
 use crate::compose::{Block, Build, Project, Service};
 use crate::dockerignore::DockerIgnore;
 use crate::paths::HostPath;
+use crate::plain_file::IfAny;
 
 use super::editors;
 use super::filter::{Bad, LeftOut, Lists};
@@ -70,13 +71,13 @@ struct BlockFilter {
 }
 
 impl Scope {
-    /// What is watched for `service`. Fails with every pattern that cannot be read.
+    /// What is watched for `service`. Fails with every pattern and every ignore file that cannot be read.
     ///
-    /// `read_ignore_file` gives an ignore file's text, `None` when there is no such file.
+    /// `read_ignore_file` gives an ignore file's text, `None` when there is no such file: [`crate::plain_file::read_if_any`].
     pub fn of(
         project: &Project,
         service: &Service,
-        read_ignore_file: impl Fn(&HostPath) -> Option<Vec<u8>>,
+        read_ignore_file: impl Fn(&HostPath) -> IfAny,
     ) -> Result<Self, Vec<BadIgnore>> {
         let Some(block) = &service.block else {
             return Ok(Self::default());
@@ -263,7 +264,7 @@ impl BlockFilter {
 
 /// A scope in the making.
 struct Making<'a> {
-    read: &'a dyn Fn(&HostPath) -> Option<Vec<u8>>,
+    read: &'a dyn Fn(&HostPath) -> IfAny,
     scope: Scope,
     bad: Vec<BadIgnore>,
 }
@@ -345,10 +346,18 @@ impl Making<'_> {
         base: &HostPath,
         names: Vec<HostPath>,
     ) -> Option<Arc<IgnoreFile>> {
-        let (file, text) = names
-            .into_iter()
-            .find_map(|name| Some(((self.read)(&name)?, name)))
-            .map(|(text, name)| (name, text))?;
+        let read = names.into_iter().find_map(|name| {
+            let text = (self.read)(&name).transpose()?;
+            Some((name, text))
+        });
+        let (file, text) = read?;
+        let text = match text {
+            Ok(text) => text,
+            Err(odd) => {
+                self.complain(BadIgnore::File { file, odd });
+                return None;
+            }
+        };
         match DockerIgnore::parse(&text) {
             Ok(rules) => Some(Arc::new(IgnoreFile {
                 file,
@@ -383,14 +392,17 @@ impl Making<'_> {
 
     fn refuse(&mut self, place: &Place, bad: Vec<crate::dockerignore::BadPattern>) {
         for bad in bad {
-            let bad = BadIgnore {
+            self.complain(BadIgnore::Pattern {
                 place: place.clone(),
                 bad,
-            };
-            // Two base services may share one ignore file.
-            if !self.bad.contains(&bad) {
-                self.bad.push(bad);
-            }
+            });
+        }
+    }
+
+    fn complain(&mut self, bad: BadIgnore) {
+        // Two base services may share one ignore file.
+        if !self.bad.contains(&bad) {
+            self.bad.push(bad);
         }
     }
 }

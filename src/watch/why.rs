@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use crate::harmless::value;
 use crate::paths::HostPath;
+use crate::plain_file::Odd;
 
 /// The line of the file that decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,17 +50,19 @@ impl fmt::Display for Why {
                 file,
                 line,
                 pattern,
-            } => write!(f, "line {line} of `{file}`: `{pattern}`"),
+            } => write!(f, "line {line} of `{file}`: `{}`", value(pattern)),
             Self::BlockIgnore {
                 service,
                 place,
                 pattern,
             } => write!(
                 f,
-                "pattern {place} of `ignore` of service `{service}`: `{pattern}`"
+                "pattern {place} of `ignore` of service `{}`: `{}`",
+                value(service),
+                value(pattern)
             ),
             Self::Only { service } => {
-                write!(f, "`only` of service `{service}` does not name it")
+                write!(f, "`only` of service `{}` does not name it", value(service))
             }
             Self::OwnOutput => f.write_str("this session's own output goes there"),
             Self::Git => f.write_str("git's own files are never watched"),
@@ -69,14 +73,25 @@ impl fmt::Display for Why {
     }
 }
 
-/// A pattern that cannot be read, with its place.
+/// What cannot be read of what says which paths are ignored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} {} of {place}: {bad}", if matches!(place, Place::File(_)) { "line" } else { "pattern" }, bad.line)]
-pub struct BadIgnore {
-    /// Where it stands.
-    pub place: Place,
-    /// The line, the pattern, what is wrong with it, and what to write.
-    pub bad: crate::dockerignore::BadPattern,
+pub enum BadIgnore {
+    /// A pattern, with its place.
+    #[error("{} {} of {place}: {bad}", if matches!(place, Place::File(_)) { "line" } else { "pattern" }, bad.line)]
+    Pattern {
+        /// Where it stands.
+        place: Place,
+        /// The line, the pattern, what is wrong with it, and what to write.
+        bad: crate::dockerignore::BadPattern,
+    },
+    /// A whole ignore file.
+    #[error("the ignore file `{file}` {odd}\nhint: {}", odd.hint())]
+    File {
+        /// Which.
+        file: HostPath,
+        /// What stands there.
+        odd: Odd,
+    },
 }
 
 /// Where a bad pattern stands; the pattern's own `line` is the line of the file or the place in the list.
@@ -94,8 +109,8 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(file) => write!(f, "`{file}`"),
-            Self::BlockIgnore(service) => write!(f, "`ignore` of service `{service}`"),
-            Self::BlockOnly(service) => write!(f, "`only` of service `{service}`"),
+            Self::BlockIgnore(service) => write!(f, "`ignore` of service `{}`", value(service)),
+            Self::BlockOnly(service) => write!(f, "`only` of service `{}`", value(service)),
         }
     }
 }

@@ -96,33 +96,32 @@ impl Container {
         }
     }
 
-    /// Sends a signal to all processes that run this program. With its end those go on that it had stopped.
-    pub fn signal_all(&self, program: &Path, signal: Signal) -> Result<()> {
+    /// Sends a signal to all processes that run this program, and says to how many. With their end those go on that they had
+    /// stopped.
+    pub fn signal_all(&self, program: &Path, signal: Signal) -> Result<usize> {
         let pid = self.root.parent().ok_or("no process")?;
         let Ok(namespace) = fs::read_link(pid.join("ns/pid")) else {
-            return Ok(());
+            return Ok(0);
         };
         let length = fs::metadata(program)?.len();
-        // Some start while this looks.
-        for _ in 0..if signal == Signal::KILL { 3 } else { 1 } {
-            for other in process::all() {
-                let at = Path::new("/proc").join(other.to_string());
-                if fs::read_link(at.join("ns/pid")).ok().as_ref() != Some(&namespace) {
-                    continue;
-                }
-                let is_its_own =
-                    fs::metadata(at.join("exe")).is_ok_and(|found| found.len() == length);
-                let signal = match (is_its_own, signal) {
-                    (true, signal) => signal,
-                    (false, Signal::KILL) => Signal::CONT,
-                    (false, _) => continue,
-                };
-                if let Some(pid) = i32::try_from(other).ok().and_then(Pid::from_raw) {
-                    let _ = kill_process(pid, signal);
-                }
+        let mut count = 0;
+        for other in process::all() {
+            let at = Path::new("/proc").join(other.to_string());
+            if fs::read_link(at.join("ns/pid")).ok().as_ref() != Some(&namespace) {
+                continue;
+            }
+            let is_its_own = fs::metadata(at.join("exe")).is_ok_and(|found| found.len() == length);
+            let signal = match (is_its_own, signal) {
+                (true, signal) => signal,
+                (false, Signal::KILL) => Signal::CONT,
+                (false, _) => continue,
+            };
+            if let Some(pid) = i32::try_from(other).ok().and_then(Pid::from_raw) {
+                let _ = kill_process(pid, signal);
+                count += usize::from(is_its_own);
             }
         }
-        Ok(())
+        Ok(count)
     }
 }
 

@@ -136,13 +136,29 @@ impl Trial<'_> {
                 break;
             }
         }
-        // One may be on its way into a container that is new.
         if let Some(mut hostile) = hostile {
             let _ = hostile.kill();
             hostile.wait()?;
         }
-        if let Ok(container) = self.container() {
-            container.signal_all(self.adversary, Signal::KILL)?;
+        self.end_adversary()
+    }
+
+    /// Ends it for good: one may be on its way into a container that is new, though whoever started it is gone.
+    fn end_adversary(&self) -> Result<()> {
+        const CALM: Duration = Duration::from_millis(700);
+        const LONG: Duration = Duration::from_secs(20);
+        let begun = Instant::now();
+        let mut last_seen = Instant::now();
+        while last_seen.elapsed() < CALM && begun.elapsed() < LONG {
+            let ended = match self.container() {
+                Ok(container) => container.signal_all(self.adversary, Signal::KILL)?,
+                // In a moment there will be another one.
+                Err(_) => 1,
+            };
+            if ended > 0 {
+                last_seen = Instant::now();
+            }
+            sleep(Duration::from_millis(50));
         }
         Ok(())
     }
@@ -383,7 +399,7 @@ impl Trial<'_> {
 /// How many moves the adversary made, by its own account.
 fn moves(path: &Path) -> usize {
     let text = fs::read(path).unwrap_or_default();
-    String::from_utf8_lossy(&text).lines().count()
+    text.split(|byte| *byte == b'\n').count().saturating_sub(1)
 }
 
 fn difference(here: &There, there: &There) -> String {

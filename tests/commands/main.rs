@@ -6,8 +6,10 @@
 mod bad_input;
 mod check;
 mod convert;
+mod ended;
 mod explain;
 mod hostile;
+mod odd_files;
 mod plan;
 mod project;
 

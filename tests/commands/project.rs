@@ -68,9 +68,22 @@ impl Project {
 
     /// The tool by itself, in `directory`; there is no engine.
     pub fn tool_in(directory: &Path) -> Command {
+        let mut tool = Self::asked_in(directory);
+        tool.arg("liveupdate");
+        tool
+    }
+
+    /// The same, asked what could stand at the end of `line`.
+    pub fn completion_in(directory: &Path, line: &str) -> Command {
+        let mut tool = Self::asked_in(directory);
+        tool.args(["__completeNoDesc", "liveupdate"])
+            .args(line.split(' '));
+        tool
+    }
+
+    fn asked_in(directory: &Path) -> Command {
         let mut tool = Command::new(env!("CARGO_BIN_EXE_docker-liveupdate"));
-        tool.arg("liveupdate")
-            .current_dir(directory)
+        tool.current_dir(directory)
             .env("PWD", directory)
             .env("DOCKER_HOST", "unix:///there/is/no/engine.sock")
             .stdin(Stdio::null());

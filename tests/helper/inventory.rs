@@ -137,7 +137,7 @@ async fn a_hundred_thousand_questions_do_not_block_their_own_answers() {
 
 #[tokio::test]
 async fn another_versions_helper_is_told_apart() {
-    let (ours, theirs) = tokio::io::duplex(1024);
+    let (ours, theirs) = tokio::io::duplex(64 * 1024);
     let (reader, writer) = tokio::io::split(ours);
     let (_, mut old) = tokio::io::split(theirs);
     let mut frame = vec![25, 0, 0, 0, 1, 8, 0, 0, 0];

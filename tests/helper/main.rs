@@ -7,6 +7,7 @@ mod batches;
 mod commands;
 mod costs;
 mod failures;
+mod hostile;
 mod impostor;
 mod inventory;
 mod place;

@@ -44,7 +44,7 @@ impl Place {
             .expect("the build has a helper for this machine's own architecture");
         let path = self.path("home").join(name);
         fs::create_dir_all(self.path("home")).unwrap();
-        write_program(&path, binary);
+        write_program(&path, &binary);
         path
     }
 

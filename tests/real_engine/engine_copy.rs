@@ -44,7 +44,7 @@ async fn owners_are_kept_in_large_updates_with_and_without_stat_in_the_image() {
 async fn large_update(prepare: &str) {
     let project = Project::connect().await;
     let web = project.run(&[], WAITS).await;
-    project.sh(&web, &format!("{OWNERS}; {prepare}; mkdir /data; ln -s /data /app/link; chown 9:9 /data; echo old > /data/f3; chown 3:3 /data/f3")).await;
+    project.sh(&web, &format!("{OWNERS}; {prepare}; mkdir /data /srv; ln -s /data /srv/link; chown 9:9 /data; echo old > /data/f3; chown 3:3 /data/f3")).await;
     let names = |folder: &str| {
         (0..20)
             .map(move |n| format!("{folder}/f{n}"))
@@ -53,7 +53,7 @@ async fn large_update(prepare: &str) {
     let all = [
         names("/app"),
         names("/app/own"),
-        names("/app/link"),
+        names("/srv/link"),
         names("/app/new/er"),
     ]
     .concat();
@@ -67,7 +67,7 @@ async fn large_update(prepare: &str) {
         owners,
         "40 1000:1001\n1 1234:1235\n1 3:3\n1 5:6\n20 7:8\n19 9:9"
     );
-    assert_eq!(project.sh(&web, "readlink /app/link").await, "/data");
+    assert_eq!(project.sh(&web, "readlink /srv/link").await, "/data");
 }
 
 #[tokio::test]

@@ -24,6 +24,10 @@ pub enum Tool {
     LiveUpdateWithoutHelper,
     /// `docker compose watch`.
     ComposeWatch,
+    /// An older build of ours.
+    Before,
+    /// An older build of ours through the Engine API alone.
+    BeforeWithoutHelper,
 }
 
 impl Tool {
@@ -33,6 +37,8 @@ impl Tool {
             Self::LiveUpdate => "liveupdate",
             Self::LiveUpdateWithoutHelper => "liveupdate, helper off",
             Self::ComposeWatch => "compose watch",
+            Self::Before => "before",
+            Self::BeforeWithoutHelper => "before, helper off",
         }
     }
 
@@ -42,12 +48,19 @@ impl Tool {
             Self::LiveUpdate => "liveupdate",
             Self::LiveUpdateWithoutHelper => "helper-off",
             Self::ComposeWatch => "compose-watch",
+            Self::Before => "before",
+            Self::BeforeWithoutHelper => "before-helper-off",
         }
     }
 
     /// Whether it is ours, and so understands `x-live-update` and prints JSON.
     pub fn is_ours(self) -> bool {
         self != Self::ComposeWatch
+    }
+
+    /// Whether it is the older build.
+    pub fn is_before(self) -> bool {
+        matches!(self, Self::Before | Self::BeforeWithoutHelper)
     }
 
     /// What comes after `docker`. The project's image is built and, for the peer, its containers run.
@@ -78,8 +91,10 @@ impl Tool {
     /// What is set in its environment beyond Docker's own.
     pub fn environment(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::LiveUpdateWithoutHelper => &[("LIVEUPDATE_HELPER", "off")],
-            Self::LiveUpdate | Self::ComposeWatch => &[],
+            Self::LiveUpdateWithoutHelper | Self::BeforeWithoutHelper => {
+                &[("LIVEUPDATE_HELPER", "off")]
+            }
+            Self::LiveUpdate | Self::ComposeWatch | Self::Before => &[],
         }
     }
 

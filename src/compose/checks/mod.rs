@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::dockerignore::DockerIgnore;
 use crate::paths::HostPath;
+use crate::plain_file::Odd;
 
 use super::block::{Block, OnFailure, Origin, Sync};
 use super::disk::Files;
@@ -76,12 +77,17 @@ fn no_block(drafts: &[Draft], sources: &Sources, found: &mut Findings) {
         .and_then(|build| build.context.below(&sources.project_dir))
         .filter(|below| !below.as_os_str().is_empty())
         .map_or_else(|| ".".to_owned(), |below| format!("./{}", below.display()));
-    found.error_on_key(
+    found.error_with_example(
         &at,
         "no service has an `x-live-update` block or `develop.watch` rules, so there is nothing to update",
-        Some(format!(
-            "say for a service what goes where, for example:\n\n  services:\n    {name}:\n      x-live-update:\n        - sync: {context}/src:/app/src\n        - restart_container"
-        )),
+        "say for a service what goes where, for example:",
+        &[
+            "services:".to_owned(),
+            format!("  {name}:"),
+            "    x-live-update:".to_owned(),
+            format!("      - sync: {context}/src:/app/src"),
+            "      - restart_container".to_owned(),
+        ],
     );
 }
 
@@ -104,6 +110,18 @@ fn check_build(draft: &Draft, disk: &dyn Files, found: &mut Findings) {
     let Some(build) = &draft.service.build else {
         return;
     };
+    if let Some(dockerfile) = &build.dockerfile
+        && let Err(error) = disk.read(dockerfile)
+        && let Some(odd) = Odd::of(&error)
+    {
+        // Also without a block: the builder would not come back from it.
+        found.error(
+            &at.key("dockerfile"),
+            format!("the Dockerfile `{dockerfile}` {odd}"),
+            Some(odd.hint().to_owned()),
+        );
+        return;
+    }
     let complaint = if disk.kind(&build.context).is_none() {
         (
             at.key("context"),
@@ -143,12 +161,22 @@ fn check_ignore_file(
         return;
     };
     let file = &build.ignore_file;
-    let Ok(text) = disk.read(file) else {
-        return;
-    };
     if !seen.insert(file.clone()) {
         return;
     }
+    let text = match disk.read(file) {
+        Ok(text) => text,
+        Err(error) => {
+            if let Some(odd) = Odd::of(&error) {
+                found.error(
+                    &draft.at().key("build"),
+                    format!("the ignore file `{file}` {odd}"),
+                    Some(odd.hint().to_owned()),
+                );
+            }
+            return;
+        }
+    };
     for bad in DockerIgnore::parse(&text).err().into_iter().flatten() {
         let (why, instead) = split_hint(&bad.to_string());
         found.error(

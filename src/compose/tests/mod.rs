@@ -170,14 +170,17 @@ impl Situation {
                 }
                 let context = build["context"].as_str().unwrap().to_owned();
                 if !context.contains("://") {
-                    build["context"] = host(&context).to_string().into();
+                    build["context"] = host(&context).verbatim().as_ref().into();
                 }
             }
             let rules = service
                 .get_mut("develop")
                 .and_then(|it| it.get_mut("watch"));
             for rule in rules.and_then(Value::as_sequence_mut).into_iter().flatten() {
-                rule["path"] = host(rule["path"].as_str().unwrap()).to_string().into();
+                rule["path"] = host(rule["path"].as_str().unwrap())
+                    .verbatim()
+                    .as_ref()
+                    .into();
             }
         }
         services.retain(|_, service| !service.is_null());

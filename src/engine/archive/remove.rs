@@ -77,7 +77,7 @@ impl Docker {
         paths: Vec<ContainerPath>,
         closed: &mut Vec<(ContainerPath, String)>,
     ) -> Result<Vec<Owned>, EngineError> {
-        let mut owned = Vec::new();
+        let mut due = Vec::new();
         let mut ways: BTreeMap<ContainerPath, Result<String, String>> = BTreeMap::new();
         for path in paths {
             let Some(parent) = path.parent() else {
@@ -95,11 +95,11 @@ impl Docker {
                 ways.insert(parent.clone(), way);
             }
             match &ways[&parent] {
-                Ok(owner) => owned.push((owner.clone(), path)),
+                Ok(owner) => due.push((owner.clone(), path)),
                 Err(why) => closed.push((path, why.clone())),
             }
         }
-        Ok(owned)
+        Ok(due)
     }
 
     async fn verb(
@@ -124,7 +124,7 @@ impl Docker {
         let bytes = bytes.into_iter().map(escaped_for_printf);
         answer.add(self.chunks(container, user, decoded, bytes).await?);
         // After the others: what lies below a name that is no text is none either, and goes before its parents.
-        let text = text.into_iter().map(ToString::to_string);
+        let text = text.into_iter().map(|path| path.verbatim().into_owned());
         answer.add(self.chunks(container, user, plain, text).await?);
         Ok(answer)
     }
@@ -211,9 +211,9 @@ impl Docker {
 type Owned = (String, ContainerPath);
 
 /// Paths of one owner.
-fn unzipped(owned: &[Owned]) -> (&str, Vec<ContainerPath>) {
-    let owner = owned.first().map_or("", |(owner, _)| owner.as_str());
-    (owner, owned.iter().map(|(_, path)| path.clone()).collect())
+fn unzipped(paths: &[Owned]) -> (&str, Vec<ContainerPath>) {
+    let owner = paths.first().map_or("", |(owner, _)| owner.as_str());
+    (owner, paths.iter().map(|(_, path)| path.clone()).collect())
 }
 
 /// Whether a command had something to complain about.

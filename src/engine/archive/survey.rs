@@ -25,6 +25,9 @@ const ARGUMENTS: usize = 256 * 1024;
 /// A directory's listing comes with its content, so it may cost this much, and some times what we send ourselves.
 const LISTING_FLOOR: u64 = 4 * 1024 * 1024;
 
+/// So much is remembered of one container: what lies in a directory beside our files is the container's business.
+const MOST_SEEN: usize = 100_000;
+
 /// Who owns a thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner {
@@ -146,7 +149,8 @@ impl<'a> Survey<'a> {
             argv.push("/");
             let said = match self.docker.root_exec(self.id, &argv, Bytes::new()).await {
                 Ok(said) => said,
-                Err(EngineError::NotRunning(_)) => return Ok(false),
+                // Not running, or a `stat` that does not end or says more than it was asked.
+                Err(EngineError::NotRunning(_) | EngineError::Refused(_)) => return Ok(false),
                 Err(error) => return Err(error),
             };
             let text = String::from_utf8_lossy(&said.out);
@@ -294,7 +298,11 @@ impl<'a> Survey<'a> {
             if let Some(path) = member_path(folder, &member.name) {
                 self.note(path, Some(&member));
             }
-            if archive.taken > budget {
+            if self.seen.len() > MOST_SEEN {
+                return Ok(archive.taken);
+            }
+            // A file's content comes before the next name; one may be longer than the disk.
+            if archive.taken.saturating_add(member.size) > budget {
                 return Ok(archive.taken);
             }
         }

@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, VecDeque};
 use super::super::{Container, EngineError};
 use super::survey::{Kind, Seen, Survey};
 use crate::compose::{Mount, MountKind};
+use crate::harmless;
 use crate::paths::ContainerPath;
 
 /// As many links as a kernel follows.
@@ -43,6 +44,9 @@ impl Survey<'_> {
             return Ok(None);
         };
         let mut links = 0;
+        // Whose links these were, and the first of them, if not root's alone.
+        let mut makers: BTreeSet<u64> = BTreeSet::new();
+        let mut first = None;
         while let Some(name) = ahead.pop_front() {
             if name == b".." {
                 at = at.parent().unwrap_or(at);
@@ -57,16 +61,17 @@ impl Survey<'_> {
                 Some(seen) if seen.kind == Kind::Link => {
                     links += 1;
                     let directory = self.look(&at).await?;
-                    if links > LINKS || !is_roots(&seen, directory.as_ref()) {
-                        let target = self.target(&next).await?.unwrap_or_default();
-                        return Ok(Some(format!(
-                            "leads through the link `{next}` -> `{}`, which is not root's: the engine would follow it with root's rights",
-                            String::from_utf8_lossy(&target)
-                        )));
-                    }
                     let Some(target) = self.target(&next).await? else {
                         return Ok(None);
                     };
+                    let could_make_it = makers_of(&seen, directory.as_ref());
+                    if !could_make_it.is_empty() || links > LINKS {
+                        makers.extend(could_make_it);
+                        first.get_or_insert_with(|| (next, target.clone()));
+                        if links > LINKS {
+                            break;
+                        }
+                    }
                     for name in names(&target).collect::<Vec<_>>().into_iter().rev() {
                         ahead.push_front(name);
                     }
@@ -77,6 +82,16 @@ impl Survey<'_> {
                     }
                 }
                 Some(_) => at = next,
+            }
+        }
+        // Who owns where it leads could have written there himself.
+        if let Some((link, target)) = first {
+            let owner = self.look(&at).await?.map(|seen| seen.owner.uid);
+            if links > LINKS || makers.len() != 1 || owner != makers.first().copied() {
+                return Ok(Some(format!(
+                    "leads through the link `{link}` -> `{}`, which is not root's: the engine would follow it with root's rights",
+                    harmless::value(&String::from_utf8_lossy(&target))
+                )));
             }
         }
         // Where a mount carries something of the host by the path's own name, nothing is sent in the first place.
@@ -92,10 +107,18 @@ impl Survey<'_> {
     }
 }
 
-/// Whether root alone could have put a link there.
-fn is_roots(link: &Seen, directory: Option<&Seen>) -> bool {
-    link.owner.uid == 0
-        && directory.is_none_or(|directory| directory.owner.uid == 0 && !directory.is_shared())
+/// The users other than root who could have put a link there: its owner, and whoever may take names out of its directory and
+/// put others in. Where others than its owner may do that, nobody knows who it was.
+fn makers_of(link: &Seen, directory: Option<&Seen>) -> Vec<u64> {
+    const NOBODY_KNOWS: u64 = u64::MAX;
+    let directory = directory.map(|seen| (seen.owner.uid, seen.is_shared()));
+    let (owner, shared) = directory.unwrap_or_default();
+    let mut makers = vec![link.owner.uid, owner];
+    if shared {
+        makers.push(NOBODY_KNOWS);
+    }
+    makers.retain(|uid| *uid != 0);
+    makers
 }
 
 fn names(path: &[u8]) -> impl Iterator<Item = Vec<u8>> {

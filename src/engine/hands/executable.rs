@@ -10,6 +10,7 @@ use super::super::archive::survey::{Kind, Survey};
 use super::super::client::{Docker, refused};
 use super::super::{Body, Container, EngineError, Outgoing};
 use crate::compose::MountKind;
+use crate::harmless;
 use crate::helper;
 use crate::paths::ContainerPath;
 
@@ -30,13 +31,17 @@ impl Docker {
     pub(super) async fn executable_for(
         &self,
         container: &Container,
-    ) -> Result<(&'static [u8], ContainerPath), String> {
+    ) -> Result<(Vec<u8>, ContainerPath), String> {
         let architecture = self
             .architecture_of(container)
             .await
             .map_err(|error| error.to_string())?;
-        let binary = helper::binary(&architecture)
-            .ok_or_else(|| format!("this build has no helper for {architecture}"))?;
+        let binary = helper::binary(&architecture).ok_or_else(|| {
+            format!(
+                "this build has no helper for {}",
+                harmless::value(&architecture)
+            )
+        })?;
         let home = self.home(container).await?;
         Ok((binary, new_name(&home)))
     }
@@ -67,7 +72,18 @@ impl Docker {
     ) -> Result<(), EngineError> {
         let architecture = self.architecture_of(container).await?;
         match (helper::binary(&architecture), ContainerPath::new(place)) {
-            (Some(binary), Some(to)) => self.put_executable(container, &to, binary).await,
+            (Some(binary), Some(to)) => {
+                if let Some(home) = to.parent()
+                    && let Some(directory) =
+                        someone_elses(&mut Survey::new(self, &container.id), &home).await?
+                {
+                    return Err(EngineError::Refused(format!(
+                        "`{directory}` in {} can be written by others than root, so what its process runs under would be anybody's\nhint: use `restart_container`, or make that directory root's in the image",
+                        container.name
+                    )));
+                }
+                self.put_executable(container, &to, binary).await
+            }
             // It was not made to run under one either.
             _ => Ok(()),
         }
@@ -90,7 +106,7 @@ impl Docker {
         &self,
         container: &Container,
         to: &ContainerPath,
-        binary: &'static [u8],
+        binary: Vec<u8>,
     ) -> Result<(), EngineError> {
         if let Some(home) = to.parent()
             && let Some(seen) = Survey::new(self, &container.id).look(&home).await?
@@ -105,7 +121,7 @@ impl Docker {
             to: to.clone(),
             mode: 0o755,
             modified: SystemTime::now(),
-            body: Body::Bytes(Bytes::from_static(binary)),
+            body: Body::Bytes(Bytes::from(binary)),
             in_place: false,
         };
         let put = self.put(container, &[outgoing], &[]).await?;

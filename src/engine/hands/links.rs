@@ -194,7 +194,7 @@ impl Docker {
             attach_stdin: Some(true),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
-            cmd: Some(vec![place.to_string(), "serve".into()]),
+            cmd: Some(vec![place.verbatim().into_owned(), "serve".into()]),
             user: Some("0".into()),
             working_dir: Some("/".into()),
             ..ExecConfig::default()

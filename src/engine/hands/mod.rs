@@ -16,6 +16,7 @@ use super::{
     Applied, Body, Container, Delta, Ended, EngineError, Exec, Fingerprint, Restarted, State,
     Stream, Via, Wanted,
 };
+use crate::harmless;
 use crate::helper::{self, Batch, Code, Content, Error, Item, Kind};
 use crate::paths::ContainerPath;
 use links::HelperLink;
@@ -164,7 +165,9 @@ impl Docker {
             Ok(ended) => Ok(Ended::Exit(i64::from(ended.code))),
             // It was not begun.
             Err(error) if is_forbidden(&error) => self.exec(&container.id, exec, output).await,
-            Err(Error::Refused { text, .. }) => Err(EngineError::Refused(text)),
+            Err(Error::Refused { text, .. }) => {
+                Err(EngineError::Refused(harmless::value(&text).into_owned()))
+            }
             // Half of it may have run: whether it is run again is the session's matter (C7).
             Err(error) => {
                 slot.link = None;
@@ -222,8 +225,9 @@ impl Docker {
         grace: Option<Duration>,
     ) -> Result<Restarted, EngineError> {
         let name = signal.unwrap_or(&container.stop_signal);
-        let number = helper::signal_number(name)
-            .ok_or_else(|| EngineError::Refused(format!("there is no signal `{name}`")))?;
+        let number = helper::signal_number(name).ok_or_else(|| {
+            EngineError::Refused(format!("there is no signal `{}`", harmless::value(name)))
+        })?;
         let wait = grace.or_else(|| self.grace_of(container)).unwrap_or(GRACE);
         let asked = self
             .ask_helper(
@@ -304,8 +308,10 @@ impl Question for Update {
                 }
                 Ok(applied) => {
                     let named = applied.closed.into_iter();
-                    let named = named
-                        .filter_map(|closed| Some((ContainerPath::new(&closed.path)?, closed.why)));
+                    let named = named.filter_map(|closed| {
+                        let why = harmless::value(&closed.why).into_owned();
+                        Some((ContainerPath::new(&closed.path)?, why))
+                    });
                     self.closed = named.collect();
                     return Ok(());
                 }

@@ -258,4 +258,31 @@ mod tests {
             );
         }
     }
+
+    /// The most that is kept of a stream that goes on like this without end.
+    fn most_kept(tty: bool, begin: &[u8], more: &[u8]) -> usize {
+        let mut frames = Frames::new(tty);
+        frames.feed(&Bytes::copy_from_slice(begin));
+        let more = Bytes::copy_from_slice(&more.repeat(10_000));
+        let mut most = 0;
+        for _ in 0..2000 {
+            frames.feed(&more);
+            while frames.next().is_some() {}
+            most = most.max(frames.buffer.len());
+        }
+        most
+    }
+
+    #[test]
+    fn a_line_or_frame_without_end_is_handed_on_before_it_has_one() {
+        let endless_line = most_kept(true, b"", b"x");
+        assert!(endless_line <= PARTIAL, "{endless_line}");
+        let no_frame = most_kept(false, b"", b"x");
+        assert!(no_frame < 8, "{no_frame}");
+        let too_long = most_kept(false, &[1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff], b"x");
+        assert!(too_long < 8, "{too_long}");
+        let longest = u32::try_from(LONGEST_FRAME).unwrap().to_be_bytes();
+        let long = most_kept(false, &[&[1, 0, 0, 0], &longest[..]].concat(), b"x");
+        assert!(long < LONGEST_FRAME + 8, "{long}");
+    }
 }

@@ -120,13 +120,15 @@ pub fn status(directory: impl AsFd, name: &[u8], follow: bool) -> Result<Status,
         // Old kernels and old seccomp profiles. A mount point then shows when the rename fails.
         Err(Errno::NOSYS | Errno::PERM) => {
             let found = rustix::fs::statat(&directory, name, flags)?;
+            #[allow(clippy::useless_conversion, reason = "it has another width elsewhere")]
+            let links = u64::try_from(found.st_nlink).unwrap_or(1);
             Ok(Status {
                 kind: FileType::from_raw_mode(found.st_mode),
                 mode: found.st_mode & 0o7777,
                 uid: found.st_uid,
                 gid: found.st_gid,
                 size: u64::try_from(found.st_size).unwrap_or(0),
-                links: u64::try_from(found.st_nlink).unwrap_or(1),
+                links,
                 device: (
                     rustix::fs::major(found.st_dev),
                     rustix::fs::minor(found.st_dev),

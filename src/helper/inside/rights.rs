@@ -80,7 +80,7 @@ fn groups_of(uid: u32) -> (u32, Vec<Gid>) {
 #[expect(unsafe_code, reason = "rustix has no setfsuid and no setfsgid")]
 fn become_user(uid: u32, gid: u32, groups: &[Gid]) -> Result<(), Errno> {
     // SAFETY: both take a number and answer the number that was in force before; u32::MAX changes nothing.
-    let (now_uid, now_gid) = unsafe {
+    let in_force = unsafe {
         libc::setfsgid(gid);
         libc::setfsuid(uid);
         (
@@ -89,7 +89,7 @@ fn become_user(uid: u32, gid: u32, groups: &[Gid]) -> Result<(), Errno> {
         )
     };
     // They do not say whether they failed.
-    if (now_uid, now_gid) != (uid, gid) {
+    if in_force != (uid, gid) {
         return Err(Errno::PERM);
     }
     rustix::thread::set_thread_groups(groups)

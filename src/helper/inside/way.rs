@@ -30,6 +30,8 @@ pub struct Directory {
     pub place: Vec<u8>,
     /// A link was followed on the way.
     linked: bool,
+    /// The link that took rights away, in words.
+    through: Option<String>,
 }
 
 impl Directory {
@@ -43,6 +45,16 @@ impl Directory {
         self.rights == Rights::Own
             && self.status.uid == rustix::process::geteuid().as_raw()
             && !self.is_shared()
+    }
+
+    /// The kernel's no to something in it. Behind a link of somebody's it is a no to what that one wanted.
+    pub fn refused(&self, errno: Errno, path: &[u8]) -> Failure {
+        match (errno, &self.through) {
+            (Errno::ACCESS | Errno::PERM, Some(link)) => {
+                Failure::new(Code::Unsafe, path, format!("{link}: {}", words(errno)))
+            }
+            _ => Failure::system(errno, path),
+        }
     }
 
     /// The rights of whoever decides what its names are.
@@ -62,7 +74,7 @@ impl Directory {
         let status = path::status(&fd, b"", false)?;
         let place = path::join(&self.place, name);
         if status.mount_point {
-            return Err(Closed::mounted(&place));
+            return Err(Closed::mounted(&place, self.through.as_ref()));
         }
         Ok(Self {
             fd,
@@ -70,14 +82,13 @@ impl Directory {
             status,
             place,
             linked: self.linked,
+            through: self.through.clone(),
         })
     }
 }
 
 /// Opens what a name stands for itself, be it a link.
-const HOW: OFlags = OFlags::PATH
-    .union(OFlags::NOFOLLOW)
-    .union(OFlags::CLOEXEC);
+const HOW: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Why a directory was not reached.
 #[derive(Debug)]
@@ -111,9 +122,10 @@ impl Closed {
         }
     }
 
-    fn mounted(place: &[u8]) -> Self {
+    fn mounted(place: &[u8], through: Option<&String>) -> Self {
+        let way = through.map_or("leads", String::as_str);
         Self::Unsafe(format!(
-            "leads into what is mounted at `{}`, which is no part of the sync",
+            "{way} into what is mounted at `{}`, which is no part of the sync",
             String::from_utf8_lossy(place)
         ))
     }
@@ -200,6 +212,7 @@ impl Ways {
                 rights: Rights::Own,
                 place: path.to_vec(),
                 linked: false,
+                through: None,
             })),
             Err(Errno::LOOP | Errno::XDEV | Errno::AGAIN) => Ok(None),
             // An old kernel, or a profile that knows no such call.
@@ -213,7 +226,7 @@ impl Ways {
 
     fn may_enter(&self, place: &[u8], linked: bool) -> bool {
         let places = self.places.get_or_init(|| {
-            let placed = |mount: &Mount| {
+            let as_it_lies = |mount: &Mount| {
                 // On the way to one mount another may have to be passed.
                 let (directory, entered) = self.walk(&mount.path, |_| true).ok()?;
                 // What a user's link leads to is not what the engine mounted.
@@ -222,7 +235,7 @@ impl Ways {
                     plainly: mount.plainly,
                 })
             };
-            let places = self.mounts.iter().filter_map(placed).collect();
+            let places = self.mounts.iter().filter_map(as_it_lies).collect();
             let _ = Rights::Own.assume();
             places
         });
@@ -249,7 +262,9 @@ impl Ways {
                     walk.rights.assume()?;
                     entered = true;
                 }
-                Step::Directory { mounted: true } => return Err(Closed::mounted(&walk.place)),
+                Step::Directory { mounted: true } => {
+                    return Err(Closed::mounted(&walk.place, walk.lowered_by.as_ref()));
+                }
                 Step::Link(target) => {
                     for name in names(&target).collect::<Vec<_>>().into_iter().rev() {
                         ahead.push_front(name);
@@ -272,7 +287,9 @@ fn names(path: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 }
 
 enum Step {
-    Directory { mounted: bool },
+    Directory {
+        mounted: bool,
+    },
     /// A link, and what it says.
     Link(Vec<u8>),
 }
@@ -286,7 +303,7 @@ struct Walk {
     above: Vec<(OwnedFd, Status, Vec<u8>)>,
     rights: Rights,
     links: usize,
-    /// The link that took rights away, and whose they are since.
+    /// The link that took rights away, in words.
     lowered_by: Option<String>,
     is_root: bool,
 }
@@ -390,6 +407,7 @@ impl Walk {
             status: self.status,
             place: self.place,
             linked: self.links > 0,
+            through: self.lowered_by,
         }
     }
 }

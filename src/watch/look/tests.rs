@@ -66,7 +66,7 @@ impl Disk {
             sources: Vec::new(),
             services: vec![service.clone()],
         };
-        Scope::of(&project, &service, |_| Some(b"**/ignored\n".to_vec())).unwrap()
+        Scope::of(&project, &service, |_| Ok(Some(b"**/ignored\n".to_vec()))).unwrap()
     }
 
     fn path(&self, name: &str) -> HostPath {

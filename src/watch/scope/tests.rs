@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use crate::compose::PathRule;
 use crate::compose::block::{CustomBuild, FallBackOn, Step, Sync};
 use crate::paths::ContainerPath;
+use crate::plain_file::Odd;
 
 use super::*;
 
@@ -78,9 +79,8 @@ impl Situation {
             services: self.services.clone(),
         };
         Scope::of(&project, &self.services[0], |file| {
-            self.ignore_files
-                .get(file)
-                .map(|text| text.as_bytes().to_vec())
+            let text = self.ignore_files.get(file);
+            Ok(text.map(|text| text.as_bytes().to_vec()))
         })
     }
 
@@ -341,7 +341,10 @@ fn every_bad_pattern_is_reported_with_its_place() {
         .unwrap_err();
     let places: Vec<String> = bad
         .iter()
-        .map(|bad| format!("{} {} {}", bad.place, bad.bad.line, bad.bad.pattern))
+        .map(|bad| match bad {
+            BadIgnore::Pattern { place, bad } => format!("{place} {} {}", bad.line, bad.pattern),
+            file @ BadIgnore::File { .. } => file.to_string(),
+        })
         .collect();
     assert_eq!(
         places,
@@ -349,6 +352,26 @@ fn every_bad_pattern_is_reported_with_its_place() {
             "`ignore` of service `web` 2 a[",
             "`only` of service `web` 1 b[",
             "`/p/.dockerignore` 2 c[",
+        ]
+    );
+}
+
+#[test]
+fn an_ignore_file_that_is_no_file_is_reported_once_and_never_taken_for_none() {
+    let services = [service("web", Some("."), block())];
+    let project = Project {
+        name: "p".to_owned(),
+        dir: path(""),
+        sources: Vec::new(),
+        services: services.to_vec(),
+    };
+    let bad = Scope::of(&project, &services[0], |_| Err(Odd::Fifo)).unwrap_err();
+    let said: Vec<String> = bad.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "the ignore file `/p/Dockerfile.dockerignore` is a FIFO, not a file\n\
+             hint: put a file in its place, or name another one"
         ]
     );
 }

@@ -22,6 +22,7 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::harmless;
 use crate::paths::HostPath;
 
 use super::scope::Scope;
@@ -51,7 +52,8 @@ pub enum WatchEvent {
 pub enum WatchError {
     /// No thread to be had.
     #[error(
-        "cannot start watching: {0}\nhint: the system's limit on threads or processes may be reached; see `ulimit -u`"
+        "cannot start watching: {}\nhint: the system's limit on threads or processes may be reached; see `ulimit -u`",
+        harmless::value(&.0.to_string())
     )]
     Thread(#[from] std::io::Error),
     /// The watching thread is gone.

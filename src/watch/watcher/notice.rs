@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::harmless::value;
 use crate::paths::HostPath;
 use crate::watch::walk::Unreadable;
 
@@ -71,12 +72,14 @@ impl fmt::Display for Notice {
             ),
             Self::NoWatcher { why } => write!(
                 f,
-                "the system offers no file events ({why}); all directories are polled instead, which is slower"
+                "the system offers no file events ({}); all directories are polled instead, which is slower",
+                value(why)
             ),
             Self::NoEvents { path, file_system } => write!(
                 f,
-                "`{path}` is on {file_system}, which gives no file events; it is polled instead, which is slower\n\
-                 hint: keep the project on a local file system"
+                "`{path}` is on {}, which gives no file events; it is polled instead, which is slower\n\
+                 hint: keep the project on a local file system",
+                value(file_system)
             ),
             Self::TwoNames { path, other } => write!(
                 f,
@@ -85,8 +88,9 @@ impl fmt::Display for Notice {
             ),
             Self::Unreadable(Unreadable { path, why }) => write!(
                 f,
-                "`{path}` cannot be read and is not watched: {why}\n\
-                 hint: give yourself permission to read it, or leave it out with `.dockerignore`"
+                "`{path}` cannot be read and is not watched: {}\n\
+                 hint: give yourself permission to read it, or leave it out with `.dockerignore`",
+                value(why)
             ),
             Self::MissingRoot(path) => {
                 write!(

@@ -55,7 +55,7 @@ fn scope_of(dir: &Path) -> Arc<Scope> {
         sources: Vec::new(),
         services: vec![service.clone()],
     };
-    Arc::new(Scope::of(&project, &service, |file| fs::read(file).ok()).unwrap())
+    Arc::new(Scope::of(&project, &service, |file| Ok(fs::read(file).ok())).unwrap())
 }
 
 impl Watched {

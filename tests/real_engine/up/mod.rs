@@ -8,6 +8,7 @@ mod containers;
 mod engine_faults;
 mod files;
 mod helper;
+mod hostile;
 mod images;
 mod keys;
 mod leaving;

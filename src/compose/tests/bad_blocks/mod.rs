@@ -1,5 +1,6 @@
 //! Bad blocks, and the exact text a user reads (`spec.md` B1 to B9).
 
+mod hostile;
 mod names;
 mod order;
 mod overlaps;

@@ -28,7 +28,7 @@ enum Step {
 impl Batch<'_> {
     /// Puts the batch in force. What was left out of it is told by [`Batch::take_left_out`].
     pub fn commit(&mut self, beat: Beat) -> Result<Applied, Failure> {
-        self.step(|batch| match &batch.open {
+        self.step(b"", |batch| match &batch.open {
             Some(open) => Err(Failure::new(
                 Code::Protocol,
                 &open.path,
@@ -115,11 +115,7 @@ impl Batch<'_> {
         self.left_out.push(failure);
     }
 
-    fn put(
-        &self,
-        place: &Place,
-        last: &mut Option<(u32, Rc<Directory>)>,
-    ) -> Result<Step, Failure> {
+    fn put(&self, place: &Place, last: &mut Option<(u32, Rc<Directory>)>) -> Result<Step, Failure> {
         if last
             .as_ref()
             .is_none_or(|(index, _)| *index != place.directory)
@@ -174,10 +170,7 @@ impl Batch<'_> {
         let path = self.path(place);
         let system = |errno| Failure::system(errno, &path);
         Rights::Own.assume().map_err(system)?;
-        let staged = self
-            .journal
-            .open_content(place.number)
-            .map_err(system)?;
+        let staged = self.journal.open_content(place.number).map_err(system)?;
         at.rights.assume().map_err(system)?;
         // Not waiting: a FIFO may have taken the file's place by now.
         let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -198,9 +191,11 @@ impl Batch<'_> {
             || at.is_ours_alone()
             || status.uid == at.status.uid && !at.is_shared();
         if !is_its_own {
-            let text = "has another name, and belongs to another user than the directory it lies in";
+            let text =
+                "has another name, and belongs to another user than the directory it lies in";
             return Err(Failure::new(Code::Unsafe, &path, text));
         }
+        let mode = make::without_set_ids(at, status.uid, mode);
         pour(&staged, &File::from(target), mode).map_err(system)?;
         self.journal.remove_content(place.number);
         Ok(())
@@ -329,9 +324,10 @@ impl Batch<'_> {
         }
         let staged = temporary(place.number);
         if place.staged == Staged::Directory {
-            let made = self.fresh.iter().find(|fresh| {
-                (fresh.directory, fresh.number) == (place.directory, place.number)
-            });
+            let made = self
+                .fresh
+                .iter()
+                .find(|fresh| (fresh.directory, fresh.number) == (place.directory, place.number));
             sweep::remove(&at, &staged, made.map(|fresh| &fresh.status));
         } else {
             let _ = rustix::fs::unlinkat(&at.fd, staged.as_slice(), AtFlags::empty());

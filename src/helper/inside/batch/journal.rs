@@ -37,9 +37,7 @@ impl Journal {
     /// of this process.
     pub fn begin(&mut self, ways: &Ways) {
         clean_up_after_the_dead(&self.home, ways);
-        let own = self
-            .home
-            .join(format!("{JOURNAL}{}", std::process::id()));
+        let own = self.home.join(format!("{JOURNAL}{}", std::process::id()));
         let flags = OFlags::CREATE
             | OFlags::TRUNC
             | OFlags::WRONLY
@@ -117,7 +115,7 @@ fn clean_up_after_the_dead(home: &Path, ways: &Ways) {
                 .is_ok_and(|pid: u32| pid == std::process::id() || !lives(pid, home))
         };
         if let Some(pid) = name.strip_prefix(JOURNAL).filter(|pid| is_dead(pid)) {
-            let directories = path::small_file(&entry.path());
+            let directories = path::small_file(entry.path());
             for directory in directories
                 .split(|byte| *byte == 0)
                 .filter(|path| !path.is_empty())

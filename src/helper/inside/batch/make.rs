@@ -54,8 +54,7 @@ pub fn file(
     replaces: Option<Status>,
 ) -> Result<Made<File>, Errno> {
     at.rights.assume()?;
-    let flags =
-        OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = rustix::fs::openat(&at.fd, name, flags, Mode::from_raw_mode(0o600))?;
     let mut mode = mode;
     if at.rights == Rights::Own {
@@ -63,16 +62,22 @@ pub fn file(
         if owner != made_owner(at) {
             give(&file, owner)?;
         }
-        // Whose directory it is has chosen what is replaced, and with it who owns this.
-        if owner.0 == 0 && at.status.uid != 0 {
-            mode &= !SET_IDS;
-        }
+        mode = without_set_ids(at, owner.0, mode);
     }
     Ok(Made {
         it: File::from(file),
         mode: Some(mode),
         rights: at.rights,
     })
+}
+
+/// The mode of a file in a directory whose owner has chosen what it replaces, and with it who owns it.
+pub fn without_set_ids(at: &Directory, owner: u32, mode: u32) -> u32 {
+    if owner == 0 && at.status.uid != 0 {
+        mode & !SET_IDS
+    } else {
+        mode
+    }
 }
 
 /// A new link. It gets the directory's owner.
@@ -99,8 +104,8 @@ pub fn link(at: &Directory, name: &[u8], target: &[u8], mtime: Time) -> Result<(
 pub fn directory(at: &Directory, name: &[u8], mode: u32) -> Result<Status, Errno> {
     at.rights.assume()?;
     rustix::fs::mkdirat(&at.fd, name, Mode::from_raw_mode(0o700))?;
-    let made = readable(at, name)?;
-    let status = path::status(&made, b"", false)?;
+    let fresh = readable(at, name)?;
+    let status = path::status(&fresh, b"", false)?;
     if !at.is_ours_alone() {
         // Another directory may stand there by now. An empty one of our own is as good as the one that was made: whoever put
         // it there could have made one himself.
@@ -108,16 +113,16 @@ pub fn directory(at: &Directory, name: &[u8], mode: u32) -> Result<Status, Errno
             || status.uid == rustix::process::geteuid().as_raw()
                 && status.mode & 0o777 == 0o700
                 && !status.mount_point
-                && is_empty(&made)?;
+                && is_empty(&fresh)?;
         if !is_ours {
             return Err(Errno::STALE);
         }
     }
     if at.rights == Rights::Own && (at.status.uid, at.status.gid) != made_owner(at) {
-        give(&made, (at.status.uid, at.status.gid))?;
+        give(&fresh, (at.status.uid, at.status.gid))?;
     }
     let inherited = at.status.mode & SETGID;
-    fchmod(&made, Mode::from_raw_mode(mode | inherited))?;
+    fchmod(&fresh, Mode::from_raw_mode(mode | inherited))?;
     Ok(status)
 }
 
@@ -142,11 +147,8 @@ pub fn mode(at: &Directory, name: &[u8], mode: u32) -> Result<Option<()>, Errno>
 
 /// The directory of that name itself, open for reading.
 pub fn readable(at: &Directory, name: &[u8]) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDONLY
-        | OFlags::DIRECTORY
-        | OFlags::NOFOLLOW
-        | OFlags::NONBLOCK
-        | OFlags::CLOEXEC;
+    let flags =
+        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     rustix::fs::openat(&at.fd, name, flags, Mode::empty())
 }
 

@@ -149,13 +149,17 @@ impl<'a> Batch<'a> {
 
     /// Runs a step of the staging, unless an earlier one failed; if this one fails, what was staged goes away at once. A path
     /// that must not be touched is only left out itself.
-    fn step(&mut self, step: impl FnOnce(&mut Self) -> Result<(), Failure>) {
+    fn step(&mut self, path: &[u8], step: impl FnOnce(&mut Self) -> Result<(), Failure>) {
         if self.failure.is_some() {
             return;
         }
         match step(self) {
             Ok(()) => {}
-            Err(failure) if failure.code == Code::Unsafe => self.left_out.push(failure),
+            // By the name that the host knows, not by that of a directory on its way.
+            Err(failure) if failure.code == Code::Unsafe => self.left_out.push(Failure {
+                path: path.to_vec(),
+                ..failure
+            }),
             Err(failure) => self.fail(failure),
         }
     }

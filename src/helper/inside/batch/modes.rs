@@ -10,7 +10,7 @@ use rustix::io::Errno;
 impl Batch<'_> {
     /// A directory is to have this mode, once all is in place.
     pub fn mode(&mut self, path: &[u8], mode: u32) {
-        self.step(|batch| {
+        self.step(path, |batch| {
             batch.modes.push((stage::clean(path)?, mode));
             Ok(())
         });

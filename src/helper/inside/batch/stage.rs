@@ -2,7 +2,7 @@
 
 use super::make::{self, Made};
 use super::{Batch, Current, Fresh, Held, KEPT, Open, Place, Staged, moved, temporary};
-use crate::failure::{Failure, words};
+use crate::failure::Failure;
 use crate::path::{self, Status};
 use crate::protocol::{Code, IN_PLACE, Time};
 use crate::rights::Rights;
@@ -19,7 +19,7 @@ const NAMES: usize = 16;
 
 impl Batch<'_> {
     pub fn remove(&mut self, path: &[u8]) {
-        self.step(|batch| {
+        self.step(path, |batch| {
             let path = clean(path)?;
             let added = batch.removes.insert(&path);
             added.ok_or_else(|| too_large(&path))
@@ -27,7 +27,7 @@ impl Batch<'_> {
     }
 
     pub fn directory(&mut self, path: &[u8], mode: u32) {
-        self.step(|batch| {
+        self.step(path, |batch| {
             let path = clean(path)?;
             let Some((parent, name)) = path::split(&path) else {
                 return Ok(());
@@ -57,7 +57,7 @@ impl Batch<'_> {
 
     pub fn file(&mut self, path: &[u8], mode: u32, mtime: Time, length: u64, flags: u8) {
         let before = self.left_out.len();
-        self.step(|batch| {
+        self.step(path, |batch| {
             if batch.open.is_some() {
                 return Err(out_of_turn(path));
             }
@@ -117,7 +117,7 @@ impl Batch<'_> {
     }
 
     pub fn data(&mut self, bytes: &[u8]) {
-        self.step(|batch| {
+        self.step(b"", |batch| {
             let Some(open) = &mut batch.open else {
                 return Err(out_of_turn(b""));
             };
@@ -135,7 +135,7 @@ impl Batch<'_> {
     }
 
     pub fn symlink(&mut self, path: &[u8], link: &[u8], mtime: Time) {
-        self.step(|batch| {
+        self.step(path, |batch| {
             let path = clean(path)?;
             let Some((parent, name)) = path::split(&path) else {
                 return Err(Failure::system(Errno::ISDIR, &path));
@@ -216,8 +216,8 @@ impl Batch<'_> {
                         place.number = number;
                     }
                 }
-                made => {
-                    return made.map_err(|errno| {
+                outcome => {
+                    return outcome.map_err(|errno| {
                         let failure = refused(&at, errno, path);
                         if failure.code == Code::Unsafe {
                             // The batch goes on without it.
@@ -324,10 +324,7 @@ impl Batch<'_> {
     }
 
     /// A directory that is new, or below a new one, is where that is meanwhile. `None`: it is neither.
-    fn fresh_directory(
-        &self,
-        wanted: &[u8],
-    ) -> Result<Option<Result<Directory, Closed>>, Failure> {
+    fn fresh_directory(&self, wanted: &[u8]) -> Result<Option<Result<Directory, Closed>>, Failure> {
         let below = |fresh: &Fresh| {
             let below = wanted.strip_prefix(fresh.wanted.as_slice())?;
             (below.is_empty() || below.starts_with(b"/")).then(|| below.to_vec())
@@ -380,20 +377,12 @@ impl Batch<'_> {
     }
 }
 
-/// The kernel's no to something in `at`. Where it was asked with a user's rights, it is a no to that user.
+/// Why something in `at` could not be done.
 pub(super) fn refused(at: &Directory, errno: Errno, path: &[u8]) -> Failure {
-    match (errno, at.rights) {
-        (Errno::STALE, _) => moved(path),
-        (Errno::ACCESS | Errno::PERM, Rights::User(uid)) => Failure::new(
-            Code::Unsafe,
-            path,
-            format!(
-                "leads through a link of user {uid}'s to `{}`: {}",
-                String::from_utf8_lossy(&at.place),
-                words(errno)
-            ),
-        ),
-        _ => Failure::system(errno, path),
+    if errno == Errno::STALE {
+        moved(path)
+    } else {
+        at.refused(errno, path)
     }
 }
 

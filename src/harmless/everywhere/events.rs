@@ -1,0 +1,358 @@
+//! Every event of a session, as lines for people and for programs.
+
+use std::time::{Duration, SystemTime};
+
+use crate::compose::PathRule;
+use crate::compose::block::{Command, OnFailure, Restart, RestartKind, Run, Step};
+use crate::engine::{Stream, Via};
+use crate::paths::HostPath;
+use crate::plan::{Because, Copy, Due, DueBecause, Idle, LeftOut, LiveUpdate, Plan, Remove, Why};
+use crate::report::text::Text;
+use crate::report::{Done, Ended, Event, Outcome, StartedService, Took, Updated, json};
+use crate::watch::{Entry, Kind};
+
+use super::{HOSTILE, assert_harmless, every, host, hostile, there, words};
+
+fn step() -> Step {
+    Step {
+        number: 1,
+        name: Some(hostile()),
+    }
+}
+
+fn whys() -> Vec<Why> {
+    every(|last| {
+        Some(match last {
+            None => Why::Unmatched,
+            Some(Why::Unmatched) => Why::SyncIgnores {
+                step: step(),
+                pattern: hostile(),
+            },
+            Some(Why::SyncIgnores { .. }) => Why::Configuration,
+            Some(Why::Configuration) => Why::Special,
+            Some(Why::Special) => Why::Unreadable(hostile()),
+            Some(Why::Unreadable(_)) => return None,
+        })
+    })
+}
+
+fn left_out() -> Vec<LeftOut> {
+    let whys = whys().into_iter();
+    whys.map(|why| LeftOut { path: host(), why }).collect()
+}
+
+fn becauses() -> Vec<Because> {
+    every(|last| {
+        Some(match last {
+            None => Because::FallBackOn {
+                path: host(),
+                rule: hostile(),
+                step: step(),
+            },
+            Some(Because::FallBackOn { .. }) => Because::BuildFile { path: host() },
+            Some(Because::BuildFile { .. }) => Because::NoSyncCovers { path: host() },
+            Some(Because::NoSyncCovers { .. }) => Because::Refused(words()),
+            Some(Because::Refused(_)) => Because::RunFailed { step: step() },
+            Some(Because::RunFailed { .. }) => Because::Asked,
+            Some(Because::Asked) => Because::BuildOwed,
+            Some(Because::BuildOwed) => Because::Configuration,
+            Some(Because::Configuration) => return None,
+        })
+    })
+}
+
+fn due_becauses() -> Vec<DueBecause> {
+    every(|last| {
+        Some(match last {
+            None => DueBecause::Always,
+            Some(DueBecause::Always) => DueBecause::Trigger {
+                path: host(),
+                rule: hostile(),
+            },
+            Some(DueBecause::Trigger { .. }) => DueBecause::Owed,
+            Some(DueBecause::Owed) => return None,
+        })
+    })
+}
+
+fn commands() -> Vec<Command> {
+    every(|last| {
+        Some(match last {
+            None => Command::Shell(hostile()),
+            Some(Command::Shell(_)) => Command::Argv(vec![hostile(), hostile()]),
+            Some(Command::Argv(_)) => return None,
+        })
+    })
+}
+
+fn restarts() -> Vec<RestartKind> {
+    every(|last| {
+        Some(match last {
+            None => RestartKind::Container { timeout: None },
+            Some(RestartKind::Container { .. }) => RestartKind::Process {
+                signal: Some(hostile()),
+                timeout: None,
+            },
+            Some(RestartKind::Process { .. }) => RestartKind::Signal { name: hostile() },
+            Some(RestartKind::Signal { .. }) => return None,
+        })
+    })
+}
+
+fn updates() -> Vec<LiveUpdate> {
+    let trigger = || vec![PathRule::within(&host())];
+    let runs: Vec<Due> = commands()
+        .into_iter()
+        .zip(due_becauses().into_iter().cycle())
+        .chain(commands().into_iter().zip(due_becauses().into_iter().rev()))
+        .map(|(command, because)| Due {
+            index: 0,
+            run: Run {
+                step: step(),
+                command,
+                trigger: trigger(),
+                workdir: Some(hostile()),
+                user: Some(hostile()),
+                privileged: false,
+                environment: vec![(hostile(), hostile())],
+                timeout: None,
+                on_failure: OnFailure::Keep,
+            },
+            because,
+        })
+        .collect();
+    let update = |kind| LiveUpdate {
+        copies: vec![Copy {
+            from: host(),
+            depth: 1,
+            to: there(),
+            entry: Entry {
+                kind: Kind::Directory,
+                mode: 0o755,
+                modified: SystemTime::UNIX_EPOCH,
+            },
+            step: step(),
+            in_place: false,
+        }],
+        removes: vec![Remove {
+            path: host(),
+            to: there(),
+            step: step(),
+        }],
+        runs: runs.clone(),
+        restart: Some(Restart {
+            step: step(),
+            kind,
+            trigger: trigger(),
+        }),
+        noticed: vec![host()],
+        left_out: left_out(),
+    };
+    restarts().into_iter().map(update).collect()
+}
+
+fn plans() -> Vec<Plan> {
+    let idle = [Idle::NothingChanged]
+        .into_iter()
+        .chain(left_out().into_iter().map(Idle::LeftOut));
+    let plans = idle
+        .map(Plan::Nothing)
+        .chain(updates().into_iter().map(Plan::LiveUpdate));
+    plans
+        .chain(becauses().into_iter().map(Plan::Rebuild))
+        .inspect(|plan| match plan {
+            Plan::Nothing(Idle::NothingChanged | Idle::LeftOut(_))
+            | Plan::LiveUpdate(_)
+            | Plan::Rebuild(_) => {}
+        })
+        .collect()
+}
+
+fn updated(copied: usize, live: usize, removed: usize, to: bool) -> Done {
+    Done::Updated(Updated {
+        first: Some((host(), to.then(there))),
+        copied,
+        live,
+        removed,
+        ran: 1,
+        restarted: Some(hostile()),
+        revived: 1,
+        catching_up: true,
+    })
+}
+
+fn dones() -> Vec<Done> {
+    let mut dones = vec![
+        Done::Same,
+        Done::Verified,
+        updated(1, 0, 0, true),
+        updated(0, 1, 0, true),
+        updated(0, 0, 1, false),
+        updated(2, 0, 0, true),
+        updated(0, 0, 0, false),
+        Done::Waits(words()),
+    ];
+    dones.extend(becauses().into_iter().map(Done::Rebuilt));
+    for done in &dones {
+        match done {
+            Done::Same | Done::Verified | Done::Updated(_) | Done::Rebuilt(_) | Done::Waits(_) => {}
+        }
+    }
+    dones
+}
+
+fn outcomes() -> Vec<Outcome> {
+    let results = every(|last| {
+        Some(match last {
+            None => Ended::Well,
+            Some(Ended::Well) => Ended::Failed {
+                what: words(),
+                hint: Some(hostile()),
+            },
+            Some(Ended::Failed { .. }) => return None,
+        })
+    });
+    let vias = every(|last| {
+        Some(match last {
+            None => Via::Helper,
+            Some(Via::Helper) => Via::Archive(words()),
+            Some(Via::Archive(_)) => return None,
+        })
+    });
+    let outcome = |done: &Done, result: &Ended, via: &Via| Outcome {
+        service: hostile(),
+        done: done.clone(),
+        containers: vec![hostile()],
+        via: Some(via.clone()),
+        result: result.clone(),
+        took: Took {
+            wait: Duration::ZERO,
+            copy: None,
+            run: None,
+            restart: None,
+            build: None,
+            start: None,
+            total: Duration::ZERO,
+        },
+    };
+    let mut outcomes = Vec::new();
+    for done in &dones() {
+        for result in &results {
+            outcomes.extend(vias.iter().map(|via| outcome(done, result, via)));
+        }
+    }
+    outcomes
+}
+
+/// All events of one kind; a container's own output is shown as it is, and stands for itself here.
+fn next(last: Option<&Event>) -> Option<Vec<Event>> {
+    Some(match last {
+        None => vec![Event::Started {
+            project: hostile(),
+            services: vec![
+                StartedService {
+                    name: hostile(),
+                    containers: 1,
+                    addresses: vec![hostile()],
+                },
+                StartedService {
+                    name: hostile(),
+                    containers: 0,
+                    addresses: Vec::new(),
+                },
+            ],
+            directories: 1,
+        }],
+        Some(Event::Started { .. }) => vec![Event::Notice {
+            service: Some(hostile()),
+            text: words(),
+        }],
+        Some(Event::Notice { .. }) => vec![Event::Change {
+            service: hostile(),
+            paths: vec![host()],
+        }],
+        Some(Event::Change { .. }) => plans()
+            .into_iter()
+            .map(|plan| Event::Plan {
+                service: hostile(),
+                plan,
+            })
+            .collect(),
+        Some(Event::Plan { .. }) => becauses()
+            .into_iter()
+            .map(|because| Event::Rebuild {
+                service: hostile(),
+                because,
+                builds: vec![hostile(), hostile()],
+            })
+            .collect(),
+        Some(Event::Rebuild { .. }) => vec![Event::Step {
+            container: hostile(),
+            command: hostile(),
+            stream: Stream::Out,
+            text: "its own".into(),
+        }],
+        Some(Event::Step { .. }) => vec![Event::Build {
+            service: Some(hostile()),
+            text: "its own".into(),
+        }],
+        Some(Event::Build { .. }) => outcomes().into_iter().map(Event::Outcome).collect(),
+        Some(Event::Outcome(_)) => vec![Event::Problem {
+            service: Some(hostile()),
+            message: words(),
+            hint: Some(hostile()),
+        }],
+        Some(Event::Problem { .. }) => vec![Event::Log {
+            container: hostile(),
+            stream: Stream::Err,
+            text: "its own".into(),
+        }],
+        Some(Event::Log { .. }) => return None,
+    })
+}
+
+fn events() -> Vec<Event> {
+    let mut all: Vec<Event> = Vec::new();
+    while let Some(more) = next(all.last()) {
+        all.extend(more);
+    }
+    all
+}
+
+#[test]
+fn no_event_shows_people_anything_but_text() {
+    for dir in ["/p", "/elsewhere"] {
+        let mut text = Text::new(HostPath::new(dir).unwrap());
+        for event in events() {
+            assert_harmless(&text.lines(&event));
+        }
+    }
+}
+
+#[test]
+fn no_plan_shows_people_anything_but_text() {
+    let dir = HostPath::new("/p").unwrap();
+    for plan in plans() {
+        assert_harmless(&plan.to_string());
+        assert_harmless(&plan.seen_from(&dir).to_string());
+    }
+}
+
+#[test]
+fn programs_get_every_event_on_one_line_with_the_values_as_they_are() {
+    for event in events() {
+        let line = json::line(&event, SystemTime::UNIX_EPOCH);
+        assert_harmless(&line);
+        assert_eq!(line.lines().count(), 1, "{line}");
+        let object: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let name = ["service", "container", "project"].map(|key| object[key].as_str());
+        assert!(name.contains(&Some(HOSTILE)), "{line}");
+        if let Event::Change { .. } = event {
+            assert_eq!(object["paths"][0], host().verbatim().as_ref());
+        }
+        for copy in object["copy"].as_array().into_iter().flatten() {
+            assert_eq!(copy["from"], host().verbatim().as_ref());
+            assert_eq!(copy["to"], there().verbatim().as_ref());
+        }
+    }
+}

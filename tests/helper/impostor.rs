@@ -78,7 +78,7 @@ async fn one_case(number: u64, seen: &mut host::Seen) {
     let rng = &mut Rng::new(number.wrapping_mul(0x9E37_79B9_7F4A_7C15), 1);
     let (ours, theirs) = tokio::io::duplex(1 << (6 + rng.below(12)));
     let plan = host::Plan::new(rng);
-    let speech = speech::speech(rng, plan.operations());
+    let speech = speech::speech(rng, plan.operations(), plan.count());
     let reads = rng.below(4);
     tokio::select! {
         biased;

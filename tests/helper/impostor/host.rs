@@ -3,7 +3,7 @@
 use super::Operation;
 use super::rng::Rng;
 use docker_liveupdate::helper::{
-    Batch, Command, Content, Error, Item, Link, Patience, Terms, Wanted,
+    Batch, Command, Content, Entry, Error, Item, Link, Patience, Terms, Wanted,
 };
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -14,8 +14,10 @@ use tokio::time::Instant;
 const LONGEST: Duration = Duration::from_secs(180);
 /// The grace of a restart, and the timeout of a command.
 const GRACE: Duration = Duration::from_secs(30);
-/// No answer about one thing takes more memory than the longest frame, whose bytes may each become three.
-const ANSWER: usize = 3 << 20;
+/// No path that is left out takes more memory with its reason, whose bytes may each become three.
+const LEFT_OUT: usize = 4 * 16 * 1024;
+/// Nor do all answers of an inventory together.
+const INVENTORY: usize = 3 * 16 * 1024 * 1024;
 
 /// What the host is going to do.
 pub struct Plan {
@@ -75,6 +77,10 @@ impl Plan {
         &self.operations
     }
 
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
     pub async fn carry_out(self, connection: DuplexStream, seen: &mut Seen) {
         let (reader, writer) = tokio::io::split(connection);
         let terms = Terms {
@@ -128,7 +134,7 @@ impl Plan {
                 let kept: usize = kept
                     .map(|closed| closed.path.len() + closed.why.len())
                     .sum();
-                assert!(kept <= most * ANSWER, "{kept} bytes kept");
+                assert!(kept <= most * LEFT_OUT, "{kept} bytes kept");
                 Ok(())
             }
             Operation::Inventory => {
@@ -138,9 +144,17 @@ impl Plan {
                         most: Some(self.size as u64),
                     })
                     .collect();
-                let mut entries = 0;
-                let result = link.inventory(&wanted, |_| entries += 1).await;
+                let (mut entries, mut kept) = (0, 0);
+                let on_entry = |entry: Entry| {
+                    entries += 1;
+                    kept += match entry {
+                        Entry::Found(found) => found.path.len() + found.target.len(),
+                        Entry::Unreadable { path, text, .. } => path.len() + text.len(),
+                    };
+                };
+                let result = link.inventory(&wanted, on_entry).await;
                 assert!(entries <= wanted.len(), "more entries than asked for");
+                assert!(kept <= INVENTORY, "{kept} bytes handed over");
                 result
             }
             Operation::Run {

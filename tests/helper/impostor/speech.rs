@@ -18,7 +18,8 @@ pub enum Step {
     End,
 }
 
-pub fn speech(rng: &mut Rng, operations: &[Operation]) -> Vec<Step> {
+/// `count` is how many paths an inventory asks for.
+pub fn speech(rng: &mut Rng, operations: &[Operation], count: usize) -> Vec<Step> {
     let mut steps = Vec::new();
     if rng.percent(92) {
         let version = if rng.percent(97) { VERSION } else { any(rng) };
@@ -35,7 +36,7 @@ pub fn speech(rng: &mut Rng, operations: &[Operation]) -> Vec<Step> {
             steps.push(step(rng));
         }
         if rng.percent(90) {
-            answer(rng, *operation, &mut steps);
+            answer(rng, *operation, count, &mut steps);
         }
     }
     // And for the good-bye.
@@ -46,24 +47,36 @@ pub fn speech(rng: &mut Rng, operations: &[Operation]) -> Vec<Step> {
 }
 
 /// What belongs to an operation, though there is too much or too little of it, and anything in it.
-fn answer(rng: &mut Rng, operation: Operation, steps: &mut Vec<Step>) {
+fn answer(rng: &mut Rng, operation: Operation, count: usize, steps: &mut Vec<Step>) {
     let some = match operation {
         Operation::Apply => Some(7),
-        Operation::Inventory => Some(5),
         Operation::Run { .. } => Some(4),
         _ => None,
     };
+    if operation == Operation::Inventory {
+        let count = if rng.percent(80) {
+            count
+        } else {
+            rng.below(16)
+        };
+        for number in 0..count {
+            let path = format!("/app/f{number}").into_bytes();
+            let kind = if rng.percent(70) { 5 } else { 6 };
+            let target = words(rng);
+            steps.push(Step::Say(reply_of(rng, kind, &path, &target)));
+        }
+    }
     for _ in 0..rng.below(12) {
         if rng.percent(20) {
             steps.push(Step::Say(frame(&Reply::Working)));
         }
         if let Some(kind) = some {
-            steps.push(Step::Say(reply_of(rng, kind)));
+            steps.push(Step::Say(any_of(rng, kind)));
         }
     }
     let (one, two, three) = (any(rng), any(rng), any(rng));
     let end = match operation {
-        _ if rng.percent(10) => reply_of(rng, 3),
+        _ if rng.percent(10) => any_of(rng, 3),
         Operation::Apply => frame(&Reply::Applied {
             placed: one,
             removed: two,
@@ -108,12 +121,16 @@ fn step(rng: &mut Rng) -> Step {
 /// Any answer at all.
 fn reply(rng: &mut Rng) -> Vec<u8> {
     let kind = rng.below(12);
-    reply_of(rng, kind)
+    any_of(rng, kind)
 }
 
-fn reply_of(rng: &mut Rng, kind: usize) -> Vec<u8> {
+/// Any answer of a kind.
+fn any_of(rng: &mut Rng, kind: usize) -> Vec<u8> {
     let (path, text) = (words(rng), words(rng));
-    let (path, text) = (path.as_slice(), text.as_slice());
+    reply_of(rng, kind, &path, &text)
+}
+
+fn reply_of(rng: &mut Rng, kind: usize, path: &[u8], text: &[u8]) -> Vec<u8> {
     let codes = [
         Code::System,
         Code::MountPoint,

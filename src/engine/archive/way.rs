@@ -56,8 +56,8 @@ impl Survey<'_> {
                 return Ok(None);
             };
             match self.look(&next).await? {
-                // What is missing is made, and nothing can be below it.
-                None => return Ok(None),
+                // What is missing is made where the way has led so far.
+                None => break,
                 Some(seen) if seen.kind == Kind::Link => {
                     links += 1;
                     let directory = self.look(&at).await?;

@@ -100,6 +100,9 @@ fn a_users_link_to_a_directory_of_the_host_is_not_followed_and_said_by_name() {
         assert!(said.contains("leads through the link `/app/d`"), "{said}");
         project.write("src/d/new", "new");
         failure(&mut up);
+        // Also where directories would have to be made first.
+        project.write("src/d/deep/er/new", "new");
+        failure(&mut up);
         project.remove("src/d/gone");
         let said = failure(&mut up);
         assert!(said.contains("/app/d/gone"), "{said}");

@@ -74,7 +74,7 @@ impl Editor {
             55..60 => self.write(&self.home.join("single").join(file), 2_000_000),
             60..68 => self.write(&self.home.join("single").join(file), 200),
             68..74 => {
-                let modes = [0o600, 0o755, 0o640, 0o711];
+                let modes = [0o600, 0o755, 0o640, 0o4755];
                 let mode = modes[self.rng.below(modes.len())];
                 let path = here.join(file);
                 self.write(&path, 50)?;

@@ -81,11 +81,8 @@ impl Editor {
                 fs::set_permissions(path, fs::Permissions::from_mode(mode))
             }
             74..78 => {
-                let path = here.join("f3");
-                let _ = fs::remove_file(&path);
-                symlink(format!("f{}", self.count % 3), &path)?;
-                self.note(&path);
-                Ok(())
+                self.count += 1;
+                self.link(&here.join("f3"), &format!("f{}", self.count % 3))
             }
             78..81 => {
                 let to = here.join(format!("f{}", self.rng.below(4)));
@@ -110,6 +107,8 @@ impl Editor {
 
     /// As editors do: over the old file, or beside it and renamed.
     fn write(&mut self, path: &Path, length: usize) -> io::Result<()> {
+        // It may be seen, and spoken of, before this comes back.
+        let begun = SystemTime::now();
         self.count += 1;
         let folder = path.parent().unwrap_or(path);
         fs::create_dir_all(folder)?;
@@ -123,7 +122,7 @@ impl Editor {
         } else {
             fs::write(path, text)?;
         }
-        self.note(path);
+        self.written.insert(path.to_owned(), begun);
         Ok(())
     }
 
@@ -133,8 +132,12 @@ impl Editor {
         fs::remove_file(path)
     }
 
-    fn note(&mut self, path: &Path) {
-        self.written.insert(path.to_owned(), SystemTime::now());
+    fn link(&mut self, path: &Path, target: &str) -> io::Result<()> {
+        let begun = SystemTime::now();
+        let _ = fs::remove_file(path);
+        symlink(target, path)?;
+        self.written.insert(path.to_owned(), begun);
+        Ok(())
     }
 
     /// Once more something else in every file that there is.
@@ -142,11 +145,9 @@ impl Editor {
         for path in self.files(folders) {
             let is_link = fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink());
             if is_link {
-                fs::remove_file(&path)?;
                 // The same again would be no change.
                 self.count += 1;
-                symlink(format!("edit-{}", self.count), &path)?;
-                self.note(&path);
+                self.link(&path, &format!("edit-{}", self.count))?;
             } else {
                 self.write(&path, 120)?;
             }

@@ -103,7 +103,7 @@ fn exchange(one: &Path, other: &Path) {
 fn mounts_move(rng: &mut Rng, place: &Place) -> String {
     let (volumes, binds) = (place.app.join("x"), place.app.join("y"));
     let other = place.directory(rng);
-    match rng.below(4) {
+    match rng.below(6) {
         0 => {
             exchange(&binds, &other);
             pause(rng, 60);
@@ -116,10 +116,15 @@ fn mounts_move(rng: &mut Rng, place: &Place) -> String {
             let _ = fs::remove_file(&volumes);
             let _ = fs::rename(place.app.join("z"), &volumes);
         }
-        _ => {
+        2 => {
             exchange(&volumes, &other);
             pause(rng, 100);
             exchange(&volumes, &other);
+        }
+        _ => {
+            exchange(&volumes, &binds);
+            pause(rng, 100);
+            exchange(&volumes, &binds);
         }
     }
     "mounts move".into()

@@ -103,6 +103,9 @@ fn stuck(silent: bool) -> &'static str {
 }
 
 fn refusal(path: &[u8], text: &str) -> String {
+    if path.is_empty() && text.is_empty() {
+        return "the helper in the container refused without a word".to_owned();
+    }
     let text = value(text);
     if path.is_empty() {
         text.into_owned()

@@ -260,13 +260,15 @@ async fn a_mount_is_entered_only_by_the_way_that_it_was_mounted_at() {
     needs!(is_root(), AS_ROOT);
     needs!(has("unshare"), "unshare");
     let place = owned_by_a_user();
-    for name in ["x/mnt", "x/volume"] {
+    for name in ["x/mnt", "x/volume", "y/volume"] {
         fs::create_dir_all(place.path("app").join(name)).unwrap();
         chown(place.path("app").join(name), Some(USER), Some(USER)).unwrap();
     }
     fs::create_dir(place.path("volume")).unwrap();
+    chown(place.path("volume"), Some(USER), Some(USER)).unwrap();
     let script = format!(
-        "mount --bind {0}/roots {0}/app/x/mnt && mount --bind {0}/volume {0}/app/x/volume && exec {1} serve",
+        "mount --bind {0}/roots {0}/app/x/mnt && mount --bind {0}/volume {0}/app/x/volume \
+         && mount --bind {0}/roots {0}/app/y/volume && exec {1} serve",
         place.path("").display(),
         place.put_helper("serve").display()
     );
@@ -298,7 +300,41 @@ async fn a_mount_is_entered_only_by_the_way_that_it_was_mounted_at() {
     );
     assert!(applied.closed[0].why.contains("mounted"), "{applied:?}");
     assert!(!place.path("volume/f").exists());
+    // And another one lies where the sync leads to.
+    fs::rename(place.path("app/y"), place.path("app/x")).unwrap();
+    let applied = link.apply(&both("x")).await.unwrap();
+    assert_eq!(closed(&place, &applied), ["x/volume/f"], "{applied:?}");
+    assert!(
+        applied.closed[0]
+            .why
+            .contains("below a directory that is not root's"),
+        "{applied:?}"
+    );
     assert_eq!(roots(&place), before);
+}
+
+/// Root's directory may be moved by whoever owns the one it lies in: what root would run is not put there.
+#[tokio::test]
+async fn a_program_that_runs_as_root_is_not_put_where_a_user_has_a_say() {
+    needs!(is_root(), AS_ROOT);
+    let place = owned_by_a_user();
+    fs::create_dir(place.path("app/x")).unwrap();
+    let (mut link, _helper) = place.serve().await;
+    let source = place.host("new", "new");
+    let tool = |name: &str| {
+        let mut item = place.file(&source, name);
+        item.mode = 0o6755;
+        item
+    };
+    link.apply(&put([tool("x/tool"), tool("x/made/tool"), tool("own")]))
+        .await
+        .unwrap();
+    let modes = ["x/tool", "x/made/tool", "own"].map(|name| {
+        let found = fs::metadata(place.path("app").join(name)).unwrap();
+        (found.uid(), found.mode() & 0o7777)
+    });
+    // The user's own are as the host has them.
+    assert_eq!(modes, [(0, 0o755), (0, 0o755), (USER, 0o6755)]);
 }
 
 /// A short wait, so that a test need not take a long one.

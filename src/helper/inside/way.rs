@@ -30,7 +30,7 @@ pub struct Directory {
     pub place: Vec<u8>,
     /// A link was followed on the way.
     linked: bool,
-    /// The link that took rights away, in words.
+    /// The link or the mount that took rights away, in words.
     through: Option<String>,
 }
 
@@ -187,9 +187,29 @@ impl Ways {
             return Ok(directory);
         }
         let may_enter = |walk: &Walk| self.may_enter(&walk.place, walk.links > 0);
-        let (directory, _) = self.walk(path, may_enter)?;
+        let walked = self.walk(path, may_enter)?;
+        let directory = walked.end();
         directory.rights.assume()?;
         Ok(directory)
+    }
+
+    /// Whether nobody but root decides what any name on the way to this path stands for, as far as it is there.
+    pub fn is_roots(&self, path: &[u8]) -> bool {
+        let mut path = path;
+        let walked = loop {
+            let walked = self.walk(path, |_| true);
+            match (walked, path::split(path)) {
+                (Err(Closed::System(Errno::NOENT)), Some((parent, _))) => path = parent,
+                (walked, _) => break walked,
+            }
+        };
+        let _ = Rights::Own.assume();
+        let own = rustix::process::geteuid().as_raw();
+        walked.is_ok_and(|walk| {
+            walk.rights.and(walk.movers()) == Rights::Own
+                && walk.status.uid == own
+                && !is_shared(&walk.status)
+        })
     }
 
     /// Whether what is mounted at `name` in `directory` belongs to the sync.
@@ -228,10 +248,10 @@ impl Ways {
         let places = self.places.get_or_init(|| {
             let as_it_lies = |mount: &Mount| {
                 // On the way to one mount another may have to be passed.
-                let (directory, entered) = self.walk(&mount.path, |_| true).ok()?;
+                let walk = self.walk(&mount.path, |_| true).ok()?;
                 // What a user's link leads to is not what the engine mounted.
-                (entered && directory.rights == Rights::Own).then_some(Mount {
-                    path: directory.place,
+                (walk.entered && walk.lowered_by.is_none()).then_some(Mount {
+                    path: walk.place,
                     plainly: mount.plainly,
                 })
             };
@@ -244,23 +264,18 @@ impl Ways {
             .any(|mount| mount.path == place && !(mount.plainly && linked))
     }
 
-    /// Name by name. Answers as well whether the last one is a mount's.
-    fn walk(
-        &self,
-        path: &[u8],
-        may_enter: impl Fn(&Walk) -> bool,
-    ) -> Result<(Directory, bool), Closed> {
+    /// Name by name.
+    fn walk(&self, path: &[u8], may_enter: impl Fn(&Walk) -> bool) -> Result<Walk, Closed> {
         let mut walk = Walk::from(self)?;
         let mut ahead: VecDeque<Vec<u8>> = names(path).collect();
-        let mut entered = false;
         while let Some(name) = ahead.pop_front() {
-            entered = false;
+            walk.entered = false;
             match walk.step(&name)? {
                 Step::Directory { mounted: false } => {}
                 Step::Directory { mounted: true } if may_enter(&walk) => {
                     // Looking mounts up has walked elsewhere meanwhile.
                     walk.rights.assume()?;
-                    entered = true;
+                    walk.enter()?;
                 }
                 Step::Directory { mounted: true } => {
                     return Err(Closed::mounted(&walk.place, walk.lowered_by.as_ref()));
@@ -275,7 +290,7 @@ impl Ways {
                 }
             }
         }
-        Ok((walk.end(), entered))
+        Ok(walk)
     }
 }
 
@@ -303,8 +318,12 @@ struct Walk {
     above: Vec<(OwnedFd, Status, Vec<u8>)>,
     rights: Rights,
     links: usize,
+    /// The last step has led into a mount.
+    entered: bool,
     /// The link that took rights away, in words.
     lowered_by: Option<String>,
+    /// The mount that took rights away, in words.
+    through: Option<String>,
     is_root: bool,
 }
 
@@ -318,7 +337,9 @@ impl Walk {
             above: Vec::new(),
             rights: Rights::Own,
             links: 0,
+            entered: false,
             lowered_by: None,
+            through: None,
             is_root: ways.is_root,
         })
     }
@@ -392,10 +413,40 @@ impl Walk {
         Ok(())
     }
 
+    /// The rights of those who could have moved what stands here to where it is.
+    fn movers(&self) -> Rights {
+        let above = self.above.iter().map(|(_, status, _)| status);
+        let owners = above.map(|status| match status {
+            _ if !self.is_root => Rights::Own,
+            status if is_shared(status) => Rights::User(NOBODY),
+            status if status.uid != 0 => Rights::User(status.uid),
+            _ => Rights::Own,
+        });
+        owners.fold(Rights::Own, Rights::and)
+    }
+
+    /// Into the mount that stands here. A mount below a user's directory may be another one than was mounted there: whoever
+    /// can rename a directory on the way has it change places with its neighbour, and the mount in it goes along.
+    fn enter(&mut self) -> Result<(), Closed> {
+        self.entered = true;
+        let rights = self.rights.and(self.movers());
+        if rights != self.rights {
+            self.through.get_or_insert_with(|| {
+                format!(
+                    "lies in what is mounted at `{}`, below a directory that is not root's",
+                    String::from_utf8_lossy(&self.place)
+                )
+            });
+            self.rights = rights;
+            rights.assume()?;
+        }
+        Ok(())
+    }
+
     /// The kernel's no. Behind a link of somebody's it is a no to what that one wanted.
     fn refused(&self, errno: Errno) -> Closed {
-        match &self.lowered_by {
-            Some(link) => Closed::Unsafe(format!("{link}: {}", words(errno))),
+        match self.lowered_by.as_ref().or(self.through.as_ref()) {
+            Some(through) => Closed::Unsafe(format!("{through}: {}", words(errno))),
             None => Closed::System(errno),
         }
     }
@@ -407,7 +458,7 @@ impl Walk {
             status: self.status,
             place: self.place,
             linked: self.links > 0,
-            through: self.lowered_by,
+            through: self.lowered_by.or(self.through),
         }
     }
 }

@@ -195,7 +195,10 @@ impl Batch<'_> {
                 "has another name, and belongs to another user than the directory it lies in";
             return Err(Failure::new(Code::Unsafe, &path, text));
         }
-        let mode = make::without_set_ids(at, status.uid, mode);
+        let held = &self.directories[place.directory as usize].wanted;
+        let is_roots = mode & make::SET_IDS == 0 || self.ways.is_roots(held);
+        let mode = make::without_set_ids(mode, (status.uid, status.gid), is_roots);
+        at.rights.assume().map_err(system)?;
         pour(&staged, &File::from(target), mode).map_err(system)?;
         self.journal.remove_content(place.number);
         Ok(())

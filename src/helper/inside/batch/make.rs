@@ -15,7 +15,7 @@ use std::os::fd::OwnedFd;
 /// The set-group-ID bit: what is made in such a directory gets its group.
 pub const SETGID: u32 = 0o2000;
 /// The bits that have a program run with the rights of its file's owner or group.
-const SET_IDS: u32 = 0o6000;
+pub const SET_IDS: u32 = 0o6000;
 
 /// What was made, and what it still gets once its content is there: before, the kernel would take bits of the mode away again.
 #[derive(Debug)]
@@ -52,6 +52,7 @@ pub fn file(
     name: &[u8],
     mode: u32,
     replaces: Option<Status>,
+    is_roots: bool,
 ) -> Result<Made<File>, Errno> {
     at.rights.assume()?;
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -62,7 +63,7 @@ pub fn file(
         if owner != made_owner(at) {
             give(&file, owner)?;
         }
-        mode = without_set_ids(at, owner.0, mode);
+        mode = without_set_ids(mode, owner, is_roots);
     }
     Ok(Made {
         it: File::from(file),
@@ -71,13 +72,17 @@ pub fn file(
     })
 }
 
-/// The mode of a file in a directory whose owner has chosen what it replaces, and with it who owns it.
-pub fn without_set_ids(at: &Directory, owner: u32, mode: u32) -> u32 {
-    if owner == 0 && at.status.uid != 0 {
-        mode & !SET_IDS
-    } else {
-        mode
+/// The mode of a file that gets this owner. A program that runs as root, or in root's group, is not put where somebody other
+/// than root has a say in what the names on its way stand for.
+pub fn without_set_ids(mode: u32, (uid, gid): (u32, u32), is_roots: bool) -> u32 {
+    let mut mode = mode;
+    if !is_roots && uid == 0 {
+        mode &= !SET_IDS;
     }
+    if !is_roots && gid == 0 {
+        mode &= !SETGID;
+    }
+    mode
 }
 
 /// A new link. It gets the directory's owner.

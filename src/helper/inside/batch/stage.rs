@@ -110,8 +110,10 @@ impl Batch<'_> {
                 .map(Made::content)
                 .map_err(|errno| Failure::system(errno, path))
         } else {
+            // Asked for the few that have such a bit at all.
+            let is_roots = mode & make::SET_IDS == 0 || self.ways.is_roots(parent);
             self.make(path, name, Staged::Entry, |at, name| {
-                make::file(at, name, mode, target)
+                make::file(at, name, mode, target, is_roots)
             })
         }
     }

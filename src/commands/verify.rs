@@ -167,18 +167,10 @@ impl Subject<'_> {
             )
         };
         let present = disk.iter().filter(|(path, _)| is_content(path));
-        let mut comparing =
-            std::pin::pin!(compare_all(self.engine, rules, present, &self.container));
-        tokio::select! {
-            biased;
-            found = &mut comparing => return found,
-            () = tokio::time::sleep(update::SLOW) => {}
-        }
-        complain(&format!(
-            "note: {} is still being compared",
-            self.container.name
-        ));
-        comparing.await
+        let comparing = compare_all(self.engine, rules, present, &self.container);
+        let name = &self.container.name;
+        let say = || complain(&format!("note: {name} is still being compared"));
+        update::if_slow(comparing, update::SLOW, say).await
     }
 
     async fn repair(&self, found: &Comparison, disk: &BTreeMap<HostPath, Entry>) -> Repair {

@@ -10,11 +10,11 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// What is kept of all of these together.
-const MOST_CLOSED: usize = 8 * 1024 * 1024;
-
-/// The longest path there is and what may be said of it, in bytes.
+/// The longest path there is, or the most that is said of one that is left out, in bytes.
 const MOST_SAID: usize = 16 * 1024;
+
+/// All that is said of what a batch leaves out, in bytes.
+const MOST_CLOSED: usize = 8 * 1024 * 1024;
 
 /// How much is read from disk and encoded before it is written in one go.
 const PIECE: usize = 256 * 1024;
@@ -37,8 +37,7 @@ pub struct Item {
     pub mode: u32,
     /// Modification time.
     pub mtime: SystemTime,
-    /// What it is.
-    /// A directory in its way that holds anything the batch does not remove refuses the batch with
+    /// What it is. A directory in its way that holds anything the batch does not remove refuses the batch with
     /// [`Code::NotEmpty`](super::Code::NotEmpty).
     pub content: Content,
 }

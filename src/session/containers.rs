@@ -138,6 +138,19 @@ impl<E: Engine> Worker<E> {
             .collect()
     }
 
+    /// The container against all that the disk has of the watched paths.
+    async fn compare_with_disk(&self, container: &Container) -> Result<Comparison, EngineError> {
+        let present = self.disk.present();
+        compare(
+            &*self.engine,
+            &self.rules,
+            present,
+            container,
+            &self.reporter,
+        )
+        .await
+    }
+
     /// E5, and an image that this session did not build: the container is asked what it holds.
     async fn welcome_by_content(
         &mut self,
@@ -158,15 +171,7 @@ impl<E: Engine> Worker<E> {
             // Not known to be gone is removed again.
             Err(_) => owed.extend(self.disk.gone().cloned()),
         }
-        match compare(
-            &*self.engine,
-            &self.rules,
-            self.disk.present(),
-            &container,
-            &self.reporter,
-        )
-        .await
-        {
+        match self.compare_with_disk(&container).await {
             Ok(comparison) => {
                 let mut ledger = Ledger::new(container, owed);
                 comparison.note_in(&mut ledger);
@@ -206,15 +211,7 @@ impl<E: Engine> Worker<E> {
             else {
                 continue;
             };
-            match compare(
-                &*self.engine,
-                &self.rules,
-                self.disk.present(),
-                &container,
-                &self.reporter,
-            )
-            .await
-            {
+            match self.compare_with_disk(&container).await {
                 Ok(comparison) => {
                     drifted += comparison.drift().count();
                     names.push(container.name.clone());

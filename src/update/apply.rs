@@ -12,6 +12,8 @@ use crate::paths::ContainerPath;
 use crate::plan::Due;
 use crate::report::{Event, Reporter};
 
+use super::slow::{SLOW, said_if_slow};
+
 /// What one container is to be brought.
 #[derive(Debug)]
 pub struct Job {
@@ -93,27 +95,6 @@ pub async fn apply<E: Engine>(engine: &E, jobs: &[Job], reporter: &Reporter) -> 
     )
     .await;
     landed
-}
-
-/// After so long something may be stuck.
-pub const SLOW: Duration = Duration::from_secs(5);
-
-/// Waits for `work`, and says once that it is still waited for.
-pub async fn said_if_slow<T>(
-    work: impl Future<Output = T>,
-    slow: Duration,
-    container: &Container,
-    so_far: impl FnOnce() -> String,
-    reporter: &Reporter,
-) -> T {
-    let mut work = std::pin::pin!(work);
-    tokio::select! {
-        biased;
-        done = &mut work => return done,
-        () = tokio::time::sleep(slow) => {}
-    }
-    reporter.notice(Some(&container.service), so_far());
-    work.await
 }
 
 async fn put<E: Engine>(engine: &E, job: &Job) -> Landed {

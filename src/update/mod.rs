@@ -4,8 +4,10 @@ mod apply;
 mod ledger;
 mod load;
 mod mounts;
+mod slow;
 
-pub use apply::{Job, Landed, RunFailure, SLOW, apply, said_if_slow};
+pub use apply::{Job, Landed, RunFailure, apply};
 pub use ledger::Ledger;
 pub use load::{Loaded, Unread, fingerprint, load};
 pub use mounts::{Bound, bound, is_hidden, is_live};
+pub use slow::{SLOW, if_slow, said_if_slow};

@@ -19,7 +19,8 @@ pub enum Rights {
 }
 
 thread_local! {
-    static CURRENT: Cell<Rights> = const { Cell::new(Rights::Own) };
+    /// Those in force; `None` where a change of them failed half-way.
+    static CURRENT: Cell<Option<Rights>> = const { Cell::new(Some(Rights::Own)) };
     /// The helper's own groups.
     static GROUPS: Vec<Gid> = rustix::process::getgroups().unwrap_or_default();
 }
@@ -29,22 +30,22 @@ impl Rights {
     /// must be touched then.
     pub fn assume(self) -> Result<(), Errno> {
         let current = CURRENT.get();
-        if current == self {
+        if current == Some(self) {
             return Ok(());
         }
         // First asked for while they are still our own.
         GROUPS.with(|own| {
-            if current != Self::Own {
+            // Should it fail half-way, the next one begins anew, and takes nothing for granted.
+            CURRENT.set(None);
+            if current != Some(Self::Own) {
                 let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
                 become_user(uid.as_raw(), gid.as_raw(), own)?;
-                CURRENT.set(Self::Own);
             }
             if let Self::User(uid) = self {
                 let (gid, groups) = groups_of(uid);
-                // Set first: should it fail half-way, root's are taken up again by the next.
-                CURRENT.set(self);
                 become_user(uid, gid, &groups)?;
             }
+            CURRENT.set(Some(self));
             Ok(())
         })
     }
@@ -98,6 +99,18 @@ fn become_user(uid: u32, gid: u32, groups: &[Gid]) -> Result<(), Errno> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rights_that_could_not_be_had_are_refused_again() {
+        // Of this thread alone; whoever is not root cannot be anybody else in the first place.
+        let mut sets = rustix::thread::capabilities(None).unwrap();
+        sets.effective.remove(rustix::thread::CapabilitySet::SETUID);
+        rustix::thread::set_capabilities(None, sets).unwrap();
+        let stranger = Rights::User(54321);
+        assert_eq!(stranger.assume(), Err(Errno::PERM));
+        assert_eq!(stranger.assume(), Err(Errno::PERM));
+        assert_eq!(Rights::Own.assume(), Ok(()));
+    }
 
     #[test]
     fn two_strangers_have_nobodys_rights_in_common() {

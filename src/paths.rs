@@ -59,6 +59,19 @@ impl HostPath {
         on_a_border.then(|| self.0.strip_prefix(&root.0).ok())?
     }
 
+    /// The relative path that leads from the directory `dir` to `self`, with `..` where it has to; `None` where none does.
+    pub fn way_from(&self, dir: &HostPath) -> Option<PathBuf> {
+        let mut way = PathBuf::new();
+        let mut around = dir.clone();
+        loop {
+            if let Some(below) = self.below(&around) {
+                return Some(way.join(below));
+            }
+            way.push("..");
+            around = around.parent()?;
+        }
+    }
+
     fn bytes(&self) -> &[u8] {
         self.0.as_os_str().as_encoded_bytes()
     }

@@ -9,6 +9,7 @@ mod convert;
 mod disk;
 mod dockerfile;
 mod entry;
+pub mod filter;
 mod finding;
 mod interpolate;
 mod load;

@@ -251,11 +251,11 @@ fn options() -> Value {
         json!({
             "steps": { "$ref": "#/$defs/steps" },
             "ignore": {
-                "description": "What is left out, in .dockerignore's syntax.",
+                "description": "What is left out, in .dockerignore's syntax, relative to the compose file's directory; a name without a slash at any depth.",
                 "$ref": "#/$defs/texts"
             },
             "only": {
-                "description": "What alone is watched, in .dockerignore's syntax.",
+                "description": "What alone is watched, in .dockerignore's syntax, relative to the compose file's directory.",
                 "oneOf": [
                     { "$ref": "#/$defs/text" },
                     { "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/text" } }

@@ -3,7 +3,6 @@
 pub mod scope;
 
 mod editors;
-mod filter;
 pub mod why;
 
 pub mod walk;

@@ -6,13 +6,13 @@ use std::path::{Component, Path};
 use std::sync::Arc;
 
 use crate::compose::block::Origin;
+use crate::compose::filter::{Bad, Filter, LeftOut};
 use crate::compose::{Block, Build, Project, Service};
 use crate::dockerignore::DockerIgnore;
 use crate::paths::HostPath;
 use crate::plain_file::IfAny;
 
 use super::editors;
-use super::filter::{Bad, LeftOut, Lists};
 use super::sources::Sources;
 use super::touch::{Stage, Touch};
 use super::why::{BadIgnore, Place, Why};
@@ -24,8 +24,6 @@ mod tests;
 #[derive(Debug, Default)]
 pub struct Scope {
     roots: Vec<Root>,
-    /// The service's own block filters hold in every root.
-    filter: Option<BlockFilter>,
     always: BTreeSet<HostPath>,
     /// Files that the session itself writes to.
     own_output: Vec<HostPath>,
@@ -51,8 +49,8 @@ pub enum Verdict {
 struct Root {
     path: HostPath,
     ignore: Option<Arc<IgnoreFile>>,
-    /// D1: the block filters of the base service whose context it is.
-    filter: Option<BlockFilter>,
+    /// The service's own block filter, and D1: that of the base service whose context it is.
+    filters: Vec<BlockFilter>,
 }
 
 #[derive(Debug)]
@@ -66,8 +64,7 @@ struct IgnoreFile {
 #[derive(Clone, Debug)]
 struct BlockFilter {
     service: String,
-    dir: HostPath,
-    lists: Lists,
+    filter: Filter,
 }
 
 impl Scope {
@@ -84,21 +81,20 @@ impl Scope {
         };
         let mut making = Making {
             read: &read_ignore_file,
+            own: (&service.name, block),
             scope: Self::default(),
             bad: Vec::new(),
         };
-        making.scope.filter = making.block_filter(&service.name, block);
         if block.origin == Origin::DevelopWatch {
             making.develop_watch(service, block);
         } else {
             making.image(service, None);
             for name in &service.bases {
                 if let Some(base) = project.service(name) {
-                    let filter = base
-                        .block
-                        .as_ref()
-                        .and_then(|block| making.block_filter(name, block));
-                    making.image(base, filter.as_ref());
+                    making.image(
+                        base,
+                        base.block.as_ref().map(|block| (name.as_str(), block)),
+                    );
                 }
             }
             if service.build.is_none() && block.custom_build.is_none() {
@@ -142,7 +138,7 @@ impl Scope {
             let Some(relative) = path.below(&root.path) else {
                 continue;
             };
-            match self.left_out(root, relative, path) {
+            match root.left_out(relative, path) {
                 None => {
                     return Verdict::Watched {
                         root: root.path.clone(),
@@ -175,9 +171,10 @@ impl Scope {
                         path.below(&ignore.base)
                             .is_some_and(|relative| ignore.rules.can_skip_directory(relative))
                     })
-                    && self
-                        .filters(root)
-                        .all(|filter| filter.keeps_directory(path))
+                    && !root
+                        .filters
+                        .iter()
+                        .any(|filter| filter.filter.can_skip_directory(path))
             })
         })
     }
@@ -201,16 +198,22 @@ impl Scope {
     pub(super) fn sources(&self) -> &Sources {
         &self.sources
     }
+}
 
-    fn filters<'a>(&'a self, root: &'a Root) -> impl Iterator<Item = &'a BlockFilter> {
-        self.filter.iter().chain(&root.filter)
-    }
+/// Git's own: the directory, or the file of that name in a worktree or submodule.
+fn is_git(relative: &Path) -> bool {
+    relative
+        .components()
+        .any(|part| matches!(part, Component::Normal(name) if name == ".git"))
+}
 
-    fn left_out(&self, root: &Root, relative: &Path, path: &HostPath) -> Option<Why> {
+impl Root {
+    /// What leaves out `path`, which lies at `relative` in it.
+    fn left_out(&self, relative: &Path, path: &HostPath) -> Option<Why> {
         if is_git(relative) {
             return Some(Why::Git);
         }
-        if let Some(ignore) = &root.ignore
+        if let Some(ignore) = &self.ignore
             && let Some(relative) = path.below(&ignore.base)
             && let Some(decision) = ignore.rules.verdict(relative)
             && decision.ignored
@@ -221,71 +224,56 @@ impl Scope {
                 pattern: decision.pattern.to_owned(),
             });
         }
-        if let Some(why) = self.filters(root).find_map(|filter| filter.left_out(path)) {
+        if let Some(why) = self.filters.iter().find_map(|filter| filter.left_out(path)) {
             return Some(why);
         }
         editors::temporary(relative).map(|pattern| Why::Editor { pattern })
     }
 }
 
-/// Git's own: the directory, or the file of that name in a worktree or submodule.
-fn is_git(relative: &Path) -> bool {
-    relative
-        .components()
-        .any(|part| matches!(part, Component::Normal(name) if name == ".git"))
-}
-
 impl BlockFilter {
     fn left_out(&self, path: &HostPath) -> Option<Why> {
-        let Some(relative) = path.below(&self.dir) else {
-            return self.lists.has_only().then(|| Why::Only {
-                service: self.service.clone(),
-            });
-        };
-        Some(match self.lists.verdict(relative)? {
+        let service = self.service.clone();
+        Some(match self.filter.verdict(path)? {
             LeftOut::Ignored { place, pattern } => Why::BlockIgnore {
-                service: self.service.clone(),
+                service,
                 place,
-                pattern,
+                pattern: pattern.to_owned(),
             },
-            LeftOut::NotAmong => Why::Only {
-                service: self.service.clone(),
-            },
+            LeftOut::NotAmong => Why::Only { service },
         })
     }
-
-    fn keeps_directory(&self, path: &HostPath) -> bool {
-        match path.below(&self.dir) {
-            Some(relative) => !self.lists.can_skip_directory(relative),
-            None => !self.lists.has_only() || self.dir.below(path).is_some(),
-        }
-    }
 }
+
+/// A service's name and block.
+type Named<'a> = (&'a str, &'a Block);
 
 /// A scope in the making.
 struct Making<'a> {
     read: &'a dyn Fn(&HostPath) -> IfAny,
+    /// The service's name and block.
+    own: Named<'a>,
     scope: Scope,
     bad: Vec<BadIgnore>,
 }
 
 impl Making<'_> {
     /// The roots that `service`'s image is made from: the deps of a custom build in place of the contexts (D3).
-    fn image(&mut self, service: &Service, filter: Option<&BlockFilter>) {
+    fn image(&mut self, service: &Service, base: Option<Named<'_>>) {
         let custom = service
             .block
             .as_ref()
             .and_then(|block| block.custom_build.as_ref());
         if let Some(custom) = custom {
             for dep in &custom.deps {
-                self.directory_with_own_ignore_file(dep, filter.cloned());
+                self.directory_with_own_ignore_file(dep, base);
             }
         } else if let Some(build) = &service.build {
             self.scope.always.extend(build.dockerfile.clone());
             let ignore = self.ignore_file(&build.context, build.ignore_files());
-            self.root(build.context.clone(), ignore, filter.cloned());
+            self.root(build.context.clone(), ignore, base);
             for context in &build.additional_contexts {
-                self.directory_with_own_ignore_file(context, filter.cloned());
+                self.directory_with_own_ignore_file(context, base);
             }
         }
     }
@@ -307,30 +295,31 @@ impl Making<'_> {
         }
     }
 
-    fn directory_with_own_ignore_file(&mut self, path: &HostPath, filter: Option<BlockFilter>) {
+    fn directory_with_own_ignore_file(&mut self, path: &HostPath, base: Option<Named<'_>>) {
         let ignore = self.ignore_file(path, vec![path.join(".dockerignore")]);
-        self.root(path.clone(), ignore, filter);
+        self.root(path.clone(), ignore, base);
     }
 
-    fn root(
-        &mut self,
-        path: HostPath,
-        ignore: Option<Arc<IgnoreFile>>,
-        filter: Option<BlockFilter>,
-    ) {
+    fn root(&mut self, path: HostPath, ignore: Option<Arc<IgnoreFile>>, base: Option<Named<'_>>) {
+        let filters: Vec<BlockFilter> = [Some(self.own), base]
+            .into_iter()
+            .flatten()
+            .filter_map(|named| self.block_filter(named, &path))
+            .collect();
         let file = |ignore: &Option<Arc<IgnoreFile>>| ignore.as_ref().map(|it| it.file.clone());
-        let service =
-            |filter: &Option<BlockFilter>| filter.as_ref().map(|filter| filter.service.clone());
+        let services = |filters: &[BlockFilter]| -> Vec<String> {
+            filters.iter().map(|it| it.service.clone()).collect()
+        };
         let known = self.scope.roots.iter().any(|root| {
             root.path == path
                 && file(&root.ignore) == file(&ignore)
-                && service(&root.filter) == service(&filter)
+                && services(&root.filters) == services(&filters)
         });
         if !known {
             self.scope.roots.push(Root {
                 path,
                 ignore,
-                filter,
+                filters,
             });
         }
     }
@@ -371,16 +360,15 @@ impl Making<'_> {
         }
     }
 
-    fn block_filter(&mut self, service: &str, block: &Block) -> Option<BlockFilter> {
-        if block.ignore.is_empty() && block.only.is_empty() {
-            return None;
-        }
-        let dir = block.dir.clone()?;
-        match Lists::new(&block.ignore, &block.only) {
-            Ok(lists) => Some(BlockFilter {
+    fn block_filter(
+        &mut self,
+        (service, block): Named<'_>,
+        root: &HostPath,
+    ) -> Option<BlockFilter> {
+        match Filter::new(block, root) {
+            Ok(filter) => filter.map(|filter| BlockFilter {
                 service: service.to_owned(),
-                dir,
-                lists,
+                filter,
             }),
             Err(Bad { ignore, only }) => {
                 self.refuse(&Place::BlockIgnore(service.to_owned()), ignore);

@@ -17,7 +17,7 @@ use super::resolve::Draft;
 use super::rule::PathRule;
 use super::sources::Sources;
 use super::steps::Read;
-use roots::{Root, watched};
+use roots::{LeftOutBy, Root, watched};
 
 /// Checks every service of the project, and that there is something to do at all.
 pub fn check(drafts: &mut [Draft], sources: &Sources, disk: &dyn Files, found: &mut Findings) {
@@ -45,6 +45,9 @@ pub fn check(drafts: &mut [Draft], sources: &Sources, disk: &dyn Files, found: &
             check_watch_rules(draft, read, disk, found);
         } else {
             check_steps(draft, read, &roots, disk, found);
+            if !roots.is_empty() && draft.sourcing.remote_context.is_none() {
+                roots::check_lists(read, &roots, disk, found);
+            }
             overlaps::check(read, found);
         }
         let tag = &draft.service.image.clone();
@@ -411,18 +414,20 @@ fn check_excluded(sync: &Sync, at: &Spot, block: &Block, roots: &[Root], found: 
             break;
         }
     }
-    if let (true, Some(dir)) = (reasons.is_empty(), &block.dir) {
-        reasons.extend(roots::excluded_by_list(&block.ignore, dir, &sync.local));
-        if let (true, Some(only)) = (
-            reasons.is_empty(),
-            roots::missed_by_only(&block.only, dir, &sync.local),
-        ) {
-            found.warning(
-                at,
-                left_out(sync, &only),
-                Some("name it in `only`, or take `only` out".into()),
-            );
-            return;
+    if reasons.is_empty() {
+        let root = roots.iter().find(|root| root.holds(&sync.local));
+        let root = root.map_or(&sync.local, |root| &root.path);
+        match roots::left_out_by_lists(block, root, &sync.local) {
+            Some(LeftOutBy::Ignore(reason)) => reasons.push(reason),
+            Some(LeftOutBy::Only) => {
+                found.warning(
+                    at,
+                    left_out(sync, "the block's `only`"),
+                    Some("name it in `only`, or take `only` out".into()),
+                );
+                return;
+            }
+            None => {}
         }
     }
     if sync

@@ -3,7 +3,11 @@
 use std::fmt;
 use std::path::Path;
 
+use crate::compose::block::Block;
 use crate::compose::disk::Files;
+use crate::compose::filter::{Filter, LeftOut, List, Pattern};
+use crate::compose::finding::Findings;
+use crate::compose::reader::ReadBlock;
 use crate::compose::resolve::Draft;
 use crate::dockerignore::DockerIgnore;
 use crate::paths::HostPath;
@@ -56,29 +60,77 @@ fn excluding(rules: &DockerIgnore, below: &Path) -> Option<(usize, String)> {
     Some((decision.line, decision.pattern.to_owned()))
 }
 
-/// The pattern of the block's `ignore` that leaves out `path` and all below it.
-pub fn excluded_by_list(list: &[String], dir: &HostPath, path: &HostPath) -> Option<String> {
-    let rules = DockerIgnore::from_patterns(list.iter().map(String::as_str)).ok()?;
-    let (_, pattern) = excluding(&rules, path.below(dir)?)?;
-    Some(format!("`{pattern}` of the block's `ignore`"))
+/// What of the block's own lists leaves out `path`, a source in `root`, and all below it.
+pub fn left_out_by_lists(block: &Block, root: &HostPath, path: &HostPath) -> Option<LeftOutBy> {
+    let filter = Filter::new(block, root).ok()??;
+    // With a `!` pattern that reaches below, something of it may be left.
+    if filter.can_skip_directory(path)
+        && let Some(LeftOut::Ignored { pattern, .. }) = filter.verdict(path)
+    {
+        return Some(LeftOutBy::Ignore(format!(
+            "`{pattern}` of the block's `ignore`"
+        )));
+    }
+    missed_by_only(block, path).then_some(LeftOutBy::Only)
+}
+
+/// Which of the block's own lists leaves out a sync's source.
+pub enum LeftOutBy {
+    /// `ignore`, by this pattern.
+    Ignore(String),
+    /// `only` does not name it.
+    Only,
 }
 
 /// Whether `only` names nothing of `path`. What a pattern with wildcards names lies below its plain beginning.
-pub fn missed_by_only(only: &[String], dir: &HostPath, path: &HostPath) -> Option<String> {
+fn missed_by_only(block: &Block, path: &HostPath) -> bool {
+    let Some(dir) = &block.dir else {
+        return false;
+    };
     // A `!` pattern takes out of what the others name.
-    let naming = only.iter().filter(|pattern| !pattern.starts_with('!'));
-    let named = naming.into_iter().any(|pattern| {
-        let pattern = pattern.trim_start_matches('/');
-        let plain = match pattern.find(['*', '?', '[', '\\']) {
-            Some(special) => pattern[..special]
-                .rfind('/')
-                .map_or("", |slash| &pattern[..slash]),
-            None => pattern,
-        };
-        let kept = dir.join(plain);
-        kept.below(path).is_some() || path.below(&kept).is_some()
+    let mut naming = block
+        .only
+        .iter()
+        .filter_map(|written| Pattern::read(written, List::Only))
+        .filter(|pattern| !pattern.keeps);
+    let named = naming.any(|pattern| {
+        pattern
+            .plain(dir)
+            .is_none_or(|kept| kept.below(path).is_some() || path.below(&kept).is_some())
     });
-    (!only.is_empty() && !named).then(|| "the block's `only`".to_owned())
+    !block.only.is_empty() && !named
+}
+
+/// Warns of patterns of `ignore` and `only` that can match nothing: they name a place in which nothing is watched.
+pub fn check_lists(read: &ReadBlock, roots: &[Root], disk: &dyn Files, found: &mut Findings) {
+    let Some(dir) = &read.block.dir else {
+        return;
+    };
+    for (key, list, patterns) in [
+        ("ignore", List::Ignore, &read.block.ignore),
+        ("only", List::Only, &read.block.only),
+    ] {
+        for (index, written) in patterns.iter().enumerate() {
+            let Some(place) = Pattern::read(written, list).and_then(|it| it.plain(dir)) else {
+                continue;
+            };
+            let outside = !roots.iter().any(|root| root.meets(&place));
+            let missing = list == List::Only && !outside && disk.kind(&place).is_none();
+            let why = match (outside, missing) {
+                (true, _) => "nothing is watched there",
+                (_, true) => "there is nothing of that name",
+                _ => continue,
+            };
+            found.warning(
+                &read.at.key(key).index(index),
+                format!("the pattern `{written}` of `{key}` can match nothing: {why} (`{place}`)"),
+                Some(
+                    "it is relative to the compose file's directory: write `../` to leave it, or `**/` in front for any depth"
+                        .into(),
+                ),
+            );
+        }
+    }
 }
 
 /// The roots of the image that `draft` builds: the deps of a custom build, or the contexts.

@@ -3,6 +3,7 @@
 use serde_yaml::{Mapping, Value};
 
 use crate::compose::block::{CustomBuild, HelperUse, TriggerMode, Unmatched};
+use crate::compose::filter::{List, moved};
 use crate::compose::finding::{Findings, Spot};
 use crate::compose::steps::patterns;
 use crate::compose::yaml::{
@@ -41,10 +42,11 @@ pub(super) fn read(
         let block = &mut read.block;
         match key.as_str() {
             "ignore" => {
-                block.ignore = filters(&key, value, &at, written, block.dir.as_ref(), found);
+                block.ignore =
+                    filters(List::Ignore, value, &at, written, block.dir.as_ref(), found);
             }
             "only" => {
-                block.only = filters(&key, value, &at, written, block.dir.as_ref(), found);
+                block.only = filters(List::Only, value, &at, written, block.dir.as_ref(), found);
                 if block.only.is_empty() {
                     found.error_on_key(
                         &at,
@@ -83,13 +85,17 @@ pub(super) fn read(
 
 /// Patterns of the block, put relative to the block's directory when another file wrote them.
 fn filters(
-    name: &str,
+    list: List,
     value: &Value,
     at: &Spot,
     written: &dyn Written,
     base: Option<&HostPath>,
     found: &mut Findings,
 ) -> Vec<String> {
+    let name = match list {
+        List::Ignore => "ignore",
+        List::Only => "only",
+    };
     if untagged(value).as_sequence().is_none() {
         return patterns(name, value, at, found);
     }
@@ -97,15 +103,9 @@ fn filters(
         .into_iter()
         .map(|(pattern, at)| {
             let dir = written.dir(&at.path);
-            match base.and_then(|base| dir.below(base)) {
-                Some(below) if !below.as_os_str().is_empty() => {
-                    let (mark, rest) = match pattern.strip_prefix('!') {
-                        Some(rest) => ("!", rest),
-                        None => ("", pattern.as_str()),
-                    };
-                    format!("{mark}{}/{}", below.display(), rest.trim_start_matches('/'))
-                }
-                _ => pattern,
+            match base.filter(|base| **base != dir) {
+                Some(base) => moved(&pattern, list, &dir, base).unwrap_or(pattern),
+                None => pattern,
             }
         })
         .collect()

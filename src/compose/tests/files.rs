@@ -85,6 +85,22 @@ hint: it is synced as soon as it is created; check the path if it should be ther
 }
 
 #[test]
+fn b5_patterns_of_a_file_elsewhere_are_relative_to_that_file() {
+    let block = compose(
+        "services:\n  web:\n    build: .\n    x-live-update:\n      ignore: [./docs]\n      steps: [sync: './src:/app']\n",
+    )
+    .and_file(
+        "more/compose.yaml",
+        "services:\n  web:\n    x-live-update:\n      ignore: [./gen, '!../src/x', '*.md']\n",
+    )
+    .resolved(
+        "name: p\nservices:\n  web:\n    build: {context: /p, dockerfile: Dockerfile}\n    x-live-update:\n      ignore: [./docs, ./gen, '!../src/x', '*.md']\n      steps: [sync: './src:/app']\n",
+    )
+    .block();
+    assert_eq!(block.ignore, ["../docs", "./gen", "!../src/x", "*.md"]);
+}
+
+#[test]
 fn b8_override_takes_the_place_of_what_came_before() {
     let block = compose("services:\n  web:\n    build: .\n    x-live-update:\n      - sync: ./src:/app\n      - run: make\n")
         .and_file("more/compose.yaml", "services:\n  web:\n    x-live-update: !override\n      - sync: ./lib:/lib\n")

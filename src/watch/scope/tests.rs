@@ -200,6 +200,40 @@ fn block_filters_are_relative_to_the_directory_of_the_block() {
 }
 
 #[test]
+fn block_filters_reach_a_context_above_and_beside_the_compose_file() {
+    let block = Block {
+        dir: Some(path("deploy")),
+        ignore: texts(&["**/*.md", "../api/gen", "*.tmp"]),
+        only: texts(&["../api", "./conf"]),
+        ..Block::default()
+    };
+    let mut web = service("web", Some("."), block);
+    web.build.as_mut().unwrap().additional_contexts = vec![path("../shared")];
+    let situation = Situation::of([web]);
+    situation.says(&[
+        ("api/a", "watched in /p"),
+        (
+            "api/a.md",
+            "pattern 1 of `ignore` of service `web`: `**/*.md`",
+        ),
+        (
+            "api/gen/a",
+            "pattern 2 of `ignore` of service `web`: `../api/gen`",
+        ),
+        (
+            "api/x/a.tmp",
+            "pattern 3 of `ignore` of service `web`: `*.tmp`",
+        ),
+        ("deploy/conf/a", "watched in /p"),
+        ("web/a", "`only` of service `web` does not name it"),
+        ("../shared/a", "`only` of service `web` does not name it"),
+    ]);
+    let scope = situation.scope().unwrap();
+    assert!(scope.keeps_directory(&path("api/x")) && scope.keeps_directory(&path("deploy")));
+    assert!(!scope.keeps_directory(&path("web")) && !scope.keeps_directory(&path("api/gen")));
+}
+
+#[test]
 fn contexts_of_base_images_are_watched_with_their_own_ignore_files_and_filters() {
     let base = Block {
         ignore: texts(&["base/docs"]),
@@ -349,9 +383,9 @@ fn every_bad_pattern_is_reported_with_its_place() {
     assert_eq!(
         places,
         [
+            "`/p/.dockerignore` 2 c[",
             "`ignore` of service `web` 2 a[",
             "`only` of service `web` 1 b[",
-            "`/p/.dockerignore` 2 c[",
         ]
     );
 }

@@ -123,3 +123,50 @@ hint: it is synced as soon as it is created; check the path if it should be ther
 ",
     );
 }
+
+#[test]
+fn a_pattern_that_can_match_nothing_is_a_warning() {
+    compose(
+        "services:
+  web:
+    build: ./web
+    x-live-update:
+      ignore: ['**/x', '*.md', web/gen, docs/x]
+      only: ['./web', 'web/src', 'api', '*.go']
+      steps: [sync: './web/src:/app']
+",
+    )
+    .file("web/Dockerfile", "FROM busybox\n")
+    .file("web/x", "")
+    .says(
+        r"
+warning: service `web`: the pattern `docs/x` of `ignore` can match nothing: nothing is watched there (`/p/docs/x`)
+ --> compose.yaml:5:41
+  |
+5 |       ignore: ['**/x', '*.md', web/gen, docs/x]
+  |                                         ^
+hint: it is relative to the compose file's directory: write `../` to leave it, or `**/` in front for any depth
+
+warning: service `web`: the pattern `web/src` of `only` can match nothing: there is nothing of that name (`/p/web/src`)
+ --> compose.yaml:6:23
+  |
+6 |       only: ['./web', 'web/src', 'api', '*.go']
+  |                       ^
+hint: it is relative to the compose file's directory: write `../` to leave it, or `**/` in front for any depth
+
+warning: service `web`: the pattern `api` of `only` can match nothing: nothing is watched there (`/p/api`)
+ --> compose.yaml:6:34
+  |
+6 |       only: ['./web', 'web/src', 'api', '*.go']
+  |                                  ^
+hint: it is relative to the compose file's directory: write `../` to leave it, or `**/` in front for any depth
+
+warning: service `web`, step 1: sync source `/p/web/src` does not exist
+ --> compose.yaml:7:21
+  |
+7 |       steps: [sync: './web/src:/app']
+  |                     ^
+hint: it is synced as soon as it is created; check the path if it should be there
+",
+    );
+}

@@ -1,5 +1,6 @@
 //! The words of a resolved Compose project: what the other stages need to know of it. No files, no engine.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -142,13 +143,36 @@ impl Mount {
             .filter(|mount| path.is_within(&mount.target))
             .max_by_key(|mount| mount.target.as_bytes().len())
     }
+
+    /// A file or directory of this machine or of the engine's.
+    pub fn is_of_a_host(&self) -> bool {
+        match self.kind {
+            MountKind::Bind(_) | MountKind::Unseen(_) | MountKind::Far(_) => true,
+            MountKind::Volume(_) | MountKind::Tmpfs => false,
+        }
+    }
+
+    /// What is mounted, by the name that it is known by.
+    pub fn source(&self) -> Cow<'_, str> {
+        match &self.kind {
+            MountKind::Bind(source) => source.verbatim(),
+            MountKind::Unseen(source) | MountKind::Far(source) | MountKind::Volume(source) => {
+                Cow::Borrowed(source)
+            }
+            MountKind::Tmpfs => Cow::Borrowed("tmpfs"),
+        }
+    }
 }
 
-/// The kinds of mount that matter to a sync (E6).
+/// The kinds of mount that matter to a sync (E6). In a compose file a bind mount is always one of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MountKind {
-    /// A host's file or directory.
+    /// A file or directory of this machine, by its name here: nothing is written through it.
     Bind(HostPath),
+    /// One that the engine has by a name that says nothing here. It may well be the user's own: nothing is written through it.
+    Unseen(String),
+    /// A file or directory of another machine, where the engine runs.
+    Far(String),
     /// A named or anonymous volume.
     Volume(String),
     /// Memory.

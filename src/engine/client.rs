@@ -13,6 +13,7 @@ use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, UPGRADE};
 use hyper::upgrade::Upgraded;
 use hyper::{Method, Response, StatusCode};
 
+use super::binds::{Machine, Named};
 use super::context::{Surroundings, endpoint};
 use super::hands::Helpers;
 use super::supervise::Runs;
@@ -40,6 +41,9 @@ pub(super) struct Inner {
     pub(super) project: String,
     /// Two `compose up` of one project at once trip over each other.
     pub(super) recreating: tokio::sync::Mutex<()>,
+    /// Whose files the mounts of containers carry.
+    pub(super) named: std::sync::Mutex<Named>,
+    pub(super) machine: Machine,
     /// Services that run something else under `up`.
     pub(super) runs: std::sync::Mutex<Runs>,
     /// The helpers in the containers.
@@ -58,6 +62,7 @@ impl Docker {
     /// Connects to the engine that the CLI would use, and asks for its version: an error here says what to do about it.
     pub async fn connect(cli: &DockerCli, project_name: &str) -> Result<Docker, EngineError> {
         let endpoint = endpoint(&cli.global_flags, &Surroundings::real())?;
+        let machine = Machine::of(&endpoint).await;
         let transport = Transport::new(endpoint, cli.clone());
         let carrier = Arc::clone(&transport);
         let api = bollard::Docker::connect_with_custom_transport(
@@ -93,6 +98,8 @@ impl Docker {
                 cli: cli.clone(),
                 project: project_name.to_owned(),
                 recreating: tokio::sync::Mutex::default(),
+                named: std::sync::Mutex::default(),
+                machine,
                 runs: std::sync::Mutex::default(),
                 helpers: Helpers::default(),
             }),

@@ -1,5 +1,6 @@
 //! Finds a service's containers by Compose's labels and describes them in our words.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
@@ -8,12 +9,13 @@ use futures_util::StreamExt;
 use serde::Deserialize;
 use tokio::time::timeout;
 
+use super::binds::{Named, device, kind};
 use super::client::{Docker, refused};
 use super::transport::{SHORT, escaped};
 use super::{Container, ContainerId, EngineError, State};
-use crate::compose::{Mount, MountKind};
+use crate::compose::{Mount, MountKind, Project};
 use crate::harmless;
-use crate::paths::{ContainerPath, HostPath};
+use crate::paths::ContainerPath;
 
 /// Compose's label for the project.
 pub(super) const PROJECT: &str = "com.docker.compose.project";
@@ -90,7 +92,65 @@ impl Docker {
             .inspect_container(&id.0, None::<InspectContainerOptions>)
             .await
             .map_err(|error| refused(error, &id))?;
-        Ok(describe(id, seen, &self.inner.project))
+        let mut container = describe(id, seen, &self.inner.project);
+        self.tell_whose(&mut container).await?;
+        Ok(container)
+    }
+
+    /// The paths that the compose files name are this machine's: mounts are known by them.
+    pub fn know_mounts(&self, project: &Project) {
+        *self
+            .inner
+            .named
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Named::of(project);
+    }
+
+    /// Whose files the mounts carry, by the names of this machine where they are its.
+    async fn tell_whose(&self, container: &mut Container) -> Result<(), EngineError> {
+        for mount in &mut container.mounts {
+            let source = match &mount.kind {
+                MountKind::Unseen(source) => Some(source.clone()),
+                MountKind::Volume(name) => self.directory_of(name, &container.id).await?,
+                _ => None,
+            };
+            let Some(source) = source else {
+                continue;
+            };
+            let named = &self.inner.named;
+            let named = named.lock().unwrap_or_else(PoisonError::into_inner);
+            let path = named.source(&container.service, &mount.target);
+            let kind = kind(&source, path, self.inner.machine, Named::is_here);
+            match (&mount.kind, kind) {
+                // A volume of another machine is a volume, whatever it is made of.
+                (MountKind::Volume(_), MountKind::Far(_)) => {}
+                (_, kind) => mount.kind = kind,
+            }
+        }
+        Ok(())
+    }
+
+    /// The directory that a volume is made of, if it is made of one.
+    async fn directory_of(
+        &self,
+        volume: &str,
+        about: &ContainerId,
+    ) -> Result<Option<String>, EngineError> {
+        // An anonymous one never is.
+        if volume.len() == 64 && volume.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Ok(None);
+        }
+        match self.inner.api.inspect_volume(volume).await {
+            Ok(volume) => {
+                let options = volume.options.into_iter().collect();
+                Ok(device(&options).map(str::to_owned))
+            }
+            Err(error) => match refused(error, about) {
+                // Removed by now, with its container; or no volume at all, as what an image is mounted from.
+                EngineError::Gone(_) | EngineError::Refused(_) => Ok(None),
+                error => Err(error),
+            },
+        }
     }
 }
 
@@ -117,7 +177,8 @@ fn describe(id: ContainerId, seen: ContainerInspectResponse, project: &str) -> C
         .filter_map(|mount| {
             let source = mount.source.unwrap_or_default();
             let kind = match mount.typ.as_deref() {
-                Some("bind") => MountKind::Bind(HostPath::new(&source)?),
+                // Whose it is comes later.
+                Some("bind") => MountKind::Unseen(source),
                 Some("tmpfs") => MountKind::Tmpfs,
                 _ => MountKind::Volume(mount.name.unwrap_or(source)),
             };

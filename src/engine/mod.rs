@@ -1,6 +1,7 @@
 //! The few verbs we ask of Docker. bollard, the compose command and the helper stand behind it, named nowhere else.
 
 mod archive;
+mod binds;
 mod client;
 mod command;
 mod compose;

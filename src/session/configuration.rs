@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::compose::block::{HelperUse, RestartKind};
-use crate::compose::{Mount, MountKind, Project, Service};
+use crate::compose::{Mount, Project, Service};
 use crate::engine::{Docker, RunsUnder};
 use crate::paths::HostPath;
 use crate::plain_file;
@@ -117,7 +117,7 @@ pub fn runs_under(service: &Service) -> Option<RunsUnder> {
 
 /// A mount that a sync can write to.
 fn takes_updates(mount: &Mount) -> bool {
-    !mount.read_only && !matches!(mount.kind, MountKind::Bind(_))
+    !mount.read_only && !mount.is_of_a_host()
 }
 
 /// `docker liveupdate up > up.log` in the project directory: the files our own output goes to.

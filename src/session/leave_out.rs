@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::compose::MountKind;
+use crate::compose::Mount;
 use crate::engine::{Container, Engine};
 use crate::paths::HostPath;
 use crate::plan::rules::Mapping;
@@ -28,10 +28,7 @@ impl<E: Engine> Worker<E> {
         let rules = &self.rules;
         let hidden = |container: &Container, path: &HostPath| {
             let mounts = &container.mounts;
-            if !mounts
-                .iter()
-                .any(|mount| matches!(mount.kind, MountKind::Bind(_)))
-            {
+            if !mounts.iter().any(Mount::is_of_a_host) {
                 return None;
             }
             let Mapping::To { to, .. } = rules.mapping(path) else {

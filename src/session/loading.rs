@@ -23,11 +23,14 @@ impl Loading {
     pub async fn of(cli: &DockerCli) -> Result<Self, ExitCode> {
         let (cli, project) = load(cli).await?;
         match Docker::connect(&cli, &project.name).await {
-            Ok(engine) => Ok(Self {
-                cli,
-                project,
-                engine: Arc::new(engine),
-            }),
+            Ok(engine) => {
+                engine.know_mounts(&project);
+                Ok(Self {
+                    cli,
+                    project,
+                    engine: Arc::new(engine),
+                })
+            }
             Err(error) => {
                 complain(&format!("error: {error}"));
                 Err(ExitCode::Docker)

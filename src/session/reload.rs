@@ -147,6 +147,7 @@ impl Session {
             .collect();
         self.workers.retain(|name, _| kept.contains(name));
         self.scopes.retain(|name, _| kept.contains(name));
+        self.engine.know_mounts(&self.project);
         arrange_runs(
             &self.engine,
             self.project

@@ -9,9 +9,9 @@ use crate::plan::Copy;
 /// What of the host a bind mount carries at a path of the container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bound<'a> {
-    /// Nothing that is known here: no mount, one of another kind, or a directory of the machine that a remote engine runs on.
+    /// Nothing: no mount, one of another kind, or a directory of another machine, where the engine runs.
     Nothing,
-    /// The very file that a sync would bring there.
+    /// The very file that a sync would bring there, as far as is known.
     TheFile,
     /// Another one, through this mount.
     Another(&'a Mount),
@@ -22,8 +22,11 @@ pub fn bound<'a>(mounts: &'a [Mount], host: &HostPath, to: &ContainerPath) -> Bo
     let Some(mount) = Mount::over(mounts, to) else {
         return Bound::Nothing;
     };
-    let MountKind::Bind(source) = &mount.kind else {
-        return Bound::Nothing;
+    let source = match &mount.kind {
+        MountKind::Bind(source) => source,
+        // Of what stands where a sync goes, the synced file is the likeliest; and should it be another, it is not ours to write.
+        MountKind::Unseen(_) => return Bound::TheFile,
+        MountKind::Far(_) | MountKind::Volume(_) | MountKind::Tmpfs => return Bound::Nothing,
     };
     let Some(rest) = below(to, &mount.target) else {
         return Bound::Nothing;
@@ -33,11 +36,7 @@ pub fn bound<'a>(mounts: &'a [Mount], host: &HostPath, to: &ContainerPath) -> Bo
     } else {
         source.join(rest)
     };
-    if there == *host {
-        Bound::TheFile
-    } else if fs::symlink_metadata(source).is_err() {
-        Bound::Nothing
-    } else if resolved(&there) == resolved(host) {
+    if there == *host || resolved(&there) == resolved(host) {
         Bound::TheFile
     } else {
         Bound::Another(mount)
@@ -86,15 +85,17 @@ mod tests {
         fs::create_dir_all(host("real/src")).unwrap();
         fs::create_dir(host("storage")).unwrap();
         std::os::unix::fs::symlink("real", host("link")).unwrap();
-        let bind = |source: HostPath, target: &str| Mount {
-            kind: MountKind::Bind(source),
+        let mount = |kind: MountKind, target: &str| Mount {
+            kind,
             target: at(target),
             read_only: false,
         };
         let mounts = [
-            bind(host("real/src"), "/app"),
-            bind(host("storage"), "/app/storage"),
-            bind(HostPath::new("/no/such/folder").unwrap(), "/remote"),
+            mount(MountKind::Bind(host("real/src")), "/app"),
+            mount(MountKind::Bind(host("storage")), "/app/storage"),
+            mount(MountKind::Bind(host("not/made/yet")), "/new"),
+            mount(MountKind::Unseen("/lima/src".into()), "/unseen"),
+            mount(MountKind::Far("/srv/src".into()), "/far"),
         ];
         let carries = |path: &str, to: &str| bound(&mounts, &host(path), &at(to));
         for same in ["real/src/a/b", "link/src/a/b"] {
@@ -105,6 +106,8 @@ mod tests {
         assert_eq!(carries("real/src/storage/x", "/app/storage/x"), hidden);
         assert_eq!(carries("storage/x", "/app/storage/x"), Bound::TheFile);
         assert_eq!(carries("real/src/a", "/elsewhere/a"), Bound::Nothing);
-        assert_eq!(carries("real/src/a", "/remote/a"), Bound::Nothing);
+        assert_eq!(carries("real/src/a", "/new/a"), Bound::Another(&mounts[2]));
+        assert_eq!(carries("real/src/a", "/unseen/a"), Bound::TheFile);
+        assert_eq!(carries("real/src/a", "/far/a"), Bound::Nothing);
     }
 }

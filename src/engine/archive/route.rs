@@ -2,6 +2,7 @@
 
 use super::super::{Container, EngineError};
 use crate::compose::{Mount, MountKind};
+use crate::harmless;
 use crate::paths::ContainerPath;
 
 /// The `path=` of a PUT; names in the archive are relative to it.
@@ -33,11 +34,18 @@ pub fn door(container: &Container, path: &ContainerPath) -> Result<Door, EngineE
             "`{target}` is a tmpfs, which the engine's copy does not reach\nhint: only the in-container helper can write there; sync to another directory, or take the tmpfs out for development"
         )),
         // The engine replaces files by remove and create, which a mounted file does not allow.
-        MountKind::Bind(source) if target == path => no(format!(
-            "it is itself mounted from `{source}`\nhint: a file that is mounted needs no sync; mount its directory, or take the mount out"
+        MountKind::Bind(_) | MountKind::Unseen(_) | MountKind::Far(_) if target == path => {
+            no(format!(
+                "it is itself mounted from `{}`\nhint: a file that is mounted needs no sync; mount its directory, or take the mount out",
+                harmless::value(&mount.source())
+            ))
+        }
+        MountKind::Bind(_) | MountKind::Unseen(_) => no(format!(
+            "`{}` of the host is mounted at `{target}`, and what is the host's is not written through a mount",
+            harmless::value(&mount.source())
         )),
-        MountKind::Bind(_) | MountKind::Volume(_) if container.read_only => Ok(target.clone()),
-        MountKind::Bind(_) | MountKind::Volume(_) => root(),
+        MountKind::Far(_) | MountKind::Volume(_) if container.read_only => Ok(target.clone()),
+        MountKind::Far(_) | MountKind::Volume(_) => root(),
     }
 }
 

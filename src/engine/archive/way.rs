@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::super::{Container, EngineError};
 use super::survey::{Kind, Seen, Survey};
-use crate::compose::{Mount, MountKind};
+use crate::compose::Mount;
 use crate::harmless;
 use crate::paths::ContainerPath;
 
@@ -97,10 +97,11 @@ impl Survey<'_> {
         // Where a mount carries something of the host by the path's own name, nothing is sent in the first place.
         if links > 0
             && let Some(mount) = Mount::over(&container.mounts, &at)
-            && let MountKind::Bind(source) = &mount.kind
+            && mount.is_of_a_host()
         {
             return Ok(Some(format!(
-                "leads through a link to `{at}`, where `{source}` of the host is mounted"
+                "leads through a link to `{at}`, where `{}` of the host is mounted",
+                harmless::value(&mount.source())
             )));
         }
         Ok(None)

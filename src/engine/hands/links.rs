@@ -216,15 +216,14 @@ impl Docker {
 }
 
 /// Where the helper may go: into the container's own files and its volumes, as they are mounted. Into a directory of the host's
-/// only where this tool cannot see it itself, on another machine, and only by its own name: what is here is never written
-/// through a mount.
+/// only where that is known to be another machine, and only by its own name: what may be here is never written through a mount.
 fn terms(container: &Container) -> Terms {
     let (mut mounts, mut plain_mounts) = (Vec::new(), Vec::new());
     for mount in &container.mounts {
         let target = mount.target.as_bytes().to_vec();
         match &mount.kind {
-            MountKind::Bind(source) if source.as_path().symlink_metadata().is_ok() => {}
-            MountKind::Bind(_) => plain_mounts.push(target),
+            MountKind::Bind(_) | MountKind::Unseen(_) => {}
+            MountKind::Far(_) => plain_mounts.push(target),
             MountKind::Volume(_) | MountKind::Tmpfs => mounts.push(target),
         }
     }

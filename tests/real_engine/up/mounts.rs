@@ -1,6 +1,11 @@
 //! Mounts and roots (`spec.md` E6).
 
+use std::os::unix::fs::MetadataExt as _;
+use std::process::Command;
+
+use crate::needs::{has, is_root, needs};
 use crate::project::Project;
+use crate::session::Session;
 
 /// E6: "a bind mount that already carries the sync source is \"already live\" (no copy, but runs and restart)".
 #[test]
@@ -218,4 +223,73 @@ fn files_behind_a_bind_mount_of_something_else_are_neither_written_nor_deleted()
     let verify = project.tool(&["verify", "--fix"]).output().unwrap();
     assert_eq!(verify.status.code(), Some(0), "{verify:?}");
     assert_eq!(project.read("storage/x"), "the user's");
+}
+
+/// E6': "a host file is never written through a bind mount of a local project, whatever the engine calls its source". An engine
+/// in a virtual machine has names of its own for the user's files; here it has one that its client does not see.
+#[test]
+fn the_hosts_own_file_is_not_written_through_a_mount_whose_name_says_nothing_here() {
+    needs!(
+        is_root() && has("unshare"),
+        "root, and unshare: a name that the engine alone sees"
+    );
+    let project = Project::web_with(
+        "volumes: ['./vm/src:/app']",
+        "- sync: ./src:/app\n- run: cat /app/a.txt >> /ran",
+    );
+    project.mkdir("vm");
+    project.link("../src", "vm/src");
+    let tool = project.tool(&["up", "--format", "json"]);
+    let mut hidden = Command::new("unshare");
+    hidden
+        .args(["--mount", "sh", "-c"])
+        .arg("mount -t tmpfs none vm && exec \"$0\" \"$@\"")
+        .arg(tool.get_program())
+        .args(tool.get_args())
+        .current_dir(project.path(""));
+    let mut up = project.follow(hidden);
+    up.wait_for("the session has started", |event| {
+        event["event"] == "started"
+    });
+    the_users_file_stays_his(&project, &mut up);
+}
+
+/// The same through a volume that is made of the directory.
+#[test]
+fn the_hosts_own_file_is_not_written_through_a_volume_that_is_made_of_its_directory() {
+    let project = Project::web_with(
+        "volumes: ['source:/app']",
+        "- sync: ./src:/app\n- run: cat /app/a.txt >> /ran",
+    );
+    let compose = project.read("compose.yaml");
+    let device = project.path("src");
+    let volume = format!(
+        "volumes: {{source: {{driver_opts: {{type: none, o: bind, device: {}}}}}}}\n",
+        device.display()
+    );
+    project.write("compose.yaml", compose + &volume);
+    let mut up = project.up();
+    the_users_file_stays_his(&project, &mut up);
+}
+
+/// Whoever replaces a file makes another inode.
+#[track_caller]
+fn the_users_file_stays_his(project: &Project, up: &mut Session<'_>) {
+    let inode = || std::fs::metadata(project.path("src/a.txt")).unwrap().ino();
+    let before = inode();
+    for content in ["two\n", "three\n"] {
+        project.write("src/a.txt", content);
+        let outcome = up.live_updated("web");
+        assert_eq!(outcome["detail"]["live"], 1, "{outcome}");
+        assert_eq!(outcome["detail"]["copied"], 0, "{outcome}");
+        assert_eq!(inode(), before);
+        assert_eq!(project.read("src/a.txt"), content);
+    }
+    assert_eq!(project.file("web", "/ran").as_deref(), Some("two\nthree\n"));
+    project.remove("src/a.txt");
+    project.write("src/b.txt", "new");
+    up.eventually("the container has what the host has", || {
+        project.sh("web", "ls /app") == "b.txt"
+    });
+    assert_eq!(up.rebuilds("web"), 0);
 }

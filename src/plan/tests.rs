@@ -9,7 +9,7 @@ use super::*;
 use crate::compose::block::{Command, FallBackOn, OnFailure, RestartKind, Step, Sync};
 use crate::compose::{Block, Build, PathRule, Project, Service};
 use crate::paths::{ContainerPath, HostPath};
-use crate::watch::Entry;
+use crate::watch::{Entry, Inode};
 
 fn host(path: &str) -> HostPath {
     HostPath::new("/p").unwrap().join(path)
@@ -20,6 +20,7 @@ fn entry(kind: Kind) -> Entry {
         kind,
         mode: 0o644,
         modified: SystemTime::UNIX_EPOCH,
+        inode: Inode::default(),
     }
 }
 

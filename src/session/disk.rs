@@ -1,9 +1,11 @@
 //! What the disk held when it was last looked at: every watched path of one service. Pure; the looking is done by `watch`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::paths::HostPath;
-use crate::watch::{Change, Entry, Kind};
+use crate::watch::{Change, Entry, Inode, Kind};
+
+use super::linked::Linked;
 
 /// A state that the disk was in, by its number: a hundred thousand paths need not be kept twice to come back to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,6 +16,7 @@ pub struct Look(u64);
 pub struct Disk {
     entries: BTreeMap<HostPath, Known>,
     look: u64,
+    linked: Linked,
 }
 
 #[derive(Clone, Debug)]
@@ -43,12 +46,14 @@ impl Disk {
             flipped: Vec::new(),
             moved: false,
         };
+        let entries: BTreeMap<HostPath, Known> = entries
+            .into_iter()
+            .map(|(path, entry)| (path, known(entry)))
+            .collect();
         Self {
-            entries: entries
-                .into_iter()
-                .map(|(path, entry)| (path, known(entry)))
-                .collect(),
+            entries,
             look: 0,
+            linked: Linked::default(),
         }
     }
 
@@ -102,6 +107,78 @@ impl Disk {
         news
     }
 
+    /// The other watched names of files that `paths` are names of, as they stand now: what was written through one name is
+    /// changed at all.
+    pub fn other_names<'a>(
+        &mut self,
+        paths: impl Iterator<Item = &'a HostPath>,
+    ) -> BTreeSet<HostPath> {
+        let named: Vec<(&HostPath, Inode)> = paths
+            .filter_map(|path| Some((path, self.inode(path)?)))
+            .filter(|(_, inode)| inode.has_other_names())
+            .collect();
+        let unknown = named
+            .iter()
+            .filter(|(path, inode)| !self.linked.knows(*inode, Some(path)));
+        self.look_for_names(unknown.map(|(_, inode)| *inode).collect());
+        let mut names = BTreeSet::new();
+        for (_, inode) in &named {
+            names.extend(self.names_of(*inode));
+        }
+        for (path, _) in named {
+            names.remove(path);
+        }
+        names
+    }
+
+    /// The watched names of files that somebody else has seen change.
+    pub fn named(&mut self, inodes: &BTreeSet<Inode>) -> BTreeSet<HostPath> {
+        let unknown = inodes
+            .iter()
+            .filter(|inode| !self.linked.knows(**inode, None));
+        self.look_for_names(unknown.copied().collect());
+        let names = inodes.iter().flat_map(|inode| self.names_of(*inode));
+        names.collect()
+    }
+
+    /// Which file with several names stands at `path`.
+    pub fn inode(&self, path: &HostPath) -> Option<Inode> {
+        let entry = self.entries.get(path)?.entry.as_ref()?;
+        Some(entry.inode)
+    }
+
+    /// One pass over all that is known for all files whose names are not: a name that was the only one when it was looked at is
+    /// in no index.
+    fn look_for_names(&mut self, inodes: Vec<Inode>) {
+        let mut found: HashMap<u64, (Inode, BTreeSet<HostPath>)> = inodes
+            .into_iter()
+            .map(|inode| (inode.number, (inode, BTreeSet::new())))
+            .collect();
+        if found.is_empty() {
+            return;
+        }
+        for (path, known) in &self.entries {
+            if let Some(entry) = &known.entry
+                && let Some((_, names)) = found.get_mut(&entry.inode.number)
+            {
+                names.insert(path.clone());
+            }
+        }
+        for (inode, names) in found.into_values() {
+            self.linked.learn(inode, names);
+        }
+    }
+
+    /// A name may stand for another file by now.
+    fn names_of(&self, inode: Inode) -> Vec<HostPath> {
+        let is_still = |path: &&HostPath| {
+            self.inode(path)
+                .is_some_and(|known| known.number == inode.number)
+        };
+        let names = self.linked.names(inode).filter(is_still);
+        names.cloned().collect()
+    }
+
     /// Holds a complete look against what is known: what differs, and what was not seen.
     pub fn compare(
         &self,
@@ -131,6 +208,7 @@ impl Disk {
     /// Knows from now on only of paths that `keep` wants.
     pub fn retain(&mut self, keep: impl Fn(&HostPath) -> bool) {
         self.entries.retain(|path, _| keep(path));
+        self.linked.retain(keep);
     }
 
     /// What stands at `path`, as a change to plan for.
@@ -242,7 +320,44 @@ mod tests {
             kind,
             mode: 0o644,
             modified: SystemTime::UNIX_EPOCH,
+            inode: Inode::default(),
         }
+    }
+
+    fn name_of(name: &str, number: u64, names: u32) -> Change {
+        let mut file = file(name);
+        if let Change::Written(_, entry) = &mut file {
+            entry.inode = Inode { number, names };
+        }
+        file
+    }
+
+    #[test]
+    fn the_other_names_of_a_file_are_known_also_where_it_had_one_when_it_was_looked_at() {
+        let mut disk = Disk::default();
+        disk.note([name_of("a", 7, 1), name_of("b", 8, 1), name_of("c", 0, 0)]);
+        disk.note([name_of("d/a", 7, 2)]);
+        let other_names = |disk: &mut Disk, name: &str| {
+            let names = disk.other_names([path(name)].iter());
+            names.into_iter().collect::<Vec<_>>()
+        };
+        assert_eq!(other_names(&mut disk, "d/a"), [path("a")]);
+        assert!(other_names(&mut disk, "b").is_empty() && other_names(&mut disk, "c").is_empty());
+        let told = BTreeSet::from([Inode {
+            number: 7,
+            names: 2,
+        }]);
+        assert_eq!(
+            disk.named(&told).into_iter().collect::<Vec<_>>(),
+            [path("a"), path("d/a")]
+        );
+        // Saved by a rename, it is a file of its own.
+        disk.note([name_of("a", 9, 1)]);
+        assert!(other_names(&mut disk, "d/a").is_empty());
+        // A name that came by a rename is found like one that was made.
+        disk.note([name_of("e", 7, 2), Change::Removed(path("d/a"))]);
+        disk.note([name_of("f", 7, 2)]);
+        assert_eq!(other_names(&mut disk, "e"), [path("f")]);
     }
 
     fn file(name: &str) -> Change {

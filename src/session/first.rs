@@ -110,6 +110,7 @@ impl First {
         let begun = self.build_and_start().await?;
         let builder = Arc::new(self.builder());
         builder.know(relatives(&configurations));
+        let (says_linked, linked) = mpsc::unbounded_channel();
         let mut session = Session {
             engine: Arc::clone(&self.loading.engine),
             cli: self.loading.cli.clone(),
@@ -122,6 +123,8 @@ impl First {
             engine_events: Box::new(engine_events),
             workers: BTreeMap::new(),
             scopes: BTreeMap::new(),
+            linked,
+            says_linked,
             tasks: JoinSet::new(),
             logs,
             paused: false,
@@ -391,6 +394,7 @@ impl Session {
             builder: Arc::clone(&self.builder),
             reporter: self.reporter.clone(),
             how_to_apply: Arc::clone(&self.how_to_apply),
+            linked: self.says_linked.clone(),
             configuration,
             disk,
             built,

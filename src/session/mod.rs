@@ -17,6 +17,7 @@
 //! | `rebuild`, `order`, `builder`, `custom` | the full way |
 //! | `compare` | a container against the disk, by content |
 //! | `disk` | what the disk held when it was last looked at |
+//! | `linked` | which watched paths are names of one file |
 //! | `alone` | one session per project |
 //! | `logs` | the containers' output |
 //! | `reload` | compose files, env files, ignore files changed (E7) |
@@ -33,6 +34,7 @@ mod custom;
 pub mod disk;
 mod first;
 mod leave_out;
+mod linked;
 mod loading;
 mod logs;
 pub mod order;

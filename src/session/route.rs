@@ -21,7 +21,7 @@ use super::builder::Builder;
 use super::first::First;
 use super::logs::Logs;
 use super::reload::Reload;
-use super::worker::Message;
+use super::worker::{Linked, Message};
 
 /// A running session.
 pub struct Session {
@@ -36,6 +36,9 @@ pub struct Session {
     pub(super) engine_events: Box<dyn Stream<Item = EngineEvent> + Send + Unpin>,
     pub(super) workers: BTreeMap<String, mpsc::UnboundedSender<Message>>,
     pub(super) scopes: BTreeMap<String, Arc<Scope>>,
+    /// What workers say of files with several names, and the end of it that each of them has.
+    pub(super) linked: mpsc::UnboundedReceiver<Linked>,
+    pub(super) says_linked: mpsc::UnboundedSender<Linked>,
     pub(super) tasks: JoinSet<()>,
     pub(super) logs: Logs,
     pub(super) paused: bool,
@@ -125,6 +128,8 @@ impl Session {
                     Some(event) => self.hear_of_containers(event).await,
                     None => return,
                 },
+                // One end of it is our own.
+                Some(linked) = self.linked.recv() => self.hear_of_links(&linked),
                 () = reload.due() => self.reload(&mut reload).await,
                 key = keys.next() => if self.press(key) { return },
                 _ = shutdown.next() => return,
@@ -153,6 +158,15 @@ impl Session {
                 self.tell_all(|| Message::Rescan);
             }
             WatchEvent::Notice(notice) => self.reporter.notice(None, notice.to_string()),
+        }
+    }
+
+    /// All but the one who says so: it knows its own names.
+    fn hear_of_links(&self, linked: &Linked) {
+        for (name, worker) in &self.workers {
+            if *name != linked.service {
+                let _ = worker.send(Message::OtherNames(Arc::clone(&linked.inodes)));
+            }
         }
     }
 

@@ -14,7 +14,7 @@ use crate::paths::HostPath;
 use crate::plan::{Because, Rules};
 use crate::report::{Done, Event, Outcome, Reporter, Took};
 use crate::update::Ledger;
-use crate::watch::{Entry, Gatherer, Quiet, Scope, Touch, look};
+use crate::watch::{Entry, Gatherer, Inode, Quiet, Scope, Touch, look};
 
 use super::again::Again;
 use super::builder::Builder;
@@ -30,6 +30,8 @@ const BASELINES: usize = 4;
 pub enum Message {
     /// A watched path was touched.
     Touched(Touch),
+    /// Files that have several names changed for another service: the names that are watched here were not told.
+    OtherNames(Arc<BTreeSet<Inode>>),
     /// Events were lost: compare the trees (E4).
     Rescan,
     /// Something happened to a container of the service: look at them again (E1).
@@ -67,6 +69,15 @@ pub struct Configuration {
     pub can_build: bool,
 }
 
+/// Files with several names that changed for one service.
+#[derive(Debug)]
+pub struct Linked {
+    /// Whose names of them were told.
+    pub service: String,
+    /// Which.
+    pub inodes: Arc<BTreeSet<Inode>>,
+}
+
 /// One service's worker.
 #[expect(
     clippy::struct_excessive_bools,
@@ -77,6 +88,8 @@ pub struct Worker<E> {
     pub(super) builder: Arc<Builder<E>>,
     pub(super) reporter: Reporter,
     how_to_apply: Arc<str>,
+    /// Who tells the other services.
+    linked: mpsc::UnboundedSender<Linked>,
     pub(super) project: Arc<Project>,
     pub(super) service: Service,
     pub(super) rules: Rules,
@@ -127,6 +140,8 @@ pub struct Start<E> {
     pub reporter: Reporter,
     /// What the user does to apply what waits, such as a key.
     pub how_to_apply: Arc<str>,
+    /// Who tells the other services of files that they may have another name of.
+    pub linked: mpsc::UnboundedSender<Linked>,
     /// The service.
     pub configuration: Configuration,
     /// The disk as it was when the first build began.
@@ -159,6 +174,7 @@ impl<E: Engine> Worker<E> {
             builder: start.builder,
             reporter: start.reporter,
             how_to_apply: start.how_to_apply,
+            linked: start.linked,
             project,
             service,
             rules,
@@ -238,6 +254,7 @@ impl<E: Engine> Worker<E> {
                 self.last_touch = self.last_touch.max(touch.at);
                 self.gatherer.touch(&touch);
             }
+            Message::OtherNames(inodes) => self.hear_of_other_names(&inodes, now).await,
             Message::Rescan => self.rescan(now).await,
             Message::Containers => self.look_at_containers(now).await,
             Message::EngineIsBack => {
@@ -274,7 +291,8 @@ impl<E: Engine> Worker<E> {
         let wait = closed.saturating_duration_since(begun);
         let mut paths = batch.paths;
         paths.extend(batch.fleeting);
-        let news = self.note(&paths).await;
+        let mut news = self.note(&paths).await;
+        news.extend(self.note_other_names(&news).await);
         let rescanned = std::mem::take(&mut self.rescanned);
         if news.is_empty() {
             if rescanned {
@@ -282,11 +300,16 @@ impl<E: Engine> Worker<E> {
             }
             return;
         }
+        self.bring(&news, begun, wait).await;
+    }
+
+    /// What changed is said, owed and brought.
+    async fn bring(&mut self, news: &BTreeSet<HostPath>, begun: Instant, wait: Duration) {
         self.reporter.say(Event::Change {
             service: self.service.name.clone(),
             paths: news.iter().cloned().collect(),
         });
-        self.owe(&news);
+        self.owe(news);
         if self.ledgers.is_empty() {
             self.look_at_containers(begun).await;
         }
@@ -303,6 +326,39 @@ impl<E: Engine> Worker<E> {
                     .map(|(below, _)| below.clone()),
             );
         }
+        self.look(asked).await
+    }
+
+    /// What was written through one name of a file is changed at the others: here, and for other services.
+    async fn note_other_names(&mut self, news: &BTreeSet<HostPath>) -> BTreeSet<HostPath> {
+        let inodes = news.iter().filter_map(|path| self.disk.inode(path));
+        let inodes: BTreeSet<Inode> = inodes.filter(|inode| inode.has_other_names()).collect();
+        if inodes.is_empty() {
+            return BTreeSet::new();
+        }
+        // A session that is ending needs no word.
+        let _ = self.linked.send(Linked {
+            service: self.service.name.clone(),
+            inodes: Arc::new(inodes),
+        });
+        let names = self.disk.other_names(news.iter());
+        self.look(names).await
+    }
+
+    /// What another service's watched name was written through may have a name here.
+    async fn hear_of_other_names(&mut self, inodes: &BTreeSet<Inode>, now: Instant) {
+        let names = self.disk.named(inodes);
+        if names.is_empty() {
+            return;
+        }
+        self.last_touch = now;
+        let news = self.look(names).await;
+        if !news.is_empty() {
+            self.bring(&news, now, Duration::ZERO).await;
+        }
+    }
+
+    async fn look(&mut self, asked: BTreeSet<HostPath>) -> BTreeSet<HostPath> {
         let scope = Arc::clone(&self.scope);
         let asked: Vec<HostPath> = asked.into_iter().collect();
         // A look at a handful of paths takes microseconds: less than handing it to another thread.

@@ -128,6 +128,7 @@ mod tests {
 
     use super::*;
     use crate::compose::block::Step;
+    use crate::watch::Inode;
     use crate::paths::ContainerPath;
 
     fn copy(path: &HostPath, kind: Kind) -> Copy {
@@ -139,6 +140,7 @@ mod tests {
                 kind,
                 mode: 0o644,
                 modified: SystemTime::UNIX_EPOCH,
+                inode: Inode::default(),
             },
             step: Step::new(1),
             in_place: false,

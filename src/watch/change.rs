@@ -32,6 +32,24 @@ pub struct Entry {
     pub mode: u32,
     /// Modification time.
     pub modified: SystemTime,
+    /// Which file it is, of a regular file.
+    pub inode: Inode,
+}
+
+/// A file, whatever its names are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Inode {
+    /// Its number on its file system; 0 where there is none.
+    pub number: u64,
+    /// How many names it has; 0 where nobody says.
+    pub names: u32,
+}
+
+impl Inode {
+    /// Whether a write through one name changes what stands at others.
+    pub fn has_other_names(self) -> bool {
+        self.names > 1
+    }
 }
 
 /// The kinds of thing on a disk.

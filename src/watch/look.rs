@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::paths::HostPath;
 
-use super::change::{Change, Entry, Kind};
+use super::change::{Change, Entry, Inode, Kind};
 use super::scope::{Scope, Verdict};
 use super::walk::{self, Unreadable};
 
@@ -220,7 +220,26 @@ fn entry(path: &HostPath, found: &Metadata) -> Entry {
         kind: kind(path, found),
         mode: mode(found),
         modified: found.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+        inode: if found.is_file() {
+            inode(found)
+        } else {
+            Inode::default()
+        },
     }
+}
+
+#[cfg(unix)]
+fn inode(found: &Metadata) -> Inode {
+    use std::os::unix::fs::MetadataExt;
+    Inode {
+        number: found.ino(),
+        names: u32::try_from(found.nlink()).unwrap_or(u32::MAX),
+    }
+}
+
+#[cfg(not(unix))]
+fn inode(_: &Metadata) -> Inode {
+    Inode::default()
 }
 
 fn kind(path: &HostPath, found: &Metadata) -> Kind {

@@ -19,7 +19,7 @@ mod sources;
 
 pub mod change;
 
-pub use change::{Change, Entry, Kind};
+pub use change::{Change, Entry, Inode, Kind};
 pub use gather::{Batch, Gatherer, Quiet};
 pub use look::{Signature, Tree};
 pub use scope::{Scope, Verdict};

@@ -123,6 +123,12 @@ impl Project {
         std::os::unix::fs::symlink(to, self.path(path)).unwrap();
     }
 
+    /// Gives a file another name.
+    #[track_caller]
+    pub fn hard_link(&self, file: &str, path: &str) {
+        fs::hard_link(self.path(file), self.path(path)).unwrap();
+    }
+
     /// Sets permissions.
     #[track_caller]
     pub fn chmod(&self, path: impl AsRef<Path>, mode: u32) {

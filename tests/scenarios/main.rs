@@ -76,6 +76,20 @@ async fn equal_content_copies_nothing_and_says_so() {
     assert_eq!(web.engine.asked(), Vec::<String>::new());
 }
 
+/// "A write through one name of a file changes all its names."
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_through_one_name_of_a_file_changes_all_its_watched_names() {
+    let web = service("- sync: ./src:/app\n", &[("web-1", State::Running)]).await;
+    web.link("src/old", "src/other");
+    web.asks(&["web-1: copy /app/old, copy /app/other"]);
+    web.write("src/old", "new");
+    web.asks(&["web-1: copy /app/old, copy /app/other"]);
+    web.remove("src/other");
+    web.asks(&["web-1: remove /app/other"]);
+    web.write("src/old", "newer");
+    web.asks(&["web-1: copy /app/old"]);
+}
+
 /// C7.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_run_skips_what_follows_and_is_run_again_with_the_next_update_until_it_succeeds() {

@@ -82,6 +82,7 @@ pub async fn service(block: &str, containers: &[(&str, State)]) -> Situation {
         engine: Arc::clone(&engine),
         reporter: Reporter::to(said),
         how_to_apply: "`u`".into(),
+        linked: tokio_mpsc::unbounded_channel().0,
         configuration: Configuration {
             project: Arc::new(project),
             service: web,
@@ -126,6 +127,12 @@ impl Situation {
     pub fn write(&self, name: &str, text: &str) {
         fs::write(self.path(name), text).unwrap();
         self.touch(name, Stage::Complete);
+    }
+
+    /// Another name for a file.
+    pub fn link(&self, name: &str, other: &str) {
+        fs::hard_link(self.path(name), self.path(other)).unwrap();
+        self.touch(other, Stage::Complete);
     }
 
     /// Several saves in one go.

@@ -9,7 +9,7 @@ use crate::paths::HostPath;
 use crate::plan::{Because, Copy, Due, DueBecause, Idle, LeftOut, LiveUpdate, Plan, Remove, Why};
 use crate::report::text::Text;
 use crate::report::{Done, Ended, Event, Outcome, StartedService, Took, Updated, json};
-use crate::watch::{Entry, Kind};
+use crate::watch::{Entry, Inode, Kind};
 
 use super::{HOSTILE, assert_harmless, every, host, hostile, there, words};
 
@@ -130,6 +130,7 @@ fn updates() -> Vec<LiveUpdate> {
                 kind: Kind::Directory,
                 mode: 0o755,
                 modified: SystemTime::UNIX_EPOCH,
+                inode: Inode::default(),
             },
             step: step(),
             in_place: false,

@@ -112,3 +112,31 @@ fn up_with_names_starts_and_updates_only_those() {
     up.live_updated("quick");
     assert_eq!(project.id("slow"), "");
 }
+
+/// "A write through one name of a file changes all its watched names": also those that another service watches.
+#[test]
+fn a_write_through_one_name_changes_all_names_of_the_file_for_all_services() {
+    let project = two("");
+    project.remove("quick/src/a.txt");
+    project.hard_link("slow/src/a.txt", "quick/src/a.txt");
+    let up = project.up();
+    // A name that comes later, of a file that had one when it was looked at.
+    project.write("slow/src/b.txt", "one");
+    up.until_file("slow", "/app/b.txt", "one");
+    project.hard_link("slow/src/b.txt", "quick/src/b.txt");
+    up.until_file("quick", "/app/b.txt", "one");
+    for name in ["a.txt", "b.txt"] {
+        for (by, text) in [("slow", "longer"), ("quick", "short")] {
+            project.write(format!("{by}/src/{name}"), text);
+            for service in ["slow", "quick"] {
+                up.until_file(service, &format!("/app/{name}"), text);
+            }
+        }
+    }
+    // A save by a rename is of one name alone.
+    project.write("new", "mine");
+    project.rename("new", "slow/src/a.txt");
+    up.until_file("slow", "/app/a.txt", "mine");
+    up.until_in_step("quick/src", "quick", "/app");
+    assert_eq!(project.file("quick", "/app/a.txt").as_deref(), Some("short"));
+}

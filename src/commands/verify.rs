@@ -241,7 +241,7 @@ impl Subject<'_> {
             let (_, _, there) = changed.find(|(changed, ..)| changed == path)?;
             Some(matches!(there, Fingerprint::Directory { .. }))
         };
-        let delta = ledger.delta(update, &loaded, stands);
+        let delta = ledger.delta(update, &loaded, stands, |_| false);
         if delta.is_empty() {
             return Ok(());
         }

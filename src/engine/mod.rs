@@ -145,6 +145,30 @@ pub struct Outgoing {
     pub body: Body,
     /// Write into the same inode instead of replacing the file; give a directory that is there this mode.
     pub in_place: bool,
+    /// Whether it may stand there already.
+    pub there: There,
+}
+
+/// Whether a file may stand in the container already. It is left as it is then, and told in [`Applied::same`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum There {
+    /// Another one stands there, or none.
+    #[default]
+    No,
+    /// Nobody knows. It is this one if it stands there; to find out may cost nothing worth the name.
+    Perhaps(Fingerprint),
+    /// Most likely. To find out is worth a question.
+    Probably(Fingerprint),
+}
+
+impl There {
+    /// What would stand there.
+    pub fn fingerprint(&self) -> Option<&Fingerprint> {
+        match self {
+            Self::No => None,
+            Self::Perhaps(fingerprint) | Self::Probably(fingerprint) => Some(fingerprint),
+        }
+    }
 }
 
 /// The content of an [`Outgoing`].
@@ -195,6 +219,8 @@ pub struct Applied {
     /// Paths that were not touched, and why: somebody in the container has made a way there on which he would have been lent
     /// root's rights.
     pub closed: Vec<(ContainerPath, String)>,
+    /// Files that stood there already: the container is what it was for them.
+    pub same: Vec<ContainerPath>,
 }
 
 /// The paths of a container that are to be described, and of files the length that they have on the host: a longer one is

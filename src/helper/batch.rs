@@ -3,7 +3,7 @@
 use super::error::Error;
 use super::link::{Clock, Link, unexpected};
 use super::patience::{Limit, Load};
-use super::protocol::{CHUNK, IN_PLACE, Reply, Request, Time};
+use super::protocol::{CHUNK, COMPARE, IN_PLACE, Reply, Request, Time};
 use crate::source::Source;
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -37,6 +37,8 @@ pub struct Item {
     pub mode: u32,
     /// Modification time.
     pub mtime: SystemTime,
+    /// A file may be there already, with this mode: it is left as it is then, and that is told.
+    pub may_be_there: bool,
     /// What it is. A directory in its way that holds anything the batch does not remove refuses the batch with
     /// [`Code::NotEmpty`](super::Code::NotEmpty).
     pub content: Content,
@@ -91,6 +93,8 @@ pub struct Applied {
     pub kept: u32,
     /// Paths that were left out.
     pub closed: Vec<Closed>,
+    /// Files that were there already.
+    pub same: Vec<Vec<u8>>,
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
@@ -134,8 +138,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
     }
 
     async fn outcome(&mut self, batch: &Batch, limit: &Limit) -> Result<Applied, Error> {
-        let mut closed = Vec::new();
+        let (mut closed, mut same) = (Vec::new(), Vec::new());
         let mut room = MOST_CLOSED;
+        let mut names = batch.names_that_may_be_there();
         loop {
             match self.incoming.next(limit).await? {
                 Reply::Applied {
@@ -148,6 +153,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
                         removed,
                         kept,
                         closed,
+                        same,
                     });
                 }
                 // No more than there was to do, and no longer than a path and a reason are, whoever answers.
@@ -162,6 +168,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
                         path: path.to_vec(),
                         why: String::from_utf8_lossy(text).into_owned(),
                     });
+                }
+                Reply::Same { path } => {
+                    names = names.checked_sub(path.len()).ok_or(Error::Malformed)?;
+                    same.push(path.to_vec());
                 }
                 other => return Err(unexpected(&other)),
             }
@@ -200,6 +210,12 @@ impl Batch {
             entries: self.remove.len() + self.put.len(),
             bytes: bytes.fold(0, u64::saturating_add),
         }
+    }
+
+    /// The bytes of all names that may be there already: an answer has no more.
+    fn names_that_may_be_there(&self) -> usize {
+        let names = self.put.iter().filter(|item| item.may_be_there);
+        names.map(|item| item.to.len()).sum()
     }
 
     /// A directory with a mode is two.
@@ -323,7 +339,7 @@ impl Encoder {
             mode: item.mode & 0o7777,
             mtime: time(item.mtime),
             length: next.remaining,
-            flags: if in_place { IN_PLACE } else { 0 },
+            flags: flag(in_place, IN_PLACE) | flag(item.may_be_there, COMPARE),
         }
         .encode(out)?;
         if next.remaining > 0 {
@@ -360,6 +376,10 @@ impl Encoder {
         }
         Ok(())
     }
+}
+
+fn flag(set: bool, flag: u8) -> u8 {
+    if set { flag } else { 0 }
 }
 
 /// An item's directory, then its name.

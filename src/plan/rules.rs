@@ -157,6 +157,22 @@ impl Rules {
             || (self.unmatched() == Unmatched::Rebuild && self.mapping(path) == Mapping::None)
     }
 
+    /// Whether a change of the file `path` asks for something that its content alone decides, and no container's.
+    pub fn decides_by_content(&self, path: &HostPath) -> bool {
+        self.rebuilds(path) || matches!(self.mapping(path), Mapping::WatchOnly(_))
+    }
+
+    /// Where the files lie that the rules name: the files themselves, or a directory above them.
+    pub fn named(&self) -> impl Iterator<Item = &HostPath> {
+        let rules = self.block.fall_back_on.iter().chain(&self.block.watch_only);
+        let deps = self.block.custom_build.iter().flat_map(|build| &build.deps);
+        let deps = deps.filter(|dep| dep.as_path().is_file());
+        self.build_files
+            .iter()
+            .chain(rules.map(|entry| entry.rule.root()))
+            .chain(deps)
+    }
+
     /// Whether a sync holds `path` and nothing makes it a full rebuild.
     pub fn syncs(&self, path: &HostPath) -> bool {
         self.asks_for_rebuild(path).is_none() && matches!(self.mapping(path), Mapping::To { .. })

@@ -163,6 +163,8 @@ pub enum Done {
     Updated(Updated),
     /// Built and recreated.
     Rebuilt(Because),
+    /// Built, and the image came out the same: the containers are of it.
+    BuiltTheSame(Because),
     /// Nothing could be done yet: it waits, and for what.
     Waits(String),
 }

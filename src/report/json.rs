@@ -148,7 +148,14 @@ fn outcome_fields(outcome: &Outcome) -> Value {
                 })),
             }),
         ),
-        Done::Rebuilt(because) => ("rebuild", json!({"reason": because.to_string()})),
+        Done::Rebuilt(because) => (
+            "rebuild",
+            json!({"reason": because.to_string(), "image": "new"}),
+        ),
+        Done::BuiltTheSame(because) => (
+            "rebuild",
+            json!({"reason": because.to_string(), "image": "same"}),
+        ),
         Done::Waits(why) => ("waits", json!({"reason": why})),
     };
     let (ok, failure, hint) = match &outcome.result {

@@ -178,6 +178,13 @@ impl Text {
                 GOOD,
                 format!("rebuilt: {}", self.short(&because.to_string())),
             ),
+            (Ended::Well, Done::BuiltTheSame(because)) => (
+                DIM,
+                format!(
+                    "rebuilt, the image is the same: nothing to do ({})",
+                    self.short(&because.to_string())
+                ),
+            ),
             (Ended::Well, Done::Waits(why)) => (WAITING, format!("waits: {}", self.short(why))),
         };
         let mut line = format!(

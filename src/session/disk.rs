@@ -6,6 +6,7 @@ use crate::paths::HostPath;
 use crate::watch::{Change, Entry, Inode, Kind};
 
 use super::linked::Linked;
+use super::told::Heard;
 
 /// A state that the disk was in, by its number: a hundred thousand paths need not be kept twice to come back to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +34,8 @@ struct Known {
     flipped: Vec<u64>,
     /// It belongs to another place than an image may have it at.
     moved: bool,
+    /// Nobody was heard writing it, and but for its times it is what it was: most likely its content is, too.
+    doubtful: bool,
 }
 
 impl Disk {
@@ -45,6 +48,7 @@ impl Disk {
             altered: 0,
             flipped: Vec::new(),
             moved: false,
+            doubtful: false,
         };
         let entries: BTreeMap<HostPath, Known> = entries
             .into_iter()
@@ -57,8 +61,13 @@ impl Disk {
         }
     }
 
-    /// Writes down one batch's changes; the answer is what may concern a container: everything but the removal of what was never there.
-    pub fn note(&mut self, changes: impl IntoIterator<Item = Change>) -> BTreeSet<HostPath> {
+    /// Writes down one batch's changes, and what was heard of them; the answer is what may concern a container: everything but
+    /// the removal of what was never there, and what is the same for sure.
+    pub fn note(
+        &mut self,
+        changes: impl IntoIterator<Item = Change>,
+        heard: impl Fn(&HostPath) -> Heard,
+    ) -> BTreeSet<HostPath> {
         self.look += 1;
         let mut news = BTreeSet::new();
         for change in changes {
@@ -79,6 +88,18 @@ impl Disk {
             if known.is_some() && known == directory(&entry) {
                 continue;
             }
+            let heard = heard(&path);
+            let was = before.and_then(|known| known.entry.as_ref());
+            if let (Some(was), Some(is)) = (was, &entry)
+                && is_the_same(was, is, heard)
+            {
+                self.refresh(path, entry);
+                continue;
+            }
+            let doubtful = heard == Heard::Attributes
+                && was
+                    .zip(entry.as_ref())
+                    .is_some_and(|(was, is)| (&was.kind, was.mode) == (&is.kind, is.mode));
             let was_directory = before.and_then(|known| match &known.entry {
                 Some(entry) => Some(entry.kind == Kind::Directory),
                 None => known.was_directory,
@@ -100,11 +121,24 @@ impl Disk {
                     altered,
                     flipped,
                     moved: before.is_some_and(|known| known.moved),
+                    doubtful,
                 },
             );
             news.insert(path);
         }
         news
+    }
+
+    /// What stands at `path` is what stood there; its times and names may be others.
+    pub fn refresh(&mut self, path: HostPath, entry: Option<Entry>) {
+        if let Some(known) = self.entries.get_mut(&path) {
+            known.entry = entry;
+        }
+    }
+
+    /// Whether the last that was heard of `path` is no sign of another content.
+    pub fn is_doubtful(&self, path: &HostPath) -> bool {
+        self.entries.get(path).is_some_and(|known| known.doubtful)
     }
 
     /// The other watched names of files that `paths` are names of, as they stand now: what was written through one name is
@@ -294,6 +328,19 @@ impl Disk {
     }
 }
 
+/// Whether nothing has changed, by what one look can say and what was heard.
+fn is_the_same(was: &Entry, is: &Entry, heard: Heard) -> bool {
+    let alike = (&was.kind, was.mode) == (&is.kind, is.mode);
+    match heard {
+        Heard::Attributes => {
+            alike && (was.modified, was.inode.number) == (is.modified, is.inode.number)
+        }
+        // All that a file could have is not in the look.
+        Heard::Written => alike && !matches!(is.kind, Kind::File { .. }),
+        Heard::WhileBuilding => false,
+    }
+}
+
 impl Known {
     fn was_present(&self, then: Look) -> bool {
         let since = self.flipped.iter().rev().take_while(|look| **look > then.0);
@@ -324,6 +371,10 @@ mod tests {
         }
     }
 
+    fn note<const N: usize>(disk: &mut Disk, changes: [Change; N]) -> BTreeSet<HostPath> {
+        disk.note(changes, |_| Heard::Written)
+    }
+
     fn name_of(name: &str, number: u64, names: u32) -> Change {
         let mut file = file(name);
         if let Change::Written(_, entry) = &mut file {
@@ -335,8 +386,11 @@ mod tests {
     #[test]
     fn the_other_names_of_a_file_are_known_also_where_it_had_one_when_it_was_looked_at() {
         let mut disk = Disk::default();
-        disk.note([name_of("a", 7, 1), name_of("b", 8, 1), name_of("c", 0, 0)]);
-        disk.note([name_of("d/a", 7, 2)]);
+        note(
+            &mut disk,
+            [name_of("a", 7, 1), name_of("b", 8, 1), name_of("c", 0, 0)],
+        );
+        note(&mut disk, [name_of("d/a", 7, 2)]);
         let other_names = |disk: &mut Disk, name: &str| {
             let names = disk.other_names([path(name)].iter());
             names.into_iter().collect::<Vec<_>>()
@@ -352,11 +406,14 @@ mod tests {
             [path("a"), path("d/a")]
         );
         // Saved by a rename, it is a file of its own.
-        disk.note([name_of("a", 9, 1)]);
+        note(&mut disk, [name_of("a", 9, 1)]);
         assert!(other_names(&mut disk, "d/a").is_empty());
         // A name that came by a rename is found like one that was made.
-        disk.note([name_of("e", 7, 2), Change::Removed(path("d/a"))]);
-        disk.note([name_of("f", 7, 2)]);
+        note(
+            &mut disk,
+            [name_of("e", 7, 2), Change::Removed(path("d/a"))],
+        );
+        note(&mut disk, [name_of("f", 7, 2)]);
         assert_eq!(other_names(&mut disk, "e"), [path("f")]);
     }
 
@@ -367,15 +424,18 @@ mod tests {
     #[test]
     fn a_file_that_came_and_went_between_two_looks_is_no_news() {
         let mut disk = Disk::default();
-        assert!(disk.note([Change::Removed(path("a"))]).is_empty());
+        assert!(note(&mut disk, [Change::Removed(path("a"))]).is_empty());
     }
 
     #[test]
     fn a_container_of_an_older_image_is_owed_all_that_changed_since() {
         let mut disk = Disk::default();
-        disk.note([file("a"), file("b")]);
+        note(&mut disk, [file("a"), file("b")]);
         let built = disk.now();
-        disk.note([file("b"), file("c"), Change::Removed(path("a"))]);
+        note(
+            &mut disk,
+            [file("b"), file("c"), Change::Removed(path("a"))],
+        );
         let owed: Vec<_> = disk.changed_since(built).into_iter().collect();
         assert_eq!(owed, [path("a"), path("b"), path("c")]);
     }
@@ -383,9 +443,9 @@ mod tests {
     #[test]
     fn a_new_container_of_an_older_image_hears_again_of_what_was_removed() {
         let mut disk = Disk::default();
-        disk.note([there("d", Kind::Directory)]);
+        note(&mut disk, [there("d", Kind::Directory)]);
         let built = disk.now();
-        disk.note([Change::Removed(path("d"))]);
+        note(&mut disk, [Change::Removed(path("d"))]);
         assert_eq!(disk.changed_since(built), BTreeSet::from([path("d")]));
         assert_eq!(disk.was_directory(&path("d")), Some(true));
     }
@@ -393,8 +453,11 @@ mod tests {
     #[test]
     fn what_a_removed_path_was_is_remembered_until_everybody_knows() {
         let mut disk = Disk::default();
-        disk.note([there("d", Kind::Directory), file("d/f")]);
-        disk.note([Change::Removed(path("d")), Change::Removed(path("d/f"))]);
+        note(&mut disk, [there("d", Kind::Directory), file("d/f")]);
+        note(
+            &mut disk,
+            [Change::Removed(path("d")), Change::Removed(path("d/f"))],
+        );
         assert_eq!(disk.was_directory(&path("d")), Some(true));
         assert_eq!(disk.was_directory(&path("d/f")), Some(false));
     }
@@ -403,11 +466,11 @@ mod tests {
     fn an_older_state_is_known_by_its_number_whatever_came_and_went_since() {
         let mut disk = Disk::of([(path("a"), entry(Kind::File { len: 1 }))]);
         let first = disk.now();
-        disk.note([Change::Removed(path("a")), file("b")]);
+        note(&mut disk, [Change::Removed(path("a")), file("b")]);
         let second = disk.now();
-        disk.note([file("a"), Change::Removed(path("b"))]);
+        note(&mut disk, [file("a"), Change::Removed(path("b"))]);
         let third = disk.now();
-        disk.note([Change::Removed(path("a")), file("b")]);
+        note(&mut disk, [Change::Removed(path("a")), file("b")]);
         let owed = |then| disk.changed_since(then).into_iter().collect::<Vec<_>>();
         assert_eq!(owed(first), [path("a"), path("b")]);
         // Of `a` that state knew nothing.
@@ -418,14 +481,14 @@ mod tests {
     #[test]
     fn a_late_event_of_what_is_the_same_alters_nothing() {
         let mut disk = Disk::default();
-        disk.note([file("a")]);
+        note(&mut disk, [file("a")]);
         let built = disk.now();
-        assert_eq!(disk.note([file("a")]), BTreeSet::from([path("a")]));
+        assert_eq!(note(&mut disk, [file("a")]), BTreeSet::from([path("a")]));
         assert!(disk.is_as_it_was(&path("a"), built));
-        disk.note([there("a", Kind::File { len: 2 })]);
+        note(&mut disk, [there("a", Kind::File { len: 2 })]);
         assert!(!disk.is_as_it_was(&path("a"), built));
-        disk.note([file("t")]);
-        disk.note([Change::Removed(path("t"))]);
+        note(&mut disk, [file("t")]);
+        note(&mut disk, [Change::Removed(path("t"))]);
         assert!(disk.is_as_it_was(&path("t"), built));
     }
 
@@ -433,8 +496,8 @@ mod tests {
     fn what_came_and_went_since_the_build_is_news_to_no_container() {
         let mut disk = Disk::default();
         let built = disk.now();
-        disk.note([file("t")]);
-        disk.note([Change::Removed(path("t"))]);
+        note(&mut disk, [file("t")]);
+        note(&mut disk, [Change::Removed(path("t"))]);
         assert!(disk.changed_since(built).is_empty());
         assert_eq!(disk.gone().collect::<Vec<_>>(), [&path("t")]);
     }
@@ -442,20 +505,46 @@ mod tests {
     #[test]
     fn what_a_directory_holds_is_no_news_of_it_and_another_mode_is() {
         let mut disk = Disk::default();
-        disk.note([there("d", Kind::Directory)]);
-        assert!(disk.note([there("d", Kind::Directory)]).is_empty());
+        note(&mut disk, [there("d", Kind::Directory)]);
+        assert!(note(&mut disk, [there("d", Kind::Directory)]).is_empty());
         let mut closed = there("d", Kind::Directory);
         if let Change::Written(_, entry) = &mut closed {
             entry.mode = 0o700;
         }
-        assert_eq!(disk.note([closed]), BTreeSet::from([path("d")]));
+        assert_eq!(note(&mut disk, [closed]), BTreeSet::from([path("d")]));
         assert_eq!(disk.was_directory(&path("d")), Some(true));
+    }
+
+    #[test]
+    fn what_was_only_touched_is_no_news_unless_its_content_may_be_another() {
+        let mut disk = Disk::default();
+        let link = || {
+            let target = "t".into();
+            there("l", Kind::Link { target })
+        };
+        note(&mut disk, [file("a"), link()]);
+        let mut touched = file("a");
+        if let Change::Written(_, entry) = &mut touched {
+            entry.modified += std::time::Duration::from_secs(1);
+        }
+        let attributes =
+            |disk: &mut Disk, change: Change| disk.note([change], |_| Heard::Attributes);
+        assert!(attributes(&mut disk, file("a")).is_empty());
+        assert_eq!(attributes(&mut disk, touched), BTreeSet::from([path("a")]));
+        assert!(disk.is_doubtful(&path("a")));
+        // A write within one step of the clock: the look is the same, the content is not.
+        assert_eq!(note(&mut disk, [file("a")]), BTreeSet::from([path("a")]));
+        assert!(!disk.is_doubtful(&path("a")));
+        // A link is all that the look says of it; but not of what an image has that was built meanwhile.
+        assert!(note(&mut disk, [link()]).is_empty());
+        let meanwhile = disk.note([link()], |_| Heard::WhileBuilding);
+        assert_eq!(meanwhile, BTreeSet::from([path("l")]));
     }
 
     #[test]
     fn below_means_below_and_not_beside() {
         let mut disk = Disk::default();
-        disk.note([file("d"), file("d-e"), file("d/f"), file("da")]);
+        note(&mut disk, [file("d"), file("d-e"), file("d/f"), file("da")]);
         let root = path("d");
         let below: Vec<_> = disk
             .present_below(&root)

@@ -12,16 +12,17 @@ use crate::cli::{ExitCode, Up};
 use crate::compose::Service;
 use crate::engine::{Container, ContainerId, Docker, Engine as _, State, scale_flag};
 use crate::report::{Event, Reporter, StartedService};
-use crate::watch::{WatchEvent, Watcher};
+use crate::watch::{Scope, WatchEvent, Watcher};
 
 use super::builder::Builder;
 use super::configuration::{arrange_runs, configuration_of, relatives};
-use super::disk::Disk;
 use super::loading::{Loading, complain};
 use super::logs::Logs;
+use super::news::Seen;
 use super::order::{self, Target};
+use super::reload::contents_of;
 use super::route::Session;
-use super::worker::{Configuration, Message, Start, Worker, look_at};
+use super::worker::{Configuration, Message, Start, Worker};
 
 /// The session before its first start.
 pub struct First {
@@ -83,12 +84,18 @@ impl First {
                 None => {}
             }
         }
+        // Before anybody hears of an edit: what is read after it is no sign that it was read before.
+        let scopes: Vec<_> = configurations
+            .iter()
+            .map(|configuration| Arc::clone(&configuration.scope))
+            .collect();
+        let files = contents_of(&self.loading.project, &scopes);
         // Watching begins before building, so that an edit during the build is not missed (C11).
         let (sender, touched) = mpsc::unbounded_channel();
-        let watcher = self.watch(&configurations, sender)?;
-        let mut disks = Vec::new();
+        let watcher = self.watch(scopes, sender)?;
+        let mut all_seen = Vec::new();
         for configuration in &configurations {
-            disks.push(Disk::of(look_at(Arc::clone(&configuration.scope)).await));
+            all_seen.push(Seen::of(configuration).await);
         }
         let (strangers, unseen) = self.strangers().await;
         let begun_at = SystemTime::now();
@@ -119,6 +126,7 @@ impl First {
             reporter: self.reporter.clone(),
             builder,
             watcher,
+            files,
             touched,
             engine_events: Box::new(engine_events),
             workers: BTreeMap::new(),
@@ -131,7 +139,7 @@ impl First {
             how_to_apply: self.how_to_apply,
         };
         let mut started = Vec::new();
-        for (configuration, disk) in configurations.into_iter().zip(disks) {
+        for (configuration, seen) in configurations.into_iter().zip(all_seen) {
             let name = configuration.service.name.clone();
             let containers = session.engine.containers(&name).await.unwrap_or_default();
             let mut addresses: Vec<String> = containers
@@ -149,7 +157,7 @@ impl First {
             let built = built.cloned();
             session.hire(
                 configuration,
-                disk,
+                seen,
                 built,
                 begun.failed.contains(&name),
                 strangers.clone(),
@@ -171,13 +179,9 @@ impl First {
 
     fn watch(
         &self,
-        configurations: &[Configuration],
+        scopes: Vec<Arc<Scope>>,
         touches: mpsc::UnboundedSender<WatchEvent>,
     ) -> Result<Watcher, ExitCode> {
-        let scopes = configurations
-            .iter()
-            .map(|configuration| Arc::clone(&configuration.scope))
-            .collect();
         match Watcher::start(scopes, self.loading.project.sources.clone(), touches) {
             Ok((watcher, notices)) => {
                 for notice in notices {
@@ -381,7 +385,7 @@ impl Session {
     pub(super) fn hire(
         &mut self,
         configuration: Configuration,
-        disk: Disk,
+        seen: Seen,
         built: Option<String>,
         build_failed: bool,
         strangers: BTreeSet<ContainerId>,
@@ -396,7 +400,7 @@ impl Session {
             how_to_apply: Arc::clone(&self.how_to_apply),
             linked: self.says_linked.clone(),
             configuration,
-            disk,
+            seen,
             built,
             build_failed,
             strangers,

@@ -17,6 +17,9 @@
 //! | `rebuild`, `order`, `builder`, `custom` | the full way |
 //! | `compare` | a container against the disk, by content |
 //! | `disk` | what the disk held when it was last looked at |
+//! | `news` | what of a look is news: not what is the same |
+//! | `told` | what the system told of a path before it was looked at |
+//! | `contents` | what is in the files that rules name |
 //! | `linked` | which watched paths are names of one file |
 //! | `alone` | one session per project |
 //! | `logs` | the containers' output |
@@ -30,6 +33,7 @@ pub mod compare;
 mod configuration;
 mod configure;
 mod containers;
+mod contents;
 mod custom;
 pub mod disk;
 mod first;
@@ -37,16 +41,19 @@ mod leave_out;
 mod linked;
 mod loading;
 mod logs;
+mod news;
 pub mod order;
 mod rebuild;
 mod reload;
 mod route;
 mod settle;
 mod telling;
+mod told;
 pub mod worker;
 
 pub use configuration::{configuration_of, scope_of};
 pub use loading::{Loading, complain, exit_code, load, no_such_service};
+pub use news::Seen;
 
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Container, Engine, EngineError, State};
 use crate::plan::Because;
 use crate::report::{Done, Ended, Event, Reporter, Took};
 
@@ -43,6 +43,7 @@ impl<E: Engine> Worker<E> {
                 &mut show(&reporter, &service),
             )
             .await;
+        self.told.built();
         let mut took = Took {
             wait,
             build: Some(started.elapsed()),
@@ -50,8 +51,21 @@ impl<E: Engine> Worker<E> {
         };
         let recreated = match built {
             Ok(()) => {
-                if self.can_build {
-                    self.remember_build(snapshot, build_began).await;
+                let image = if self.can_build {
+                    self.remember_build(snapshot, build_began).await
+                } else {
+                    None
+                };
+                if because.path().is_some() && self.runs_already(image.as_deref()).await {
+                    took.total = begun.elapsed();
+                    self.build_owed = false;
+                    self.forgive();
+                    let names = self.ledgers.values();
+                    let names: Vec<String> = names.map(|it| it.container.name.clone()).collect();
+                    self.say(Done::BuiltTheSame(because), &names, took, Ended::Well);
+                    // What a sync covers is brought as ever.
+                    Box::pin(self.look_at_containers(Instant::now())).await;
+                    return;
                 }
                 let started = Instant::now();
                 let recreated = self
@@ -86,13 +100,25 @@ impl<E: Engine> Worker<E> {
         }
     }
 
-    /// What an image of the disk as it was then has in it.
-    async fn remember_build(&mut self, snapshot: Look, began: SystemTime) {
+    /// What an image of the disk as it was then has in it; answers which that is.
+    async fn remember_build(&mut self, snapshot: Look, began: SystemTime) -> Option<String> {
         self.last_build = Some((snapshot, began));
-        let image = self.engine.image_id(&self.service.image).await;
-        if let Ok(Some(image)) = image {
-            self.remember_baseline(image, snapshot);
-        }
+        let image = self.engine.image_id(&self.service.image).await.ok()??;
+        self.remember_baseline(image.clone(), snapshot);
+        Some(image)
+    }
+
+    /// Whether all containers that are known run, and are of this image: to recreate them would make the same again.
+    async fn runs_already(&self, image: Option<&str>) -> bool {
+        let Ok(containers) = self.engine.containers(&self.service.name).await else {
+            return false;
+        };
+        let is_as_it_was = |container: &Container| {
+            container.state == State::Running
+                && Some(container.image_id.as_str()) == image
+                && self.ledgers.contains_key(&container.id)
+        };
+        !containers.is_empty() && containers.iter().all(is_as_it_was)
     }
 
     /// Compose keeps a container whose image came out the same: it need not hear again of what asked for the build.

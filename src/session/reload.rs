@@ -17,10 +17,11 @@ use crate::report::Reporter;
 use crate::watch::Scope;
 
 use super::configuration::{arrange_runs, configuration_of, relatives, runs_under};
-use super::disk::Disk;
+use super::contents::Contents;
 use super::first::lasting_flags;
+use super::news::Seen;
 use super::route::Session;
-use super::worker::{Message, look_at};
+use super::worker::Message;
 
 /// An editor's save, or a `git checkout`, touches several of them within this time.
 const GATHER: Duration = Duration::from_millis(50);
@@ -31,9 +32,11 @@ const STAYS_IN_FORCE: &str = "the last good configuration stays in force until t
 #[derive(Debug, Default)]
 pub struct Reload {
     due: Option<Instant>,
-    /// A file of the model changed, not only one that says what is watched.
-    model: bool,
-    /// A file that says what is watched changed.
+    /// The files that were touched.
+    touched: BTreeSet<HostPath>,
+    /// Events were lost: any of them may have been.
+    lost: bool,
+    /// A file that says what is watched changed, and that is not taken over yet.
     watching: bool,
     /// The files of a model that could not be taken over: one of them may put it right.
     broken: Vec<HostPath>,
@@ -47,22 +50,42 @@ impl Reload {
         scopes: impl Iterator<Item = &'a Arc<Scope>>,
         path: &HostPath,
     ) {
-        let model = project.sources.contains(path) || self.broken.contains(path);
-        let watching = scopes
-            .flat_map(|scope| scope.always())
-            .any(|one| one == path)
+        let concerns = self.is_of_the_model(project, path)
+            || scopes
+                .flat_map(|scope| scope.always())
+                .any(|one| one == path)
             || files_of_builds(project).any(|one| one == *path);
-        self.model |= model;
-        self.watching |= watching;
-        if model || watching {
+        if concerns {
+            self.touched.insert(path.clone());
             self.due = Some(Instant::now() + GATHER);
         }
     }
 
+    /// Whether the model is read from it, and not only what is watched.
+    fn is_of_the_model(&self, project: &Project, path: &HostPath) -> bool {
+        project.sources.contains(path) || self.broken.contains(path)
+    }
+
     /// E4: events were lost; one of them may have been of such a file.
     pub fn hear_of_loss(&mut self) {
-        self.watching = true;
+        self.lost = true;
         self.due = Some(Instant::now() + GATHER);
+    }
+
+    /// Looks at what was touched: whether anything differs, and whether that is of the model.
+    fn look(&mut self, files: &mut Contents, project: &Project) -> Option<Changed> {
+        self.due = None;
+        let mut changed: BTreeSet<HostPath> = std::mem::take(&mut self.touched)
+            .into_iter()
+            .filter(|path| files.differs(path))
+            .collect();
+        if std::mem::take(&mut self.lost) {
+            changed.extend(files.all_that_differ());
+        }
+        let of_the_model = |path: &HostPath| self.is_of_the_model(project, path);
+        let model = changed.iter().any(of_the_model);
+        self.watching |= !changed.iter().all(of_the_model);
+        (!changed.is_empty()).then_some(Changed { model })
     }
 
     /// Resolves when it is time.
@@ -74,12 +97,19 @@ impl Reload {
     }
 }
 
+/// Something has changed.
+struct Changed {
+    /// A file of the model, not only one that says what is watched.
+    model: bool,
+}
+
 impl Session {
-    /// Reads the model again and hands each worker what concerns it.
+    /// Reads the model again and hands each worker what concerns it; where nothing differs, nothing is done.
     pub(super) async fn reload(&mut self, reload: &mut Reload) {
-        let Reload {
-            model, watching, ..
-        } = std::mem::take(reload);
+        let Some(Changed { model }) = reload.look(&mut self.files, &self.project) else {
+            return;
+        };
+        let Reload { watching, .. } = std::mem::take(reload);
         let project = match compose::load(&self.cli).await {
             Ok(loaded) => {
                 for warning in loaded.warnings {
@@ -162,8 +192,8 @@ impl Session {
                 self.scopes.insert(name, Arc::clone(&configuration.scope));
                 let _ = worker.send(Message::Configure(Box::new(configuration)));
             } else {
-                let disk = Disk::of(look_at(Arc::clone(&configuration.scope)).await);
-                self.hire(configuration, disk, None, false, BTreeSet::new());
+                let seen = Seen::of(&configuration).await;
+                self.hire(configuration, seen, None, false, BTreeSet::new());
             }
         }
         true
@@ -226,6 +256,17 @@ impl Session {
 /// The lines of a problem below its first, as a part of one message.
 fn indented(problem: &str) -> String {
     problem.replace('\n', "\n  ")
+}
+
+/// What is in the files that say what the model is, and what is watched.
+pub(super) fn contents_of(project: &Project, scopes: &[Arc<Scope>]) -> Contents {
+    let always = scopes.iter().flat_map(|scope| scope.always()).cloned();
+    let files = project.sources.iter().cloned();
+    let files: BTreeSet<HostPath> = files
+        .chain(files_of_builds(project))
+        .chain(always)
+        .collect();
+    Contents::of(files)
 }
 
 /// The Dockerfiles and ignore files.

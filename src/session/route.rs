@@ -18,6 +18,7 @@ use crate::report::Reporter;
 use crate::watch::{Scope, WatchEvent, Watcher};
 
 use super::builder::Builder;
+use super::contents::Contents;
 use super::first::First;
 use super::logs::Logs;
 use super::reload::Reload;
@@ -40,6 +41,8 @@ pub struct Session {
     pub(super) linked: mpsc::UnboundedReceiver<Linked>,
     pub(super) says_linked: mpsc::UnboundedSender<Linked>,
     pub(super) tasks: JoinSet<()>,
+    /// What is in the files that say what the model is, and what is watched.
+    pub(super) files: Contents,
     pub(super) logs: Logs,
     pub(super) paused: bool,
     /// What the user does to apply what waits.

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use crate::engine::{ContainerId, Engine, State};
 use crate::harmless;
-use crate::paths::HostPath;
+use crate::paths::{ContainerPath, HostPath};
 use crate::plan::rules::Mapping;
 use crate::plan::{self, Because, LiveUpdate, Plan};
 use crate::report::{Done, Ended, Event, Took};
-use crate::update::{self, Job, Ledger, Loaded, Unread};
+use crate::update::{self, Job, Landed, Ledger, Loaded, Unread};
 use crate::watch::Change;
 
 use super::worker::Worker;
@@ -25,6 +25,8 @@ pub(super) struct Part {
     pub(super) update: LiveUpdate,
     /// How many copies the container sees through its bind mount (E6).
     pub(super) live: usize,
+    /// What it comes from.
+    changes: Vec<Change>,
 }
 
 /// What woke the settling.
@@ -158,17 +160,28 @@ impl<E: Engine> Worker<E> {
                 .unwrap_or_default()
         };
         self.drop_unread(&unread);
-        let parts = self.parts(&changes, &loaded, &unread, why);
+        let mut parts = self.parts(&changes, &loaded, &unread, why);
         if parts.is_empty() {
             self.say_same(&whole, begun, wait);
             return Round::Settled;
         }
         self.say_plan(&parts, &whole);
-        let jobs: Vec<Job> = parts
+        let mut jobs: Vec<Job> = parts
             .iter()
             .filter_map(|part| self.job(part, &loaded))
             .collect();
-        let landed = update::apply(&*self.engine, &jobs, &self.reporter).await;
+        let left = |index: usize, same: &[ContainerPath]| {
+            let left = self.left_of(&parts[index], same)?;
+            Some((left.runs, left.restart))
+        };
+        let landed = update::apply(&*self.engine, &mut jobs, &left, &self.reporter).await;
+        self.settle_same(&mut parts, &landed, &loaded);
+        let nothing =
+            |(part, landed): (&Part, &Landed)| part.update.is_empty() && landed.files.is_ok();
+        if parts.iter().zip(&landed).all(nothing) {
+            self.say_same(&whole, begun, wait);
+            return Round::Settled;
+        }
         self.write_down(&parts, &landed, &loaded, begun, wait, why)
     }
 
@@ -276,6 +289,7 @@ impl<E: Engine> Worker<E> {
                         id: id.clone(),
                         update,
                         live,
+                        changes: mine,
                     });
                 }
                 // A rebuild is decided for the service as a whole, before the parts.
@@ -293,10 +307,63 @@ impl<E: Engine> Worker<E> {
         let ledger = self.ledgers.get(&part.id)?;
         Some(Job {
             container: ledger.container.clone(),
-            delta: ledger.delta(&part.update, loaded, |path| self.disk.was_directory(path)),
+            delta: ledger.delta(
+                &part.update,
+                loaded,
+                |path| self.disk.was_directory(path),
+                |path| self.disk.is_doubtful(path),
+            ),
             runs: part.update.runs.clone(),
             restart: part.update.restart.clone(),
         })
+    }
+}
+
+impl<E: Engine> Worker<E> {
+    /// What is left of an update where these of its files stood in the container already: a change without a difference asks
+    /// for no command and no restart. `None`: nothing.
+    fn left_of(&self, part: &Part, same: &[ContainerPath]) -> Option<LiveUpdate> {
+        let copies = part.update.copies.iter();
+        let another: BTreeSet<&HostPath> = copies
+            .clone()
+            .filter(|copy| !same.contains(&copy.to))
+            .map(|copy| &copy.from)
+            .collect();
+        let copied: BTreeSet<&HostPath> = copies.map(|copy| &copy.from).collect();
+        let changes: Vec<Change> = part
+            .changes
+            .iter()
+            .filter(|change| !copied.contains(change.path()) || another.contains(change.path()))
+            .cloned()
+            .collect();
+        let standing = &self.ledgers.get(&part.id)?.standing;
+        match plan::plan(&self.rules, &changes, standing) {
+            Plan::LiveUpdate(update) => Some(update),
+            Plan::Nothing(_) | Plan::Rebuild(_) => None,
+        }
+    }
+
+    /// Writes down what stood there already, and leaves in `parts` what is left without that.
+    fn settle_same(&mut self, parts: &mut [Part], landed: &[Landed], loaded: &Loaded) {
+        for (part, landed) in parts.iter_mut().zip(landed) {
+            let Ok(Some(applied)) = &landed.files else {
+                continue;
+            };
+            if applied.same.is_empty() {
+                continue;
+            }
+            let left = self.left_of(part, &applied.same);
+            let Some(ledger) = self.ledgers.get_mut(&part.id) else {
+                continue;
+            };
+            ledger.settle_same(&part.update, loaded, &applied.same);
+            if left.is_none() {
+                for change in &part.changes {
+                    ledger.owed.remove(change.path());
+                }
+            }
+            part.update = left.unwrap_or_default();
+        }
     }
 }
 

@@ -18,9 +18,12 @@ use crate::watch::{Entry, Gatherer, Inode, Quiet, Scope, Touch, look};
 
 use super::again::Again;
 use super::builder::Builder;
+use super::contents::Contents;
 use super::disk::{Disk, Look};
+use super::news::Seen;
 use super::order::Target;
 use super::settle::Why;
+use super::told::{Heard, Told};
 
 /// How many images' snapshots are kept: the running one, and a few that somebody may go back to.
 const BASELINES: usize = 4;
@@ -89,7 +92,7 @@ pub struct Worker<E> {
     pub(super) reporter: Reporter,
     how_to_apply: Arc<str>,
     /// Who tells the other services.
-    linked: mpsc::UnboundedSender<Linked>,
+    pub(super) linked: mpsc::UnboundedSender<Linked>,
     pub(super) project: Arc<Project>,
     pub(super) service: Service,
     pub(super) rules: Rules,
@@ -97,6 +100,8 @@ pub struct Worker<E> {
     pub(super) targets: Vec<Target>,
     pub(super) can_build: bool,
     pub(super) disk: Disk,
+    pub(super) contents: Contents,
+    pub(super) told: Told,
     pub(super) ledgers: BTreeMap<ContainerId, Ledger>,
     /// The disk's state when an image of this session's builds was begun, by image ID.
     pub(super) baselines: HashMap<String, Look>,
@@ -145,7 +150,7 @@ pub struct Start<E> {
     /// The service.
     pub configuration: Configuration,
     /// The disk as it was when the first build began.
-    pub disk: Disk,
+    pub seen: Seen,
     /// The image of the first build, if it was built now.
     pub built: Option<String>,
     /// The first build failed (E3).
@@ -199,7 +204,9 @@ impl<E: Engine> Worker<E> {
             rescanned: false,
             paused: false,
             apply_now: false,
-            disk: start.disk,
+            disk: start.seen.disk,
+            contents: start.seen.contents,
+            told: Told::new(),
         };
         if let Some(image) = start.built {
             worker.remember_baseline(image, worker.disk.now());
@@ -252,6 +259,7 @@ impl<E: Engine> Worker<E> {
             Message::Touched(touch) => {
                 self.first_touch.get_or_insert(touch.at);
                 self.last_touch = self.last_touch.max(touch.at);
+                self.told.hear(&touch);
                 self.gatherer.touch(&touch);
             }
             Message::OtherNames(inodes) => self.hear_of_other_names(&inodes, now).await,
@@ -291,7 +299,9 @@ impl<E: Engine> Worker<E> {
         let wait = closed.saturating_duration_since(begun);
         let mut paths = batch.paths;
         paths.extend(batch.fleeting);
-        let mut news = self.note(&paths).await;
+        let told = self.told.take(&paths);
+        let heard = |path: &HostPath| told.get(path).copied().unwrap_or(Heard::Written);
+        let mut news = self.note(&paths, heard).await;
         news.extend(self.note_other_names(&news).await);
         let rescanned = std::mem::take(&mut self.rescanned);
         if news.is_empty() {
@@ -304,7 +314,12 @@ impl<E: Engine> Worker<E> {
     }
 
     /// What changed is said, owed and brought.
-    async fn bring(&mut self, news: &BTreeSet<HostPath>, begun: Instant, wait: Duration) {
+    pub(super) async fn bring(
+        &mut self,
+        news: &BTreeSet<HostPath>,
+        begun: Instant,
+        wait: Duration,
+    ) {
         self.reporter.say(Event::Change {
             service: self.service.name.clone(),
             paths: news.iter().cloned().collect(),
@@ -314,62 +329,6 @@ impl<E: Engine> Worker<E> {
             self.look_at_containers(begun).await;
         }
         self.settle(begun, wait, Why::Change).await;
-    }
-
-    /// One look at the disk for these paths, and at what stood below them before.
-    async fn note(&mut self, paths: &[HostPath]) -> BTreeSet<HostPath> {
-        let mut asked: BTreeSet<HostPath> = paths.iter().cloned().collect();
-        for path in paths {
-            asked.extend(
-                self.disk
-                    .present_below(path)
-                    .map(|(below, _)| below.clone()),
-            );
-        }
-        self.look(asked).await
-    }
-
-    /// What was written through one name of a file is changed at the others: here, and for other services.
-    async fn note_other_names(&mut self, news: &BTreeSet<HostPath>) -> BTreeSet<HostPath> {
-        let inodes = news.iter().filter_map(|path| self.disk.inode(path));
-        let inodes: BTreeSet<Inode> = inodes.filter(|inode| inode.has_other_names()).collect();
-        if inodes.is_empty() {
-            return BTreeSet::new();
-        }
-        // A session that is ending needs no word.
-        let _ = self.linked.send(Linked {
-            service: self.service.name.clone(),
-            inodes: Arc::new(inodes),
-        });
-        let names = self.disk.other_names(news.iter());
-        self.look(names).await
-    }
-
-    /// What another service's watched name was written through may have a name here.
-    async fn hear_of_other_names(&mut self, inodes: &BTreeSet<Inode>, now: Instant) {
-        let names = self.disk.named(inodes);
-        if names.is_empty() {
-            return;
-        }
-        self.last_touch = now;
-        let news = self.look(names).await;
-        if !news.is_empty() {
-            self.bring(&news, now, Duration::ZERO).await;
-        }
-    }
-
-    async fn look(&mut self, asked: BTreeSet<HostPath>) -> BTreeSet<HostPath> {
-        let scope = Arc::clone(&self.scope);
-        let asked: Vec<HostPath> = asked.into_iter().collect();
-        // A look at a handful of paths takes microseconds: less than handing it to another thread.
-        let changes = if asked.len() < 64 {
-            look::look(&scope, &asked)
-        } else {
-            tokio::task::spawn_blocking(move || look::look(&scope, &asked))
-                .await
-                .unwrap_or_default()
-        };
-        self.disk.note(changes)
     }
 
     /// E4: events were lost, so every watched path is looked at again.
@@ -383,7 +342,12 @@ impl<E: Engine> Worker<E> {
             .await
             .unwrap_or_default();
         changes.extend(gone);
-        let news = self.disk.note(changes);
+        // What was written within one step of the clock could be told by nobody but the lost events.
+        let heard = match self.told.at(now) {
+            Heard::Written => Heard::Attributes,
+            other => other,
+        };
+        let news = self.take_note(changes, |_| heard).await;
         self.owe(&news);
         // What is being gathered belongs to the same state of the disk: its batch settles both.
         if self.gatherer.is_empty() {

@@ -27,6 +27,30 @@ pub struct Job {
     pub restart: Option<Restart>,
 }
 
+/// The steps that are left of a job where these of its files stood in the container already; `None` where nothing is.
+pub type Left<'a> =
+    &'a (dyn Fn(usize, &[ContainerPath]) -> Option<(Vec<Due>, Option<Restart>)> + Sync);
+
+impl Job {
+    /// Takes the steps out that only files asked for which stood there already; the answer is whether anything is left.
+    fn take_out(
+        &mut self,
+        files: &Result<Option<Applied>, EngineError>,
+        left: impl Fn(&[ContainerPath]) -> Option<(Vec<Due>, Option<Restart>)>,
+    ) -> bool {
+        let Ok(Some(applied)) = files else {
+            return true;
+        };
+        if applied.same.is_empty() {
+            return true;
+        }
+        let steps = left(&applied.same);
+        let some = steps.is_some();
+        (self.runs, self.restart) = steps.unwrap_or_default();
+        some
+    }
+}
+
 /// How far one container came. What is not in here was not done and stays owed.
 #[derive(Debug)]
 pub struct Landed {
@@ -66,14 +90,24 @@ pub struct RunFailure {
 }
 
 /// C10: all containers in parallel; commands start when every one has its files.
-pub async fn apply<E: Engine>(engine: &E, jobs: &[Job], reporter: &Reporter) -> Vec<Landed> {
-    let mut landed = join_all(jobs.iter().map(|job| {
-        let name = &job.container.name;
-        let so_far =
-            move || format!("{name} has not taken its files yet; it is waited for a while");
-        said_if_slow(put(engine, job), SLOW, &job.container, so_far, reporter)
+pub async fn apply<E: Engine>(
+    engine: &E,
+    jobs: &mut [Job],
+    left: Left<'_>,
+    reporter: &Reporter,
+) -> Vec<Landed> {
+    let mut landed = join_all(jobs.iter_mut().enumerate().map(|(index, job)| {
+        let container = job.container.clone();
+        let left = move |same: &[ContainerPath]| left(index, same);
+        async move {
+            let name = &container.name;
+            let so_far =
+                move || format!("{name} has not taken its files yet; it is waited for a while");
+            said_if_slow(put(engine, job, left), SLOW, &container, so_far, reporter).await
+        }
     }))
     .await;
+    let jobs = &*jobs;
     // C8: where files were refused, the answer is a rebuild, not commands on half of the files.
     let refused = landed
         .iter()
@@ -97,7 +131,11 @@ pub async fn apply<E: Engine>(engine: &E, jobs: &[Job], reporter: &Reporter) -> 
     landed
 }
 
-async fn put<E: Engine>(engine: &E, job: &Job) -> Landed {
+async fn put<E: Engine>(
+    engine: &E,
+    job: &mut Job,
+    left: impl Fn(&[ContainerPath]) -> Option<(Vec<Due>, Option<Restart>)>,
+) -> Landed {
     let begun = Instant::now();
     let mut landed = Landed {
         files: Ok(None),
@@ -116,9 +154,20 @@ async fn put<E: Engine>(engine: &E, job: &Job) -> Landed {
             landed.deletes_wait = true;
             bring(engine, &job.container, &puts(&job.delta)).await
         }
-        State::Exited { .. } | State::Restarting => revive(engine, job, &mut landed).await,
+        State::Exited { .. } | State::Restarting => {
+            let files = bring(engine, &job.container, &puts(&job.delta)).await;
+            // For nothing it is not started.
+            if job.take_out(&files, &left) {
+                revive(engine, job, files, &mut landed).await
+            } else {
+                files
+            }
+        }
         State::Gone => Err(EngineError::Gone(job.container.id.clone())),
     };
+    if !landed.revived {
+        job.take_out(&landed.files, &left);
+    }
     if !job.delta.is_empty() {
         landed.copy = Some(begun.elapsed());
     }
@@ -129,9 +178,10 @@ async fn put<E: Engine>(engine: &E, job: &Job) -> Landed {
 async fn revive<E: Engine>(
     engine: &E,
     job: &Job,
+    files: Result<Option<Applied>, EngineError>,
     landed: &mut Landed,
 ) -> Result<Option<Applied>, EngineError> {
-    let applied = bring(engine, &job.container, &puts(&job.delta)).await?;
+    let applied = files?;
     engine.start(&job.container).await?;
     landed.revived = true;
     match bring(engine, &as_it_is_now(job, landed), &deletes(&job.delta)).await {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::engine::{Body, Container, Delta, Fingerprint, Outgoing};
+use crate::engine::{Body, Container, Delta, Fingerprint, Outgoing, There};
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::{Copy, LiveUpdate, Remove, Standing};
 use crate::watch::Kind;
@@ -70,12 +70,14 @@ impl Ledger {
         !matches!(bound(&self.container.mounts, host, to), Bound::Nothing)
     }
 
-    /// What of `update` this container still needs. `was_directory` tells what stood at a path before.
+    /// What of `update` this container still needs. `was_directory` tells what stood at a path before, `is_doubtful` whether
+    /// a change of it is no sign of another content.
     pub fn delta(
         &self,
         update: &LiveUpdate,
         loaded: &Loaded,
         was_directory: impl Fn(&HostPath) -> Option<bool>,
+        is_doubtful: impl Fn(&HostPath) -> bool,
     ) -> Delta {
         let mut delta = Delta::default();
         for copy in &update.copies {
@@ -99,6 +101,7 @@ impl Ledger {
                 modified: copy.entry.modified,
                 body: body.clone(),
                 in_place: copy.in_place || chmod,
+                there: self.may_be_there(&copy.to, fingerprint, is_doubtful(&copy.from)),
             });
         }
         for remove in self.removes_that_touch_nothing_else(update, &delta) {
@@ -110,6 +113,26 @@ impl Ledger {
         }
         delta.remove_dirs.sort_by(|one, other| other.cmp(one));
         delta
+    }
+
+    /// What is known to stand there is another; of what nothing is known, the container is asked.
+    fn may_be_there(&self, to: &ContainerPath, new: &Fingerprint, is_doubtful: bool) -> There {
+        match new {
+            Fingerprint::File { .. } if self.held.contains_key(to) => There::No,
+            Fingerprint::File { .. } if is_doubtful => There::Probably(new.clone()),
+            Fingerprint::File { .. } => There::Perhaps(new.clone()),
+            _ => There::No,
+        }
+    }
+
+    /// Writes down that these stood there already: the container is owed them no more.
+    pub fn settle_same(&mut self, update: &LiveUpdate, loaded: &Loaded, same: &[ContainerPath]) {
+        for copy in update.copies.iter().filter(|copy| same.contains(&copy.to)) {
+            if let Some((_, fingerprint)) = loaded.get(&copy.from) {
+                self.held.insert(copy.to.clone(), fingerprint.clone());
+            }
+            self.owed.remove(&copy.from);
+        }
     }
 
     /// The deletes, less those of the host's own files and those that would follow a link that has taken a directory's place,

@@ -128,8 +128,8 @@ mod tests {
 
     use super::*;
     use crate::compose::block::Step;
-    use crate::watch::Inode;
     use crate::paths::ContainerPath;
+    use crate::watch::Inode;
 
     fn copy(path: &HostPath, kind: Kind) -> Copy {
         Copy {

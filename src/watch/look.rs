@@ -277,13 +277,13 @@ fn unreadable(path: &HostPath) -> Option<String> {
 }
 
 #[cfg(unix)]
-fn mode(found: &Metadata) -> u32 {
+pub(crate) fn mode(found: &Metadata) -> u32 {
     use std::os::unix::fs::PermissionsExt;
     found.permissions().mode() & 0o7777
 }
 
 #[cfg(not(unix))]
-fn mode(found: &Metadata) -> u32 {
+pub(crate) fn mode(found: &Metadata) -> u32 {
     if found.is_dir() { 0o755 } else { 0o644 }
 }
 

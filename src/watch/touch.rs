@@ -24,6 +24,9 @@ pub enum Stage {
     Writing,
     /// Closed after writing, renamed into place, or changed in one go: complete now.
     Complete,
+    /// Its times, mode or attributes were set, or it was closed by somebody who could have written and did not: complete now,
+    /// and most likely what it was.
+    Attributes,
     /// Removed or renamed away. Often the first half of a save, so it waits a little longer for the second.
     Gone,
     /// A directory that is new here, or may be another one than before. Everything in it is touched as well; what was
@@ -33,7 +36,10 @@ pub enum Stage {
 
 impl Stage {
     pub(super) fn finished(self) -> bool {
-        matches!(self, Self::Complete | Self::Gone | Self::Renewed)
+        matches!(
+            self,
+            Self::Complete | Self::Attributes | Self::Gone | Self::Renewed
+        )
     }
 }
 

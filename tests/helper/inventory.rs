@@ -152,7 +152,7 @@ async fn another_versions_helper_is_told_apart() {
             error,
             Error::Version {
                 theirs: 99,
-                ours: 2
+                ours: 3
             }
         ),
         "{error}"

@@ -117,6 +117,7 @@ impl Place {
             to: self.target(name),
             mode,
             mtime: SystemTime::UNIX_EPOCH + Duration::new(1_700_000_000, 123_456_789),
+            may_be_there: false,
             content,
         }
     }

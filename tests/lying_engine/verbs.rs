@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use docker_liveupdate::docker::DockerCli;
 use docker_liveupdate::engine::{
     Body, Container, ContainerId, Delta, Docker, Engine, EngineError, Exec, LogsFrom, Outgoing,
-    State,
+    State, There,
 };
 use docker_liveupdate::paths::ContainerPath;
 use futures_util::StreamExt;
@@ -133,6 +133,7 @@ fn delta(count: usize) -> Delta {
         modified: SystemTime::UNIX_EPOCH,
         body: Body::Bytes("content".into()),
         in_place: false,
+        there: There::No,
     });
     let old = |number| path(&format!("/app/old-{number}"));
     Delta {

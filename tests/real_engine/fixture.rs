@@ -8,7 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use bytes::Bytes;
 use docker_liveupdate::docker::DockerCli;
 use docker_liveupdate::engine::{
-    Body, Container, Delta, Docker, Ended, Engine, Exec, Outgoing, Wanted,
+    Body, Container, Delta, Docker, Ended, Engine, Exec, Outgoing, There, Wanted,
 };
 use docker_liveupdate::paths::ContainerPath;
 
@@ -216,6 +216,7 @@ pub fn outgoing(to: impl AsRef<[u8]>, body: Body) -> Outgoing {
         modified: UNIX_EPOCH + Duration::new(1_700_000_000, 250_000_000),
         body,
         in_place: false,
+        there: There::No,
     }
 }
 

@@ -27,10 +27,13 @@ struct World {
     source: PathBuf,
     /// What the last build found there.
     built: BTreeMap<ContainerPath, Fingerprint>,
+    /// What each image has there.
+    images: BTreeMap<String, BTreeMap<ContainerPath, Fingerprint>>,
     image: String,
     refusals: VecDeque<EngineError>,
     exits: VecDeque<i64>,
     failing_builds: usize,
+    same_image: bool,
     during_build: Option<Box<dyn FnOnce() + Send>>,
 }
 
@@ -98,6 +101,14 @@ impl Recorder {
         id.clone_into(&mut self.world().image);
     }
 
+    /// That image has what a build would find now.
+    pub fn image_was_built(&self) {
+        let files = files_of(&self.world().source.clone());
+        let mut world = self.world();
+        let image = world.image.clone();
+        world.images.insert(image, files);
+    }
+
     /// The next copy is answered so.
     pub fn refuse(&self, error: EngineError) {
         self.world().refusals.push_back(error);
@@ -113,9 +124,29 @@ impl Recorder {
         self.world().failing_builds += 1;
     }
 
+    /// The next build finds nothing new for the image.
+    pub fn build_the_same(&self) {
+        self.world().same_image = true;
+    }
+
     /// What happens while the next build is under way, after it has read its context.
     pub fn during_build(&self, what: impl FnOnce() + Send + 'static) {
         self.world().during_build = Some(Box::new(what));
+    }
+}
+
+impl Recorder {
+    /// What of `delta` is in the container as it was built.
+    fn same(&self, container: &Container, delta: &Delta) -> Vec<ContainerPath> {
+        let world = self.world();
+        let puts = delta.put.iter();
+        puts.filter(|put| {
+            let there = world.images.get(&container.image_id);
+            let there = there.and_then(|files| files.get(&put.to));
+            there.is_some() && there == put.there.fingerprint()
+        })
+        .map(|put| put.to.clone())
+        .collect()
     }
 }
 
@@ -152,7 +183,12 @@ impl Engine for Recorder {
     }
 
     async fn apply(&self, container: &Container, delta: &Delta) -> Result<Applied, EngineError> {
-        self.note(format!("{}: {}", container.name, what(delta)));
+        let same = self.same(container, delta);
+        let mut news = delta.clone();
+        news.put.retain(|put| !same.contains(&put.to));
+        if !news.is_empty() {
+            self.note(format!("{}: {}", container.name, what(&news)));
+        }
         let refusal = self.world().refusals.pop_front();
         match refusal {
             Some(error) => {
@@ -165,6 +201,7 @@ impl Engine for Recorder {
                 via: Via::Helper,
                 unread: Vec::new(),
                 closed: Vec::new(),
+                same,
             }),
         }
     }
@@ -259,7 +296,11 @@ impl Engine for Recorder {
             world.failing_builds -= 1;
             return Err(EngineError::Refused("the build said no".into()));
         }
-        world.image.push('+');
+        if !std::mem::take(&mut world.same_image) {
+            world.image.push('+');
+        }
+        let image = world.image.clone();
+        world.images.insert(image, built.clone());
         world.built = built;
         Ok(())
     }

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use docker_liveupdate::compose::{Build, Project, Service, read_block};
 use docker_liveupdate::docker::DockerCli;
 use docker_liveupdate::engine::State;
 use docker_liveupdate::paths::HostPath;
 use docker_liveupdate::report::{Event, Reporter};
-use docker_liveupdate::session::worker::{Configuration, Message, Start, Worker, look_at};
-use docker_liveupdate::session::{builder::Builder, disk::Disk, order::Target, scope_of};
+use docker_liveupdate::session::worker::{Configuration, Message, Start, Worker};
+use docker_liveupdate::session::{Seen, builder::Builder, order::Target, scope_of};
 use docker_liveupdate::watch::{Stage, Touch};
 use tokio::sync::mpsc as tokio_mpsc;
 
@@ -61,17 +61,25 @@ pub async fn service(block: &str, containers: &[(&str, State)]) -> Situation {
     let engine = Arc::new(Recorder::default());
     engine.builds_from(root.as_path().join("src"));
     engine.image("image");
+    engine.image_was_built();
     for (name, state) in containers {
         engine.container(name, *state);
     }
     let scope = Arc::new(scope_of(&project, &web).unwrap());
-    let disk = Disk::of(look_at(Arc::clone(&scope)).await);
     let (said, events) = mpsc::channel();
     let rules = docker_liveupdate::plan::Rules::of(&project, &web).unwrap();
     let target = Target {
         service: "web".into(),
         custom: None,
         along: Vec::new(),
+    };
+    let configuration = Configuration {
+        project: Arc::new(project),
+        service: web,
+        rules,
+        scope,
+        targets: vec![target],
+        can_build: true,
     };
     let (worker, tell) = Worker::new(Start {
         builder: Arc::new(Builder::new(
@@ -83,15 +91,8 @@ pub async fn service(block: &str, containers: &[(&str, State)]) -> Situation {
         reporter: Reporter::to(said),
         how_to_apply: "`u`".into(),
         linked: tokio_mpsc::unbounded_channel().0,
-        configuration: Configuration {
-            project: Arc::new(project),
-            service: web,
-            rules,
-            scope,
-            targets: vec![target],
-            can_build: true,
-        },
-        disk,
+        seen: Seen::of(&configuration).await,
+        configuration,
         built: Some("image".into()),
         build_failed: false,
         strangers: BTreeSet::new(),
@@ -133,6 +134,17 @@ impl Situation {
     pub fn link(&self, name: &str, other: &str) {
         fs::hard_link(self.path(name), self.path(other)).unwrap();
         self.touch(other, Stage::Complete);
+    }
+
+    /// What `touch` does, and whoever sets a time.
+    pub fn set_time(&self, name: &str) {
+        let file = fs::File::options()
+            .write(true)
+            .open(self.path(name))
+            .unwrap();
+        file.set_modified(SystemTime::now() + Duration::from_secs(60))
+            .unwrap();
+        self.touch(name, Stage::Attributes);
     }
 
     /// Several saves in one go.

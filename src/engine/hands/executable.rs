@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::super::archive::survey::{Kind, Survey};
 use super::super::client::{Docker, refused};
-use super::super::{Body, Container, EngineError, Outgoing};
+use super::super::{Body, Container, EngineError, Outgoing, There};
 use crate::compose::MountKind;
 use crate::harmless;
 use crate::helper;
@@ -123,6 +123,7 @@ impl Docker {
             modified: SystemTime::now(),
             body: Body::Bytes(Bytes::from(binary)),
             in_place: false,
+            there: There::No,
         };
         let put = self.put(container, &[outgoing], &[]).await?;
         match put.closed.into_iter().next() {

@@ -3,6 +3,7 @@
 
 mod executable;
 mod links;
+mod there;
 
 pub(super) use executable::HIDDEN;
 pub use executable::helper_forbidden;
@@ -13,8 +14,8 @@ use std::time::Duration;
 
 use super::client::Docker;
 use super::{
-    Applied, Body, Container, Delta, Ended, EngineError, Exec, Fingerprint, Restarted, State,
-    Stream, Via, Wanted,
+    Applied, Body, Container, Delta, Ended, EngineError, Exec, Fingerprint, Outgoing, Restarted,
+    State, Stream, There, Via, Wanted,
 };
 use crate::harmless;
 use crate::helper::{self, Batch, Code, Content, Error, Item, Kind};
@@ -87,11 +88,16 @@ impl Docker {
         container: &Container,
         delta: &Delta,
     ) -> Result<Applied, EngineError> {
+        let mut delta = std::borrow::Cow::Borrowed(delta);
+        let mut same = self
+            .take_out(container, &mut delta, there::is_asked_first)
+            .await;
         let mut update = Update {
-            batch: batch(delta),
+            batch: batch(&delta),
             hold: self.any_supervised(std::slice::from_ref(&container.service)),
             unread: Vec::new(),
             closed: Vec::new(),
+            same: Vec::new(),
         };
         let asked = if container.state == State::Running {
             self.ask_helper(container, &mut update).await?
@@ -99,17 +105,25 @@ impl Docker {
             Asked::Plain(format!("{} is not running", container.name))
         };
         match asked {
-            Asked::Answered(()) => Ok(Applied {
-                via: Via::Helper,
-                unread: update.unread,
-                closed: update.closed,
-            }),
+            Asked::Answered(()) => {
+                same.extend(update.same);
+                Ok(Applied {
+                    via: Via::Helper,
+                    unread: update.unread,
+                    closed: update.closed,
+                    same,
+                })
+            }
             Asked::Plain(why) => {
-                let through = self.apply_through_archive(container, delta).await?;
+                let few = there::are_few(&delta);
+                let asked = |put: &Outgoing| few && put.there.fingerprint().is_some();
+                same.extend(self.take_out(container, &mut delta, asked).await);
+                let through = self.apply_through_archive(container, &delta).await?;
                 Ok(Applied {
                     via: Via::Archive(why),
                     unread: through.unread,
                     closed: through.closed,
+                    same,
                 })
             }
         }
@@ -277,6 +291,8 @@ struct Update {
     unread: Vec<ContainerPath>,
     /// What the helper would not touch, and why.
     closed: Vec<(ContainerPath, String)>,
+    /// What it found there.
+    same: Vec<ContainerPath>,
 }
 
 impl Question for Update {
@@ -313,6 +329,8 @@ impl Question for Update {
                         Some((ContainerPath::new(&closed.path)?, why))
                     });
                     self.closed = named.collect();
+                    let same = applied.same.iter().filter_map(ContainerPath::new);
+                    self.same = same.collect();
                     return Ok(());
                 }
                 Err(error) => return Err(error),
@@ -402,6 +420,7 @@ fn batch(delta: &Delta) -> Batch {
         to: outgoing.to.as_bytes().to_vec(),
         mode: outgoing.mode,
         mtime: outgoing.modified,
+        may_be_there: outgoing.there != There::No,
         content: match &outgoing.body {
             Body::Bytes(bytes) => Content::Bytes {
                 bytes: bytes.clone(),

@@ -194,9 +194,15 @@ fn dones() -> Vec<Done> {
         Done::Waits(words()),
     ];
     dones.extend(becauses().into_iter().map(Done::Rebuilt));
+    dones.extend(becauses().into_iter().map(Done::BuiltTheSame));
     for done in &dones {
         match done {
-            Done::Same | Done::Verified | Done::Updated(_) | Done::Rebuilt(_) | Done::Waits(_) => {}
+            Done::Same
+            | Done::Verified
+            | Done::Updated(_)
+            | Done::Rebuilt(_)
+            | Done::BuiltTheSame(_)
+            | Done::Waits(_) => {}
         }
     }
     dones

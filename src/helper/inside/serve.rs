@@ -279,11 +279,16 @@ fn conclude<O: AsFd>(batch: &mut Batch, output: &mut Output<O>) -> Result<(), Ha
         })?;
     }
     match outcome {
-        Ok(applied) => output.send(&Reply::Applied {
-            placed: applied.placed,
-            removed: applied.removed,
-            kept: applied.kept,
-        }),
+        Ok(applied) => {
+            for path in batch.take_same() {
+                output.add(&Reply::Same { path: &path })?;
+            }
+            output.send(&Reply::Applied {
+                placed: applied.placed,
+                removed: applied.removed,
+                kept: applied.kept,
+            })
+        }
         Err(failure) => output.send(&failure.reply()),
     }
 }

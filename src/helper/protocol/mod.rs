@@ -9,7 +9,7 @@ mod wire;
 pub use wire::{Frame, Malformed, decode_anything, split};
 
 /// The protocol's version; host and helper must have the same one.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// What a helper's first answer begins with, in every version: tells it from an engine's error text on the same stream.
 pub const MAGIC: [u8; 8] = *b"liveupd\n";
@@ -25,6 +25,9 @@ pub const HEADER: usize = 4;
 
 /// Write into the existing file's inode instead of renaming a new file over it.
 pub const IN_PLACE: u8 = 1;
+
+/// Hold what arrives against what is there: where it is the same, leave that as it is and answer [`Reply::Same`].
+pub const COMPARE: u8 = 2;
 
 /// A helper that works and has nothing to say yet says [`Reply::Working`] so often, in milliseconds.
 pub const PULSE_MS: u64 = 1000;
@@ -82,7 +85,7 @@ pub enum Request<'a> {
         mtime: Time,
         /// Its length.
         length: u64,
-        /// [`IN_PLACE`].
+        /// [`IN_PLACE`], [`COMPARE`].
         flags: u8,
     },
     /// The next bytes of the last [`Request::File`].
@@ -96,7 +99,7 @@ pub enum Request<'a> {
         /// Its own modification time.
         mtime: Time,
     },
-    /// The batch is complete: put it in force. Answered by [`Reply::Closed`]s, then [`Reply::Applied`] or [`Reply::Failed`].
+    /// The batch is complete: put it in force. Answered by [`Reply::Closed`]s and [`Reply::Same`]s, then [`Reply::Applied`] or [`Reply::Failed`].
     Commit {
         /// By the helper's clock, in milliseconds: after that the host has given the batch up, and has brought another one
         /// another way. 0 is never.
@@ -210,6 +213,11 @@ pub enum Reply<'a> {
         path: &'a [u8],
         /// Why, in words.
         text: &'a [u8],
+    },
+    /// A part of a batch that is in force without having been put there: the file is the one that was there.
+    Same {
+        /// Its path.
+        path: &'a [u8],
     },
     /// The batch is in force, but for what was said to be left out.
     Applied {

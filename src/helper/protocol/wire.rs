@@ -191,6 +191,7 @@ impl<'a> Reply<'a> {
                 .u64(*clock_ms),
             Self::Working => frame(out, 2),
             Self::Closed { path, text } => frame(out, 12).bytes(path).bytes(text),
+            Self::Same { path } => frame(out, 13).bytes(path),
             Self::Applied {
                 placed,
                 removed,
@@ -261,6 +262,9 @@ impl<'a> Reply<'a> {
             12 => Self::Closed {
                 path: from.bytes()?,
                 text: from.bytes()?,
+            },
+            13 => Self::Same {
+                path: from.bytes()?,
             },
             10 => Self::Applied {
                 placed: from.u32()?,

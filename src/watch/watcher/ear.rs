@@ -58,7 +58,14 @@ impl Ear {
                     self.touch(&interest, path, Stage::Writing);
                 }
                 EventKind::Access(AccessKind::Close(AccessMode::Write)) => {
-                    self.touch(&interest, path, Stage::Complete);
+                    // `touch` opens what it sets the times of.
+                    let written = self.writing.contains_key(&path);
+                    let stage = if written {
+                        Stage::Complete
+                    } else {
+                        Stage::Attributes
+                    };
+                    self.touch(&interest, path, stage);
                 }
                 EventKind::Access(_) => {}
                 EventKind::Modify(ModifyKind::Metadata(_)) => self.metadata(&interest, path),
@@ -102,7 +109,7 @@ impl Ear {
             self.ask(Job::Readable(path.clone()));
         }
         if !self.writing.contains_key(&path) {
-            self.touch(interest, path, Stage::Complete);
+            self.touch(interest, path, Stage::Attributes);
         }
     }
 
@@ -149,7 +156,7 @@ impl Ear {
             Stage::Created | Stage::Writing => {
                 self.writing.entry(touch.path.clone()).or_insert(touch.at);
             }
-            Stage::Complete | Stage::Gone | Stage::Renewed => {
+            Stage::Complete | Stage::Attributes | Stage::Gone | Stage::Renewed => {
                 self.writing.remove(&touch.path);
             }
         }
@@ -229,8 +236,21 @@ mod tests {
         }
         assert_eq!(
             stages(&mut events),
-            [Stage::Writing, Stage::Complete, Stage::Complete]
+            [Stage::Writing, Stage::Complete, Stage::Attributes]
         );
+    }
+
+    #[test]
+    fn what_sets_the_times_of_a_file_and_writes_nothing_is_known_as_such() {
+        let (mut ear, _todo, mut events) = ear();
+        // As `touch` does it.
+        for kind in [
+            EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any)),
+            EventKind::Access(AccessKind::Close(AccessMode::Write)),
+        ] {
+            ear.hear(Event::new(kind).add_path("/p/a".into()));
+        }
+        assert_eq!(stages(&mut events), [Stage::Attributes, Stage::Attributes]);
     }
 
     #[test]

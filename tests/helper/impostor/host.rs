@@ -200,6 +200,7 @@ impl Plan {
                     to: path(number),
                     mode: 0o644,
                     mtime: SystemTime::UNIX_EPOCH,
+                    may_be_there: number % 3 == 1,
                     content: content(number),
                 })
                 .collect(),

@@ -328,3 +328,75 @@ fn a_name_that_is_no_text_is_synced_and_deleted() {
     project.remove(name);
     up.until_in_step("src", "web", "/app");
 }
+
+/// "A change is a change of content, kind, mode, link target or existence": whatever else is done to a file does nothing, the
+/// first time as well, by both ways.
+#[test]
+fn what_changes_no_content_does_nothing_the_first_time_as_well() {
+    const NAMED: [&str; 4] = [
+        "package.json",
+        "Dockerfile",
+        ".dockerignore",
+        "compose.yaml",
+    ];
+    for helper in ["auto", "off"] {
+        let project = Project::web(&format!(
+            "helper: {helper}\nsteps:\n- fall_back_on: package.json\n- sync: ./src:/app\n- run: echo ran >> /ran\n- restart_container"
+        ));
+        for name in ["read", "set", "mode", "written", "renamed"] {
+            project.write(format!("src/{name}"), "one");
+        }
+        project.write("package.json", "{}");
+        project.write(".dockerignore", "*.log\n");
+        project.link("read", "src/link");
+        let mut up = project.up();
+        let id = project.id("web");
+        for name in NAMED {
+            project.write(name, project.read(name));
+            project.touch(name, 1_600_000_000);
+        }
+        project.host("touch", &["-a", "src/read", "package.json", "Dockerfile"]);
+        project.touch("src/set", 1_600_000_000);
+        project.chmod("src/mode", 0o644);
+        project.write("src/written", "one");
+        // Saved as editors do it.
+        project.write("aside.log", "one");
+        project.rename("aside.log", "src/renamed");
+        project.link("read", "aside.log");
+        project.rename("aside.log", "src/link");
+        let attribute = rustix::fs::XattrFlags::empty();
+        // Not every file system has them.
+        let _ = rustix::fs::setxattr(project.path("src/a.txt"), "user.x", b"1", attribute);
+        project.write("src/marker", "later");
+        let update = up.live_updated("web");
+        assert_eq!(update["detail"]["copied"], 1, "helper: {helper}: {update}");
+        // What was heard after the marker is over when a change of the model is.
+        project.replace("compose.yaml", "services:", "# a word\nservices:");
+        up.says("the configuration was read again");
+        project.write("src/marker", "latest");
+        up.until_file("web", "/app/marker", "latest");
+        up.live_updated("web");
+        assert_eq!(up.sh("web", "cat /ran"), "ran\nran", "helper: {helper}");
+        assert_eq!((up.rebuilds("web"), project.id("web")), (0, id));
+        let reads = up.count(|event| event.to_string().contains("configuration was read again"));
+        assert_eq!(reads, 1);
+        up.until_in_step("src", "web", "/app");
+    }
+}
+
+/// "For the rest of a context the builder decides, and an image that came out the same is said to be the same."
+#[test]
+fn a_build_that_makes_the_same_image_recreates_nothing_and_says_so() {
+    let project = Project::web(SYNC);
+    project.write("notes.md", "one");
+    let mut up = project.up();
+    let id = project.id("web");
+    project.write("notes.md", "two");
+    let built = up.rebuilt("web");
+    assert_eq!(built["detail"]["image"], "same", "{built}");
+    assert_eq!(built["ok"], true);
+    assert_eq!(project.id("web"), id);
+    project.write("src/a.txt", "two");
+    up.until_file("web", "/app/a.txt", "two");
+    assert_eq!(project.id("web"), id);
+}

@@ -138,5 +138,8 @@ fn a_write_through_one_name_changes_all_names_of_the_file_for_all_services() {
     project.rename("new", "slow/src/a.txt");
     up.until_file("slow", "/app/a.txt", "mine");
     up.until_in_step("quick/src", "quick", "/app");
-    assert_eq!(project.file("quick", "/app/a.txt").as_deref(), Some("short"));
+    assert_eq!(
+        project.file("quick", "/app/a.txt").as_deref(),
+        Some("short")
+    );
 }

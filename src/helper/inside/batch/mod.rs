@@ -16,10 +16,12 @@ mod make;
 mod modes;
 mod removes;
 mod stage;
+mod there;
 
 pub use journal::Journal;
 pub use make::readable;
 use removes::Removes;
+use there::There;
 
 use crate::failure::Failure;
 use crate::path::Status;
@@ -91,6 +93,8 @@ struct Open {
     path: Vec<u8>,
     /// `None`: its content is read and let go.
     file: Option<make::Made<File>>,
+    /// What stands there, as long as that is the same.
+    there: Option<There>,
     remaining: u64,
     mtime: crate::protocol::Time,
 }
@@ -123,6 +127,8 @@ pub struct Batch<'a> {
     failure: Option<Failure>,
     /// What is left out, and why.
     left_out: Vec<Failure>,
+    /// Files that were there already.
+    same: Vec<Vec<u8>>,
     placed: u32,
 }
 
@@ -143,6 +149,7 @@ impl<'a> Batch<'a> {
             open: None,
             failure: None,
             left_out: Vec::new(),
+            same: Vec::new(),
             placed: 0,
         }
     }
@@ -174,6 +181,11 @@ impl<'a> Batch<'a> {
     /// What is left out of it, and why.
     pub fn take_left_out(&mut self) -> Vec<Failure> {
         std::mem::take(&mut self.left_out)
+    }
+
+    /// What of it was there already.
+    pub fn take_same(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.same)
     }
 
     /// The directory with that index, which is the one that was staged in, or nothing is done there.

@@ -1,10 +1,10 @@
 //! Takes the items of a batch in, one by one, and puts each under a temporary name.
 
 use super::make::{self, Made};
-use super::{Batch, Current, Fresh, Held, KEPT, Open, Place, Staged, moved, temporary};
+use super::{Batch, Current, Fresh, Held, KEPT, Open, Place, Staged, There, moved, temporary};
 use crate::failure::Failure;
 use crate::path::{self, Status};
-use crate::protocol::{Code, IN_PLACE, Time};
+use crate::protocol::{COMPARE, Code, IN_PLACE, Time};
 use crate::rights::Rights;
 use crate::way::{Closed, Directory};
 use crate::wire;
@@ -62,11 +62,12 @@ impl Batch<'_> {
                 return Err(out_of_turn(path));
             }
             let path = clean(path)?;
-            let file = batch.begin_file(&path, mode, flags)?;
+            let (file, there) = batch.begin_file(&path, mode, length, flags)?;
             batch.placed += 1;
             batch.open = Some(Open {
                 path,
                 file: Some(file),
+                there,
                 remaining: length,
                 mtime,
             });
@@ -77,13 +78,20 @@ impl Batch<'_> {
             self.open = Some(Open {
                 path: path.to_vec(),
                 file: None,
+                there: None,
                 remaining: length,
                 mtime,
             });
         }
     }
 
-    fn begin_file(&mut self, path: &[u8], mode: u32, flags: u8) -> Result<Made<File>, Failure> {
+    fn begin_file(
+        &mut self,
+        path: &[u8],
+        mode: u32,
+        length: u64,
+        flags: u8,
+    ) -> Result<(Made<File>, Option<There>), Failure> {
         let Some((parent, name)) = path::split(path) else {
             return Err(Failure::system(Errno::ISDIR, path));
         };
@@ -102,7 +110,13 @@ impl Batch<'_> {
                 return Err(Failure::new(Code::MountPoint, path, "is a mount point"));
             }
         }
-        if in_place {
+        let there = if flags & COMPARE != 0 {
+            let (at, _) = self.here()?;
+            There::open(&at, name, target, mode, length)
+        } else {
+            None
+        };
+        let file = if in_place {
             let number = self.add(name, Staged::Content { mode })?;
             Rights::Own
                 .assume()
@@ -115,7 +129,8 @@ impl Batch<'_> {
             self.make(path, name, Staged::Entry, |at, name| {
                 make::file(at, name, mode, target, is_roots)
             })
-        }
+        };
+        Ok((file?, there))
     }
 
     pub fn data(&mut self, bytes: &[u8]) {
@@ -131,6 +146,8 @@ impl Batch<'_> {
                 wire::write_all(&file.it, bytes)
                     .map_err(|errno| Failure::system(errno, &open.path))?;
             }
+            let there = open.there.take();
+            open.there = there.filter(|there| there.goes_on_with(bytes));
             open.remaining -= length;
             batch.close_if_complete()
         });
@@ -165,6 +182,14 @@ impl Batch<'_> {
         let Some(open) = self.open.take_if(|open| open.remaining == 0) else {
             return Ok(());
         };
+        if open.there.is_some() {
+            // The last that was staged.
+            drop(open.file);
+            self.take_back_last();
+            self.placed = self.placed.saturating_sub(1);
+            self.same.push(open.path);
+            return Ok(());
+        }
         open.file
             .map_or(Ok(()), |file| file.finish(open.mtime))
             .map_err(|errno| Failure::system(errno, &open.path))

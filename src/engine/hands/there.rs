@@ -1,0 +1,88 @@
+//! Files that may be in the container already, asked for before they are sent: where that is cheaper than to send them.
+
+use std::borrow::Cow;
+
+use crate::paths::ContainerPath;
+
+use super::{Body, Container, Delta, Docker, Outgoing, There, Wanted};
+
+/// Through the Engine's API each of so many files is a question of its own; of more it would be the container's whole tree.
+const FEW: usize = 16;
+
+/// Whether a question costs less than to send it in vain.
+pub(super) fn is_asked_first(put: &Outgoing) -> bool {
+    match &put.there {
+        There::No => false,
+        There::Perhaps(_) => matches!(put.body, Body::File { .. }),
+        There::Probably(_) => true,
+    }
+}
+
+/// Whether all files that may be there can be asked for one by one.
+pub(super) fn are_few(delta: &Delta) -> bool {
+    let may_be_there = |put: &&Outgoing| put.there != There::No;
+    delta.put.iter().filter(may_be_there).count() <= FEW
+}
+
+impl Docker {
+    /// Takes out of `delta` which of the `asked` files stand in the container already, and answers which those are.
+    pub(super) async fn take_out(
+        &self,
+        container: &Container,
+        delta: &mut Cow<'_, Delta>,
+        asked: impl Fn(&Outgoing) -> bool,
+    ) -> Vec<ContainerPath> {
+        let wanted: Wanted = delta
+            .put
+            .iter()
+            .filter(|put| asked(put))
+            .filter_map(|put| Some((put.to.clone(), Some(length(&put.body)?))))
+            .collect();
+        if wanted.is_empty() {
+            return Vec::new();
+        }
+        // Who cannot say what it has is brought all of it, or says what is wrong then.
+        let Ok(found) = self
+            .fingerprints_of(container, &wanted, &directories(&wanted))
+            .await
+        else {
+            return Vec::new();
+        };
+        let mut same = Vec::new();
+        delta.to_mut().put.retain_mut(|put| {
+            if !wanted.contains_key(&put.to) {
+                return true;
+            }
+            let is_there = found.get(&put.to);
+            if is_there.is_some() && is_there == put.there.fingerprint() {
+                same.push(put.to.clone());
+                return false;
+            }
+            put.there = There::No;
+            true
+        });
+        same
+    }
+}
+
+fn length(body: &Body) -> Option<u64> {
+    match body {
+        Body::Bytes(bytes) => Some(bytes.len() as u64),
+        Body::File { len, .. } => Some(*len),
+        Body::Link(_) | Body::Directory => None,
+    }
+}
+
+/// The directories that the paths lie in, without those below another; the container's root is none of them.
+fn directories(wanted: &Wanted) -> Vec<ContainerPath> {
+    let mut directories: Vec<ContainerPath> = wanted
+        .keys()
+        .map(|path| match path.parent() {
+            Some(parent) if parent.parent().is_some() => parent,
+            _ => path.clone(),
+        })
+        .collect();
+    directories.sort();
+    directories.dedup_by(|one, kept| one.is_within(kept));
+    directories
+}

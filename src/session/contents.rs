@@ -1,0 +1,130 @@
+//! The files that ask for something by their content alone, such as a Dockerfile: what was in them when they were looked at
+//! last, so that a change without a difference asks for nothing. Bounded; of what is beyond nothing is known.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io::{self, Read as _};
+
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::paths::HostPath;
+use crate::source::Source;
+use crate::watch::look;
+
+/// So many files are known,
+const MOST_FILES: usize = 4096;
+/// of this length at most, in bytes,
+const LONGEST: u64 = 8 << 20;
+/// and so many bytes are read of them at the start.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// What is known of the files' content.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    known: HashMap<HostPath, Content>,
+}
+
+/// What stands at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    File {
+        mode: u32,
+        len: u64,
+        hash: u128,
+    },
+    /// Not a file that can be read.
+    Nothing,
+}
+
+impl Contents {
+    /// Learns what is in `files`, as far as that is not too much.
+    pub fn of(files: impl IntoIterator<Item = HostPath>) -> Self {
+        let mut contents = Self::default();
+        let mut bytes = 0;
+        for path in files.into_iter().take(MOST_FILES) {
+            let Some(content) = read(&path, LONGEST.min(MOST_BYTES - bytes)) else {
+                continue;
+            };
+            if let Content::File { len, .. } = content {
+                bytes += len;
+            }
+            contents.known.insert(path, content);
+        }
+        contents
+    }
+
+    /// Looks at `path`, and says whether it holds something else than the last time. What nothing is known of is taken for another.
+    pub fn differs(&mut self, path: &HostPath) -> bool {
+        match read(path, LONGEST) {
+            Some(now) => {
+                let room = self.known.len() < MOST_FILES;
+                match self.known.get_mut(path) {
+                    Some(known) => std::mem::replace(known, now) != now,
+                    None => {
+                        if room {
+                            self.known.insert(path.clone(), now);
+                        }
+                        true
+                    }
+                }
+            }
+            None => {
+                self.known.remove(path);
+                true
+            }
+        }
+    }
+
+    /// Looks at all that is known, and answers what holds something else than the last time.
+    pub fn all_that_differ(&mut self) -> Vec<HostPath> {
+        let all: Vec<HostPath> = self.known.keys().cloned().collect();
+        all.into_iter().filter(|path| self.differs(path)).collect()
+    }
+
+    /// Those of `paths` that hold what they held the last time.
+    pub fn same(&mut self, paths: Vec<HostPath>) -> BTreeSet<HostPath> {
+        paths
+            .into_iter()
+            .filter(|path| !self.differs(path))
+            .collect()
+    }
+
+    /// It went away: whatever comes there is another.
+    pub fn forget(&mut self, path: &HostPath) {
+        self.known.remove(path);
+    }
+}
+
+/// `None`: it is too long to be known.
+fn read(path: &HostPath, most: u64) -> Option<Content> {
+    let Ok((file, found)) = Source::from(path.clone()).open() else {
+        return Some(Content::Nothing);
+    };
+    if found.len() > most {
+        return None;
+    }
+    match hash(file.take(most + 1)) {
+        Ok((len, hash)) => (len <= most).then_some(Content::File {
+            mode: look::mode(&found),
+            len,
+            hash,
+        }),
+        Err(_) => Some(Content::Nothing),
+    }
+}
+
+fn hash(mut file: impl io::Read) -> io::Result<(u64, u128)> {
+    let mut hasher = Xxh3::new();
+    let mut buffer = [0; 16 << 10];
+    let mut len = 0;
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok((len, hasher.digest128())),
+            Ok(read) => {
+                len += read as u64;
+                hasher.update(&buffer[..read]);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,6 +1,5 @@
 //! `verify`: the containers' synced paths against the host, by content, by the comparison that `up` makes; `--fix` repairs files.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
@@ -14,10 +13,11 @@ use crate::harmless;
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::{self, Because, LiveUpdate, Plan, Standing};
 use crate::session::compare::{Comparison, compare_all};
+use crate::session::disk::Disk;
 use crate::session::worker::{Configuration, look_at};
 use crate::session::{Loading, complain};
 use crate::update::{self, Ledger, Unread};
-use crate::watch::{Entry, look};
+use crate::watch::{Looks, look};
 
 use super::output::{BAD, DIM, GOOD, count, near, say, say_object};
 use super::subject::configurations;
@@ -39,8 +39,9 @@ pub async fn run(docker: &DockerCli, services: &[String], fix: bool, format: For
     };
     let dir = &loading.project.dir;
     let mut subjects = Vec::new();
+    let looks = Arc::new(Looks::default());
     for service in &configurations {
-        let disk = Arc::new(look_at(Arc::clone(&service.scope)).await);
+        let disk = Arc::new(Disk::of(look_at(&looks, &service.scope).await));
         match containers(&loading.engine, service).await {
             Ok(containers) => {
                 if containers.is_empty() {
@@ -143,7 +144,7 @@ enum Repair {
 }
 
 impl Subject<'_> {
-    async fn verify(self, disk: &BTreeMap<HostPath, Entry>, fix: bool) -> Report {
+    async fn verify(self, disk: &Disk, fix: bool) -> Report {
         let found = self.compare(disk).await;
         let repair = match &found {
             Ok(found) if fix && !found.is_clean() => Some(self.repair(found, disk).await),
@@ -157,7 +158,7 @@ impl Subject<'_> {
         }
     }
 
-    async fn compare(&self, disk: &BTreeMap<HostPath, Entry>) -> Result<Comparison, EngineError> {
+    async fn compare(&self, disk: &Disk) -> Result<Comparison, EngineError> {
         let rules = &self.service.rules;
         // A Dockerfile need not be in the image; a file of `fall_back_on` that differs there is what the user wants to know.
         let is_content = |path: &HostPath| {
@@ -166,14 +167,14 @@ impl Subject<'_> {
                 Some(Because::BuildFile { .. })
             )
         };
-        let present = disk.iter().filter(|(path, _)| is_content(path));
+        let present = disk.present().filter(|(path, _)| is_content(path));
         let comparing = compare_all(self.engine, rules, present, &self.container);
         let name = &self.container.name;
         let say = || complain(&format!("note: {name} is still being compared"));
         update::if_slow(comparing, update::SLOW, say).await
     }
 
-    async fn repair(&self, found: &Comparison, disk: &BTreeMap<HostPath, Entry>) -> Repair {
+    async fn repair(&self, found: &Comparison, disk: &Disk) -> Repair {
         let mut drift: Vec<HostPath> = found.drift().cloned().collect();
         // A directory comes before what lies in it.
         drift.sort();

@@ -8,7 +8,7 @@ use crate::engine::Engine;
 use crate::paths::HostPath;
 use crate::plan::Rules;
 use crate::plan::rules::Mapping;
-use crate::watch::{Entry, Quiet, Scope};
+use crate::watch::{Entry, Looks, Quiet, Scope};
 
 use super::compare::compare;
 use super::configuration::scope_of;
@@ -16,7 +16,7 @@ use super::worker::{Configuration, Worker};
 
 impl<E: Engine> Worker<E> {
     /// New rules are in force from here on; what they make of the files that are there is found out by comparison.
-    pub(super) async fn configure(&mut self, configuration: Configuration) {
+    pub(super) async fn configure(&mut self, configuration: Configuration, looks: Arc<Looks>) {
         let Configuration {
             project,
             service,
@@ -35,7 +35,9 @@ impl<E: Engine> Worker<E> {
         self.narrow(scope);
         self.carry_over(&before);
         self.owe_what_moved(&before).await;
-        self.rescan(now).await;
+        // One that waits has begun before this.
+        self.rescan_by = None;
+        self.rescan(&looks, now).await;
         self.look_at_containers(now).await;
     }
 

@@ -54,24 +54,17 @@ impl Contents {
 
     /// Looks at `path`, and says whether it holds something else than the last time. What nothing is known of is taken for another.
     pub fn differs(&mut self, path: &HostPath) -> bool {
-        match read(path, LONGEST) {
-            Some(now) => {
-                let room = self.known.len() < MOST_FILES;
-                match self.known.get_mut(path) {
-                    Some(known) => std::mem::replace(known, now) != now,
-                    None => {
-                        if room {
-                            self.known.insert(path.clone(), now);
-                        }
-                        true
-                    }
-                }
-            }
-            None => {
-                self.known.remove(path);
-                true
-            }
+        let Some(now) = read(path, LONGEST) else {
+            self.known.remove(path);
+            return true;
+        };
+        if let Some(known) = self.known.get_mut(path) {
+            return std::mem::replace(known, now) != now;
         }
+        if self.known.len() < MOST_FILES {
+            self.known.insert(path.clone(), now);
+        }
+        true
     }
 
     /// Looks at all that is known, and answers what holds something else than the last time.

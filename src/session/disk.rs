@@ -1,9 +1,10 @@
 //! What the disk held when it was last looked at: every watched path of one service. Pure; the looking is done by `watch`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use crate::paths::HostPath;
-use crate::watch::{Change, Entry, Inode, Kind};
+use crate::watch::{Change, Entries, Entry, Inode, Kind};
 
 use super::linked::Linked;
 use super::told::Heard;
@@ -12,10 +13,12 @@ use super::told::Heard;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Look(u64);
 
-/// The last look at every watched path.
+/// The last look at every watched path: the first one, which others may have as well, and over it what changed since.
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
-    entries: BTreeMap<HostPath, Known>,
+    first: Vec<Arc<Entries>>,
+    /// Of these the first look says nothing any more.
+    since: BTreeMap<HostPath, Known>,
     look: u64,
     linked: Linked,
 }
@@ -40,25 +43,29 @@ struct Known {
 
 impl Disk {
     /// Takes in a first, complete look.
-    pub fn of(entries: impl IntoIterator<Item = (HostPath, Entry)>) -> Self {
-        let known = |entry| Known {
-            entry: Some(entry),
-            was_directory: None,
-            changed: 0,
-            altered: 0,
-            flipped: Vec::new(),
-            moved: false,
-            doubtful: false,
-        };
-        let entries: BTreeMap<HostPath, Known> = entries
-            .into_iter()
-            .map(|(path, entry)| (path, known(entry)))
-            .collect();
+    pub fn of(first: Vec<Arc<Entries>>) -> Self {
         Self {
-            entries,
-            look: 0,
-            linked: Linked::default(),
+            first,
+            ..Self::default()
         }
+    }
+
+    /// What stands at `path`.
+    pub fn entry(&self, path: &HostPath) -> Option<&Entry> {
+        match self.since.get(path) {
+            Some(known) => known.entry.as_ref(),
+            None => self.at_first(path),
+        }
+    }
+
+    fn at_first(&self, path: &HostPath) -> Option<&Entry> {
+        self.first.iter().find_map(|entries| entries.get(path))
+    }
+
+    /// All that is known of `path`.
+    fn known(&self, path: &HostPath) -> Option<Known> {
+        let known = self.since.get(path).cloned();
+        known.or_else(|| self.at_first(path).cloned().map(Known::at_first))
     }
 
     /// Writes down one batch's changes, and what was heard of them; the answer is what may concern a container: everything but
@@ -75,7 +82,7 @@ impl Disk {
                 Change::Written(path, entry) => (path, Some(entry)),
                 Change::Removed(path) => (path, None),
             };
-            let before = self.entries.get(&path);
+            let before = self.known(&path);
             if entry.is_none() && before.is_none() {
                 continue;
             }
@@ -84,12 +91,12 @@ impl Disk {
                 let entry = entry.as_ref()?;
                 (entry.kind == Kind::Directory).then_some(entry.mode)
             };
-            let known = before.and_then(|known| directory(&known.entry));
+            let known = before.as_ref().and_then(|known| directory(&known.entry));
             if known.is_some() && known == directory(&entry) {
                 continue;
             }
             let heard = heard(&path);
-            let was = before.and_then(|known| known.entry.as_ref());
+            let was = before.as_ref().and_then(|known| known.entry.as_ref());
             if let (Some(was), Some(is)) = (was, &entry)
                 && is_the_same(was, is, heard)
             {
@@ -100,19 +107,22 @@ impl Disk {
                 && was
                     .zip(entry.as_ref())
                     .is_some_and(|(was, is)| (&was.kind, was.mode) == (&is.kind, is.mode));
-            let was_directory = before.and_then(|known| match &known.entry {
+            let was_directory = before.as_ref().and_then(|known| match &known.entry {
                 Some(entry) => Some(entry.kind == Kind::Directory),
                 None => known.was_directory,
             });
-            let mut flipped = before.map_or_else(Vec::new, |known| known.flipped.clone());
-            if before.is_some_and(|known| known.entry.is_some()) != entry.is_some() {
-                flipped.push(self.look);
-            }
-            let altered = match before {
+            let altered = match &before {
                 Some(known) if known.entry == entry => known.altered,
                 _ => self.look,
             };
-            self.entries.insert(
+            let was_there = was.is_some();
+            let (mut flipped, moved) = before
+                .map(|known| (known.flipped, known.moved))
+                .unwrap_or_default();
+            if was_there != entry.is_some() {
+                flipped.push(self.look);
+            }
+            self.since.insert(
                 path.clone(),
                 Known {
                     entry,
@@ -120,7 +130,7 @@ impl Disk {
                     changed: self.look,
                     altered,
                     flipped,
-                    moved: before.is_some_and(|known| known.moved),
+                    moved,
                     doubtful,
                 },
             );
@@ -131,14 +141,18 @@ impl Disk {
 
     /// What stands at `path` is what stood there; its times and names may be others.
     pub fn refresh(&mut self, path: HostPath, entry: Option<Entry>) {
-        if let Some(known) = self.entries.get_mut(&path) {
+        if self.entry(&path) == entry.as_ref() {
+            return;
+        }
+        if let Some(mut known) = self.known(&path) {
             known.entry = entry;
+            self.since.insert(path, known);
         }
     }
 
     /// Whether the last that was heard of `path` is no sign of another content.
     pub fn is_doubtful(&self, path: &HostPath) -> bool {
-        self.entries.get(path).is_some_and(|known| known.doubtful)
+        self.since.get(path).is_some_and(|known| known.doubtful)
     }
 
     /// The other watched names of files that `paths` are names of, as they stand now: what was written through one name is
@@ -147,19 +161,19 @@ impl Disk {
         &mut self,
         paths: impl Iterator<Item = &'a HostPath>,
     ) -> BTreeSet<HostPath> {
-        let named: Vec<(&HostPath, Inode)> = paths
+        let linked: Vec<(&HostPath, Inode)> = paths
             .filter_map(|path| Some((path, self.inode(path)?)))
             .filter(|(_, inode)| inode.has_other_names())
             .collect();
-        let unknown = named
+        let unknown = linked
             .iter()
             .filter(|(path, inode)| !self.linked.knows(*inode, Some(path)));
         self.look_for_names(unknown.map(|(_, inode)| *inode).collect());
         let mut names = BTreeSet::new();
-        for (_, inode) in &named {
+        for (_, inode) in &linked {
             names.extend(self.names_of(*inode));
         }
-        for (path, _) in named {
+        for (path, _) in linked {
             names.remove(path);
         }
         names
@@ -177,8 +191,7 @@ impl Disk {
 
     /// Which file with several names stands at `path`.
     pub fn inode(&self, path: &HostPath) -> Option<Inode> {
-        let entry = self.entries.get(path)?.entry.as_ref()?;
-        Some(entry.inode)
+        self.entry(path).map(|entry| entry.inode)
     }
 
     /// One pass over all that is known for all files whose names are not: a name that was the only one when it was looked at is
@@ -191,10 +204,12 @@ impl Disk {
         if found.is_empty() {
             return;
         }
-        for (path, known) in &self.entries {
-            if let Some(entry) = &known.entry
-                && let Some((_, names)) = found.get_mut(&entry.inode.number)
-            {
+        let firsts = self.first.iter().flat_map(|entries| entries.iter());
+        let since = self.since.iter();
+        let since = since.filter_map(|(path, known)| Some((path, known.entry.as_ref()?)));
+        // Which of them still stand for it is asked when they are needed.
+        for (path, entry) in firsts.chain(since) {
+            if let Some((_, names)) = found.get_mut(&entry.inode.number) {
                 names.insert(path.clone());
             }
         }
@@ -214,48 +229,52 @@ impl Disk {
     }
 
     /// Holds a complete look against what is known: what differs, and what was not seen.
-    pub fn compare(
-        &self,
-        seen: impl IntoIterator<Item = (HostPath, Entry)>,
-    ) -> (Vec<Change>, Vec<HostPath>) {
-        let seen: BTreeMap<HostPath, Entry> = seen.into_iter().collect();
+    pub fn compare(&self, seen: &[Arc<Entries>]) -> (Vec<Change>, Vec<HostPath>) {
+        let is_seen = |path: &HostPath| seen.iter().any(|entries| entries.contains_key(path));
         let missing = self
             .present()
             .map(|(path, _)| path)
-            .filter(|path| !seen.contains_key(path))
+            .filter(|path| !is_seen(path))
             .cloned()
             .collect();
-        let differs = |(path, entry): &(HostPath, Entry)| {
-            self.entries
-                .get(path)
-                .and_then(|known| known.entry.as_ref())
-                != Some(entry)
-        };
-        let changes = seen
+        let mut changes = BTreeMap::new();
+        for (path, entry) in seen.iter().flat_map(|entries| entries.iter()) {
+            if self.entry(path) != Some(entry) {
+                changes.insert(path, entry);
+            }
+        }
+        let changes = changes
             .into_iter()
-            .filter(differs)
-            .map(|(path, entry)| Change::Written(path, entry))
+            .map(|(path, entry)| Change::Written(path.clone(), entry.clone()))
             .collect();
         (changes, missing)
     }
 
     /// Knows from now on only of paths that `keep` wants.
     pub fn retain(&mut self, keep: impl Fn(&HostPath) -> bool) {
-        self.entries.retain(|path, _| keep(path));
+        for entries in &mut self.first {
+            // Nobody else's is narrowed by it.
+            if !entries.keys().all(&keep) {
+                let kept = entries.iter().filter(|(path, _)| keep(path));
+                let kept = kept.map(|(path, entry)| (path.clone(), entry.clone()));
+                *entries = Arc::new(kept.collect());
+            }
+        }
+        self.since.retain(|path, _| keep(path));
         self.linked.retain(keep);
     }
 
     /// What stands at `path`, as a change to plan for.
     pub fn change(&self, path: &HostPath) -> Change {
-        match self.entries.get(path).and_then(|known| known.entry.clone()) {
-            Some(entry) => Change::Written(path.clone(), entry),
+        match self.entry(path) {
+            Some(entry) => Change::Written(path.clone(), entry.clone()),
             None => Change::Removed(path.clone()),
         }
     }
 
     /// Whether what stood at `path` before its last change was a directory; `None` when nothing is known of it.
     pub fn was_directory(&self, path: &HostPath) -> Option<bool> {
-        self.entries.get(path).and_then(|known| known.was_directory)
+        self.since.get(path).and_then(|known| known.was_directory)
     }
 
     /// Every path that is there at or below `root`, sorted.
@@ -263,17 +282,37 @@ impl Disk {
         &'a self,
         root: &'a HostPath,
     ) -> impl Iterator<Item = (&'a HostPath, &'a Entry)> {
-        self.entries
-            .range(root.clone()..)
-            .take_while(|(path, _)| path.below(root).is_some())
-            .filter_map(|(path, known)| Some((path, known.entry.as_ref()?)))
+        let mut present = BTreeMap::new();
+        for entries in &self.first {
+            let below = entries.range(root.clone()..);
+            present.extend(
+                below
+                    .take_while(|(path, _)| path.below(root).is_some())
+                    .map(|(path, entry)| (path, Some(entry))),
+            );
+        }
+        let since = self.since.range(root.clone()..);
+        present.extend(
+            since
+                .take_while(|(path, _)| path.below(root).is_some())
+                .map(|(path, known)| (path, known.entry.as_ref())),
+        );
+        present
+            .into_iter()
+            .filter_map(|(path, entry)| Some((path, entry?)))
     }
 
     /// Every path that is there, sorted.
     pub fn present(&self) -> impl Iterator<Item = (&HostPath, &Entry)> {
-        self.entries
-            .iter()
-            .filter_map(|(path, known)| Some((path, known.entry.as_ref()?)))
+        let mut present = BTreeMap::new();
+        for entries in &self.first {
+            present.extend(entries.iter().map(|(path, entry)| (path, Some(entry))));
+        }
+        let since = self.since.iter();
+        present.extend(since.map(|(path, known)| (path, known.entry.as_ref())));
+        present
+            .into_iter()
+            .filter_map(|(path, entry)| Some((path, entry?)))
     }
 
     /// The present state, to come back to.
@@ -283,7 +322,7 @@ impl Disk {
 
     /// What changed since `then`: what a container of an image built then has to be brought (E1).
     pub fn changed_since(&self, then: Look) -> BTreeSet<HostPath> {
-        self.entries
+        self.since
             .iter()
             .filter(|(_, known)| {
                 // What came and went since is news to nobody.
@@ -295,7 +334,7 @@ impl Disk {
 
     /// Whether `path` is what it was then.
     pub fn is_as_it_was(&self, path: &HostPath, then: Look) -> bool {
-        self.entries.get(path).is_none_or(|known| {
+        self.since.get(path).is_none_or(|known| {
             let absent = known.entry.is_none() && !known.was_present(then);
             known.altered <= then.0 || absent
         })
@@ -303,7 +342,7 @@ impl Disk {
 
     /// What is gone since the first look: a container of an image that nobody here built may still have it.
     pub fn gone(&self) -> impl Iterator<Item = &HostPath> {
-        self.entries
+        self.since
             .iter()
             .filter(|(_, known)| known.entry.is_none())
             .map(|(path, _)| path)
@@ -312,8 +351,9 @@ impl Disk {
     /// These belong elsewhere than when the session began (E7).
     pub fn moved<'a>(&mut self, paths: impl Iterator<Item = &'a HostPath>) {
         for path in paths {
-            if let Some(known) = self.entries.get_mut(path) {
+            if let Some(mut known) = self.known(path) {
                 known.moved = true;
+                self.since.insert(path.clone(), known);
             }
         }
     }
@@ -321,7 +361,7 @@ impl Disk {
     /// Present paths that changed, or whose place did, at any time since the first look: no image is sure to have them, even
     /// one built later.
     pub fn ever_changed(&self) -> impl Iterator<Item = (&HostPath, &Entry)> {
-        self.entries
+        self.since
             .iter()
             .filter(|(_, known)| known.changed > 0 || known.moved)
             .filter_map(|(path, known)| Some((path, known.entry.as_ref()?)))
@@ -342,6 +382,19 @@ fn is_the_same(was: &Entry, is: &Entry, heard: Heard) -> bool {
 }
 
 impl Known {
+    /// What the first look says.
+    fn at_first(entry: Entry) -> Self {
+        Self {
+            entry: Some(entry),
+            was_directory: None,
+            changed: 0,
+            altered: 0,
+            flipped: Vec::new(),
+            moved: false,
+            doubtful: false,
+        }
+    }
+
     fn was_present(&self, then: Look) -> bool {
         let since = self.flipped.iter().rev().take_while(|look| **look > then.0);
         self.entry.is_some() == (since.count() % 2 == 0)
@@ -464,7 +517,8 @@ mod tests {
 
     #[test]
     fn an_older_state_is_known_by_its_number_whatever_came_and_went_since() {
-        let mut disk = Disk::of([(path("a"), entry(Kind::File { len: 1 }))]);
+        let first = Entries::from([(path("a"), entry(Kind::File { len: 1 }))]);
+        let mut disk = Disk::of(vec![Arc::new(first)]);
         let first = disk.now();
         note(&mut disk, [Change::Removed(path("a")), file("b")]);
         let second = disk.now();

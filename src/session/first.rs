@@ -12,7 +12,7 @@ use crate::cli::{ExitCode, Up};
 use crate::compose::Service;
 use crate::engine::{Container, ContainerId, Docker, Engine as _, State, scale_flag};
 use crate::report::{Event, Reporter, StartedService};
-use crate::watch::{Scope, WatchEvent, Watcher};
+use crate::watch::{Looks, Scope, WatchEvent, Watcher};
 
 use super::builder::Builder;
 use super::configuration::{arrange_runs, configuration_of, relatives};
@@ -67,23 +67,7 @@ impl First {
 
     /// Watches, builds, starts. The error was said; nothing is half done by it.
     pub async fn start(self) -> Result<Session, ExitCode> {
-        let mut configurations = Vec::new();
-        for service in self
-            .loading
-            .project
-            .services
-            .iter()
-            .filter(|service| self.chosen(service))
-        {
-            match configuration_of(&self.loading.project, service) {
-                Some(Ok(configuration)) => configurations.push(configuration),
-                Some(Err(bad)) => {
-                    complain(&bad);
-                    return Err(ExitCode::Problems);
-                }
-                None => {}
-            }
-        }
+        let configurations = self.configurations()?;
         // Before anybody hears of an edit: what is read after it is no sign that it was read before.
         let scopes: Vec<_> = configurations
             .iter()
@@ -93,10 +77,12 @@ impl First {
         // Watching begins before building, so that an edit during the build is not missed (C11).
         let (sender, touched) = mpsc::unbounded_channel();
         let watcher = self.watch(scopes, sender)?;
+        let looks = Arc::new(Looks::default());
         let mut all_seen = Vec::new();
         for configuration in &configurations {
-            all_seen.push(Seen::of(configuration).await);
+            all_seen.push(Seen::of(configuration, &looks).await);
         }
+        drop(looks);
         let (strangers, unseen) = self.strangers().await;
         let begun_at = SystemTime::now();
         let engine_events = self.loading.engine.events();
@@ -175,6 +161,28 @@ impl First {
                 .map_or(0, |count| count.watched + count.polled),
         });
         Ok(session)
+    }
+
+    /// What is live-updated.
+    fn configurations(&self) -> Result<Vec<Configuration>, ExitCode> {
+        let mut configurations = Vec::new();
+        for service in self
+            .loading
+            .project
+            .services
+            .iter()
+            .filter(|service| self.chosen(service))
+        {
+            match configuration_of(&self.loading.project, service) {
+                Some(Ok(configuration)) => configurations.push(configuration),
+                Some(Err(bad)) => {
+                    complain(&bad);
+                    return Err(ExitCode::Problems);
+                }
+                None => {}
+            }
+        }
+        Ok(configurations)
     }
 
     fn watch(

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::engine::Engine;
 use crate::paths::HostPath;
 use crate::plan::Rules;
-use crate::watch::{Change, Inode, Kind, look};
+use crate::watch::{Change, Inode, Kind, Looks, look};
 
 use super::contents::Contents;
 use super::disk::Disk;
@@ -27,8 +27,8 @@ pub struct Seen {
 
 impl Seen {
     /// Looks at all that is watched, and into the files that the rules name.
-    pub async fn of(configuration: &Configuration) -> Self {
-        let disk = Disk::of(look_at(Arc::clone(&configuration.scope)).await);
+    pub async fn of(configuration: &Configuration, looks: &Arc<Looks>) -> Self {
+        let disk = Disk::of(look_at(looks, &configuration.scope).await);
         let named = named(&configuration.rules, &disk);
         let contents = tokio::task::spawn_blocking(move || Contents::of(named));
         Self {
@@ -145,7 +145,7 @@ impl<E: Engine> Worker<E> {
                     self.contents.forget(&path);
                     others.push(Change::Removed(path));
                 }
-                change => others.push(change),
+                change @ Change::Written(..) => others.push(change),
             }
         }
         self.disk.note(others, heard)

@@ -14,7 +14,7 @@ use crate::engine::{Container, Docker, Engine as _, State, scale_flag};
 use crate::paths::HostPath;
 use crate::plan::Because;
 use crate::report::Reporter;
-use crate::watch::Scope;
+use crate::watch::{Looks, Scope};
 
 use super::configuration::{arrange_runs, configuration_of, relatives, runs_under};
 use super::contents::Contents;
@@ -186,13 +186,15 @@ impl Session {
                 .filter(|service| self.is_chosen(service)),
         );
         self.builder.know(relatives(&configurations));
+        let looks = Arc::new(Looks::default());
         for configuration in configurations {
             let name = configuration.service.name.clone();
             if let Some(worker) = self.workers.get(&name) {
                 self.scopes.insert(name, Arc::clone(&configuration.scope));
-                let _ = worker.send(Message::Configure(Box::new(configuration)));
+                let looks = Arc::clone(&looks);
+                let _ = worker.send(Message::Configure(Box::new(configuration), looks));
             } else {
-                let seen = Seen::of(&configuration).await;
+                let seen = Seen::of(&configuration, &looks).await;
                 self.hire(configuration, seen, None, false, BTreeSet::new());
             }
         }

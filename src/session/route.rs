@@ -15,7 +15,7 @@ use crate::engine::{Docker, EngineEvent};
 use crate::harmless;
 use crate::plan::Because;
 use crate::report::Reporter;
-use crate::watch::{Scope, WatchEvent, Watcher};
+use crate::watch::{Looks, Scope, WatchEvent, Watcher};
 
 use super::builder::Builder;
 use super::contents::Contents;
@@ -158,7 +158,8 @@ impl Session {
                 self.reporter
                     .notice(None, format!("{why}; comparing the trees"));
                 reload.hear_of_loss();
-                self.tell_all(|| Message::Rescan);
+                let looks = Arc::new(Looks::default());
+                self.tell_all(|| Message::Rescan(Arc::clone(&looks)));
             }
             WatchEvent::Notice(notice) => self.reporter.notice(None, notice.to_string()),
         }

@@ -323,17 +323,17 @@ impl<E: Engine> Worker<E> {
     /// What is left of an update where these of its files stood in the container already: a change without a difference asks
     /// for no command and no restart. `None`: nothing.
     fn left_of(&self, part: &Part, same: &[ContainerPath]) -> Option<LiveUpdate> {
-        let copies = part.update.copies.iter();
+        let copies = &part.update.copies;
         let another: BTreeSet<&HostPath> = copies
-            .clone()
+            .iter()
             .filter(|copy| !same.contains(&copy.to))
             .map(|copy| &copy.from)
             .collect();
-        let copied: BTreeSet<&HostPath> = copies.map(|copy| &copy.from).collect();
+        let all: BTreeSet<&HostPath> = copies.iter().map(|copy| &copy.from).collect();
         let changes: Vec<Change> = part
             .changes
             .iter()
-            .filter(|change| !copied.contains(change.path()) || another.contains(change.path()))
+            .filter(|change| !all.contains(change.path()) || another.contains(change.path()))
             .cloned()
             .collect();
         let standing = &self.ledgers.get(&part.id)?.standing;

@@ -14,7 +14,7 @@ use crate::paths::HostPath;
 use crate::plan::{Because, Rules};
 use crate::report::{Done, Event, Outcome, Reporter, Took};
 use crate::update::Ledger;
-use crate::watch::{Entry, Gatherer, Inode, Quiet, Scope, Touch, look};
+use crate::watch::{Entries, Gatherer, Inode, Looks, Quiet, Scope, Touch, look};
 
 use super::again::Again;
 use super::builder::Builder;
@@ -35,8 +35,8 @@ pub enum Message {
     Touched(Touch),
     /// Files that have several names changed for another service: the names that are watched here were not told.
     OtherNames(Arc<BTreeSet<Inode>>),
-    /// Events were lost: compare the trees (E4).
-    Rescan,
+    /// Events were lost: compare the trees (E4), by a look that serves all services.
+    Rescan(Arc<Looks>),
     /// Something happened to a container of the service: look at them again (E1).
     Containers,
     /// The engine was away: look again, and try again what is owed.
@@ -50,7 +50,7 @@ pub enum Message {
     /// Compare the containers with the disk by content.
     Verify,
     /// New rules after a reload (E7).
-    Configure(Box<Configuration>),
+    Configure(Box<Configuration>, Arc<Looks>),
     /// What a reload brought into the project could not be started: the next change builds it (E3).
     StartFailed,
 }
@@ -131,6 +131,8 @@ pub struct Worker<E> {
     pub(super) last_touch: Instant,
     /// What a comparison of the trees found is settled with the batch that is being gathered.
     rescanned: bool,
+    /// Events were lost: by what the trees are compared.
+    pub(super) rescan_by: Option<Arc<Looks>>,
     paused: bool,
     apply_now: bool,
 }
@@ -202,6 +204,7 @@ impl<E: Engine> Worker<E> {
             first_touch: None,
             last_touch: Instant::now(),
             rescanned: false,
+            rescan_by: None,
             paused: false,
             apply_now: false,
             disk: start.seen.disk,
@@ -234,6 +237,9 @@ impl<E: Engine> Worker<E> {
             while let Ok(message) = self.inbox.try_recv() {
                 self.hear(message).await;
             }
+            if let Some(looks) = self.rescan_by.take() {
+                self.rescan(&looks, Instant::now()).await;
+            }
             if self
                 .gatherer
                 .deadline()
@@ -263,7 +269,8 @@ impl<E: Engine> Worker<E> {
                 self.gatherer.touch(&touch);
             }
             Message::OtherNames(inodes) => self.hear_of_other_names(&inodes, now).await,
-            Message::Rescan => self.rescan(now).await,
+            // The latest sees what the others would.
+            Message::Rescan(looks) => self.rescan_by = Some(looks),
             Message::Containers => self.look_at_containers(now).await,
             Message::EngineIsBack => {
                 self.look_at_containers(now).await;
@@ -282,7 +289,9 @@ impl<E: Engine> Worker<E> {
                 }
             }
             Message::Verify => self.verify().await,
-            Message::Configure(configuration) => self.configure(*configuration).await,
+            Message::Configure(configuration, looks) => {
+                self.configure(*configuration, looks).await;
+            }
             Message::StartFailed => {
                 self.look_at_containers(now).await;
                 self.build_owed |= self.ledgers.is_empty();
@@ -332,10 +341,11 @@ impl<E: Engine> Worker<E> {
     }
 
     /// E4: events were lost, so every watched path is looked at again.
-    pub(super) async fn rescan(&mut self, now: Instant) {
+    pub(super) async fn rescan(&mut self, looks: &Arc<Looks>, now: Instant) {
         self.last_touch = now;
-        let seen = look_at(Arc::clone(&self.scope)).await;
-        let (mut changes, missing) = self.disk.compare(seen);
+        let seen = look_at(looks, &self.scope).await;
+        let (mut changes, missing) = self.disk.compare(&seen);
+        drop(seen);
         let scope = Arc::clone(&self.scope);
         // Not seen is not yet gone: a root that vanished as a whole is no deletion (C5), and `look` knows that.
         let gone = tokio::task::spawn_blocking(move || look::look(&scope, &missing))
@@ -343,7 +353,7 @@ impl<E: Engine> Worker<E> {
             .unwrap_or_default();
         changes.extend(gone);
         // What was written within one step of the clock could be told by nobody but the lost events.
-        let heard = match self.told.at(now) {
+        let heard = match self.told.at(looks.since()) {
             Heard::Written => Heard::Attributes,
             other => other,
         };
@@ -415,18 +425,12 @@ impl<E: Engine> Worker<E> {
     }
 }
 
-/// A look at everything that `scope` watches.
-pub async fn look_at(scope: Arc<Scope>) -> BTreeMap<HostPath, Entry> {
-    let tree = tokio::task::spawn_blocking(move || {
-        let roots: Vec<HostPath> = scope.roots().cloned().collect();
-        look::all(&scope, &roots)
-    })
-    .await
-    .unwrap_or_default();
-    tree.entries
-        .into_iter()
-        .map(|(path, (entry, _))| (path, entry))
-        .collect()
+/// A look at everything that `scope` watches, which may be another one's already.
+pub async fn look_at(looks: &Arc<Looks>, scope: &Arc<Scope>) -> Vec<Arc<Entries>> {
+    let (looks, scope) = (Arc::clone(looks), Arc::clone(scope));
+    tokio::task::spawn_blocking(move || looks.at(&scope))
+        .await
+        .unwrap_or_default()
 }
 
 async fn sleep_until(due: Option<Instant>) {

@@ -1,6 +1,6 @@
 //! The one look at the disk, when a batch closes: what is there now, never what the events said (`spec.md` C5).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs::{self, Metadata};
 use std::io;
 use std::time::{Duration, SystemTime};
@@ -9,7 +9,7 @@ use crate::paths::HostPath;
 
 use super::change::{Change, Entry, Inode, Kind};
 use super::scope::{Scope, Verdict};
-use super::walk::{self, Unreadable};
+use super::walk;
 
 pub use super::sources::is_there;
 
@@ -64,68 +64,6 @@ impl Signature {
     pub(super) fn same_place(&self, other: &Self) -> bool {
         self.inode == other.inode && self.mode == other.mode
     }
-}
-
-/// Everything that is watched, as it stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tree {
-    /// Each watched path that is there.
-    pub entries: BTreeMap<HostPath, (Entry, Signature)>,
-    /// The watched roots that are not there. What they held is not gone, it vanished (C5).
-    pub missing: Vec<HostPath>,
-    /// Directories that cannot be read.
-    pub unreadable: Vec<Unreadable>,
-}
-
-/// Everything that `scope` watches below `roots`, and the roots themselves.
-pub fn all<'a>(scope: &Scope, roots: impl IntoIterator<Item = &'a HostPath>) -> Tree {
-    let vanished = scope.sources().vanished();
-    let mut tree = Tree::default();
-    for root in roots {
-        if vanished.contains(&root) || !is_there(root) {
-            tree.missing.push(root.clone());
-            continue;
-        }
-        let mut add = |path: HostPath, followed: bool| {
-            let found = if followed {
-                fs::metadata(&path)
-            } else {
-                fs::symlink_metadata(&path)
-            };
-            if let Ok(found) = found {
-                let entry = entry(&path, &found);
-                tree.entries.insert(path, (entry, signature(&found)));
-            }
-        };
-        if scope.watches(root) {
-            add(root.clone(), true);
-        }
-        let problems = if scope.keeps_directory(root) && root.as_path().is_dir() {
-            walk::walk(
-                root,
-                |directory| scope.keeps_directory(directory),
-                |found| {
-                    if scope.watches(&found.path) {
-                        add(found.path, false);
-                    }
-                },
-            )
-        } else {
-            Vec::new()
-        };
-        tree.unreadable.extend(problems);
-    }
-    // What is watched although its directory is not.
-    for path in scope.always() {
-        if let Ok(found) = fs::symlink_metadata(path)
-            && !tree.entries.contains_key(path)
-        {
-            let entry = entry(path, &found);
-            tree.entries
-                .insert(path.clone(), (entry, signature(&found)));
-        }
-    }
-    tree
 }
 
 /// `path` and, when it is a directory, everything watched below it, sorted: for `plan src/` and the like.
@@ -215,7 +153,7 @@ impl Directories {
     }
 }
 
-fn entry(path: &HostPath, found: &Metadata) -> Entry {
+pub(super) fn entry(path: &HostPath, found: &Metadata) -> Entry {
     Entry {
         kind: kind(path, found),
         mode: mode(found),

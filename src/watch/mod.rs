@@ -15,13 +15,16 @@ pub mod gather;
 
 pub mod look;
 
+pub mod looks;
+
 mod sources;
 
 pub mod change;
 
 pub use change::{Change, Entry, Inode, Kind};
 pub use gather::{Batch, Gatherer, Quiet};
-pub use look::{Signature, Tree};
+pub use look::Signature;
+pub use looks::{Entries, Looks};
 pub use scope::{Scope, Verdict};
 pub use touch::{Stage, Touch};
 pub use watcher::{Notice, WatchError, WatchEvent, Watcher};

@@ -163,20 +163,14 @@ impl Scope {
 
     /// Whether a walk has to enter the directory `path`: something below it may be watched.
     pub fn keeps_directory(&self, path: &HostPath) -> bool {
-        self.roots.iter().any(|root| {
-            path.below(&root.path).is_some_and(|relative| {
-                !is_git(relative)
-                    && editors::directory(relative).is_none()
-                    && !root.ignore.as_ref().is_some_and(|ignore| {
-                        path.below(&ignore.base)
-                            .is_some_and(|relative| ignore.rules.can_skip_directory(relative))
-                    })
-                    && !root
-                        .filters
-                        .iter()
-                        .any(|filter| filter.filter.can_skip_directory(path))
-            })
-        })
+        self.roots.iter().any(|root| root.keeps_directory(path))
+    }
+
+    /// Each watched root with its own rules. What all scopes do with one of the same key is the same.
+    pub(super) fn each_root(&self) -> impl Iterator<Item = Watching<'_>> {
+        let own_output = self.own_output.as_slice();
+        let roots = self.roots.iter();
+        roots.map(move |root| Watching { root, own_output })
     }
 
     /// The watched files and directories, existing or not.
@@ -200,6 +194,34 @@ impl Scope {
     }
 }
 
+/// One root, and what is watched in it whatever the others say.
+pub(super) struct Watching<'a> {
+    root: &'a Root,
+    own_output: &'a [HostPath],
+}
+
+impl Watching<'_> {
+    pub(super) fn root(&self) -> &HostPath {
+        &self.root.path
+    }
+
+    pub(super) fn watches(&self, path: &HostPath) -> bool {
+        let relative = path.below(&self.root.path);
+        relative.is_some_and(|relative| self.root.left_out(relative, path).is_none())
+            && !self.own_output.contains(path)
+    }
+
+    pub(super) fn keeps_directory(&self, path: &HostPath) -> bool {
+        self.root.keeps_directory(path)
+    }
+
+    /// Two of the same key watch the same: all that they are is in it.
+    pub(super) fn key(&self) -> u128 {
+        let all = format!("{:?}", (self.root, self.own_output));
+        xxhash_rust::xxh3::xxh3_128(all.as_bytes())
+    }
+}
+
 /// Git's own: the directory, or the file of that name in a worktree or submodule.
 fn is_git(relative: &Path) -> bool {
     relative
@@ -208,6 +230,22 @@ fn is_git(relative: &Path) -> bool {
 }
 
 impl Root {
+    /// Whether something below the directory `path` may be watched.
+    fn keeps_directory(&self, path: &HostPath) -> bool {
+        path.below(&self.path).is_some_and(|relative| {
+            !is_git(relative)
+                && editors::directory(relative).is_none()
+                && !self.ignore.as_ref().is_some_and(|ignore| {
+                    path.below(&ignore.base)
+                        .is_some_and(|relative| ignore.rules.can_skip_directory(relative))
+                })
+                && !self
+                    .filters
+                    .iter()
+                    .any(|filter| filter.filter.can_skip_directory(path))
+        })
+    }
+
     /// What leaves out `path`, which lies at `relative` in it.
     fn left_out(&self, relative: &Path, path: &HostPath) -> Option<Why> {
         if is_git(relative) {

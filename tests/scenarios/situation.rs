@@ -91,7 +91,7 @@ pub async fn service(block: &str, containers: &[(&str, State)]) -> Situation {
         reporter: Reporter::to(said),
         how_to_apply: "`u`".into(),
         linked: tokio_mpsc::unbounded_channel().0,
-        seen: Seen::of(&configuration).await,
+        seen: Seen::of(&configuration, &Arc::default()).await,
         configuration,
         built: Some("image".into()),
         build_failed: false,

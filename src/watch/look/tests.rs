@@ -1,11 +1,13 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
 use crate::compose::block::{Step, Sync};
 use crate::compose::{Block, Build, Project, Service};
 use crate::paths::ContainerPath;
+use crate::watch::{Entries, Looks};
 
 use super::*;
 
@@ -67,6 +69,11 @@ impl Disk {
             services: vec![service.clone()],
         };
         Scope::of(&project, &service, |_| Ok(Some(b"**/ignored\n".to_vec()))).unwrap()
+    }
+
+    /// What another service that watches the same reads of it.
+    fn scope_again(&self) -> Scope {
+        Self::scope(&self.dir, "other")
     }
 
     fn path(&self, name: &str) -> HostPath {
@@ -145,8 +152,7 @@ fn nothing_is_read_through_a_link_to_a_directory() {
         seen[1..],
         ["src/d/deep: removed", "src/d/deep/secret: removed"]
     );
-    let tree = all(&disk.scope, disk.scope.roots());
-    assert!(!tree.entries.contains_key(&disk.path("src/d/deep")));
+    assert!(!all(&disk).contains_key(&disk.path("src/d/deep")));
     assert_eq!(
         below(&disk.scope, &disk.path("src/d")),
         [disk.path("src/d")]
@@ -173,10 +179,7 @@ fn a_vanished_root_is_no_deletion_of_its_files() {
     fs::rename(disk.path(""), &away).unwrap();
     assert!(disk.look(&["", "src", "src/a", "other"]).is_empty());
     assert!(!is_there(&disk.path("")));
-    assert_eq!(
-        all(&disk.scope, disk.scope.roots()).missing,
-        [disk.path("")]
-    );
+    assert!(all(&disk).is_empty());
     fs::rename(&away, disk.path("")).unwrap();
     assert_eq!(disk.look(&["src/a", "src/b"]).len(), 2);
 }
@@ -204,26 +207,43 @@ fn a_synced_single_file_that_is_deleted_is_removed() {
     assert_eq!(disk.look(&["one.file"]), ["one.file: removed"]);
 }
 
+fn all(disk: &Disk) -> Entries {
+    let seen = Looks::default().at(&disk.scope);
+    let entries = seen.iter().flat_map(|entries| entries.iter());
+    let entries = entries.map(|(path, entry)| (path.clone(), entry.clone()));
+    entries.collect()
+}
+
 #[test]
 fn all_is_everything_watched_and_equal_signatures_mean_equal_content() {
     let disk = Disk::with(&["src/a", "src/ignored/x", "src/deep/b", "Dockerfile"]);
-    let names = |tree: &Tree| {
-        let names = tree.entries.keys().map(|path| disk.name(path));
-        names.collect::<Vec<_>>()
-    };
-    let before = all(&disk.scope, disk.scope.roots());
+    let names: Vec<_> = all(&disk).keys().map(|path| disk.name(path)).collect();
     assert_eq!(
-        names(&before),
+        names,
         ["", "Dockerfile", "src", "src/a", "src/deep", "src/deep/b"]
     );
-    assert_eq!(all(&disk.scope, disk.scope.roots()), before);
-    // The same length and the same time, but written all the same.
     let path = disk.path("src/a");
+    let signed = || signature(&fs::symlink_metadata(&path).unwrap());
+    let before = signed();
+    assert_eq!(signed(), before);
+    // The same length and the same time, but written all the same.
     let time = fs::metadata(&path).unwrap().modified().unwrap();
     fs::write(&path, "12345").unwrap();
     fs::File::open(&path).unwrap().set_modified(time).unwrap();
-    let after = all(&disk.scope, disk.scope.roots());
-    assert_ne!(after.entries[&path].1, before.entries[&path].1);
+    assert_ne!(signed(), before);
+}
+
+/// E8.
+#[test]
+fn one_look_serves_all_services_that_watch_a_root_by_the_same_rules() {
+    let disk = Disk::with(&["src/a", "other/b"]);
+    let (same, other) = (disk.scope_again(), Disk::with(&["src/a"]));
+    let looks = Looks::default();
+    let (one, two) = (looks.at(&disk.scope), looks.at(&same));
+    assert!(Arc::ptr_eq(&one[0], &two[0]) && one[0].len() > 3);
+    assert!(!Arc::ptr_eq(&one[0], &looks.at(&other.scope)[0]));
+    // A later one is its own.
+    assert!(!Arc::ptr_eq(&one[0], &Looks::default().at(&same)[0]));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::watch::change::{Change, Entry, Kind};
 use crate::watch::gather::{Gatherer, Quiet};
-use crate::watch::look;
+use crate::watch::{Looks, look};
 
 use super::*;
 
@@ -94,10 +94,10 @@ fn comparable(mut entry: Entry) -> Entry {
 }
 
 fn truth(scope: &Scope) -> Mirror {
-    look::all(scope, scope.roots())
-        .entries
-        .into_iter()
-        .map(|(path, (entry, _))| (path, comparable(entry)))
+    let seen = Looks::default().at(scope);
+    let entries = seen.iter().flat_map(|entries| entries.iter());
+    entries
+        .map(|(path, entry)| (path.clone(), comparable(entry.clone())))
         .collect()
 }
 

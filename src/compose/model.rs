@@ -111,12 +111,21 @@ fn build(value: &Value, sourcing: &mut Sourcing) -> Option<Build> {
         .filter(|(_, source)| !is_remote(source))
         .filter_map(|(_, source)| HostPath::new(source))
         .collect();
+    let service_contexts = sourcing
+        .contexts
+        .iter()
+        .filter_map(|(name, source)| {
+            let service = source.strip_prefix("service:")?;
+            Some((name.clone(), service.to_owned()))
+        })
+        .collect();
     let mut build = Build {
         ignore_file: context.join(".dockerignore"),
         context,
         dockerfile,
         target: text("target"),
         additional_contexts,
+        service_contexts,
     };
     // Which of the two is in force is a question to the disk; until it is asked, the general one.
     if let Some(general) = build.ignore_files().pop() {

@@ -1,6 +1,7 @@
 //! The words of a resolved Compose project: what the other stages need to know of it. No files, no engine.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -107,6 +108,8 @@ pub struct Build {
     pub target: Option<String>,
     /// Further local directories of `additional_contexts`.
     pub additional_contexts: Vec<HostPath>,
+    /// Those of them that are another service's image: its name, by the context's.
+    pub service_contexts: BTreeMap<String, String>,
 }
 
 impl Build {

@@ -66,6 +66,10 @@ impl Docker {
         services: &[String],
         output: Lines<'_>,
     ) -> Result<(), EngineError> {
+        if self.takes_images_for_contexts(services) {
+            let _alone = self.inner.recreating.lock().await;
+            self.write_override(&mut *output).await?;
+        }
         self.compose(&["build"], services, output).await
     }
 

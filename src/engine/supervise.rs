@@ -40,6 +40,8 @@ pub struct RunsUnder {
 #[derive(Debug, Default)]
 pub(super) struct Runs {
     services: Vec<RunsUnder>,
+    /// Of each service's build the contexts that are images as they are, by name.
+    contexts: BTreeMap<String, BTreeMap<String, String>>,
     /// The override, once it is written.
     file: Option<PathBuf>,
 }
@@ -66,6 +68,11 @@ impl Docker {
         self.runs().services = services;
     }
 
+    /// From now on these contexts of the services' builds are images that are there, and not built on the way.
+    pub fn take_images_for_contexts(&self, contexts: BTreeMap<String, BTreeMap<String, String>>) {
+        self.runs().contexts = contexts;
+    }
+
     /// The session is over: the helpers end, and what was made for this run alone is gone.
     pub async fn close(&self) {
         self.close_helpers().await;
@@ -74,6 +81,14 @@ impl Docker {
             // Somebody may have tidied up before us.
             let _ = std::fs::remove_file(file);
         }
+    }
+
+    pub(super) fn takes_images_for_contexts(&self, services: &[String]) -> bool {
+        let runs = self.runs();
+        services.is_empty() && !runs.contexts.is_empty()
+            || services
+                .iter()
+                .any(|service| runs.contexts.contains_key(service))
     }
 
     pub(super) fn runs(&self) -> std::sync::MutexGuard<'_, Runs> {
@@ -97,15 +112,25 @@ impl Docker {
         &self,
         output: &mut (dyn FnMut(&str) + Send),
     ) -> Result<(), EngineError> {
-        let services = self.runs().services.clone();
-        if services.is_empty() {
+        let (services, contexts) = {
+            let runs = self.runs();
+            (runs.services.clone(), runs.contexts.clone())
+        };
+        if services.is_empty() && contexts.is_empty() {
             return Ok(());
         }
-        let mut written = BTreeMap::new();
+        let mut written: BTreeMap<String, serde_json::Value> = BTreeMap::new();
         for runs in &services {
             if let Some(service) = self.one_override(runs, output).await? {
                 written.insert(runs.service.clone(), service);
             }
+        }
+        for (service, contexts) in contexts {
+            let contexts = contexts.into_iter();
+            let images = contexts.map(|(name, image)| (name, format!("docker-image://{image}")));
+            let images: BTreeMap<String, String> = images.collect();
+            let service = written.entry(service).or_insert_with(|| json!({}));
+            service["build"] = json!({ "additional_contexts": images });
         }
         // JSON is YAML. Compose would take a `$` for a variable.
         let text = json!({ "services": written })

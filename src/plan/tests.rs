@@ -140,6 +140,7 @@ impl Situation {
                 ignore_file: host(".dockerignore"),
                 target: None,
                 additional_contexts: Vec::new(),
+                service_contexts: std::collections::BTreeMap::new(),
             }),
             block: Some(self.block),
             ..Service::default()

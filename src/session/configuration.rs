@@ -12,7 +12,7 @@ use crate::plan::Rules;
 use crate::watch::Scope;
 
 use super::builder::Relative;
-use super::order;
+use super::order::{self, contexts_as_images};
 use super::worker::Configuration;
 
 /// What is watched for `service`; a pattern that cannot be read is said with its file and line.
@@ -66,9 +66,19 @@ pub fn relatives(configurations: &[Configuration]) -> Vec<Relative> {
         .collect()
 }
 
-/// Tells the engine which services run something else under `up`, and which may not have the helper.
-pub fn arrange_runs<'a>(engine: &Docker, services: impl Iterator<Item = &'a Service>) {
+/// Tells the engine which services run something else under `up`, which may not have the helper, and which contexts of builds are
+/// images that are built before.
+pub fn arrange_runs<'a>(
+    engine: &Docker,
+    project: &Project,
+    services: impl Iterator<Item = &'a Service>,
+) {
     let mut runs = Vec::new();
+    let all = project.services.iter();
+    let contexts = all.map(|service| (service.name.clone(), contexts_as_images(project, service)));
+    let contexts = contexts
+        .filter(|(_, contexts)| !contexts.is_empty())
+        .collect();
     let mut forbidden = BTreeSet::new();
     for service in services {
         let helper = service.block.as_ref().map(|block| block.helper);
@@ -78,6 +88,7 @@ pub fn arrange_runs<'a>(engine: &Docker, services: impl Iterator<Item = &'a Serv
         runs.extend(runs_under(service));
     }
     engine.forbid_helper(forbidden);
+    engine.take_images_for_contexts(contexts);
     engine.run_under(runs);
 }
 

@@ -94,6 +94,7 @@ impl First {
         );
         arrange_runs(
             &self.loading.engine,
+            &self.loading.project,
             self.loading
                 .project
                 .services

@@ -1,5 +1,7 @@
 //! What has to be built for a service or for several, and in which order (`spec.md` D2). Pure.
 
+use std::collections::BTreeMap;
+
 use crate::compose::block::CustomBuild;
 use crate::compose::{Project, Service};
 
@@ -78,6 +80,22 @@ pub fn goes<'a>(
     goes
 }
 
+/// The contexts of `service` that are images which were built before it in a go of their own: `FROM` their name is something else
+/// built that it needs. Compose would build them once more; as images they are taken as they are.
+pub fn contexts_as_images(project: &Project, service: &Service) -> BTreeMap<String, String> {
+    let Some(build) = &service.build else {
+        return BTreeMap::new();
+    };
+    let goes = goes(project, [service]);
+    let before = goes.split_last().map_or(&[][..], |(_, before)| before);
+    let is_built = |name: &str| before.iter().flatten().any(|target| target.service == name);
+    let contexts = build.service_contexts.iter();
+    contexts
+        .filter(|(_, base)| is_built(base))
+        .filter_map(|(name, base)| Some((name.clone(), project.service(base)?.image.clone())))
+        .collect()
+}
+
 /// The services whose images these are, in the order they are built in.
 pub fn names(targets: &[Target]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
@@ -139,6 +157,10 @@ mod tests {
                 context,
                 target: None,
                 additional_contexts: Vec::new(),
+                service_contexts: contexts
+                    .iter()
+                    .map(|&base| (format!("from-{base}"), base.into()))
+                    .collect(),
             }),
             bases: list(&[from, contexts].concat()),
             bases_by_context: list(contexts),
@@ -146,14 +168,18 @@ mod tests {
         }
     }
 
-    #[track_caller]
-    fn builds(services: &[Service], asked: &[&str], expected: &[&[&str]]) {
-        let project = Project {
+    fn project(services: &[Service]) -> Project {
+        Project {
             name: "p".into(),
             dir: HostPath::new("/p").unwrap(),
             sources: Vec::new(),
             services: services.to_vec(),
-        };
+        }
+    }
+
+    #[track_caller]
+    fn builds(services: &[Service], asked: &[&str], expected: &[&[&str]]) {
+        let project = project(services);
         let asked = asked.iter().filter_map(|name| project.service(name));
         let goes = goes(&project, asked);
         let names: Vec<Vec<&str>> = goes
@@ -203,5 +229,25 @@ mod tests {
             service("web", &["base"], &["middle"]),
         ];
         builds(&services, &["web"], &[&["base"], &["web"]]);
+    }
+
+    #[test]
+    fn d2_a_base_reached_both_by_a_context_and_by_name_is_built_once() {
+        let mut services = [
+            service("base", &[], &[]),
+            service("middle", &["base"], &[]),
+            service("web", &["middle"], &["base"]),
+        ];
+        services[0].image = "p-base".into();
+        builds(&services, &["web"], &[&["base"], &["middle"], &["web"]]);
+        let as_images = |services: &[Service]| {
+            let project = project(services);
+            contexts_as_images(&project, &services[services.len() - 1])
+        };
+        let taken = as_images(&services).into_iter().collect::<Vec<_>>();
+        assert_eq!(taken, [("from-base".into(), "p-base".into())]);
+        // By contexts alone Compose builds it in the same go.
+        let by_context = [service("base", &[], &[]), service("web", &[], &["base"])];
+        assert!(as_images(&by_context).is_empty());
     }
 }

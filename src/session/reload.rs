@@ -180,6 +180,7 @@ impl Session {
         self.engine.know_mounts(&self.project);
         arrange_runs(
             &self.engine,
+            &self.project,
             self.project
                 .services
                 .iter()

@@ -48,6 +48,7 @@ pub async fn service(block: &str, containers: &[(&str, State)]) -> Situation {
             ignore_file: root.join(".dockerignore"),
             target: None,
             additional_contexts: Vec::new(),
+            service_contexts: std::collections::BTreeMap::new(),
         }),
         block: Some(block),
         ..Service::default()

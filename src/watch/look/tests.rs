@@ -58,6 +58,7 @@ impl Disk {
                 ignore_file: context.join(".dockerignore"),
                 target: None,
                 additional_contexts: Vec::new(),
+                service_contexts: std::collections::BTreeMap::new(),
             }),
             block: Some(block),
             ..Service::default()

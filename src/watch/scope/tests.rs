@@ -47,6 +47,7 @@ fn service(name: &str, context: Option<&str>, block: Block) -> Service {
             ignore_file: path(context).join(".dockerignore"),
             target: None,
             additional_contexts: Vec::new(),
+            service_contexts: std::collections::BTreeMap::new(),
         }),
         block: Some(block),
         ..Service::default()

@@ -45,6 +45,7 @@ fn scope_of(dir: &Path) -> Arc<Scope> {
             ignore_file: context.join(".dockerignore"),
             target: None,
             additional_contexts: Vec::new(),
+            service_contexts: std::collections::BTreeMap::new(),
         }),
         block: Some(Block::default()),
         ..Service::default()

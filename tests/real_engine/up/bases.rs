@@ -126,3 +126,40 @@ fn a_broken_first_build_of_one_leaves_the_others_of_the_same_base_alone() {
     project.replace("api/Dockerfile", "RUN exit 9\n", "");
     up.until_file("api", "/lib/util", "one");
 }
+
+/// The same where one service needs it both ways: by a context, and by name through what it is built `FROM`.
+#[test]
+fn a_base_reached_both_by_a_context_and_by_name_is_built_once() {
+    let project = Project::new(
+        "
+services:
+  base:
+    build: ./base
+    image: ${COMPOSE_PROJECT_NAME}-base
+    command: ['true']
+  middle:
+    build: ./middle
+    image: ${COMPOSE_PROJECT_NAME}-middle
+    command: ['true']
+  web:
+    build: {context: ./web, additional_contexts: {tools: 'service:base'}}
+    init: true
+    x-live-update: [{sync: './web/src:/app'}]
+",
+    );
+    let name = &project.name;
+    project.write("base/Dockerfile", "FROM busybox:1.37\nCOPY lib /lib\n");
+    project.write("base/lib/util", "one");
+    project.write("middle/Dockerfile", format!("FROM {name}-base\nRUN true\n"));
+    let web = "COPY --from=tools /lib/util /util\nCOPY src /app\nCMD [\"sleep\", \"100000\"]\n";
+    project.write("web/Dockerfile", format!("FROM {name}-middle\n{web}"));
+    project.write("web/src/main", "one");
+    let up = project.up();
+    let services = ["base", "middle", "web"];
+    assert_eq!(services.map(|service| built(&up, service)), [1, 1, 1]);
+    project.write("base/lib/util", "two");
+    up.until_file("web", "/lib/util", "two");
+    up.until_file("web", "/util", "two");
+    up.eventually("the rebuild", || up.rebuilds("web") == 1);
+    assert_eq!(services.map(|service| built(&up, service)), [2, 2, 2]);
+}

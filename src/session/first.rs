@@ -16,11 +16,12 @@ use crate::watch::{Looks, Scope, WatchEvent, Watcher};
 
 use super::builder::Builder;
 use super::configuration::{arrange_runs, configuration_of, relatives};
+use super::contents::Contents;
 use super::loading::{Loading, complain};
 use super::logs::Logs;
 use super::news::Seen;
 use super::order::{self, Target};
-use super::reload::contents_of;
+use super::reload::files_of;
 use super::route::Session;
 use super::worker::{Configuration, Message, Start, Worker};
 
@@ -73,7 +74,8 @@ impl First {
             .iter()
             .map(|configuration| Arc::clone(&configuration.scope))
             .collect();
-        let files = contents_of(&self.loading.project, &scopes);
+        let files = files_of(&self.loading.project, scopes.iter());
+        let contents = Contents::of(files.iter().cloned());
         // Watching begins before building, so that an edit during the build is not missed (C11).
         let (sender, touched) = mpsc::unbounded_channel();
         let watcher = self.watch(scopes, sender)?;
@@ -114,6 +116,7 @@ impl First {
             builder,
             watcher,
             files,
+            contents,
             touched,
             engine_events: Box::new(engine_events),
             workers: BTreeMap::new(),

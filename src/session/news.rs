@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::engine::Engine;
 use crate::paths::HostPath;
 use crate::plan::Rules;
-use crate::watch::{Change, Inode, Kind, Looks, look};
+use crate::watch::{Change, Inode, Kind, Looks, Stage, Touch, look};
 
 use super::contents::Contents;
 use super::disk::Disk;
@@ -54,6 +54,16 @@ fn named(rules: &Rules, disk: &Disk) -> BTreeSet<HostPath> {
 }
 
 impl<E: Engine> Worker<E> {
+    /// An indexer or a backup sets times and attributes of everything: of what is as it was nothing more is done than to see that.
+    pub(super) fn is_no_news(&self, touch: &Touch) -> bool {
+        touch.stage == Stage::Attributes
+            && !self.told.waits(&touch.path)
+            && self
+                .disk
+                .entry(&touch.path)
+                .is_some_and(|entry| look::still_is(&touch.path, entry))
+    }
+
     /// One look at the disk for these paths, and at what stood below them before.
     pub(super) async fn note(
         &mut self,

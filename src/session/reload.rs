@@ -44,18 +44,8 @@ pub struct Reload {
 
 impl Reload {
     /// Whether `path` says anything about the model or about what is watched.
-    pub fn hear<'a>(
-        &mut self,
-        project: &Project,
-        scopes: impl Iterator<Item = &'a Arc<Scope>>,
-        path: &HostPath,
-    ) {
-        let concerns = self.is_of_the_model(project, path)
-            || scopes
-                .flat_map(|scope| scope.always())
-                .any(|one| one == path)
-            || files_of_builds(project).any(|one| one == *path);
-        if concerns {
+    pub fn hear(&mut self, files: &BTreeSet<HostPath>, path: &HostPath) {
+        if files.contains(path) || self.broken.contains(path) {
             self.touched.insert(path.clone());
             self.due = Some(Instant::now() + GATHER);
         }
@@ -106,7 +96,7 @@ struct Changed {
 impl Session {
     /// Reads the model again and hands each worker what concerns it; where nothing differs, nothing is done.
     pub(super) async fn reload(&mut self, reload: &mut Reload) {
-        let Some(Changed { model }) = reload.look(&mut self.files, &self.project) else {
+        let Some(Changed { model }) = reload.look(&mut self.contents, &self.project) else {
             return;
         };
         let Reload { watching, .. } = std::mem::take(reload);
@@ -166,10 +156,11 @@ impl Session {
             }
         }
         self.project = project;
-        let scopes = configurations
+        let scopes: Vec<Arc<Scope>> = configurations
             .iter()
             .map(|configuration| Arc::clone(&configuration.scope))
             .collect();
+        self.files = files_of(&self.project, scopes.iter());
         self.watch(scopes, &[]);
         let kept: BTreeSet<String> = configurations
             .iter()
@@ -261,15 +252,17 @@ fn indented(problem: &str) -> String {
     problem.replace('\n', "\n  ")
 }
 
-/// What is in the files that say what the model is, and what is watched.
-pub(super) fn contents_of(project: &Project, scopes: &[Arc<Scope>]) -> Contents {
-    let always = scopes.iter().flat_map(|scope| scope.always()).cloned();
+/// The files that say what the model is, and what is watched.
+pub(super) fn files_of<'a>(
+    project: &Project,
+    scopes: impl Iterator<Item = &'a Arc<Scope>>,
+) -> BTreeSet<HostPath> {
+    let always = scopes.flat_map(|scope| scope.always()).cloned();
     let files = project.sources.iter().cloned();
-    let files: BTreeSet<HostPath> = files
+    files
         .chain(files_of_builds(project))
         .chain(always)
-        .collect();
-    Contents::of(files)
+        .collect()
 }
 
 /// The Dockerfiles and ignore files.

@@ -1,6 +1,6 @@
 //! The loop of a session: every touch, engine event, key and signal goes to whom it concerns. Decides nothing about files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt as _};
@@ -13,6 +13,7 @@ use crate::compose::block::TriggerMode;
 use crate::docker::DockerCli;
 use crate::engine::{Docker, EngineEvent};
 use crate::harmless;
+use crate::paths::HostPath;
 use crate::plan::Because;
 use crate::report::Reporter;
 use crate::watch::{Looks, Scope, WatchEvent, Watcher};
@@ -41,8 +42,9 @@ pub struct Session {
     pub(super) linked: mpsc::UnboundedReceiver<Linked>,
     pub(super) says_linked: mpsc::UnboundedSender<Linked>,
     pub(super) tasks: JoinSet<()>,
-    /// What is in the files that say what the model is, and what is watched.
-    pub(super) files: Contents,
+    /// The files that say what the model is, and what is watched; and what was in them.
+    pub(super) files: BTreeSet<HostPath>,
+    pub(super) contents: Contents,
     pub(super) logs: Logs,
     pub(super) paused: bool,
     /// What the user does to apply what waits.
@@ -151,7 +153,7 @@ impl Session {
                         let _ = worker.send(Message::Touched(touch.clone()));
                     }
                 }
-                reload.hear(&self.project, self.scopes.values(), &touch.path);
+                reload.hear(&self.files, &touch.path);
             }
             WatchEvent::Rescan { why } => {
                 let why = harmless::value(&why);

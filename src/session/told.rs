@@ -49,6 +49,11 @@ impl Told {
         *known = heard.max(*known);
     }
 
+    /// Whether something was told of it that nobody has looked at yet.
+    pub fn waits(&self, path: &HostPath) -> bool {
+        self.paths.contains_key(path)
+    }
+
     /// What it means that a path may have been written up to `then`.
     pub fn at(&self, then: Instant) -> Heard {
         if then <= self.built {

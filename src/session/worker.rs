@@ -262,6 +262,7 @@ impl<E: Engine> Worker<E> {
     async fn hear(&mut self, message: Message) {
         let now = Instant::now();
         match message {
+            Message::Touched(touch) if self.is_no_news(&touch) => {}
             Message::Touched(touch) => {
                 self.first_touch.get_or_insert(touch.at);
                 self.last_touch = self.last_touch.max(touch.at);

@@ -49,6 +49,20 @@ pub fn look(scope: &Scope, paths: &[HostPath]) -> Vec<Change> {
     changes
 }
 
+/// Whether the file that stood at `path` still does, by all but its content: what was only told to have its times or attributes
+/// set is no other then. One question to the disk.
+pub fn still_is(path: &HostPath, entry: &Entry) -> bool {
+    let Kind::File { len } = entry.kind else {
+        return false;
+    };
+    fs::symlink_metadata(path).is_ok_and(|found| {
+        found.is_file()
+            && (found.len(), mode(&found)) == (len, entry.mode)
+            && inode(&found).number == entry.inode.number
+            && found.modified().is_ok_and(|time| time == entry.modified)
+    })
+}
+
 /// What is cheap to compare: when it is equal, the content is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signature {

@@ -40,7 +40,13 @@ impl Contents {
     pub fn of(files: impl IntoIterator<Item = HostPath>) -> Self {
         let mut contents = Self::default();
         let mut bytes = 0;
-        for path in files.into_iter().take(MOST_FILES) {
+        for path in files {
+            if contents.known.len() == MOST_FILES {
+                break;
+            }
+            if contents.known.contains_key(&path) {
+                continue;
+            }
             let Some(content) = read(&path, LONGEST.min(MOST_BYTES - bytes)) else {
                 continue;
             };
@@ -119,5 +125,48 @@ fn hash(mut file: impl io::Read) -> io::Result<(u64, u128)> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_was_written_again_with_the_same_content_is_the_same_and_what_nobody_knows_is_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| HostPath::new(dir.path().join(name)).unwrap();
+        for name in ["known", "unknown"] {
+            fs::write(path(name), "one").unwrap();
+        }
+        let mut contents = Contents::of([path("known"), path("known"), path("absent")]);
+        for name in ["known", "unknown"] {
+            fs::write(path(name), "one").unwrap();
+        }
+        let mut differ = |name: &str| contents.differs(&path(name));
+        assert!(!differ("known") && !differ("absent"));
+        // From then on it is known.
+        assert!(differ("unknown") && !differ("unknown"));
+        fs::write(path("known"), "two").unwrap();
+        fs::write(path("absent"), "").unwrap();
+        assert!(differ("known") && differ("absent") && !differ("known"));
+        fs::remove_file(path("known")).unwrap();
+        assert_eq!(contents.all_that_differ(), [path("known")]);
+        contents.forget(&path("known"));
+        assert!(contents.differs(&path("known")));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_files_mode_belongs_to_what_it_is() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = HostPath::new(dir.path().join("f")).unwrap();
+        fs::write(&path, "one").unwrap();
+        let mut contents = Contents::of([path.clone()]);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(contents.differs(&path) && !contents.differs(&path));
     }
 }

@@ -38,17 +38,17 @@ impl Seen {
     }
 }
 
-/// The files whose content decides by itself whether something is asked for, as far as the rules name them.
-fn named(rules: &Rules, disk: &Disk) -> BTreeSet<HostPath> {
-    let mut named = BTreeSet::new();
+/// The files whose content decides by itself whether something is asked for, as far as the rules name them; how the image is
+/// built comes first.
+fn named(rules: &Rules, disk: &Disk) -> Vec<HostPath> {
+    let mut named = Vec::new();
     for root in rules.named() {
         let below = disk.present_below(root);
-        let files = below.filter(|(_, entry)| matches!(entry.kind, Kind::File { .. }));
-        named.extend(
-            files
-                .filter(|(path, _)| rules.decides_by_content(path))
-                .map(|(path, _)| path.clone()),
-        );
+        let files = below
+            .filter(|(_, entry)| matches!(entry.kind, Kind::File { .. }))
+            .map(|(path, _)| path)
+            .filter(|path| rules.decides_by_content(path));
+        named.extend(files.cloned());
     }
     named
 }

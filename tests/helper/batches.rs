@@ -410,3 +410,61 @@ async fn names_are_bytes() {
         .unwrap_err();
     assert!(error.to_string().ends_with("file name too long"), "{error}");
 }
+
+/// What is the same is left as it is, inode and times; what is not, by a byte, a length or a mode, is put as ever.
+#[tokio::test]
+async fn a_file_that_is_there_already_is_left_as_it_is_and_told() {
+    let place = Place::new();
+    let (mut link, _helper) = place.serve().await;
+    let long = vec![b'x'; 200_000];
+    let mut other = long.clone();
+    other[199_999] = b'y';
+    let mut items = Vec::new();
+    let mut inodes = Vec::new();
+    for (name, there, here) in [
+        ("same", b"one".as_slice(), b"one".as_slice()),
+        ("empty", b"", b""),
+        ("long", &long, &long),
+        ("end", &other, &long),
+        ("byte", b"one", b"two"),
+        ("length", b"one", b"ones"),
+        ("mode", b"one", b"one"),
+    ] {
+        let target = place.container(name, there);
+        fs::set_permissions(&target, fs::Permissions::from_mode(0o644)).unwrap();
+        let mut item = place.file(&place.host(name, here), name);
+        item.may_be_there = true;
+        if name == "mode" {
+            item.mode = 0o755;
+        }
+        items.push(item);
+        inodes.push((name, fs::metadata(&target).unwrap().ino(), target));
+    }
+    let mut new = place.file(&place.host("new", "one"), "new");
+    new.may_be_there = true;
+    items.push(new);
+    let applied = link.apply(&put(items)).await.unwrap();
+    assert_eq!(applied.placed, 5);
+    let mut same = applied.same.clone();
+    same.sort();
+    let expected = ["empty", "long", "same"].map(|name| place.target(name));
+    assert_eq!(same, expected);
+    for (name, inode, target) in inodes {
+        let is_same = ["same", "empty", "long"].contains(&name);
+        assert_eq!(
+            fs::metadata(&target).unwrap().ino() == inode,
+            is_same,
+            "{name}"
+        );
+    }
+    assert_eq!(fs::read(place.path("app/end")).unwrap(), long);
+    assert_eq!(fs::read(place.path("app/new")).unwrap(), b"one");
+    let staged = fs::read_dir(place.path("app")).unwrap().flatten();
+    let staged = staged.filter(|entry| {
+        entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(b".liveupdate")
+    });
+    assert_eq!(staged.count(), 0);
+}

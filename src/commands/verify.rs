@@ -16,7 +16,7 @@ use crate::session::compare::{Comparison, compare_all};
 use crate::session::disk::Disk;
 use crate::session::worker::{Configuration, look_at};
 use crate::session::{Loading, complain};
-use crate::update::{self, Ledger, Unread};
+use crate::update::{self, Doubt, Ledger, Unread};
 use crate::watch::{Looks, look};
 
 use super::output::{BAD, DIM, GOOD, count, near, say, say_object};
@@ -242,7 +242,7 @@ impl Subject<'_> {
             let (_, _, there) = changed.find(|(changed, ..)| changed == path)?;
             Some(matches!(there, Fingerprint::Directory { .. }))
         };
-        let delta = ledger.delta(update, &loaded, stands, |_| false);
+        let delta = ledger.delta(update, &loaded, stands, |_| Doubt::Perhaps);
         if delta.is_empty() {
             return Ok(());
         }

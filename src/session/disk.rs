@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::paths::HostPath;
+use crate::update::Doubt;
 use crate::watch::{Change, Entries, Entry, Inode, Kind};
 
 use super::linked::Linked;
@@ -37,8 +38,8 @@ struct Known {
     flipped: Vec<u64>,
     /// It belongs to another place than an image may have it at.
     moved: bool,
-    /// Nobody was heard writing it, and but for its times it is what it was: most likely its content is, too.
-    doubtful: bool,
+    /// Whether a container may have what is there now.
+    doubt: Doubt,
 }
 
 impl Disk {
@@ -103,10 +104,7 @@ impl Disk {
                 self.refresh(path, entry);
                 continue;
             }
-            let doubtful = heard == Heard::Attributes
-                && was
-                    .zip(entry.as_ref())
-                    .is_some_and(|(was, is)| (&was.kind, was.mode) == (&is.kind, is.mode));
+            let doubt = doubt(before.as_ref(), entry.as_ref(), heard);
             let was_directory = before.as_ref().and_then(|known| match &known.entry {
                 Some(entry) => Some(entry.kind == Kind::Directory),
                 None => known.was_directory,
@@ -131,7 +129,7 @@ impl Disk {
                     altered,
                     flipped,
                     moved,
-                    doubtful,
+                    doubt,
                 },
             );
             news.insert(path);
@@ -150,9 +148,11 @@ impl Disk {
         }
     }
 
-    /// Whether the last that was heard of `path` is no sign of another content.
-    pub fn is_doubtful(&self, path: &HostPath) -> bool {
-        self.since.get(path).is_some_and(|known| known.doubtful)
+    /// Whether what stands at `path` since its last change may be what a container has.
+    pub fn doubt(&self, path: &HostPath) -> Doubt {
+        self.since
+            .get(path)
+            .map_or(Doubt::Perhaps, |known| known.doubt)
     }
 
     /// The other watched names of files that `paths` are names of, as they stand now: what was written through one name is
@@ -381,6 +381,19 @@ fn is_the_same(was: &Entry, is: &Entry, heard: Heard) -> bool {
     }
 }
 
+fn doubt(before: Option<&Known>, is: Option<&Entry>, heard: Heard) -> Doubt {
+    let Some(before) = before else {
+        return Doubt::Another;
+    };
+    let alike = before.entry.as_ref().zip(is);
+    match alike.map(|(was, is)| (&was.kind, was.mode) == (&is.kind, is.mode)) {
+        Some(true) if heard == Heard::Attributes => Doubt::Probably,
+        // As it was at first is how the containers have it; what came since they may not have got yet.
+        Some(false) if before.changed == 0 => Doubt::Another,
+        _ => Doubt::Perhaps,
+    }
+}
+
 impl Known {
     /// What the first look says.
     fn at_first(entry: Entry) -> Self {
@@ -391,7 +404,7 @@ impl Known {
             altered: 0,
             flipped: Vec::new(),
             moved: false,
-            doubtful: false,
+            doubt: Doubt::Perhaps,
         }
     }
 
@@ -585,14 +598,29 @@ mod tests {
             |disk: &mut Disk, change: Change| disk.note([change], |_| Heard::Attributes);
         assert!(attributes(&mut disk, file("a")).is_empty());
         assert_eq!(attributes(&mut disk, touched), BTreeSet::from([path("a")]));
-        assert!(disk.is_doubtful(&path("a")));
+        assert!(disk.doubt(&path("a")) == Doubt::Probably);
         // A write within one step of the clock: the look is the same, the content is not.
         assert_eq!(note(&mut disk, [file("a")]), BTreeSet::from([path("a")]));
-        assert!(!disk.is_doubtful(&path("a")));
+        assert_eq!(disk.doubt(&path("a")), Doubt::Perhaps);
         // A link is all that the look says of it; but not of what an image has that was built meanwhile.
         assert!(note(&mut disk, [link()]).is_empty());
         let meanwhile = disk.note([link()], |_| Heard::WhileBuilding);
         assert_eq!(meanwhile, BTreeSet::from([path("l")]));
+    }
+
+    #[test]
+    fn what_is_another_by_its_length_or_is_new_needs_no_comparison() {
+        let long = || there("a", Kind::File { len: 2 });
+        let first = Entries::from([(path("a"), entry(Kind::File { len: 1 }))]);
+        let mut disk = Disk::of(vec![Arc::new(first)]);
+        note(&mut disk, [long(), file("b")]);
+        assert_eq!(
+            ["a", "b"].map(|name| disk.doubt(&path(name))),
+            [Doubt::Another; 2]
+        );
+        // Back again, before anybody may have got the other.
+        note(&mut disk, [file("a")]);
+        assert_eq!(disk.doubt(&path("a")), Doubt::Perhaps);
     }
 
     #[test]

@@ -311,7 +311,7 @@ impl<E: Engine> Worker<E> {
                 &part.update,
                 loaded,
                 |path| self.disk.was_directory(path),
-                |path| self.disk.is_doubtful(path),
+                |path| self.disk.doubt(path),
             ),
             runs: part.update.runs.clone(),
             restart: part.update.restart.clone(),

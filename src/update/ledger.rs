@@ -10,6 +10,17 @@ use crate::watch::Kind;
 use super::load::Loaded;
 use super::mounts::{Bound, bound, is_live};
 
+/// What a change says by itself of whether a container may have it already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// It is new, or another by its length, kind or mode: there is nothing to compare.
+    Another,
+    /// Only its content tells.
+    Perhaps,
+    /// Nobody was heard writing it, and but for its times it is what it was: most likely its content is, too.
+    Probably,
+}
+
 /// The state of one container. Decisions come from it and the disk, not from the order of events.
 #[derive(Debug)]
 pub struct Ledger {
@@ -70,14 +81,14 @@ impl Ledger {
         !matches!(bound(&self.container.mounts, host, to), Bound::Nothing)
     }
 
-    /// What of `update` this container still needs. `was_directory` tells what stood at a path before, `is_doubtful` whether
-    /// a change of it is no sign of another content.
+    /// What of `update` this container still needs. `was_directory` tells what stood at a path before, `doubt` whether the
+    /// container may have what stands there now.
     pub fn delta(
         &self,
         update: &LiveUpdate,
         loaded: &Loaded,
         was_directory: impl Fn(&HostPath) -> Option<bool>,
-        is_doubtful: impl Fn(&HostPath) -> bool,
+        doubt: impl Fn(&HostPath) -> Doubt,
     ) -> Delta {
         let mut delta = Delta::default();
         for copy in &update.copies {
@@ -101,7 +112,7 @@ impl Ledger {
                 modified: copy.entry.modified,
                 body: body.clone(),
                 in_place: copy.in_place || chmod,
-                there: self.may_be_there(&copy.to, fingerprint, is_doubtful(&copy.from)),
+                there: self.may_be_there(&copy.to, fingerprint, doubt(&copy.from)),
             });
         }
         for remove in self.removes_that_touch_nothing_else(update, &delta) {
@@ -116,12 +127,14 @@ impl Ledger {
     }
 
     /// What is known to stand there is another; of what nothing is known, the container is asked.
-    fn may_be_there(&self, to: &ContainerPath, new: &Fingerprint, is_doubtful: bool) -> There {
-        match new {
-            Fingerprint::File { .. } if self.held.contains_key(to) => There::No,
-            Fingerprint::File { .. } if is_doubtful => There::Probably(new.clone()),
-            Fingerprint::File { .. } => There::Perhaps(new.clone()),
-            _ => There::No,
+    fn may_be_there(&self, to: &ContainerPath, new: &Fingerprint, doubt: Doubt) -> There {
+        if !matches!(new, Fingerprint::File { .. }) || self.held.contains_key(to) {
+            return There::No;
+        }
+        match doubt {
+            Doubt::Another => There::No,
+            Doubt::Perhaps => There::Perhaps(new.clone()),
+            Doubt::Probably => There::Probably(new.clone()),
         }
     }
 

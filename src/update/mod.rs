@@ -7,7 +7,7 @@ mod mounts;
 mod slow;
 
 pub use apply::{Job, Landed, RunFailure, apply};
-pub use ledger::Ledger;
+pub use ledger::{Doubt, Ledger};
 pub use load::{Loaded, Unread, fingerprint, load};
 pub use mounts::{Bound, bound, is_hidden, is_live};
 pub use slow::{SLOW, if_slow, said_if_slow};

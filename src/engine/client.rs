@@ -247,6 +247,10 @@ impl Engine for Docker {
         self.warm_up_helper(container).await;
     }
 
+    async fn forget(&self, id: &ContainerId) {
+        self.forget_helper(id).await;
+    }
+
     async fn signal(&self, container: &Container, name: &str) -> Result<(), EngineError> {
         let options = query::KillContainerOptions {
             signal: format!("SIG{}", name.strip_prefix("SIG").unwrap_or(name)),

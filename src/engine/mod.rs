@@ -392,6 +392,11 @@ pub trait Engine: Send + Sync + 'static {
         async {}
     }
 
+    /// A container is gone for good: nothing that was open to it stays open.
+    fn forget(&self, _id: &ContainerId) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
     /// Sends a signal to the main process; the name without `SIG`.
     fn signal(
         &self,

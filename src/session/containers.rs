@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::compose::MountKind;
-use crate::engine::{Container, Engine, EngineError, State};
+use crate::engine::{Container, ContainerId, Engine, EngineError, State};
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::rules::Mapping;
 use crate::report::{Done, Ended, Took};
@@ -33,8 +33,7 @@ impl<E: Engine> Worker<E> {
                 return self.again.later(Instant::now(), Why::Containers);
             }
         };
-        self.ledgers
-            .retain(|id, _| containers.iter().any(|container| container.id == *id));
+        self.forget_all_but(&containers).await;
         let mut woken = false;
         for container in containers
             .into_iter()
@@ -58,6 +57,20 @@ impl<E: Engine> Worker<E> {
         if woken {
             // Boxed: settling may look at the containers again.
             Box::pin(self.settle(begun, Duration::ZERO, Why::Containers)).await;
+        }
+    }
+
+    /// What was known of containers that are gone, and what was open to them.
+    async fn forget_all_but(&mut self, containers: &[Container]) {
+        let gone: Vec<ContainerId> = self
+            .ledgers
+            .keys()
+            .filter(|id| containers.iter().all(|container| container.id != **id))
+            .cloned()
+            .collect();
+        for id in gone {
+            self.ledgers.remove(&id);
+            self.engine.forget(&id).await;
         }
     }
 

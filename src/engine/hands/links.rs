@@ -107,6 +107,11 @@ impl Docker {
         self.slot(id).await.lock().await.refused = None;
     }
 
+    /// The connection to a container's helper ends with its container.
+    pub(in crate::engine) async fn forget_helper(&self, id: &ContainerId) {
+        self.inner.helpers.slots.lock().await.remove(id);
+    }
+
     /// Ends every helper; each removes what it brought.
     pub(in crate::engine) async fn close_helpers(&self) {
         let slots: Vec<_> = self.inner.helpers.slots.lock().await.drain().collect();

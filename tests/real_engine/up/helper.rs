@@ -442,3 +442,32 @@ fn containers_with_the_same_way_share_a_line() {
     updated_via(&mut up, "helper", "two");
     assert!(up.said("updates of web-1, web-2, web-3 go through the helper inside the container"));
 }
+
+/// A session of days: whatever was open to a container is closed when it is gone.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_session_holds_nothing_open_for_containers_that_were_recreated() {
+    let project = Project::web_with("scale: 4", "- sync: ./src:/app");
+    let mut up = project.up();
+    let sockets = |up: &Session<'_>| {
+        let descriptors = std::fs::read_dir(format!("/proc/{}/fd", up.pid())).unwrap();
+        let links = descriptors.filter_map(|entry| entry.ok()?.path().read_link().ok());
+        links
+            .filter(|link| link.to_string_lossy().starts_with("socket:"))
+            .count()
+    };
+    let mut held = Vec::new();
+    for round in 0..7 {
+        project.write("src/a.txt", round.to_string());
+        let outcome = up.wait_for("an update of all four", |event| {
+            let containers = event["containers"].as_array();
+            event["action"] == "live-update" && containers.is_some_and(|all| all.len() == 4)
+        });
+        assert_eq!(outcome["via"], "helper", "{outcome}");
+        held.push(sockets(&up));
+        project.write("Dockerfile", format!("{DOCKERFILE}ENV ROUND={round}\n"));
+        up.rebuilt("web");
+    }
+    // 24 were replaced meanwhile; a connection to the engine more or less comes and goes.
+    assert!(held[6] <= held[0] + 6, "{held:?}");
+}

@@ -12,10 +12,13 @@ use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue, UPGRADE};
 use hyper::upgrade::Upgraded;
 use hyper::{Method, Response, StatusCode};
+use tokio::sync::watch;
 
 use super::binds::{Machine, Named};
+use super::compose::Anew;
 use super::context::{Surroundings, endpoint};
 use super::hands::Helpers;
+use super::moves::Moves;
 use super::supervise::Runs;
 use super::transport::{self, Body, No, Transport};
 use super::{
@@ -48,6 +51,8 @@ pub(super) struct Inner {
     pub(super) runs: std::sync::Mutex<Runs>,
     /// The helpers in the containers.
     pub(super) helpers: Helpers,
+    /// What this session restarts and recreates at this moment.
+    pub(super) moves: watch::Sender<Moves>,
 }
 
 impl fmt::Debug for Docker {
@@ -102,6 +107,7 @@ impl Docker {
                 machine,
                 runs: std::sync::Mutex::default(),
                 helpers: Helpers::default(),
+                moves: watch::Sender::default(),
             }),
         })
     }
@@ -227,7 +233,7 @@ impl Engine for Docker {
         container: &Container,
         grace: Option<Duration>,
     ) -> Result<Restarted, EngineError> {
-        self.restart_container(&container.id, grace).await
+        self.restart_in_turn(container, grace).await
     }
 
     async fn restart_process(
@@ -255,6 +261,8 @@ impl Engine for Docker {
         let options = query::KillContainerOptions {
             signal: format!("SIG{}", name.strip_prefix("SIG").unwrap_or(name)),
         };
+        // What the process makes of it takes its time: it is not done with the answer.
+        let _moving = self.moving(&container.service);
         self.inner
             .api
             .kill_container(&container.id.0, Some(options))
@@ -263,7 +271,8 @@ impl Engine for Docker {
     }
 
     async fn start(&self, container: &Container) -> Result<(), EngineError> {
-        self.start_container(container).await
+        let moving = self.moving(&container.service);
+        moving.done(self.start_container(container).await)
     }
 
     async fn fingerprints(
@@ -298,6 +307,6 @@ impl Engine for Docker {
         services: &[String],
         output: &mut (dyn FnMut(&str) + Send),
     ) -> Result<(), EngineError> {
-        self.compose_recreate(services, output).await
+        self.recreate_in_view(services, Anew::Changed, output).await
     }
 }

@@ -7,6 +7,15 @@ use super::client::Docker;
 use super::command::{Lines, cannot_start, stream};
 use super::{Engine, EngineError, State};
 
+/// Which containers a recreate makes anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Anew {
+    /// Those whose image or definition changed.
+    Changed,
+    /// All: what they share is gone, which Compose does not see where the compose file names it by its container.
+    All,
+}
+
 impl Docker {
     /// First start: creates and starts services with what they depend on; waits for nothing after that.
     pub async fn up(
@@ -77,10 +86,14 @@ impl Docker {
     pub(super) async fn compose_recreate(
         &self,
         services: &[String],
+        anew: Anew,
         output: Lines<'_>,
     ) -> Result<(), EngineError> {
         let _alone = self.inner.recreating.lock().await;
         let mut words: Vec<OsString> = Vec::new();
+        if anew == Anew::All {
+            words.push("--force-recreate".into());
+        }
         for service in services {
             // Without this a service scaled by hand would shrink to what the compose file says.
             let now = self.find(service).await?.len();

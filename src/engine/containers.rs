@@ -1,7 +1,7 @@
 //! Finds a service's containers by Compose's labels and describes them in our words.
 
 use std::sync::PoisonError;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
 use bollard::query_parameters::InspectContainerOptions;
@@ -13,9 +13,10 @@ use super::binds::{Named, device, kind};
 use super::client::{Docker, refused};
 use super::transport::{SHORT, escaped};
 use super::{Container, ContainerId, EngineError, State};
-use crate::compose::{Mount, MountKind, Project};
+use crate::compose::{Mount, MountKind, Project, TieKind};
 use crate::harmless;
 use crate::paths::ContainerPath;
+use crate::plan::follow::{Doing, Life};
 
 /// Compose's label for the project.
 pub(super) const PROJECT: &str = "com.docker.compose.project";
@@ -40,6 +41,28 @@ struct Listed {
 
 impl Docker {
     pub(super) async fn find(&self, service: &str) -> Result<Vec<Container>, EngineError> {
+        let mut found = self.each(service, |id| self.look_at(id)).await?;
+        found.sort_by(|a, b| (a.number, &a.id).cmp(&(b.number, &b.id)));
+        Ok(found)
+    }
+
+    /// A service's containers, as far as others depend on them.
+    pub async fn lives(&self, service: &str) -> Result<Vec<Life>, EngineError> {
+        let look = |id: ContainerId| async move {
+            let seen = self.inspect(&id).await?;
+            Ok(life(id, seen))
+        };
+        let mut lives = self.each(service, look).await?;
+        lives.sort_by(|a, b| (a.number, &a.id).cmp(&(b.number, &b.id)));
+        Ok(lives)
+    }
+
+    /// Looks at all containers of a service, one-offs left out.
+    async fn each<T, L: Future<Output = Result<T, EngineError>>>(
+        &self,
+        service: &str,
+        look: impl Fn(ContainerId) -> L,
+    ) -> Result<Vec<T>, EngineError> {
         let labels = vec![
             format!("{PROJECT}={}", self.inner.project),
             format!("{SERVICE}={service}"),
@@ -60,13 +83,13 @@ impl Docker {
         let patience = SHORT + EACH * u32::try_from(listed.len()).unwrap_or(u32::MAX);
         let looks = listed
             .into_iter()
-            .map(|listed| self.look_at(ContainerId(listed.id)));
+            .map(|listed| look(ContainerId(listed.id)));
         let mut looks = futures_util::stream::iter(looks).buffer_unordered(AT_ONCE);
         let mut found = Vec::new();
         let all = async {
             while let Some(look) = looks.next().await {
                 match look {
-                    Ok(container) => found.push(container),
+                    Ok(seen) => found.push(seen),
                     // Removed between the list and the look, or being removed: the engine's words for that are many.
                     Err(EngineError::Gone(_) | EngineError::Refused(_)) => {}
                     Err(error) => return Err(error),
@@ -80,21 +103,23 @@ impl Docker {
                 "the Docker engine did not describe the containers of `{service}` within {within} s"
             )))
         })?;
-        found.sort_by(|a, b| (a.number, &a.id).cmp(&(b.number, &b.id)));
         Ok(found)
     }
 
     /// One container as it is now.
     pub async fn look_at(&self, id: ContainerId) -> Result<Container, EngineError> {
-        let seen = self
-            .inner
-            .api
-            .inspect_container(&id.0, None::<InspectContainerOptions>)
-            .await
-            .map_err(|error| refused(error, &id))?;
+        let seen = self.inspect(&id).await?;
         let mut container = describe(id, seen, &self.inner.project);
         self.tell_whose(&mut container).await?;
         Ok(container)
+    }
+
+    async fn inspect(&self, id: &ContainerId) -> Result<ContainerInspectResponse, EngineError> {
+        self.inner
+            .api
+            .inspect_container(&id.0, None::<InspectContainerOptions>)
+            .await
+            .map_err(|error| refused(error, id))
     }
 
     /// The paths that the compose files name are this machine's: mounts are known by them.
@@ -160,6 +185,50 @@ fn short_name<'a>(name: &'a str, project: &str) -> &'a str {
         .and_then(|rest| rest.strip_prefix(['-', '_']))
         .filter(|rest| !rest.is_empty())
         .unwrap_or(name)
+}
+
+fn life(id: ContainerId, seen: ContainerInspectResponse) -> Life {
+    let state = seen.state.unwrap_or_default();
+    let host = seen.host_config.unwrap_or_default();
+    let labels = seen.config.and_then(|config| config.labels);
+    let number = labels.as_ref().and_then(|labels| labels.get(NUMBER));
+    let joined = |mode: &Option<String>| {
+        let id = mode.as_deref()?.strip_prefix("container:")?;
+        Some(id.to_owned())
+    };
+    let mut joins = Vec::new();
+    for (kind, mode) in [
+        (TieKind::Network, &host.network_mode),
+        (TieKind::Ipc, &host.ipc_mode),
+        (TieKind::Pid, &host.pid_mode),
+    ] {
+        joins.extend(joined(mode).map(|id| (kind, id)));
+    }
+    let volumes = host.volumes_from.unwrap_or_default();
+    joins.extend(volumes.iter().map(|from| {
+        let id = from.split(':').next().unwrap_or(from);
+        (TieKind::Volumes, id.to_owned())
+    }));
+    Life {
+        id: id.0,
+        number: number.and_then(|number| number.parse().ok()).unwrap_or(0),
+        doing: match state.status {
+            Some(ContainerStateStatusEnum::RUNNING | ContainerStateStatusEnum::STOPPING) => {
+                Doing::Runs
+            }
+            Some(ContainerStateStatusEnum::EXITED | ContainerStateStatusEnum::RESTARTING) => {
+                Doing::Ended
+            }
+            _ => Doing::Rests,
+        },
+        // The engine says year 1 of one that was never started.
+        began: state
+            .started_at
+            .and_then(|began| humantime::parse_rfc3339(&began).ok())
+            .filter(|began| *began > SystemTime::UNIX_EPOCH),
+        by_policy: seen.restart_count.is_some_and(|count| count > 0),
+        joins,
+    }
 }
 
 fn describe(id: ContainerId, seen: ContainerInspectResponse, project: &str) -> Container {

@@ -19,8 +19,8 @@ use super::{ContainerId, EngineError, EngineEvent};
 
 /// What makes a service worth another look; our own execs and copies are events too, and none of these.
 const TOLD: &[&str] = &[
-    "create", "start", "restart", "die", "stop", "pause", "unpause", "rename", "destroy", "oom",
-    "update",
+    "create", "start", "restart", "kill", "die", "stop", "pause", "unpause", "rename", "destroy",
+    "oom", "update",
 ];
 
 /// The pauses between two attempts to reach an engine that is gone.
@@ -119,6 +119,7 @@ impl Event {
                 .attribute("exitCode")
                 .and_then(|code| code.parse().ok())
                 .filter(|_| self.action == "die"),
+            signal: self.attribute("signal").map(str::to_owned),
             id: ContainerId(self.actor.id),
             action: self.action,
         })

@@ -246,7 +246,7 @@ impl Follower {
             Ok(seen) => match seen.state {
                 State::Running | State::Paused => return Ok(true),
                 State::Gone => return Ok(false),
-                State::Created | State::Restarting | State::Exited { .. } => {}
+                State::Created | State::Restarting | State::Exited { .. } | State::Stopped => {}
             },
             Err(EngineError::Gone(_)) => {
                 let _ = self.flush(sender).await;

@@ -12,6 +12,7 @@ mod exec;
 mod fingerprint;
 mod hands;
 mod logs;
+mod moves;
 mod restart;
 mod supervise;
 mod transport;
@@ -21,6 +22,7 @@ pub use command::{Lines, stream};
 pub use compose::scale_flag;
 pub use hands::helper_forbidden;
 pub use logs::LogsFrom;
+pub use moves::Moves;
 pub use supervise::RunsUnder;
 
 use std::collections::BTreeMap;
@@ -97,6 +99,9 @@ pub enum State {
         /// Exit code.
         code: i64,
     },
+    /// Its owner has stopped it, and starts it again when he likes. The engine calls it exited; that it was on purpose, the
+    /// session knows.
+    Stopped,
     /// Being removed, or beyond repair.
     Gone,
 }
@@ -308,6 +313,8 @@ pub enum EngineEvent {
         action: String,
         /// The exit code of a `die`.
         exit_code: Option<i64>,
+        /// The number of a `kill`'s signal, as the engine writes it.
+        signal: Option<String>,
     },
     /// The stream broke and is back: anything may have happened (E4).
     Reconnected,

@@ -1,5 +1,6 @@
 //! Decides what one batch of changes asks of one service (`spec.md` C3, C4). No files, no engine, no clock, no terminal.
 
+pub mod follow;
 pub mod rules;
 mod words;
 

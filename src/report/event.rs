@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::engine::{Stream, Via};
 use crate::paths::{ContainerPath, HostPath};
+use crate::plan::follow::Move;
 use crate::plan::{Because, Plan};
 
 /// One thing that happened.
@@ -165,8 +166,23 @@ pub enum Done {
     Rebuilt(Because),
     /// Built, and the image came out the same: the containers are of it.
     BuiltTheSame(Because),
+    /// Restarted or recreated, because the one it depends on was.
+    Followed(Followed),
     /// Nothing could be done yet: it waits, and for what.
     Waits(String),
+}
+
+/// One service that followed another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Followed {
+    /// The one that it depends on.
+    pub of: String,
+    /// What happened to that one.
+    pub was: Move,
+    /// What was done to this one.
+    pub how: Move,
+    /// What of the compose file ties it to the other: `network_mode: service:db`.
+    pub tie: String,
 }
 
 /// The parts of a live update.

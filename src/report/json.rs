@@ -156,6 +156,12 @@ fn outcome_fields(outcome: &Outcome) -> Value {
             "rebuild",
             json!({"reason": because.to_string(), "image": "same"}),
         ),
+        Done::Followed(followed) => (
+            "follow",
+            json!({
+                "of": followed.of, "was": followed.was.to_string(), "how": followed.how.to_string(), "reason": followed.tie,
+            }),
+        ),
         Done::Waits(why) => ("waits", json!({"reason": why})),
     };
     let (ok, failure, hint) = match &outcome.result {

@@ -6,5 +6,5 @@ pub mod json;
 mod print;
 pub mod text;
 
-pub use event::{Done, Ended, Event, Outcome, StartedService, Took, Updated};
+pub use event::{Done, Ended, Event, Followed, Outcome, StartedService, Took, Updated};
 pub use print::{Format, Reporter};

@@ -9,7 +9,7 @@ use crate::engine::Stream;
 use crate::harmless::{message, value};
 use crate::paths::HostPath;
 
-use super::event::{Done, Ended, Event, Outcome, Took, Updated};
+use super::event::{Done, Ended, Event, Followed, Outcome, Took, Updated};
 
 /// Turns events into lines, remembering only what prefixes and colours need.
 #[derive(Debug)]
@@ -164,6 +164,9 @@ impl Text {
                 BAD,
                 format!("not rebuilt ({})", self.short(&because.to_string())),
             ),
+            (Ended::Failed { .. }, Done::Followed(followed)) => {
+                (BAD, format!("not {}", follows(followed)))
+            }
             (Ended::Failed { .. }, _) => (BAD, "failed".to_owned()),
             (Ended::Well, Done::Verified) => (
                 GOOD,
@@ -185,6 +188,7 @@ impl Text {
                     self.short(&because.to_string())
                 ),
             ),
+            (Ended::Well, Done::Followed(followed)) => (GOOD, follows(followed)),
             (Ended::Well, Done::Waits(why)) => (WAITING, format!("waits: {}", self.short(why))),
         };
         let mut line = format!(
@@ -289,6 +293,11 @@ impl Text {
     }
 }
 
+fn follows(followed: &Followed) -> String {
+    let Followed { of, was, how, tie } = followed;
+    format!("{how}: {} was {was} (`{}`)", value(of), value(tie))
+}
+
 /// Of the builder's plain progress people want the steps and what the commands print; the rest is its bookkeeping. All of it
 /// is in the JSON.
 fn is_news(line: &str) -> bool {
@@ -357,6 +366,7 @@ mod tests {
     use super::*;
     use crate::paths::ContainerPath;
     use crate::plan::Because;
+    use crate::plan::follow::Move;
 
     fn plain(event: &Event) -> String {
         let colored = Text::new(HostPath::new("/p").unwrap()).lines(event);
@@ -416,6 +426,29 @@ mod tests {
         assert_eq!(
             plain(&rebuild(&["base", "web"])),
             "web  rebuilding (base, then web): no sync covers go.mod\n"
+        );
+    }
+
+    #[test]
+    fn whoever_follows_says_whom_and_why() {
+        let outcome = Outcome {
+            service: "proxy".into(),
+            done: Done::Followed(Followed {
+                of: "db".into(),
+                was: Move::Recreated,
+                how: Move::Restarted,
+                tie: "links: db".into(),
+            }),
+            took: Took {
+                restart: Some(ms(210)),
+                total: ms(210),
+                ..Took::default()
+            },
+            ..Outcome::default()
+        };
+        assert_eq!(
+            plain(&Event::Outcome(outcome)),
+            "proxy  restarted: db was recreated (`links: db`) (210 ms: wait 0.0, restart 210)\n"
         );
     }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::compose::block::OnFailure;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{ContainerId, Engine, EngineError, State};
 use crate::plan::Because;
 use crate::report::{Event, Outcome};
 use crate::update::{Landed, Ledger, Loaded};
@@ -23,7 +23,7 @@ impl<E: Engine> Worker<E> {
         wait: Duration,
         why: Why,
     ) -> Round {
-        let may_build = self.may_build() && !self.rebuilt_in_vain;
+        let may_build = self.may_build() && !self.rebuilt_in_vain && !self.is_stopped();
         let mut told = Telling::new(wait);
         told.updated.catching_up = why == Why::Containers;
         let mut next = Round::Settled;
@@ -93,6 +93,8 @@ impl<E: Engine> Worker<E> {
         }
         self.advise_on_stop(parts, landed);
         self.say_ways(std::mem::take(&mut told.ways));
+        let ids: Vec<ContainerId> = parts.iter().map(|part| part.id.clone()).collect();
+        self.say_stopped(&ids);
         told.took.total = begun.elapsed();
         let via = told.via.take();
         let (done, containers, took, result) = told.done();
@@ -120,7 +122,13 @@ fn owe_steps(ledger: &mut Ledger, part: &Part, landed: &Landed) {
     }
     let reached = matches!(landed.restarted, Some(Ok(_)));
     let begun_after = landed.revived && landed.ran.is_empty() && landed.run_failure.is_none();
-    standing.owed_restart = part.update.restart.is_some() && !reached && !begun_after;
+    // A stopped one begins with its files, and so does without the restart for those; not without those of before.
+    let update = &part.update;
+    let begins_with_it = ledger.container.state == State::Stopped
+        && update.runs.is_empty()
+        && update.removes.is_empty()
+        && !standing.owed_restart;
+    standing.owed_restart = update.restart.is_some() && !reached && !begun_after && !begins_with_it;
 }
 
 fn owe_all_steps(ledger: &mut Ledger, part: &Part) {

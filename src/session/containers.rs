@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::stream::{self, StreamExt as _};
+
 use crate::compose::MountKind;
 use crate::engine::{Container, ContainerId, Engine, EngineError, State};
 use crate::paths::{ContainerPath, HostPath};
@@ -15,6 +17,9 @@ use crate::watch::Entry;
 use super::compare::{Comparison, compare, surplus};
 use super::settle::Why;
 use super::worker::Worker;
+
+/// So many new containers are compared with the disk at a time: more than that wait for each other's hashes.
+const SIDE_BY_SIDE: usize = 16;
 
 impl<E: Engine> Worker<E> {
     /// Looks at the service's containers again; a new one is owed what changed since its image was built.
@@ -35,24 +40,43 @@ impl<E: Engine> Worker<E> {
         };
         self.forget_all_but(&containers).await;
         let mut woken = false;
-        for container in containers
+        let mut new = Vec::new();
+        for mut container in containers
             .into_iter()
             .filter(|container| container.state != State::Gone)
         {
+            if !matches!(container.state, State::Exited { .. }) {
+                self.told_stops.remove(&container.id);
+            } else if self.stops.has_stopped(&container.id) {
+                container.state = State::Stopped;
+            }
             if let Some(ledger) = self.ledgers.get_mut(&container.id) {
                 ledger.container = container;
             } else {
-                let ledger = self.welcome(container).await;
-                self.ledgers.insert(ledger.container.id.clone(), ledger);
+                let is_stranger = self.strangers.remove(&container.id);
+                new.push((container, is_stranger));
             }
+        }
+        let welcomes = new
+            .into_iter()
+            .map(|(container, is_stranger)| self.welcome(container, is_stranger));
+        let ledgers: Vec<Ledger> = stream::iter(welcomes)
+            .buffer_unordered(SIDE_BY_SIDE)
+            .collect()
+            .await;
+        for ledger in ledgers {
+            self.ledgers.insert(ledger.container.id.clone(), ledger);
         }
         for ledger in self.ledgers.values() {
             if ledger.container.state == State::Running && !self.rules.block().always_rebuilds() {
                 let (engine, container) = (Arc::clone(&self.engine), ledger.container.clone());
                 tokio::spawn(async move { engine.warm_up(&container).await });
             }
-            woken |=
-                !ledger.is_settled() && !matches!(ledger.container.state, State::Exited { .. });
+            let rests = matches!(
+                ledger.container.state,
+                State::Exited { .. } | State::Stopped
+            );
+            woken |= !ledger.is_settled() && !rests;
         }
         if woken {
             // Boxed: settling may look at the containers again.
@@ -70,14 +94,14 @@ impl<E: Engine> Worker<E> {
             .collect();
         for id in gone {
             self.ledgers.remove(&id);
+            self.told_stops.remove(&id);
             self.engine.forget(&id).await;
         }
     }
 
     /// What a container that was not seen before is owed.
-    async fn welcome(&mut self, container: Container) -> Ledger {
-        let stranger = self.strangers.remove(&container.id);
-        let baseline = if stranger {
+    async fn welcome(&self, container: Container, is_stranger: bool) -> Ledger {
+        let baseline = if is_stranger {
             None
         } else {
             self.baselines.get(&container.image_id).copied()
@@ -96,11 +120,7 @@ impl<E: Engine> Worker<E> {
 
     /// A container of an image of ours: it has what was built, unless the Dockerfile copies less than the syncs do. What only
     /// a sync had put into the container before it must not be lost by a rebuild. What lies in a volume is older than all.
-    async fn welcome_built(
-        &mut self,
-        container: Container,
-        mut owed: BTreeSet<HostPath>,
-    ) -> Ledger {
+    async fn welcome_built(&self, container: Container, mut owed: BTreeSet<HostPath>) -> Ledger {
         let in_a_volume = self.in_a_volume(&container);
         let doubtful: BTreeMap<&HostPath, &Entry> = self
             .disk
@@ -166,7 +186,7 @@ impl<E: Engine> Worker<E> {
 
     /// E5, and an image that this session did not build: the container is asked what it holds.
     async fn welcome_by_content(
-        &mut self,
+        &self,
         container: Container,
         mut owed: BTreeSet<HostPath>,
     ) -> Ledger {

@@ -5,11 +5,12 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use tokio::sync::mpsc;
+use futures_util::future::join_all;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::cli::{ExitCode, Up};
-use crate::compose::Service;
+use crate::compose::{self, Service};
 use crate::engine::{Container, ContainerId, Docker, Engine as _, State, scale_flag};
 use crate::report::{Event, Reporter, StartedService};
 use crate::watch::{Looks, Scope, WatchEvent, Watcher};
@@ -17,12 +18,15 @@ use crate::watch::{Looks, Scope, WatchEvent, Watcher};
 use super::builder::Builder;
 use super::configuration::{arrange_runs, configuration_of, relatives};
 use super::contents::Contents;
+use super::ear;
+use super::follow::Follower;
 use super::loading::{Loading, complain};
 use super::logs::Logs;
 use super::news::Seen;
 use super::order::{self, Target};
 use super::reload::files_of;
 use super::route::Session;
+use super::stops::Stops;
 use super::worker::{Configuration, Message, Start, Worker};
 
 /// The session before its first start.
@@ -85,9 +89,20 @@ impl First {
             all_seen.push(Seen::of(configuration, &looks).await);
         }
         drop(looks);
-        let (strangers, unseen) = self.strangers().await;
+        let there = self.strangers().await;
         let begun_at = SystemTime::now();
-        let engine_events = self.loading.engine.events();
+        let stops = Arc::new(Stops::default());
+        let (follower, tell_follower) = Follower::new(
+            Arc::clone(&self.loading.engine),
+            self.reporter.clone(),
+            Arc::clone(&stops),
+        );
+        let engine_events = ear::listen(
+            self.loading.engine.events(),
+            Arc::clone(&stops),
+            self.loading.engine.moves(),
+            tell_follower.clone(),
+        );
         let logs = Logs::new(
             Arc::clone(&self.loading.engine),
             self.reporter.clone(),
@@ -118,52 +133,23 @@ impl First {
             files,
             contents,
             touched,
-            engine_events: Box::new(engine_events),
+            engine_events,
             workers: BTreeMap::new(),
             scopes: BTreeMap::new(),
             linked,
             says_linked,
             tasks: JoinSet::new(),
             logs,
+            follower: tell_follower,
+            stops,
             paused: false,
             how_to_apply: self.how_to_apply,
         };
-        let mut started = Vec::new();
-        for (configuration, seen) in configurations.into_iter().zip(all_seen) {
-            let name = configuration.service.name.clone();
-            let containers = session.engine.containers(&name).await.unwrap_or_default();
-            let mut addresses: Vec<String> = containers
-                .iter()
-                .flat_map(|container| container.addresses.iter().cloned())
-                .collect();
-            addresses.dedup();
-            started.push(StartedService {
-                name: name.clone(),
-                containers: containers.len(),
-                addresses,
-            });
-            // Where nobody knows which containers were there before, each is asked what it holds.
-            let built = begun.built.get(&name).filter(|_| !unseen.contains(&name));
-            let built = built.cloned();
-            session.hire(
-                configuration,
-                seen,
-                built,
-                begun.failed.contains(&name),
-                strangers.clone(),
-            );
-        }
-        for service in &session.project.services {
-            session.logs.follow_service(service).await;
-        }
-        self.reporter.say(Event::Started {
-            project: session.project.name.clone(),
-            services: started,
-            directories: session
-                .watcher
-                .count()
-                .map_or(0, |count| count.watched + count.polled),
-        });
+        // As everybody is before anything is brought in step: that may be a restart already.
+        let ties = compose::ties(&session.project);
+        session.tasks.spawn(follower.knowing(ties).await.work());
+        let all = configurations.into_iter().zip(all_seen).collect();
+        session.open(all, &begun, &there).await;
         Ok(session)
     }
 
@@ -212,8 +198,12 @@ impl First {
     /// engine did not tell.
     async fn strangers(&self) -> (BTreeSet<ContainerId>, BTreeSet<String>) {
         let (mut strangers, mut unseen) = (BTreeSet::new(), BTreeSet::new());
-        for service in &self.loading.project.services {
-            match self.loading.engine.containers(&service.name).await {
+        let services = &self.loading.project.services;
+        let looks = services
+            .iter()
+            .map(|service| self.loading.engine.containers(&service.name));
+        for (service, seen) in services.iter().zip(join_all(looks).await) {
+            match seen {
                 Ok(containers) => {
                     strangers.extend(containers.into_iter().map(|container| container.id));
                 }
@@ -393,7 +383,63 @@ fn show(reporter: &Reporter) -> impl FnMut(&str) + Send + '_ {
 }
 
 impl Session {
-    /// A worker for one service.
+    /// Everybody begins to work; that the session is ready is said when the containers that are there are in step.
+    async fn open(
+        &mut self,
+        all: Vec<(Configuration, Seen)>,
+        begun: &Begun,
+        (strangers, unseen): &(BTreeSet<ContainerId>, BTreeSet<String>),
+    ) {
+        let mut started = Vec::new();
+        let mut in_step = Vec::new();
+        let looks = all
+            .iter()
+            .map(|(configuration, _)| self.engine.containers(&configuration.service.name));
+        let looks = join_all(looks).await;
+        for ((configuration, seen), containers) in all.into_iter().zip(looks) {
+            let name = configuration.service.name.clone();
+            let containers = containers.unwrap_or_default();
+            let mut addresses: Vec<String> = containers
+                .iter()
+                .flat_map(|container| container.addresses.iter().cloned())
+                .collect();
+            addresses.dedup();
+            started.push(StartedService {
+                name: name.clone(),
+                containers: containers.len(),
+                addresses,
+            });
+            // Where nobody knows which containers were there before, each is asked what it holds.
+            let built = begun.built.get(&name).filter(|_| !unseen.contains(&name));
+            let built = built.cloned();
+            in_step.push(self.hire(
+                configuration,
+                seen,
+                built,
+                begun.failed.contains(&name),
+                strangers.clone(),
+            ));
+        }
+        for service in &self.project.services {
+            self.logs.follow_service(service).await;
+        }
+        let ready = Event::Started {
+            project: self.project.name.clone(),
+            services: started,
+            directories: self
+                .watcher
+                .count()
+                .map_or(0, |count| count.watched + count.polled),
+        };
+        // Beside the loop: one service that takes long to be brought in step holds up no edit of another (C13).
+        let reporter = self.reporter.clone();
+        self.tasks.spawn(async move {
+            join_all(in_step).await;
+            reporter.say(ready);
+        });
+    }
+
+    /// A worker for one service; the answer hears when the containers that are there are in step.
     pub(super) fn hire(
         &mut self,
         configuration: Configuration,
@@ -401,7 +447,7 @@ impl Session {
         built: Option<String>,
         build_failed: bool,
         strangers: BTreeSet<ContainerId>,
-    ) {
+    ) -> oneshot::Receiver<()> {
         let name = configuration.service.name.clone();
         self.scopes
             .insert(name.clone(), Arc::clone(&configuration.scope));
@@ -416,12 +462,15 @@ impl Session {
             built,
             build_failed,
             strangers,
+            stops: Arc::clone(&self.stops),
         });
         if self.paused {
             // A full queue is no danger: it has no bound.
             let _ = inbox.send(Message::Pause(true));
         }
-        self.tasks.spawn(worker.work());
+        let (in_step, hears) = oneshot::channel();
+        self.tasks.spawn(worker.work(in_step));
         self.workers.insert(name, inbox);
+        hears
     }
 }

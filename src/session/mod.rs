@@ -15,6 +15,9 @@
 //! | `containers` | containers come and go: what each is owed |
 //! | `again` | when what the engine did not take is tried again |
 //! | `rebuild`, `order`, `builder`, `custom` | the full way |
+//! | `ear` | the engine's events, as they come |
+//! | `follow` | who depends on a container follows it |
+//! | `stops` | what somebody stops on purpose |
 //! | `compare` | a container against the disk, by content |
 //! | `disk` | what the disk held when it was last looked at |
 //! | `news` | what of a look is news: not what is the same |
@@ -36,7 +39,9 @@ mod containers;
 mod contents;
 mod custom;
 pub mod disk;
+mod ear;
 mod first;
+mod follow;
 mod leave_out;
 mod linked;
 mod loading;
@@ -47,6 +52,7 @@ mod rebuild;
 mod reload;
 mod route;
 mod settle;
+pub mod stops;
 mod telling;
 mod told;
 pub mod worker;

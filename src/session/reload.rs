@@ -19,6 +19,7 @@ use crate::watch::{Looks, Scope};
 use super::configuration::{arrange_runs, configuration_of, relatives, runs_under};
 use super::contents::Contents;
 use super::first::lasting_flags;
+use super::follow::Heard;
 use super::news::Seen;
 use super::route::Session;
 use super::worker::Message;
@@ -156,6 +157,9 @@ impl Session {
             }
         }
         self.project = project;
+        let _ = self
+            .follower
+            .send(Heard::Ties(compose::ties(&self.project)));
         let scopes: Vec<Arc<Scope>> = configurations
             .iter()
             .map(|configuration| Arc::clone(&configuration.scope))
@@ -187,7 +191,8 @@ impl Session {
                 let _ = worker.send(Message::Configure(Box::new(configuration), looks));
             } else {
                 let seen = Seen::of(&configuration, &looks).await;
-                self.hire(configuration, seen, None, false, BTreeSet::new());
+                // Nobody waits for it: the session has long been ready.
+                drop(self.hire(configuration, seen, None, false, BTreeSet::new()));
             }
         }
         true

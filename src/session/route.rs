@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures_util::{Stream, StreamExt as _};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -21,8 +20,10 @@ use crate::watch::{Looks, Scope, WatchEvent, Watcher};
 use super::builder::Builder;
 use super::contents::Contents;
 use super::first::First;
+use super::follow::Heard;
 use super::logs::Logs;
 use super::reload::Reload;
+use super::stops::Stops;
 use super::worker::{Linked, Message};
 
 /// A running session.
@@ -35,7 +36,7 @@ pub struct Session {
     pub(super) builder: Arc<Builder<Docker>>,
     pub(super) watcher: Watcher,
     pub(super) touched: mpsc::UnboundedReceiver<WatchEvent>,
-    pub(super) engine_events: Box<dyn Stream<Item = EngineEvent> + Send + Unpin>,
+    pub(super) engine_events: mpsc::UnboundedReceiver<EngineEvent>,
     pub(super) workers: BTreeMap<String, mpsc::UnboundedSender<Message>>,
     pub(super) scopes: BTreeMap<String, Arc<Scope>>,
     /// What workers say of files with several names, and the end of it that each of them has.
@@ -46,6 +47,9 @@ pub struct Session {
     pub(super) files: BTreeSet<HostPath>,
     pub(super) contents: Contents,
     pub(super) logs: Logs,
+    /// Keeps those that depend on a container in step with it.
+    pub(super) follower: mpsc::UnboundedSender<Heard>,
+    pub(super) stops: Arc<Stops>,
     pub(super) paused: bool,
     /// What the user does to apply what waits.
     pub(super) how_to_apply: Arc<str>,
@@ -129,7 +133,7 @@ impl Session {
                     self.reporter.problem(None, "watching has stopped unexpectedly", Some("start `docker liveupdate up` again"));
                     return;
                 },
-                event = self.engine_events.next() => match event {
+                event = self.engine_events.recv() => match event {
                     Some(event) => self.hear_of_containers(event).await,
                     None => return,
                 },
@@ -181,7 +185,10 @@ impl Session {
             EngineEvent::Container {
                 service, action, ..
             } => {
-                if let Some(worker) = self.workers.get(&service) {
+                // A signal changes nothing by itself.
+                if action != "kill"
+                    && let Some(worker) = self.workers.get(&service)
+                {
                     let _ = worker.send(Message::Containers);
                 }
                 if action == "start"

@@ -111,7 +111,7 @@ impl<E: Engine> Worker<E> {
             return self.without_containers(begun, wait, why);
         }
         if self.build_owed && !self.in_place_only && why == Why::Change {
-            return Round::Rebuild(Because::BuildOwed);
+            return self.rebuild_unless_stopped(Because::BuildOwed, begun, wait);
         }
         if !self.can_build {
             self.leave_out_what_only_a_build_brings();
@@ -137,7 +137,9 @@ impl<E: Engine> Worker<E> {
             .filter(|change| !self.in_place_only || self.rules.syncs(change.path()))
             .collect();
         let whole = match plan::plan(&self.rules, &changes, &self.all_standing()) {
-            Plan::Rebuild(because) if self.may_build() => return Round::Rebuild(because),
+            Plan::Rebuild(because) if self.may_build() => {
+                return self.rebuild_unless_stopped(because, begun, wait);
+            }
             Plan::LiveUpdate(update) => update,
             Plan::Nothing(_) if self.in_place_only => return Round::Settled,
             plan @ (Plan::Nothing(_) | Plan::Rebuild(_)) => {
@@ -183,6 +185,34 @@ impl<E: Engine> Worker<E> {
             return Round::Settled;
         }
         self.write_down(&parts, &landed, &loaded, begun, wait, why)
+    }
+
+    /// A rebuild starts the service, which its owner may not want.
+    fn rebuild_unless_stopped(
+        &mut self,
+        because: Because,
+        begun: Instant,
+        wait: Duration,
+    ) -> Round {
+        if !self.is_stopped() {
+            return Round::Rebuild(because);
+        }
+        let ids: Vec<ContainerId> = self.ledgers.keys().cloned().collect();
+        self.say_stopped(&ids);
+        let took = Took {
+            wait,
+            total: begun.elapsed(),
+            ..Took::default()
+        };
+        let why = format!("it is rebuilt when it is started: {because}");
+        self.say(Done::Waits(why), &[], took, Ended::Well);
+        Round::Settled
+    }
+
+    /// Whether its owner has stopped all of it.
+    pub(super) fn is_stopped(&self) -> bool {
+        let mut ledgers = self.ledgers.values();
+        !self.ledgers.is_empty() && ledgers.all(|ledger| ledger.container.state == State::Stopped)
     }
 
     /// Whether a change that only asks for a build had its build already: edits during builds coalesce (C11), and the last
@@ -262,7 +292,7 @@ impl<E: Engine> Worker<E> {
         let rules = &self.rules;
         for (id, ledger) in &mut self.ledgers {
             let sleeps = match ledger.container.state {
-                State::Exited { .. } | State::Restarting => why == Why::Containers,
+                State::Exited { .. } | State::Restarting | State::Stopped => why == Why::Containers,
                 State::Gone => true,
                 State::Created | State::Running | State::Paused => false,
             };

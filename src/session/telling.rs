@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::compose::block::RestartKind;
-use crate::engine::{Engine, State, Via};
+use crate::engine::{ContainerId, Engine, State, Via};
 use crate::harmless;
 use crate::paths::ContainerPath;
 use crate::plan::{LiveUpdate, Plan};
@@ -86,6 +86,23 @@ impl<E: Engine> Worker<E> {
         }
     }
 
+    /// What becomes of edits while a container is stopped: once for each time that it is.
+    pub(super) fn say_stopped(&mut self, ids: &[ContainerId]) {
+        for id in ids {
+            let Some(ledger) = self.ledgers.get(id) else {
+                continue;
+            };
+            if ledger.container.state == State::Stopped && self.told_stops.insert(id.clone()) {
+                let text = format!(
+                    "{} was stopped by somebody: it gets its files and is left stopped until it is started (`docker compose start {}`)",
+                    ledger.container.name,
+                    harmless::value(&self.service.name)
+                );
+                self.reporter.notice(Some(&self.service.name), text);
+            }
+        }
+    }
+
     pub(super) fn say(&self, done: Done, containers: &[String], took: Took, result: Ended) {
         self.reporter.say(Event::Outcome(Outcome {
             service: self.service.name.clone(),
@@ -102,6 +119,7 @@ pub(super) fn waits_for(ledger: &Ledger) -> String {
     let name = &ledger.container.name;
     match ledger.container.state {
         State::Paused => format!("{name} is paused; the rest follows when it goes on"),
+        State::Stopped => format!("{name} is stopped; the rest follows when it is started"),
         State::Exited { .. } | State::Restarting => {
             format!("{name} ended again at once; the rest follows with the next change")
         }

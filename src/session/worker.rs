@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::compose::block::TriggerMode;
 use crate::compose::{Project, Service};
@@ -23,6 +23,7 @@ use super::disk::{Disk, Look};
 use super::news::Seen;
 use super::order::Target;
 use super::settle::Why;
+use super::stops::Stops;
 use super::told::{Heard, Told};
 
 /// How many images' snapshots are kept: the running one, and a few that somebody may go back to.
@@ -121,6 +122,9 @@ pub struct Worker<E> {
     pub(super) advised_on_stop: bool,
     /// The way that updates take, by container, as it was told.
     pub(super) told_ways: HashMap<String, Via>,
+    /// What somebody has stopped on purpose, and of what that was said.
+    pub(super) stops: Arc<Stops>,
+    pub(super) told_stops: BTreeSet<ContainerId>,
     /// What the engine did not take is tried again by itself.
     pub(super) again: Again,
     pub(super) gatherer: Gatherer,
@@ -159,6 +163,8 @@ pub struct Start<E> {
     pub build_failed: bool,
     /// Containers that were there before.
     pub strangers: BTreeSet<ContainerId>,
+    /// What somebody stops on purpose.
+    pub stops: Arc<Stops>,
 }
 
 impl<E: Engine> Worker<E> {
@@ -198,6 +204,8 @@ impl<E: Engine> Worker<E> {
             rebuilt_in_vain: false,
             advised_on_stop: false,
             told_ways: HashMap::new(),
+            stops: start.stops,
+            told_stops: BTreeSet::new(),
             again: Again::default(),
             gatherer: Gatherer::new(quiet),
             inbox,
@@ -217,9 +225,12 @@ impl<E: Engine> Worker<E> {
         (worker, sender)
     }
 
-    /// Works until the session drops its end of the queue.
-    pub async fn work(mut self) {
+    /// Works until the session drops its end of the queue; `in_step` hears when the containers that are there have been
+    /// brought in step.
+    pub async fn work(mut self, in_step: oneshot::Sender<()>) {
         self.look_at_containers(Instant::now()).await;
+        // A session that is ending does not listen.
+        let _ = in_step.send(());
         loop {
             let due = self.gatherer.deadline();
             let again = self.again.due();

@@ -150,7 +150,7 @@ async fn put<E: Engine>(
     };
     landed.files = match job.container.state {
         State::Running => bring(engine, &job.container, &job.delta).await,
-        State::Created | State::Paused => {
+        State::Created | State::Paused | State::Stopped => {
             landed.deletes_wait = true;
             bring(engine, &job.container, &puts(&job.delta)).await
         }

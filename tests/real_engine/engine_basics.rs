@@ -153,6 +153,7 @@ async fn what_happens_to_containers_is_told() {
                 id,
                 action,
                 exit_code,
+                ..
             } if action == "die" && id == web.id => break (service, exit_code),
             _ => {}
         }

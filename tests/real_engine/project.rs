@@ -263,6 +263,19 @@ impl Project {
         said(&output.unwrap(), verb);
     }
 
+    /// The container's process ends, and nobody told the engine to stop it. It has an init, or it would not hear.
+    #[track_caller]
+    pub fn crash(&self, container: &str) {
+        let container = self.container(container);
+        for kill in [&["kill", "1"][..], &["/busybox", "kill", "1"]] {
+            let mut exec = Command::new("docker");
+            // Its own end may come before its answer.
+            let _ = exec.args(["exec", &container]).args(kill).output();
+        }
+        let waits = Command::new("docker").args(["wait", &container]).output();
+        said(&waits.unwrap(), &["wait"]);
+    }
+
     /// What a shell in the container says, as root; what it complains of when it fails.
     pub fn sh(&self, container: &str, script: &str) -> String {
         api::sh(&self.container(container), script)

@@ -334,6 +334,27 @@ async fn a_container_of_an_unknown_image_is_compared_by_content() {
     assert_eq!(web.engine.questions(), ["web-2: what is there?"]);
 }
 
+/// "Containers of a service are welcomed side by side."
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn containers_of_a_service_are_compared_side_by_side() {
+    let web = service("- sync: ./src:/app\n", &[("web-1", State::Running)]).await;
+    web.engine.image("somebody-elses");
+    web.engine.container("web-2", State::Running);
+    web.engine.container("web-3", State::Running);
+    web.engine.answers_together(2);
+    web.tell(Message::Containers);
+    web.outcome();
+    let mut asked = web.engine.asked();
+    asked.sort();
+    assert_eq!(
+        asked,
+        [
+            "web-2: mkdir /app, copy /app/old",
+            "web-3: mkdir /app, copy /app/old"
+        ]
+    );
+}
+
 /// E2.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_exited_container_gets_its_files_and_is_started_by_the_next_change() {
@@ -344,6 +365,45 @@ async fn an_exited_container_gets_its_files_and_is_started_by_the_next_change() 
     .await;
     web.write("src/a", "1");
     web.asks(&["web-1: copy /app/a", "web-1: start"]);
+}
+
+/// E2': "a container that somebody stopped on purpose gets its files and stays stopped", and it is said once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_container_that_was_stopped_on_purpose_gets_its_files_and_is_left_stopped() {
+    let web = service(
+        "- sync: ./src:/app\n- restart_container\n",
+        &[("web-1", State::Running)],
+    )
+    .await;
+    web.stop("web-1");
+    for text in ["1", "2"] {
+        web.write("src/a", text);
+        web.asks(&["web-1: copy /app/a"]);
+    }
+    assert_eq!(web.notices("was stopped by somebody"), 1);
+    web.remove("src/old");
+    web.outcome();
+    // Its process began with the files; the delete is what has to follow.
+    web.start("web-1");
+    web.asks(&["web-1: remove /app/old", "web-1: restart"]);
+}
+
+/// E2': neither does a rebuild start it; it is built when its owner has started it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_was_stopped_on_purpose_is_not_rebuilt_before_it_is_started() {
+    let web = service(
+        "- fall_back_on: ./src/lock\n- sync: ./src:/app\n",
+        &[("web-1", State::Running)],
+    )
+    .await;
+    web.stop("web-1");
+    web.write("src/lock", "1");
+    let outcome = web.outcome();
+    assert!(matches!(outcome.done, Done::Waits(_)), "{outcome:?}");
+    assert_eq!(web.engine.asked(), [""; 0]);
+    web.start("web-1");
+    let outcome = web.outcome();
+    assert!(matches!(outcome.done, Done::Rebuilt(_)), "{outcome:?}");
 }
 
 /// E2: once for each change, and what could not be deleted is deleted by the change that keeps it running.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use docker_liveupdate::engine::{
@@ -11,6 +11,7 @@ use docker_liveupdate::engine::{
     Restarted, State, Stream, Via, Wanted,
 };
 use docker_liveupdate::paths::ContainerPath;
+use tokio::sync::Barrier;
 
 /// What the recorder knows and what it was asked.
 #[derive(Default)]
@@ -35,6 +36,7 @@ struct World {
     failing_builds: usize,
     same_image: bool,
     during_build: Option<Box<dyn FnOnce() + Send>>,
+    meeting: Option<Arc<Barrier>>,
 }
 
 impl Recorder {
@@ -127,6 +129,11 @@ impl Recorder {
     /// The next build finds nothing new for the image.
     pub fn build_the_same(&self) {
         self.world().same_image = true;
+    }
+
+    /// Comparisons are answered when so many are asked for.
+    pub fn answers_together(&self, count: usize) {
+        self.world().meeting = Some(Arc::new(Barrier::new(count)));
     }
 
     /// What happens while the next build is under way, after it has read its context.
@@ -263,6 +270,10 @@ impl Engine for Recorder {
         _wanted: &Wanted,
         _roots: &[ContainerPath],
     ) -> Result<BTreeMap<ContainerPath, Fingerprint>, EngineError> {
+        let meeting = self.world().meeting.clone();
+        if let Some(meeting) = meeting {
+            meeting.wait().await;
+        }
         let mut world = self.world();
         world
             .questions

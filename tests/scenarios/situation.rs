@@ -3,18 +3,19 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant, SystemTime};
 
 use docker_liveupdate::compose::{Build, Project, Service, read_block};
 use docker_liveupdate::docker::DockerCli;
-use docker_liveupdate::engine::State;
+use docker_liveupdate::engine::{ContainerId, State};
 use docker_liveupdate::paths::HostPath;
 use docker_liveupdate::report::{Event, Reporter};
+use docker_liveupdate::session::stops::Stops;
 use docker_liveupdate::session::worker::{Configuration, Message, Start, Worker};
 use docker_liveupdate::session::{Seen, builder::Builder, order::Target, scope_of};
 use docker_liveupdate::watch::{Stage, Touch};
-use tokio::sync::mpsc as tokio_mpsc;
+use tokio::sync::{mpsc as tokio_mpsc, oneshot};
 
 use crate::recorder::Recorder;
 
@@ -24,8 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A running worker, and what it is told.
 pub struct Situation {
     pub engine: Arc<Recorder>,
+    stops: Arc<Stops>,
     pub tell: tokio_mpsc::UnboundedSender<Message>,
     events: mpsc::Receiver<Event>,
+    notices: Mutex<Vec<String>>,
     dir: tempfile::TempDir,
 }
 
@@ -82,6 +85,7 @@ pub async fn service(block: &str, containers: &[(&str, State)]) -> Situation {
         targets: vec![target],
         can_build: true,
     };
+    let stops = Arc::<Stops>::default();
     let (worker, tell) = Worker::new(Start {
         builder: Arc::new(Builder::new(
             Arc::clone(&engine),
@@ -91,6 +95,7 @@ pub async fn service(block: &str, containers: &[(&str, State)]) -> Situation {
         engine: Arc::clone(&engine),
         reporter: Reporter::to(said),
         how_to_apply: "`u`".into(),
+        stops: Arc::clone(&stops),
         linked: tokio_mpsc::unbounded_channel().0,
         seen: Seen::of(&configuration, &Arc::default()).await,
         configuration,
@@ -98,11 +103,14 @@ pub async fn service(block: &str, containers: &[(&str, State)]) -> Situation {
         build_failed: false,
         strangers: BTreeSet::new(),
     });
-    tokio::spawn(worker.work());
+    let (in_step, _) = oneshot::channel();
+    tokio::spawn(worker.work(in_step));
     Situation {
         engine,
+        stops,
         tell,
         events,
+        notices: Mutex::default(),
         dir,
     }
 }
@@ -123,6 +131,24 @@ impl Situation {
 
     pub fn tell(&self, message: Message) {
         self.tell.send(message).unwrap();
+    }
+
+    /// Somebody stops a container.
+    pub fn stop(&self, name: &str) {
+        self.engine.set_state(name, State::Exited { code: 143 });
+        let id = ContainerId(format!("{name}-of-image"));
+        let now = Instant::now();
+        self.stops.hear(&id, "stop", None, false, now);
+        self.tell(Message::Containers);
+    }
+
+    /// Somebody starts it again.
+    pub fn start(&self, name: &str) {
+        self.engine.set_state(name, State::Running);
+        let id = ContainerId(format!("{name}-of-image"));
+        let now = Instant::now();
+        self.stops.hear(&id, "start", None, false, now);
+        self.tell(Message::Containers);
     }
 
     /// A save.
@@ -174,12 +200,19 @@ impl Situation {
         assert_eq!(self.engine.asked(), expected, "{outcome:?}");
     }
 
+    /// How many notices before the last outcome had `text` in them.
+    pub fn notices(&self, text: &str) -> usize {
+        let notices = self.notices.lock().unwrap();
+        notices.iter().filter(|said| said.contains(text)).count()
+    }
+
     /// The next outcome.
     #[track_caller]
     pub fn outcome(&self) -> docker_liveupdate::report::Outcome {
         loop {
             match self.events.recv_timeout(PATIENCE) {
                 Ok(Event::Outcome(outcome)) => return outcome,
+                Ok(Event::Notice { text, .. }) => self.notices.lock().unwrap().push(text),
                 Ok(_) => {}
                 Err(error) => panic!("no outcome: {error}; asked: {:?}", self.engine.asked()),
             }

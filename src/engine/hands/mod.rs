@@ -260,7 +260,7 @@ impl Docker {
         }
         // Its supervisor is gone, or another version's. Should this fail, the restart says what is wrong.
         let _ = self.renew_init(container).await;
-        let restarted = self.restart_container(&container.id, grace).await?;
+        let restarted = self.restart_in_turn(container, grace).await?;
         Ok(Restarted {
             whole_container: true,
             ..restarted

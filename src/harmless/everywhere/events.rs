@@ -6,9 +6,10 @@ use crate::compose::PathRule;
 use crate::compose::block::{Command, OnFailure, Restart, RestartKind, Run, Step};
 use crate::engine::{Stream, Via};
 use crate::paths::HostPath;
+use crate::plan::follow::Move;
 use crate::plan::{Because, Copy, Due, DueBecause, Idle, LeftOut, LiveUpdate, Plan, Remove, Why};
 use crate::report::text::Text;
-use crate::report::{Done, Ended, Event, Outcome, StartedService, Took, Updated, json};
+use crate::report::{Done, Ended, Event, Followed, Outcome, StartedService, Took, Updated, json};
 use crate::watch::{Entry, Inode, Kind};
 
 use super::{HOSTILE, assert_harmless, every, host, hostile, there, words};
@@ -195,6 +196,14 @@ fn dones() -> Vec<Done> {
     ];
     dones.extend(becauses().into_iter().map(Done::Rebuilt));
     dones.extend(becauses().into_iter().map(Done::BuiltTheSame));
+    dones.extend([Move::Restarted, Move::Recreated].map(|how| {
+        Done::Followed(Followed {
+            of: hostile(),
+            was: how,
+            how,
+            tie: hostile(),
+        })
+    }));
     for done in &dones {
         match done {
             Done::Same
@@ -202,6 +211,7 @@ fn dones() -> Vec<Done> {
             | Done::Updated(_)
             | Done::Rebuilt(_)
             | Done::BuiltTheSame(_)
+            | Done::Followed(_)
             | Done::Waits(_) => {}
         }
     }

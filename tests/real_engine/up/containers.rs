@@ -79,11 +79,11 @@ fn a_container_stopped_and_started_by_hand_has_the_hosts_files_when_it_runs() {
 
 /// E2: "A service that exited or crashed is revived by the next change: files are put into the stopped container, then it is started."
 #[test]
-fn a_service_that_was_killed_is_revived_by_the_next_change() {
+fn a_service_that_crashed_is_revived_by_the_next_change() {
     let project = edited();
     let mut up = project.up();
     let before = project.id("web");
-    project.docker(&["kill"], "web");
+    project.crash("web");
     project.write("src/a.txt", "two");
     project.remove("src/old");
     up.live_updated("web");
@@ -107,7 +107,7 @@ fn a_revived_container_has_its_deletes_runs_and_restart_through_the_helper() {
     }
     let mut up = project.up();
     let before = project.id("web");
-    project.docker(&["kill"], "web");
+    project.crash("web");
     project.write("src/a.txt", "two");
     project.remove("src/old");
     // What was put before the start stands when the deletes follow.
@@ -125,13 +125,42 @@ fn a_revived_container_has_its_deletes_runs_and_restart_through_the_helper() {
     assert_eq!((project.id("web"), up.rebuilds("web")), (before, 0));
 }
 
+/// E2': "a container that somebody stopped on purpose gets its files and stays stopped".
+#[test]
+fn a_container_that_was_stopped_on_purpose_gets_its_files_and_is_left_stopped() {
+    let project = edited();
+    let mut up = project.up();
+    for how in [&["stop", "-t", "1"][..], &["kill"]] {
+        let before = project.id("web");
+        project.docker(how, "web");
+        let text = how[0];
+        project.write("src/a.txt", text);
+        up.until_file("web", "/app/a.txt", text);
+        up.says("was stopped by somebody");
+        project.write("src/b.txt", text);
+        up.until_file("web", "/app/b.txt", text);
+        assert_eq!(project.inspect("web", "{{.State.Running}}"), "false");
+        project.docker(&["start"], "web");
+        up.live_updated("web");
+        assert_eq!(project.id("web"), before);
+    }
+    // A rebuild would start it as well.
+    project.compose(&["stop", "-t", "1"]);
+    project.write("unmatched", "x");
+    up.wait_for("it waits", |event| event["action"] == "waits");
+    assert_eq!(project.inspect("web", "{{.State.Running}}"), "false");
+    project.compose(&["start"]);
+    up.rebuilt("web");
+    up.until_in_step("src", "web", "/app");
+}
+
 /// E2: a change that asks for a rebuild revives it as well.
 #[test]
-fn a_service_that_was_killed_is_revived_by_a_change_that_rebuilds() {
+fn a_service_that_crashed_is_revived_by_a_change_that_rebuilds() {
     let project = Project::web("- fall_back_on: ./src/lock\n- sync: ./src:/app");
     project.write("src/lock", "one");
     let mut up = project.up();
-    project.docker(&["kill"], "web");
+    project.crash("web");
     project.write("src/lock", "two");
     up.rebuilt("web");
     assert_eq!(project.inspect("web", "{{.State.Running}}"), "true");
@@ -145,7 +174,7 @@ fn a_service_under_the_helper_is_revived_by_a_rebuild_to_the_same_image() {
     project.write("lock", "one");
     let mut up = project.up();
     let before = project.id("web");
-    project.docker(&["kill"], "web");
+    project.crash("web");
     project.write("lock", "two");
     up.rebuilt("web");
     assert_eq!(project.inspect("web", "{{.State.Running}}"), "true");
@@ -181,7 +210,7 @@ fn a_service_whose_first_start_failed_is_started_by_the_next_change() {
 
 /// E2: the files are there before its process begins.
 #[test]
-fn a_service_that_crashed_is_revived_with_the_fix_in_place() {
+fn a_service_that_crashes_at_its_restart_is_revived_with_the_fix_in_place() {
     let project = Project::web_with("command: [sh, /app/main.sh]", "- sync: ./src:/app");
     project.write("src/main.sh", "exec sleep 100000");
     let mut up = project.up();
@@ -386,4 +415,16 @@ fn without_initial_sync_the_image_that_was_just_built_counts() {
     project.write("src/b.txt", "two");
     up.live_updated("web");
     assert_eq!(project.file("web", "/app/a.txt").as_deref(), Some("old\n"));
+}
+
+/// "`ready` means in step": the containers that were there before have all edits, and their runs, when it is said.
+#[test]
+fn the_session_is_ready_when_the_containers_that_were_there_are_in_step() {
+    let project = Project::web("- sync: ./src:/app\n- run: sleep 1; echo ran >> /ran");
+    project.compose(&["up", "-d", "--build"]);
+    project.write("src/a.txt", "two");
+    let up = project.up_with(&["--no-build"]);
+    assert_eq!(project.file("web", "/app/a.txt").as_deref(), Some("two"));
+    assert_eq!(project.file("web", "/ran").as_deref(), Some("ran\n"));
+    assert_eq!(up.count(|event| event["event"] == "outcome"), 1);
 }

@@ -51,13 +51,13 @@ fn outcome(up: &mut Session) {
     });
 }
 
-/// All that a session does with containers: edits and deletes, a stopped container's revival, a recreated one's catching up.
+/// All that a session does with containers: edits and deletes, a crashed container's revival, a recreated one's catching up.
 #[track_caller]
 fn live(project: &Project, up: &mut Session) {
     project.write("src/a.txt", "two");
     project.remove("src/b.txt");
     outcome(up);
-    project.docker(&["stop", "-t", "1"], "web");
+    project.crash("web");
     project.write("src/a.txt", "three");
     project.remove("src/d");
     outcome(up);

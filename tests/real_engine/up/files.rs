@@ -113,13 +113,15 @@ fn a_link_to_a_directory_becomes_a_directory_and_the_reverse() {
 #[test]
 fn a_directory_that_moved_and_left_a_link_keeps_all_that_is_in_it() {
     for options in ["", "helper: off\n"] {
-        for meanwhile in ["", "kill", "pause"] {
+        for meanwhile in ["", "crash", "pause"] {
             let project = Project::web(&format!("{options}steps: [{{sync: './src:/app'}}]"));
             project.write("src/d/x", "one");
             project.write("src/d/sub/y", "one");
             let mut up = project.up();
-            if !meanwhile.is_empty() {
-                project.docker(&[meanwhile], "web");
+            match meanwhile {
+                "crash" => project.crash("web"),
+                "pause" => project.docker(&["pause"], "web"),
+                _ => {}
             }
             project.rename("src/d", "src/e");
             project.link("e", "src/d");

@@ -7,6 +7,7 @@ mod changes;
 mod containers;
 mod engine_faults;
 mod files;
+mod follow;
 mod helper;
 mod hostile;
 mod images;

@@ -1,12 +1,15 @@
-//! The user's own folder, for what lives as long as a session: locks, and overrides with the secrets that Compose put into
-//! them. Nobody else can look into it, write to it, or have us follow a link there. Knows nothing of what a session is.
+//! The user's own folder, for what lives as long as a session: locks, overrides with the secrets that Compose put into them,
+//! deletions that are still owed. Nobody else can look into it, write to it, or have us follow a link there. Knows nothing of what a session is.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 const OVERRIDE: &str = ".override.json";
+const OWED: &str = ".owed";
 const LOCK: &str = ".lock";
+/// What a session that was killed leaves behind.
+const LEFT: [&str; 2] = [OVERRIDE, OWED];
 /// What is written, until it is whole.
 const NEW: &str = ".new";
 
@@ -57,29 +60,64 @@ impl OwnFolder {
 
     /// Writes the override of the session `name` in place of what was there.
     pub fn write_override(&self, name: &str, text: &str) -> io::Result<PathBuf> {
-        let path = self.path.join(format!("{name}{OVERRIDE}"));
+        self.write(format!("{name}{OVERRIDE}"), text.as_bytes())
+    }
+
+    /// Writes what the session `name` still owes in place of what was there.
+    pub fn write_owed(&self, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
+        self.write(format!("{name}{OWED}"), bytes)
+    }
+
+    fn write(&self, file: String, bytes: &[u8]) -> io::Result<PathBuf> {
+        let path = self.path.join(file);
         let (new, mut file) = new_file(&path)?;
-        file.write_all(text.as_bytes())?;
+        file.write_all(bytes)?;
         fs::rename(new, &path)?;
         Ok(path)
     }
 
+    /// What the session `name` wrote that it still owes; `None` when it wrote nothing, or what is there is not its own or
+    /// longer than `most`.
+    pub fn owed(&self, name: &str, most: u64) -> Option<Vec<u8>> {
+        let file = system::open_existing(&self.path.join(format!("{name}{OWED}"))).ok()?;
+        let found = file.metadata().ok()?;
+        if !system::is_private(&found) || found.len() > most {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        file.take(most).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    /// The session `name` owes nothing any more.
+    pub fn remove_owed(&self, name: &str) {
+        self.remove(name, OWED);
+    }
+
     /// Removes what a session that has ended, or was killed, left behind.
-    pub fn remove_override(&self, name: &str) {
-        for end in ["", NEW] {
-            // Mostly there is none.
-            let _ = fs::remove_file(self.path.join(format!("{name}{OVERRIDE}{end}")));
+    pub fn remove_left(&self, name: &str) {
+        for kind in LEFT {
+            self.remove(name, kind);
         }
     }
 
-    /// The names of the sessions of which there are overrides.
-    pub fn overrides(&self) -> Vec<String> {
+    fn remove(&self, name: &str, kind: &str) {
+        for end in ["", NEW] {
+            // Mostly there is none.
+            let _ = fs::remove_file(self.path.join(format!("{name}{kind}{end}")));
+        }
+    }
+
+    /// The names of the sessions of which there is more than a lock.
+    pub fn left(&self) -> Vec<String> {
         let name = |file: &str| {
             let file = file.strip_suffix(NEW).unwrap_or(file);
-            file.strip_suffix(OVERRIDE).map(str::to_owned)
+            let mut kinds = LEFT.iter();
+            kinds.find_map(|kind| file.strip_suffix(kind).map(str::to_owned))
         };
         let files = self.files();
         let mut names: Vec<String> = files.iter().filter_map(|file| name(file)).collect();
+        names.sort_unstable();
         names.dedup();
         names
     }

@@ -12,8 +12,9 @@ use crate::engine::{Container, Docker, Engine, EngineError, Fingerprint, State};
 use crate::harmless;
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::{self, Because, LiveUpdate, Plan, Standing};
-use crate::session::compare::{Comparison, compare_all};
+use crate::session::compare::{Comparison, compare_all, stale};
 use crate::session::disk::Disk;
+use crate::session::unpaid;
 use crate::session::worker::{Configuration, look_at};
 use crate::session::{Loading, complain};
 use crate::update::{self, Doubt, Ledger, Unread};
@@ -38,6 +39,7 @@ pub async fn run(docker: &DockerCli, services: &[String], fix: bool, format: For
         Err(code) => return code,
     };
     let dir = &loading.project.dir;
+    let mut code = ExitCode::Ok;
     let mut subjects = Vec::new();
     let looks = Arc::new(Looks::default());
     for service in &configurations {
@@ -46,6 +48,9 @@ pub async fn run(docker: &DockerCli, services: &[String], fix: bool, format: For
             Ok(containers) => {
                 if containers.is_empty() {
                     show_no_container(&service.service.name, format);
+                    if !service.service.definition.asks_for_none() {
+                        code = ExitCode::Problems;
+                    }
                 }
                 let disks = std::iter::repeat(disk);
                 subjects.extend(containers.into_iter().zip(disks).map(|it| (service, it)));
@@ -63,14 +68,16 @@ pub async fn run(docker: &DockerCli, services: &[String], fix: bool, format: For
     if format == Format::Text && !subjects.is_empty() {
         say(&format!(
             "{DIM}{}{DIM:#}",
-            row("CONTAINER", width, ["SAME", "CHANGED", "MISSING"])
+            row("CONTAINER", width, ["SAME", "CHANGED", "MISSING", "STALE"])
         ));
     }
     let engine = &*loading.engine;
+    let project = loading.project.name.as_str();
     let mut reports = stream::iter(subjects)
         .map(|(service, (container, disk))| async move {
             let subject = Subject {
                 engine,
+                project,
                 dir,
                 service,
                 container,
@@ -78,7 +85,6 @@ pub async fn run(docker: &DockerCli, services: &[String], fix: bool, format: For
             subject.verify(&disk, fix).await
         })
         .buffered(AT_ONCE);
-    let mut code = ExitCode::Ok;
     while let Some(report) = reports.next().await {
         match format {
             Format::Text => report.print(width, dir),
@@ -117,6 +123,8 @@ fn show_no_container(service: &str, format: Format) {
 /// One container to verify.
 struct Subject<'a> {
     engine: &'a Docker,
+    /// The project's name.
+    project: &'a str,
     dir: &'a HostPath,
     service: &'a Configuration,
     container: Container,
@@ -171,7 +179,15 @@ impl Subject<'_> {
         let comparing = compare_all(self.engine, rules, present, &self.container);
         let name = &self.container.name;
         let say = || complain(&format!("note: {name} is still being compared"));
-        update::if_slow(comparing, update::SLOW, say).await
+        let mut found = update::if_slow(comparing, update::SLOW, say).await?;
+        let owed = unpaid::of_the_session(self.project, &self.engine.place());
+        let gone = owed.get(&self.container.id).into_iter().flatten();
+        // It may be there again, or belong elsewhere by now.
+        let is_gone = |path: &&HostPath| std::fs::symlink_metadata(path).is_err();
+        let gone = gone.filter(|path| self.service.scope.watches(path) && is_gone(path));
+        let looking = stale(self.engine, rules, gone, &self.container);
+        found.stale = update::if_slow(looking, update::SLOW, say).await?;
+        Ok(found)
     }
 
     async fn repair(&self, found: &Comparison, disk: &Disk) -> Repair {
@@ -202,15 +218,12 @@ impl Subject<'_> {
         }
         // What was put there is not taken for granted.
         match self.compare(disk).await {
-            Ok(now) if now.is_clean() => Repair::Done {
+            Ok(now) if now.left() == 0 => Repair::Done {
                 paths: drift.len(),
                 left_out: left_out(&update),
             },
             Ok(now) => Repair::Failed {
-                why: format!(
-                    "{} still differ",
-                    count(now.drift().count(), "path", "paths")
-                ),
+                why: format!("{} still differ", count(now.left(), "path", "paths")),
                 hint: "something in the container, or on the host, writes to them meanwhile"
                     .to_owned(),
             },
@@ -238,8 +251,8 @@ impl Subject<'_> {
         }
         let ledger = Ledger::new(self.container.clone(), found.drift().cloned().collect());
         let stands = |path: &HostPath| {
-            let mut changed = found.changed.iter();
-            let (_, _, there) = changed.find(|(changed, ..)| changed == path)?;
+            let mut known = found.changed.iter().chain(&found.stale);
+            let (_, _, there) = known.find(|(known, ..)| known == path)?;
             Some(matches!(there, Fingerprint::Directory { .. }))
         };
         let delta = ledger.delta(update, &loaded, stands, |_| Doubt::Perhaps);
@@ -292,7 +305,12 @@ impl Report {
                 return;
             }
         };
-        let numbers = [found.same.len(), found.changed.len(), found.missing.len()];
+        let numbers = [
+            found.same.len(),
+            found.changed.len(),
+            found.missing.len(),
+            found.stale.len(),
+        ];
         let line = row(
             &self.container,
             width,
@@ -309,7 +327,11 @@ impl Report {
             .iter()
             .map(|(path, to, _)| ("changed", path, to));
         let missing = found.missing.iter().map(|(path, to)| ("missing", path, to));
-        for (what, path, to) in changed.chain(missing).take(SHOWN) {
+        let owed = found
+            .stale
+            .iter()
+            .map(|(path, to, _)| ("stale  ", path, to));
+        for (what, path, to) in changed.chain(missing).chain(owed).take(SHOWN) {
             say(&format!("  {what}  {} -> {to}", near(path, dir)));
         }
         let more = found.drift().count().saturating_sub(SHOWN);
@@ -371,6 +393,7 @@ impl Report {
             "same": found.same.len(),
             "changed": found.changed.iter().map(|(from, to, _)| pair(from, to)).collect::<Vec<_>>(),
             "missing": found.missing.iter().map(|(from, to)| pair(from, to)).collect::<Vec<_>>(),
+            "stale": found.stale.iter().map(|(from, to, _)| pair(from, to)).collect::<Vec<_>>(),
             "unreadable": found.unreadable.iter()
                 .map(|(path, why)| json!({"path": path.verbatim(), "reason": why})).collect::<Vec<_>>(),
             "fixed": fixed, "not_run": not_run, "failure": failure,
@@ -378,13 +401,14 @@ impl Report {
     }
 }
 
-fn row(name: &str, width: usize, cells: [impl std::fmt::Display; 3]) -> String {
-    let [same, changed, missing] = cells;
+fn row(name: &str, width: usize, cells: [impl std::fmt::Display; 4]) -> String {
+    let [same, changed, missing, stale] = cells;
     // Padded by hand: a display may ignore a width.
     format!(
-        "{name:width$}  {:>6}  {:>7}  {:>7}",
+        "{name:width$}  {:>6}  {:>7}  {:>7}  {:>5}",
         same.to_string(),
         changed.to_string(),
-        missing.to_string()
+        missing.to_string(),
+        stale.to_string()
     )
 }

@@ -89,6 +89,13 @@ pub struct Definition {
 }
 
 impl Definition {
+    /// Whether the compose file asks for no container at all.
+    pub fn asks_for_none(&self) -> bool {
+        let [scale, deploy] = self.scale();
+        let replicas = deploy.and_then(|deploy| deploy.get("replicas"));
+        scale.or(replicas).and_then(Value::as_u64) == Some(0)
+    }
+
     /// The number of containers that the compose file asks for, however it says so.
     pub fn scale(&self) -> [Option<&Value>; 2] {
         ["scale", "deploy"].map(|key| self.container.get(key))

@@ -2,7 +2,7 @@
 //!
 //! The engine's archive shows volumes and bind mounts as the container sees them, and what lies under a tmpfs instead of the tmpfs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tar::EntryType;
@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::archive::read::{Member, Reader};
 use super::archive::survey::member_path;
 use super::client::Docker;
-use super::{ContainerId, EngineError, Fingerprint, Wanted};
+use super::{ContainerId, EngineError, Fingerprint, Sought, Wanted};
 use crate::paths::ContainerPath;
 
 type Found = BTreeMap<ContainerPath, Fingerprint>;
@@ -33,10 +33,11 @@ impl Docker {
         wanted: &Wanted,
         roots: &[ContainerPath],
     ) -> Result<Found, EngineError> {
-        let bytes = wanted
-            .values()
-            .flatten()
-            .fold(0, |sum: u64, length| sum.saturating_add(*length));
+        let lengths = wanted.values().map(|sought| match sought {
+            Sought::File { most } => *most,
+            Sought::Anything | Sought::Directory => 0,
+        });
+        let bytes = lengths.fold(0, u64::saturating_add);
         let budget = bytes.saturating_mul(4).saturating_add(PASSED_OVER);
         let limit = PATIENCE + Duration::from_secs(budget / SLOWEST);
         tokio::time::timeout(limit, self.look_through(id, wanted, roots, budget))
@@ -73,7 +74,8 @@ impl Docker {
             if let Some(mut archive) = self.archive_of(id, &path, "").await?
                 && let Some(member) = archive.next().await?
             {
-                look.see(path, &member, &mut archive).await?;
+                look.see(path.clone(), &member, &mut archive).await?;
+                self.follow(id, &path, &mut look).await?;
             }
         }
         Ok(look.found)
@@ -89,12 +91,38 @@ impl Docker {
             return Ok(());
         };
         look.read(archive, root).await?;
-        // A target that is a link is written through, so what is below it is read through (E6). It is a link all the same.
-        if let Some(link @ Fingerprint::Link { .. }) = look.found.get(root).cloned()
-            && let Some(archive) = self.archive_of(id, root, "/.").await?
+        // An archive has a link as a link; what is written is written through it, so what is below it is read through it (E6).
+        let mut followed = BTreeSet::new();
+        while let Some(link) = look.link_on_the_way(root, &followed) {
+            if let Some(archive) = self.archive_of(id, &link, "/.").await? {
+                let itself = look.found.get(&link).cloned();
+                look.read(archive, &link).await?;
+                look.keep_unless_directory(&link, itself);
+            }
+            followed.insert(link);
+        }
+        Ok(())
+    }
+
+    /// A link that leads to a directory is that directory where one is sought.
+    async fn follow(
+        &self,
+        id: &ContainerId,
+        path: &ContainerPath,
+        look: &mut Look<'_>,
+    ) -> Result<(), EngineError> {
+        if !look.is_link_on_the_way(path) {
+            return Ok(());
+        }
+        if let Some(mut archive) = self.archive_of(id, path, "/.").await?
+            && let Some(Member {
+                kind: EntryType::Directory,
+                mode,
+                ..
+            }) = archive.next().await?
         {
-            look.read(archive, root).await?;
-            look.found.insert(root.clone(), link);
+            look.found
+                .insert(path.clone(), Fingerprint::Directory { mode });
         }
         Ok(())
     }
@@ -111,6 +139,35 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
+    /// A link where the host has a directory: a way, if it leads to one.
+    fn is_link_on_the_way(&self, path: &ContainerPath) -> bool {
+        let sought = self.wanted.get(path) == Some(&Sought::Directory);
+        sought && matches!(self.found.get(path), Some(Fingerprint::Link { .. }))
+    }
+
+    /// The next one at or below `root` of those that were not `followed` yet.
+    fn link_on_the_way(
+        &self,
+        root: &ContainerPath,
+        followed: &BTreeSet<ContainerPath>,
+    ) -> Option<ContainerPath> {
+        let mut links = self.found.iter().filter(|(path, print)| {
+            let is_link = matches!(print, Fingerprint::Link { .. });
+            is_link && path.is_within(root) && !followed.contains(*path)
+        });
+        let (path, _) = links.find(|(path, _)| *path == root || self.is_link_on_the_way(path))?;
+        Some(path.clone())
+    }
+
+    /// What was found behind a link is not what stands there itself, unless a directory is sought and it is one.
+    fn keep_unless_directory(&mut self, path: &ContainerPath, itself: Option<Fingerprint>) {
+        let sought = self.wanted.get(path) == Some(&Sought::Directory);
+        let there = matches!(self.found.get(path), Some(Fingerprint::Directory { .. }));
+        if let Some(itself) = itself.filter(|_| !(sought && there)) {
+            self.found.insert(path.clone(), itself);
+        }
+    }
+
     async fn read(
         &mut self,
         mut archive: Reader<hyper::body::Incoming>,
@@ -165,8 +222,10 @@ impl Look<'_> {
         let mode = member.mode;
         let print = match member.kind {
             EntryType::Regular | EntryType::Continuous | EntryType::Link => {
-                let most = self.wanted.get(&path).copied().flatten();
-                let hash = if most.is_some_and(|most| member.size <= most) {
+                let sought = self.wanted.get(&path);
+                let hash = if let Some(Sought::File { most }) = sought
+                    && member.size <= *most
+                {
                     let mut hasher = Xxh3::new();
                     while let Some(bytes) = archive.content().await? {
                         hasher.update(&bytes);

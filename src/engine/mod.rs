@@ -17,6 +17,7 @@ mod restart;
 mod supervise;
 mod transport;
 
+pub use crate::helper::Sought;
 pub use client::Docker;
 pub use command::{Lines, stream};
 pub use compose::scale_flag;
@@ -228,9 +229,9 @@ pub struct Applied {
     pub same: Vec<ContainerPath>,
 }
 
-/// The paths of a container that are to be described, and of files the length that they have on the host: a longer one is
+/// The paths of a container that are to be described, and what the host has there: a file that is longer than the host's is
 /// another one, and is not read.
-pub type Wanted = BTreeMap<ContainerPath, Option<u64>>;
+pub type Wanted = BTreeMap<ContainerPath, Sought>;
 
 /// A command for a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

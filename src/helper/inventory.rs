@@ -3,7 +3,7 @@
 use super::error::Error;
 use super::link::{Link, unexpected};
 use super::patience::Load;
-use super::protocol::{Kind, Reply, Request};
+use super::protocol::{Kind, Reply, Request, Sought};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 
 /// All links' targets and all errors' words of one inventory together: those of the largest trees have a quarter of it.
@@ -17,8 +17,8 @@ const PIECE: usize = 64 * 1024;
 pub struct Wanted {
     /// Which.
     pub path: Vec<u8>,
-    /// A file is read and hashed if it is no longer than this.
-    pub most: Option<u64>,
+    /// What the host has there.
+    pub sought: Sought,
 }
 
 /// The answer about one path.
@@ -48,7 +48,7 @@ pub struct Found {
     pub mode: u32,
     /// A file's length.
     pub size: u64,
-    /// XXH3-128 of a file's content, if it was asked for and is no longer than was asked for; otherwise 0.
+    /// XXH3-128 of a file's content, if a file was sought and it is no longer than that; otherwise 0.
     pub hash: u128,
     /// A link's target.
     pub target: Vec<u8>,
@@ -63,7 +63,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
         mut on_entry: impl FnMut(Entry),
     ) -> Result<(), Error> {
         self.begin()?;
-        let bytes = wanted.iter().filter_map(|wanted| wanted.most);
+        let bytes = wanted.iter().filter_map(|wanted| match wanted.sought {
+            Sought::File { most } => Some(most),
+            Sought::Anything | Sought::Directory => None,
+        });
         let limit = self.patience.with(Load {
             entries: wanted.len(),
             bytes: bytes.fold(0, u64::saturating_add),
@@ -87,7 +90,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
             for wanted in wanted {
                 Request::Look {
                     path: &wanted.path,
-                    most: wanted.most,
+                    sought: wanted.sought,
                 }
                 .encode(&mut piece)?;
                 if piece.len() >= PIECE {

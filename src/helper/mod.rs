@@ -17,7 +17,7 @@ pub use error::Error;
 pub use inventory::{Entry, Found, Wanted};
 pub use link::{Link, Terms};
 pub use patience::Patience;
-pub use protocol::{Code, Kind, Stream};
+pub use protocol::{Code, Kind, Sought, Stream};
 pub use supervisor::{Restarted, signal_number};
 
 include!(concat!(env!("OUT_DIR"), "/embedded.rs"));

@@ -43,9 +43,9 @@ impl Alone {
             .and_then(|()| write!(file, "{}", std::process::id()))
             .and_then(|()| file.flush());
         written.map_err(NotAlone::Unknown)?;
-        for left in folder.overrides() {
+        for left in folder.left() {
             if left == name || !folder.is_locked(&left) {
-                folder.remove_override(&left);
+                folder.remove_left(&left);
             }
         }
         Ok(Self {
@@ -56,10 +56,17 @@ impl Alone {
     }
 }
 
+impl Alone {
+    /// Where the session writes, and what its files are called.
+    pub fn files(&self) -> (OwnFolder, String) {
+        (self.folder.clone(), self.name.clone())
+    }
+}
+
 impl Drop for Alone {
     fn drop(&mut self) {
         // However the session ended: there are the secrets in it that Compose put in.
-        self.folder.remove_override(&self.name);
+        self.folder.remove_left(&self.name);
     }
 }
 
@@ -155,6 +162,8 @@ mod tests {
         let name = name_of("shop", "here");
         let written = around.folder().write_override(&name, "secret").unwrap();
         assert_eq!(fs::read_to_string(&written).unwrap(), "secret");
+        let owed = around.folder().write_owed(&name, b"id /p/a\0").unwrap();
+        assert_eq!(mode(&owed), 0o600);
         assert_eq!(mode(&around.path("")), 0o700);
         assert_eq!(mode(&written), 0o600);
         assert_eq!(mode(&around.path(&lock("shop"))), 0o600);
@@ -189,6 +198,8 @@ mod tests {
             fs::write(around.path(&format!("{name}.override.json")), "secret").unwrap();
         }
         fs::write(around.path("half.override.json.new"), "secret").unwrap();
+        folder.write_owed(&name_of("killed", "here"), b"").unwrap();
+        folder.write_owed(&name_of("living", "here"), b"").unwrap();
         fs::write(around.path(&lock("killed")), "1").unwrap();
         fs::write(around.path("something else.json"), "").unwrap();
         let _starting = around.session("starting").unwrap();
@@ -198,6 +209,7 @@ mod tests {
                 lock("killed"),
                 lock("living"),
                 format!("{}.override.json", name_of("living", "here")),
+                format!("{}.owed", name_of("living", "here")),
                 "living.override.json".into(),
                 "something else.json".into(),
                 lock("starting"),

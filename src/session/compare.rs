@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::{Container, Engine, EngineError, Fingerprint};
+use crate::engine::{Container, Engine, EngineError, Fingerprint, Sought};
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::Rules;
 use crate::plan::rules::{Mapping, depth};
@@ -20,6 +20,8 @@ pub struct Comparison {
     pub changed: Vec<(HostPath, ContainerPath, Fingerprint)>,
     /// Paths that the container does not have.
     pub missing: Vec<(HostPath, ContainerPath)>,
+    /// Paths that are gone on the host, and still in the container although a session is to delete them, and what stands there.
+    pub stale: Vec<(HostPath, ContainerPath, Fingerprint)>,
     /// Host files that could not be read, and why.
     pub unreadable: Vec<(HostPath, String)>,
 }
@@ -27,13 +29,23 @@ pub struct Comparison {
 impl Comparison {
     /// Nothing is out of step.
     pub fn is_clean(&self) -> bool {
-        self.changed.is_empty() && self.missing.is_empty()
+        self.changed.is_empty() && self.missing.is_empty() && self.stale.is_empty()
     }
 
-    /// The host paths that have to be brought again.
+    /// What is still out of step after an attempt to put it right: a directory that was to be deleted stays where it holds what
+    /// only the container has.
+    pub fn left(&self) -> usize {
+        let stale = self.stale.iter();
+        let files = stale.filter(|(_, _, there)| !matches!(there, Fingerprint::Directory { .. }));
+        self.changed.len() + self.missing.len() + files.count()
+    }
+
+    /// The host paths that have to be brought again, or deleted.
     pub fn drift(&self) -> impl Iterator<Item = &HostPath> {
         let changed = self.changed.iter().map(|(path, ..)| path);
-        changed.chain(self.missing.iter().map(|(path, _)| path))
+        let missing = self.missing.iter().map(|(path, _)| path);
+        let stale = self.stale.iter().map(|(path, ..)| path);
+        changed.chain(missing).chain(stale)
     }
 
     /// Writes it into the container's books: what has drifted is owed, what is the same is known to be there.
@@ -93,11 +105,12 @@ pub async fn compare_all<'a, E: Engine>(
         })
         .collect();
     let wanted = expected.iter().map(|path| {
-        let length = match path.entry.kind {
-            Kind::File { len } => Some(len),
-            _ => None,
+        let sought = match path.entry.kind {
+            Kind::File { len } => Sought::File { most: len },
+            Kind::Directory => Sought::Directory,
+            _ => Sought::Anything,
         };
-        (path.to.clone(), length)
+        (path.to.clone(), sought)
     });
     let found = engine
         .fingerprints(container, &wanted.collect(), &roots(rules))
@@ -115,6 +128,18 @@ pub async fn surplus<'a, E: Engine>(
     container: &Container,
     reporter: &Reporter,
 ) -> Result<Vec<HostPath>, EngineError> {
+    let asking = stale(engine, rules, gone, container);
+    let found = said_if_slow(asking, SLOW, container, || so_far(container), reporter).await?;
+    Ok(found.into_iter().map(|(path, ..)| path).collect())
+}
+
+/// As [`surplus`], with where they are and what stands there.
+pub async fn stale<'a, E: Engine>(
+    engine: &E,
+    rules: &Rules,
+    gone: impl Iterator<Item = &'a HostPath>,
+    container: &Container,
+) -> Result<Vec<(HostPath, ContainerPath, Fingerprint)>, EngineError> {
     let targets: Vec<(HostPath, ContainerPath)> = gone
         .filter_map(|path| match rules.mapping(path) {
             Mapping::To { to, .. } => Some((path.clone(), to)),
@@ -125,15 +150,14 @@ pub async fn surplus<'a, E: Engine>(
     if targets.is_empty() {
         return Ok(Vec::new());
     }
-    let wanted = targets.iter().map(|(_, to)| (to.clone(), None));
+    let wanted = targets.iter().map(|(_, to)| (to.clone(), Sought::Anything));
     let (wanted, roots) = (wanted.collect(), roots(rules));
-    let asking = engine.fingerprints(container, &wanted, &roots);
-    let found = said_if_slow(asking, SLOW, container, || so_far(container), reporter).await?;
-    Ok(targets
-        .into_iter()
-        .filter(|(_, to)| found.contains_key(to))
-        .map(|(path, _)| path)
-        .collect())
+    let found = engine.fingerprints(container, &wanted, &roots).await?;
+    let there = |(path, to): (HostPath, ContainerPath)| {
+        let print = found.get(&to)?.clone();
+        Some((path, to, print))
+    };
+    Ok(targets.into_iter().filter_map(there).collect())
 }
 
 /// What the disk has of one path, and where the container is to have it.

@@ -272,6 +272,11 @@ impl Disk {
         }
     }
 
+    /// Whether anything stands there.
+    pub fn has(&self, path: &HostPath) -> bool {
+        self.entry(path).is_some()
+    }
+
     /// Whether what stood at `path` before its last change was a directory; `None` when nothing is known of it.
     pub fn was_directory(&self, path: &HostPath) -> Option<bool> {
         self.since.get(path).and_then(|known| known.was_directory)

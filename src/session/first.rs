@@ -27,6 +27,7 @@ use super::order::{self, Target};
 use super::reload::files_of;
 use super::route::Session;
 use super::stops::Stops;
+use super::unpaid::Unpaid;
 use super::worker::{Configuration, Message, Start, Worker};
 
 /// The session before its first start.
@@ -34,6 +35,7 @@ pub struct First {
     loading: Loading,
     up: Up,
     reporter: Reporter,
+    unpaid: Unpaid,
     how_to_apply: Arc<str>,
 }
 
@@ -47,12 +49,20 @@ struct Begun {
 }
 
 impl First {
-    /// What was read, what was asked for, who is told, and what the user does to apply what waits.
-    pub fn new(loading: Loading, up: Up, reporter: Reporter, how_to_apply: &str) -> Self {
+    /// What was read, what was asked for, who is told, what the user does to apply what waits, and where it is told what
+    /// stays owed.
+    pub fn new(
+        loading: Loading,
+        up: Up,
+        reporter: Reporter,
+        how_to_apply: &str,
+        unpaid: Unpaid,
+    ) -> Self {
         Self {
             loading,
             up,
             reporter,
+            unpaid,
             how_to_apply: how_to_apply.into(),
         }
     }
@@ -142,6 +152,7 @@ impl First {
             logs,
             follower: tell_follower,
             stops,
+            unpaid: self.unpaid,
             paused: false,
             how_to_apply: self.how_to_apply,
         };
@@ -457,6 +468,7 @@ impl Session {
             reporter: self.reporter.clone(),
             how_to_apply: Arc::clone(&self.how_to_apply),
             linked: self.says_linked.clone(),
+            unpaid: self.unpaid.clone(),
             configuration,
             seen,
             built,

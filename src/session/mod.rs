@@ -25,6 +25,7 @@
 //! | `contents` | what is in the files that rules name |
 //! | `linked` | which watched paths are names of one file |
 //! | `alone` | one session per project |
+//! | `unpaid` | deletions still owed, told to `verify` |
 //! | `logs` | the containers' output |
 //! | `reload` | compose files, env files, ignore files changed (E7) |
 
@@ -55,6 +56,7 @@ mod settle;
 pub mod stops;
 mod telling;
 mod told;
+pub mod unpaid;
 pub mod worker;
 
 pub use configuration::{configuration_of, scope_of};
@@ -69,6 +71,7 @@ use crate::report;
 
 use alone::{Alone, NotAlone};
 use first::First;
+use unpaid::Unpaid;
 
 /// Builds, starts, follows logs, watches, updates, until told to end.
 pub async fn up(invocation: &Invocation, up: &Up) -> ExitCode {
@@ -127,7 +130,12 @@ pub async fn up(invocation: &Invocation, up: &Up) -> ExitCode {
     } else {
         Keys::none()
     };
-    let first = First::new(loading, up.clone(), reporter, &keys.how_to_apply());
+    let unpaid = Unpaid::default();
+    let writer = alone.as_ref().map(|alone| {
+        let (folder, name) = alone.files();
+        tokio::spawn(unpaid.clone().write(folder, name))
+    });
+    let first = First::new(loading, up.clone(), reporter, &keys.how_to_apply(), unpaid);
     let near = tokio::spawn(a_near_timer());
     // On the runtime's own threads: each hop of a file event to another one costs more than what is done there.
     let code = match tokio::spawn(route::run(first, shutdown, keys)).await {
@@ -135,6 +143,11 @@ pub async fn up(invocation: &Invocation, up: &Up) -> ExitCode {
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     };
     near.abort();
+    if let Some(writer) = writer {
+        writer.abort();
+        // Nothing is written any more when what was written goes with the lock.
+        let _ = writer.await;
+    }
     drop(alone);
     // Every line that was said is shown before the prompt comes back.
     let _ = tokio::task::spawn_blocking(move || printer.join()).await;

@@ -24,6 +24,7 @@ use super::follow::Heard;
 use super::logs::Logs;
 use super::reload::Reload;
 use super::stops::Stops;
+use super::unpaid::Unpaid;
 use super::worker::{Linked, Message};
 
 /// A running session.
@@ -53,6 +54,7 @@ pub struct Session {
     pub(super) paused: bool,
     /// What the user does to apply what waits.
     pub(super) how_to_apply: Arc<str>,
+    pub(super) unpaid: Unpaid,
 }
 
 /// Starts, routes until told to end, then stops the containers as `docker compose up` does.

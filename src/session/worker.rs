@@ -11,6 +11,7 @@ use crate::compose::block::TriggerMode;
 use crate::compose::{Project, Service};
 use crate::engine::{ContainerId, Engine, Via};
 use crate::paths::HostPath;
+use crate::plan::rules::Mapping;
 use crate::plan::{Because, Rules};
 use crate::report::{Done, Event, Outcome, Reporter, Took};
 use crate::update::Ledger;
@@ -25,6 +26,7 @@ use super::order::Target;
 use super::settle::Why;
 use super::stops::Stops;
 use super::told::{Heard, Told};
+use super::unpaid::{Owed, Unpaid, first_of};
 
 /// How many images' snapshots are kept: the running one, and a few that somebody may go back to.
 const BASELINES: usize = 4;
@@ -94,6 +96,7 @@ pub struct Worker<E> {
     how_to_apply: Arc<str>,
     /// Who tells the other services.
     pub(super) linked: mpsc::UnboundedSender<Linked>,
+    unpaid: Unpaid,
     pub(super) project: Arc<Project>,
     pub(super) service: Service,
     pub(super) rules: Rules,
@@ -153,6 +156,8 @@ pub struct Start<E> {
     pub how_to_apply: Arc<str>,
     /// Who tells the other services of files that they may have another name of.
     pub linked: mpsc::UnboundedSender<Linked>,
+    /// Where it is told what stays owed.
+    pub unpaid: Unpaid,
     /// The service.
     pub configuration: Configuration,
     /// The disk as it was when the first build began.
@@ -188,6 +193,7 @@ impl<E: Engine> Worker<E> {
             reporter: start.reporter,
             how_to_apply: start.how_to_apply,
             linked: start.linked,
+            unpaid: start.unpaid,
             project,
             service,
             rules,
@@ -231,6 +237,7 @@ impl<E: Engine> Worker<E> {
         self.look_at_containers(Instant::now()).await;
         // A session that is ending does not listen.
         let _ = in_step.send(());
+        self.tell_unpaid();
         loop {
             let due = self.gatherer.deadline();
             let again = self.again.due();
@@ -257,6 +264,7 @@ impl<E: Engine> Worker<E> {
                 .is_some_and(|due| due <= Instant::now())
             {
                 self.close_batch().await;
+                self.tell_unpaid();
             }
             if let Some(why) = self.again.take(Instant::now()) {
                 let now = Instant::now();
@@ -266,6 +274,7 @@ impl<E: Engine> Worker<E> {
                     self.settle(now, Duration::ZERO, why).await;
                 }
                 self.again.rest();
+                self.tell_unpaid();
             }
         }
     }
@@ -279,6 +288,7 @@ impl<E: Engine> Worker<E> {
                 self.last_touch = self.last_touch.max(touch.at);
                 self.told.hear(&touch);
                 self.gatherer.touch(&touch);
+                return;
             }
             Message::OtherNames(inodes) => self.hear_of_other_names(&inodes, now).await,
             // The latest sees what the others would.
@@ -309,6 +319,7 @@ impl<E: Engine> Worker<E> {
                 self.build_owed |= self.ledgers.is_empty();
             }
         }
+        self.tell_unpaid();
     }
 
     async fn close_batch(&mut self) {
@@ -389,6 +400,20 @@ impl<E: Engine> Worker<E> {
         for ledger in self.ledgers.values_mut() {
             ledger.owed.extend(news.iter().cloned());
         }
+        self.tell_unpaid();
+    }
+
+    /// What is gone on the host and a container may still have is told beside the session, for as long as it is so.
+    fn tell_unpaid(&self) {
+        let is_deletion = |path: &&HostPath| {
+            !self.disk.has(path) && matches!(self.rules.mapping(path), Mapping::To { .. })
+        };
+        let owed = self.ledgers.iter().filter_map(|(id, ledger)| {
+            let paths = first_of(ledger.owed.iter().filter(is_deletion));
+            (!paths.is_empty()).then(|| (id.clone(), paths))
+        });
+        let owed: Owed = owed.collect();
+        self.unpaid.tell(&self.service.name, owed);
     }
 
     /// Whether changes wait for the user.

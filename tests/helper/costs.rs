@@ -1,7 +1,7 @@
 //! What the helper costs a container that nothing happens in, and one that a lot happens in.
 
 use crate::place::{Place, put, until};
-use docker_liveupdate::helper::{Batch, Wanted};
+use docker_liveupdate::helper::{Batch, Sought, Wanted};
 use std::fs;
 use tokio::process::Child;
 
@@ -46,7 +46,7 @@ async fn its_memory_stays_below_2_mib_whatever_it_does() {
     told("a file of 50 MB");
     let wanted = names.iter().map(|name| Wanted {
         path: place.target(name),
-        most: Some(1000),
+        sought: Sought::File { most: 1000 },
     });
     let wanted: Vec<Wanted> = wanted.collect();
     let mut found = 0;

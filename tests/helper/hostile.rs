@@ -4,7 +4,7 @@
 use crate::needs::{has, is_root, needs};
 use crate::place::{Pipes, Place, bytes, lives, put, send, started, terms, until};
 use docker_liveupdate::helper::{
-    Applied, Batch, Content, Entry, Error, Link, Patience, Terms, Wanted,
+    Applied, Batch, Content, Entry, Error, Link, Patience, Sought, Terms, Wanted,
 };
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown, symlink};
@@ -168,7 +168,7 @@ async fn what_stands_behind_a_users_link_is_described_with_that_users_rights() {
 async fn describe(link: &mut Pipes, place: &Place, names: &[&str], most: u64) -> Vec<Entry> {
     let wanted = names.iter().map(|name| Wanted {
         path: place.target(name),
-        most: Some(most),
+        sought: Sought::File { most },
     });
     let wanted: Vec<Wanted> = wanted.collect();
     let mut found = Vec::new();
@@ -399,7 +399,7 @@ async fn a_helper_ends_when_nobody_waits_for_its_answer_any_more() {
     {
         let wanted = [Wanted {
             path: bytes(&sparse),
-            most: Some(u64::MAX),
+            sought: Sought::File { most: u64::MAX },
         }];
         let mut asking = std::pin::pin!(link.inventory(&wanted, |_| {}));
         let reads = async {

@@ -1,7 +1,8 @@
 //! What the container has, as the host would see it.
 
 use crate::place::{Pipes, Place, bytes, put, terms};
-use docker_liveupdate::helper::{Entry, Error, Kind, Link, Wanted};
+use docker_liveupdate::helper::protocol::VERSION;
+use docker_liveupdate::helper::{Entry, Error, Kind, Link, Sought, Wanted};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -9,15 +10,15 @@ use tokio::io::AsyncWriteExt as _;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// Nothing is longer than this.
-const ANY: Option<u64> = Some(1 << 40);
+const ANY: Sought = Sought::File { most: 1 << 40 };
 
 async fn entries(
     link: &mut Pipes,
     wanted: impl IntoIterator<Item = Vec<u8>>,
-    most: Option<u64>,
+    sought: Sought,
 ) -> BTreeMap<Vec<u8>, Entry> {
     let mut entries = BTreeMap::new();
-    let wanted = wanted.into_iter().map(|path| Wanted { path, most });
+    let wanted = wanted.into_iter().map(|path| Wanted { path, sought });
     let wanted: Vec<Wanted> = wanted.collect();
     link.inventory(&wanted, |entry| {
         let path = match &entry {
@@ -113,7 +114,7 @@ async fn exact_paths_are_described_and_a_missing_one_does_not_end_it() {
     place.container("d/f", "f");
     let (mut link, _helper) = place.serve().await;
     let wanted = ["gone", "d", "d/f", "d/f/below"].map(|name| place.target(name));
-    let entries = entries(&mut link, wanted, None).await;
+    let entries = entries(&mut link, wanted, Sought::Anything).await;
     let found = |name: &str| match &entries[&place.target(name)] {
         Entry::Found(found) => format!("{:?} {} {}", found.kind, found.size, found.hash),
         Entry::Unreadable { errno, text, .. } => format!("{errno} {text}"),
@@ -152,7 +153,7 @@ async fn another_versions_helper_is_told_apart() {
             error,
             Error::Version {
                 theirs: 99,
-                ours: 3
+                ours: VERSION
             }
         ),
         "{error}"

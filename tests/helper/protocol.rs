@@ -1,7 +1,7 @@
 //! The wire: what one side encodes the other decodes, and nothing that arrives makes anyone panic.
 
 use docker_liveupdate::helper::protocol::{self, MAX_FRAME, Reply, Request, Time, VERSION};
-use docker_liveupdate::helper::{Code, Kind, Stream};
+use docker_liveupdate::helper::{Code, Kind, Sought, Stream};
 use proptest::prelude::*;
 
 type Bytes = Vec<u8>;
@@ -37,7 +37,7 @@ proptest! {
     #[test]
     fn every_request_survives_the_wire(
         (a, b, c, list) in (bytes(), bytes(), bytes(), proptest::collection::vec(bytes(), 0..5)),
-        (mode, length, flags, mtime, yes) in (any::<u32>(), any::<u64>(), any::<u8>(), time(), any::<bool>()),
+        (mode, length, flags, mtime) in (any::<u32>(), any::<u64>(), any::<u8>(), time()),
     ) {
         let (path, target) = (a.as_slice(), b.as_slice());
         let list: Vec<&[u8]> = list.iter().map(Vec::as_slice).collect();
@@ -60,7 +60,9 @@ proptest! {
                 timeout_ms: length,
             },
             Request::Cancel,
-            Request::Look { path, most: yes.then_some(length) },
+            Request::Look { path, sought: Sought::Anything },
+            Request::Look { path, sought: Sought::Directory },
+            Request::Look { path, sought: Sought::File { most: length } },
             Request::End,
             Request::Hold,
             Request::Release,

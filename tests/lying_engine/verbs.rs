@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use docker_liveupdate::docker::DockerCli;
 use docker_liveupdate::engine::{
     Body, Container, ContainerId, Delta, Docker, Engine, EngineError, Exec, LogsFrom, Outgoing,
-    State, There,
+    Sought, State, There,
 };
 use docker_liveupdate::paths::ContainerPath;
 use futures_util::StreamExt;
@@ -88,7 +88,7 @@ pub async fn call(docker: &Docker, verb: Verb) -> Result<(), EngineError> {
             .fingerprints(
                 &web,
                 &(0..40)
-                    .map(|n| (path(&format!("/app/{n}")), Some(1000)))
+                    .map(|n| (path(&format!("/app/{n}")), Sought::File { most: 1000 }))
                     .collect(),
                 &[path("/app"), path("/srv")],
             )

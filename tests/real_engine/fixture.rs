@@ -8,7 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use bytes::Bytes;
 use docker_liveupdate::docker::DockerCli;
 use docker_liveupdate::engine::{
-    Body, Container, Delta, Docker, Ended, Engine, Exec, Outgoing, There, Wanted,
+    Body, Container, Delta, Docker, Ended, Engine, Exec, Outgoing, Sought, There, Wanted,
 };
 use docker_liveupdate::paths::ContainerPath;
 
@@ -34,14 +34,14 @@ pub struct Project {
 pub fn wanted<P: AsRef<[u8]>>(paths: impl IntoIterator<Item = P>) -> Wanted {
     paths
         .into_iter()
-        .map(|path| (at(path), Some(u64::MAX)))
+        .map(|path| (at(path), Sought::File { most: u64::MAX }))
         .collect()
 }
 
 /// The same, with so many others that they are answered from a listing.
 pub fn many<P: AsRef<[u8]>>(paths: impl IntoIterator<Item = P>) -> Wanted {
     let mut wanted = wanted(paths);
-    wanted.extend((0..100).map(|number| (at(format!("/nothing/{number}")), None)));
+    wanted.extend((0..100).map(|number| (at(format!("/nothing/{number}")), Sought::Anything)));
     wanted
 }
 

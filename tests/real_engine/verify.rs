@@ -124,8 +124,8 @@ async fn a_container_with_the_host_s_files_is_clean_and_the_exit_code_is_0() {
         "verify",
         0,
         "
-CONTAINER    SAME  CHANGED  MISSING
-web-1           7        0        0
+CONTAINER    SAME  CHANGED  MISSING  STALE
+web-1           7        0        0      0
 ",
     );
 }
@@ -146,8 +146,8 @@ async fn drift_is_a_short_table_with_the_first_paths_and_the_exit_code_is_1() {
         "verify",
         1,
         "
-CONTAINER    SAME  CHANGED  MISSING
-web-1           4        3        4
+CONTAINER    SAME  CHANGED  MISSING  STALE
+web-1           4        3        4      0
   changed  src/a.js -> /app/a.js
   changed  src/b.js -> /app/b.js
   changed  src/lib/c.js -> /app/lib/c.js
@@ -180,8 +180,8 @@ async fn fix_brings_files_runs_nothing_restarts_nothing_and_says_so() {
         "verify --fix",
         0,
         "
-CONTAINER    SAME  CHANGED  MISSING
-web-1           6        1        3
+CONTAINER    SAME  CHANGED  MISSING  STALE
+web-1           6        1        3      0
   changed  src/yarn.lock -> /app/yarn.lock
   missing  src/new -> /app/new
   missing  src/new/deep -> /app/new/deep
@@ -258,8 +258,8 @@ async fn what_asks_for_a_rebuild_is_not_covered_up_by_a_copy() {
         "verify --fix",
         1,
         "
-CONTAINER    SAME  CHANGED  MISSING
-web-1           6        1        0
+CONTAINER    SAME  CHANGED  MISSING  STALE
+web-1           6        1        0      0
   changed  src/package.json -> /app/package.json
   not repaired: it asks for a rebuild, src/package.json matches fall_back_on `src/package.json` (step 1)
   hint: `docker liveupdate up` rebuilds it
@@ -297,15 +297,67 @@ async fn every_container_is_compared_a_stopped_one_too() {
     }
 }
 
+/// Few paths and many, each way of looking.
 #[tokio::test]
-async fn a_service_without_container_is_said_and_no_drift() {
+async fn a_directory_that_is_reached_through_a_link_is_equal_and_fix_leaves_the_link() {
+    for many in [false, true] {
+        for helper in ["helper: off, ", ""] {
+            let shop = Shop::new().await;
+            let steps = format!("x-live-update: {{{helper}steps: [{{sync: './src:/app'}}]}}");
+            shop.write(
+                "compose.yaml",
+                &format!("services: {{web: {{build: ., {steps}}}}}\n"),
+            );
+            shop.write("src/lib/deep/d.js", "as built");
+            for n in 0..if many { 30 } else { 0 } {
+                shop.write(&format!("src/lib/many/{n}"), "as built");
+            }
+            let web = shop.web(1).await;
+            let moved = "mkdir /shared; for it in deep many; do mv /app/lib/$it /shared/$it; ln -s /shared/$it /app/lib/$it; done; \
+                mv /app/lib /shared/lib; ln -s ../shared/lib /app/lib";
+            shop.project.sh(&web, moved).await;
+            let (code, out, err) = shop.call("verify");
+            assert_eq!(code, 0, "{out}{err}");
+            shop.write("src/lib/c.js", "changed");
+            shop.write("src/lib/deep/d.js", "changed");
+            assert_eq!(shop.call("verify").0, 1);
+            let (code, out, err) = shop.call("verify --fix");
+            assert!(out.contains("repaired 2 paths"), "{out}{err}");
+            assert_eq!(code, 0, "{out}{err}");
+            let look =
+                "readlink /app/lib; readlink /app/lib/deep; cat /shared/lib/c.js /shared/deep/d.js";
+            assert_eq!(
+                shop.project.sh(&web, look).await,
+                "../shared/lib\n/shared/deep\nchangedchanged"
+            );
+            // One that leads nowhere, or to a file, is in a directory's place.
+            shop.project
+                .sh(&web, "ln -sfn /nowhere /app/lib/deep")
+                .await;
+            assert_eq!(shop.call("verify").0, 1);
+            shop.project
+                .sh(&web, "ln -sfn /etc/passwd /app/lib/deep")
+                .await;
+            assert_eq!(shop.call("verify").0, 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_service_without_container_is_said_by_the_exit_code_too_unless_none_is_asked_for() {
     let shop = Shop::new().await;
     let (code, out, err) = shop.call("verify");
-    assert_eq!((code, out.as_str()), (0, ""));
+    assert_eq!((code, out.as_str()), (1, ""));
     assert_eq!(
         err,
         "note: web: no container; `docker liveupdate up` starts one\n"
     );
+    let none = SHOP.replace("build: .", "build: .\n    scale: 0");
+    shop.write("compose.yaml", &none);
+    assert_eq!(shop.call("verify").0, 0);
+    let none = SHOP.replace("build: .", "build: .\n    deploy: {replicas: 0}");
+    shop.write("compose.yaml", &none);
+    assert_eq!(shop.call("verify").0, 0);
 }
 
 #[tokio::test]

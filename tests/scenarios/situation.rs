@@ -12,6 +12,7 @@ use docker_liveupdate::engine::{ContainerId, State};
 use docker_liveupdate::paths::HostPath;
 use docker_liveupdate::report::{Event, Reporter};
 use docker_liveupdate::session::stops::Stops;
+use docker_liveupdate::session::unpaid::Unpaid;
 use docker_liveupdate::session::worker::{Configuration, Message, Start, Worker};
 use docker_liveupdate::session::{Seen, builder::Builder, order::Target, scope_of};
 use docker_liveupdate::watch::{Stage, Touch};
@@ -97,6 +98,7 @@ pub async fn service(block: &str, containers: &[(&str, State)]) -> Situation {
         how_to_apply: "`u`".into(),
         stops: Arc::clone(&stops),
         linked: tokio_mpsc::unbounded_channel().0,
+        unpaid: Unpaid::default(),
         seen: Seen::of(&configuration, &Arc::default()).await,
         configuration,
         built: Some("image".into()),

@@ -199,9 +199,9 @@ impl Docker {
         wanted: &Wanted,
         roots: &[ContainerPath],
     ) -> Result<BTreeMap<ContainerPath, Fingerprint>, EngineError> {
-        let questions = wanted.iter().map(|(path, most)| helper::Wanted {
+        let questions = wanted.iter().map(|(path, sought)| helper::Wanted {
             path: path.as_bytes().to_vec(),
-            most: *most,
+            sought: *sought,
         });
         let mut inventory = Inventory {
             wanted: questions.collect(),

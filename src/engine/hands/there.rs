@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::helper::Sought;
 use crate::paths::ContainerPath;
 
 use super::{Body, Container, Delta, Docker, Outgoing, There, Wanted};
@@ -36,7 +37,7 @@ impl Docker {
             .put
             .iter()
             .filter(|put| asked(put))
-            .filter_map(|put| Some((put.to.clone(), Some(length(&put.body)?))))
+            .filter_map(|put| Some((put.to.clone(), file_of(&put.body)?)))
             .collect();
         if wanted.is_empty() {
             return Vec::new();
@@ -65,12 +66,13 @@ impl Docker {
     }
 }
 
-fn length(body: &Body) -> Option<u64> {
-    match body {
-        Body::Bytes(bytes) => Some(bytes.len() as u64),
-        Body::File { len, .. } => Some(*len),
-        Body::Link(_) | Body::Directory => None,
-    }
+fn file_of(body: &Body) -> Option<Sought> {
+    let most = match body {
+        Body::Bytes(bytes) => bytes.len() as u64,
+        Body::File { len, .. } => *len,
+        Body::Link(_) | Body::Directory => return None,
+    };
+    Some(Sought::File { most })
 }
 
 /// The directories that the paths lie in, without those below another; the container's root is none of them.

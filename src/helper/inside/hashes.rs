@@ -2,7 +2,7 @@
 
 use crate::failure::{number, words};
 use crate::path::{self, Status};
-use crate::protocol::{Kind, Reply};
+use crate::protocol::{Kind, Reply, Sought};
 use crate::rights::Rights;
 use crate::way::{Directory, Ways};
 use crate::wire::{Hangup, Output};
@@ -24,16 +24,16 @@ pub struct Looks {
 }
 
 impl Looks {
-    /// Describes one path; a file with the hash of its content, if it is no longer than `most`.
+    /// Describes one path, as the host wants to know it.
     pub fn look(
         &mut self,
         path: &[u8],
-        most: Option<u64>,
+        sought: Sought,
         ways: &Ways,
         output: &mut Output<impl AsFd>,
     ) -> Result<(), Hangup> {
         let looked = match self.enter(path, ways) {
-            Ok((at, name)) => entry(at, &name, path, most, output),
+            Ok((at, name)) => entry(at, &name, path, sought, output),
             Err(errno) => unreadable(path, errno, output),
         };
         let _ = Rights::Own.assume();
@@ -59,22 +59,22 @@ fn entry(
     at: &Directory,
     name: &[u8],
     path: &[u8],
-    most: Option<u64>,
+    sought: Sought,
     output: &mut Output<impl AsFd>,
 ) -> Result<(), Hangup> {
     output.beat()?;
-    let (status, target) = match found(at, name) {
+    let (status, target) = match found(at, name, sought) {
         Ok(found) => found,
         Err(errno) => return unreadable(path, errno, output),
     };
     let kind = kind(status.kind);
-    let (size, hash) = match (kind, most) {
-        (Kind::File, Some(most)) => match digest(at, name, most, output)? {
+    let (size, hash) = match (kind, sought) {
+        (Kind::File, Sought::File { most }) => match digest(at, name, most, output)? {
             Ok(Some(digest)) => digest,
             Ok(None) => (status.size.max(most.saturating_add(1)), 0),
             Err(errno) => return unreadable(path, errno, output),
         },
-        (Kind::File, None) => (status.size, 0),
+        (Kind::File, _) => (status.size, 0),
         _ => (0, 0),
     };
     output.add(&Reply::Entry {
@@ -87,13 +87,20 @@ fn entry(
     })
 }
 
-fn found(at: &Directory, name: &[u8]) -> Result<(Status, Vec<u8>), Errno> {
+/// What stands there, and the target of a link.
+fn found(at: &Directory, name: &[u8], sought: Sought) -> Result<(Status, Vec<u8>), Errno> {
     let status = path::status(&at.fd, name, false)?;
-    let target = if status.kind == FileType::Symlink {
-        rustix::fs::readlinkat(&at.fd, name, Vec::new())?.into_bytes()
-    } else {
-        Vec::new()
-    };
+    if status.kind != FileType::Symlink {
+        return Ok((status, Vec::new()));
+    }
+    // As a batch decides whether a directory has to be made there.
+    if sought == Sought::Directory
+        && let Ok(there) = path::status(&at.fd, name, true)
+        && there.kind == FileType::Directory
+    {
+        return Ok((there, Vec::new()));
+    }
+    let target = rustix::fs::readlinkat(&at.fd, name, Vec::new())?.into_bytes();
     Ok((status, target))
 }
 

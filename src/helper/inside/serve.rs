@@ -147,7 +147,9 @@ impl Session {
             Request::Bye => return Ok(Some(Bye)),
             // It had ended before the host's word arrived.
             Request::Cancel => {}
-            Request::Look { path, most } => self.looks.look(path, most, &self.ways, output)?,
+            Request::Look { path, sought } => {
+                self.looks.look(path, sought, &self.ways, output)?;
+            }
             Request::End => {
                 self.looks = Looks::default();
                 output.send(&Reply::Done)?;

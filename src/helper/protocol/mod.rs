@@ -9,7 +9,7 @@ mod wire;
 pub use wire::{Frame, Malformed, decode_anything, split};
 
 /// The protocol's version; host and helper must have the same one.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// What a helper's first answer begins with, in every version: tells it from an engine's error text on the same stream.
 pub const MAGIC: [u8; 8] = *b"liveupd\n";
@@ -126,8 +126,8 @@ pub enum Request<'a> {
     Look {
         /// Which.
         path: &'a [u8],
-        /// A file is read and hashed if it is no longer than this.
-        most: Option<u64>,
+        /// What the host has there.
+        sought: Sought,
     },
     /// The last [`Request::Look`] was sent. Answered by [`Reply::Done`] after all entries.
     End,
@@ -144,6 +144,20 @@ pub enum Request<'a> {
     },
     /// Clean up and exit. Answered by [`Reply::Done`].
     Bye,
+}
+
+/// What the host has at a path that the container is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sought {
+    /// Nothing, or nothing that is to be compared by content.
+    Anything,
+    /// A file: one that is no longer than this is read and hashed.
+    File {
+        /// Bytes.
+        most: u64,
+    },
+    /// A directory: a link that leads to one is described as that directory, as files are put through it.
+    Directory,
 }
 
 /// What a path is.

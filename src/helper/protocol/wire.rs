@@ -1,6 +1,6 @@
 //! The protocol's words as bytes, there and back. Knows the layout of frames, not what they are for.
 
-use super::{Code, HEADER, Kind, MAGIC, MAX_FRAME, Reply, Request, Stream, Time, VERSION};
+use super::{Code, HEADER, Kind, MAGIC, MAX_FRAME, Reply, Request, Sought, Stream, Time, VERSION};
 
 /// Bytes that are no frame of this protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,10 +85,14 @@ impl<'a> Request<'a> {
                 .bytes(user)
                 .u64(*timeout_ms),
             Self::Cancel => frame(out, 21),
-            Self::Look { path, most } => frame(out, 31)
-                .bytes(path)
-                .bool(most.is_some())
-                .u64(most.unwrap_or(0)),
+            Self::Look { path, sought } => {
+                let (kind, most) = match sought {
+                    Sought::Anything => (0, 0),
+                    Sought::File { most } => (1, *most),
+                    Sought::Directory => (2, 0),
+                };
+                frame(out, 31).bytes(path).u8(kind).u64(most)
+            }
             Self::End => frame(out, 32),
             Self::Hold => frame(out, 40),
             Self::Release => frame(out, 41),
@@ -154,10 +158,11 @@ impl<'a> Request<'a> {
             21 => Self::Cancel,
             31 => Self::Look {
                 path: from.bytes()?,
-                most: match (from.bool()?, from.u64()?) {
-                    (true, most) => Some(most),
-                    (false, 0) => None,
-                    (false, _) => return Err(Malformed),
+                sought: match (from.u8()?, from.u64()?) {
+                    (0, 0) => Sought::Anything,
+                    (1, most) => Sought::File { most },
+                    (2, 0) => Sought::Directory,
+                    _ => return Err(Malformed),
                 },
             },
             32 => Self::End,

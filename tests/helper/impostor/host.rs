@@ -3,7 +3,7 @@
 use super::Operation;
 use super::rng::Rng;
 use docker_liveupdate::helper::{
-    Batch, Command, Content, Entry, Error, Item, Link, Patience, Terms, Wanted,
+    Batch, Command, Content, Entry, Error, Item, Link, Patience, Sought, Terms, Wanted,
 };
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -141,7 +141,9 @@ impl Plan {
                 let wanted: Vec<Wanted> = (0..self.count)
                     .map(|number| Wanted {
                         path: format!("/app/f{number}").into_bytes(),
-                        most: Some(self.size as u64),
+                        sought: Sought::File {
+                            most: self.size as u64,
+                        },
                     })
                     .collect();
                 let (mut entries, mut kept) = (0, 0);

@@ -24,4 +24,5 @@ mod restart;
 mod runs;
 mod secrets;
 mod services;
+mod verify;
 mod watch_rules;

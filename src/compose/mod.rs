@@ -8,6 +8,7 @@ mod checks;
 mod convert;
 mod disk;
 mod dockerfile;
+pub mod edited;
 mod entry;
 pub mod filter;
 mod finding;

@@ -8,6 +8,7 @@ use serde_yaml::{Mapping, Value};
 
 use crate::paths::{ContainerPath, HostPath};
 
+use super::edited::Handed;
 use super::project::{Build, Definition, Mount, MountKind, Service};
 use super::yaml::{get, parse_duration, scalar_text, split_words, untagged};
 
@@ -56,6 +57,7 @@ pub fn service(project: &str, name: &str, value: &Value) -> (Service, Sourcing) 
             container: without(value, &["build", "develop"]),
             image: get(value, "build").cloned().unwrap_or_default(),
             around: Arc::default(),
+            handed: Handed::default(),
         },
     };
     (service, sourcing)

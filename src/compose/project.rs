@@ -10,6 +10,7 @@ use serde_yaml::Value;
 use crate::paths::{ContainerPath, HostPath};
 
 use super::block::Block;
+use super::edited::Handed;
 
 /// A resolved and checked Compose project.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,6 +87,8 @@ pub struct Definition {
     pub image: Value,
     /// What stands beside the services: networks, volumes, configs, secrets.
     pub around: Arc<Value>,
+    /// The configs and secrets that Compose puts into its containers when it makes them.
+    pub handed: Handed,
 }
 
 impl Definition {

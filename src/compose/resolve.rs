@@ -8,6 +8,7 @@ use serde_yaml::Value;
 use crate::paths::HostPath;
 
 use super::disk::Files;
+use super::edited::Handed;
 use super::finding::{Findings, Seg, Spot};
 use super::model::{self, Sourcing};
 use super::problem::{Problem, Severity};
@@ -105,7 +106,9 @@ pub fn project_from(
     }
     let around = Arc::new(model::without(&model, &["name", "services"]));
     for draft in &mut drafts {
-        draft.service.definition.around = Arc::clone(&around);
+        let definition = &mut draft.service.definition;
+        definition.around = Arc::clone(&around);
+        definition.handed = Handed::of(&definition.container, &around, sources);
     }
     names::check(&names, sources, &mut found);
     bases::fill(&project_name, &mut drafts, sources, disk, &mut found);

@@ -78,6 +78,8 @@ pub struct Sources {
     /// What stands where one of them should, and is no file: nobody may read it.
     pub odd: Vec<(HostPath, Odd)>,
     env_files: BTreeSet<HostPath>,
+    /// What the included files' own env files say, in the order of reading.
+    included_variables: Vec<(String, String)>,
 }
 
 impl Sources {
@@ -110,6 +112,7 @@ impl Sources {
             variables,
             odd,
             env_files: entry.env_files.iter().cloned().collect(),
+            included_variables: Vec::new(),
         };
         let mut main = Vec::new();
         for file in &entry.files {
@@ -123,6 +126,15 @@ impl Sources {
     pub fn all(&self) -> Vec<HostPath> {
         let compose = self.files.iter().map(|file| file.path.clone());
         compose.chain(self.env_files.iter().cloned()).collect()
+    }
+
+    /// All that the environment and the env files of the model say of a variable, the strongest first.
+    pub fn values_of<'s>(&'s self, variable: &'s str) -> impl Iterator<Item = &'s str> {
+        let included = self.included_variables.iter();
+        let included = included.filter(move |(name, _)| name == variable);
+        let own = self.variables.get(variable).into_iter();
+        own.chain(included.map(|(_, value)| value))
+            .map(String::as_str)
     }
 
     /// The included files: Compose takes their services, and leaves their top-level `x-` keys out of the model.
@@ -319,15 +331,23 @@ impl Sources {
                 Some(dirs) if !dirs.is_empty() => base.join(&dirs[0]),
                 _ => first.parent().unwrap_or_else(|| base.clone()),
             };
-            if let Some(files) = get(entry, "env_file") {
-                for file in self.texts(files) {
-                    self.add_env_file(base.join(file), disk);
+            let env_files: Vec<HostPath> = match get(entry, "env_file") {
+                Some(files) => self
+                    .texts(files)
+                    .iter()
+                    .map(|file| base.join(file))
+                    .collect(),
+                None => vec![included_base.join(".env")]
+                    .into_iter()
+                    .filter(|default| disk.kind(default).is_some())
+                    .collect(),
+            };
+            for file in env_files {
+                if let Ok(text) = disk.read(&file) {
+                    let text = String::from_utf8_lossy(&text);
+                    self.included_variables.extend(read_env_file(&text));
                 }
-            } else {
-                let default = included_base.join(".env");
-                if disk.kind(&default).is_some() {
-                    self.add_env_file(default, disk);
-                }
+                self.add_env_file(file, disk);
             }
             let group: Vec<usize> = paths
                 .iter()

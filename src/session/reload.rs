@@ -9,8 +9,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::compose::{self, Project, Service};
+use crate::compose::{self, Project, Service, edited};
 use crate::engine::{Container, Docker, Engine as _, State, scale_flag};
+use crate::harmless::value;
 use crate::paths::HostPath;
 use crate::plan::Because;
 use crate::report::Reporter;
@@ -118,6 +119,16 @@ impl Session {
             }
         };
         let before = Arc::clone(&self.project);
+        if project.name != before.name {
+            let (old, new) = (value(&before.name), value(&project.name));
+            self.reporter.problem(
+                None,
+                format!("the project is called `{new}` now, and its containers belong to `{old}`: nothing was done"),
+                Some("end this session and start `docker liveupdate up` again"),
+            );
+            self.keep_the_last(reload, watching, project.sources.clone());
+            return;
+        }
         if (watching || project != before) && !self.adopt(Arc::clone(&project)).await {
             let mut files = project.sources.clone();
             files.extend(files_of_builds(&project));
@@ -128,7 +139,20 @@ impl Session {
             self.reporter
                 .notice(None, "the configuration was read again");
         }
+        self.say_what_compose_leaves(&before);
         self.bring_up(&before);
+    }
+
+    /// Compose would have to delete them; nobody but the user may.
+    fn say_what_compose_leaves(&self, before: &Project) {
+        for volume in edited::volumes(before, &self.project) {
+            let volume = value(&volume);
+            self.reporter.problem(
+                None,
+                format!("the volume `{volume}` is defined in another way now, and nothing was done: one that exists stays as it is"),
+                Some("its data go with it when it is made again: `docker liveupdate down --volumes`, then `up`"),
+            );
+        }
     }
 
     /// One of `files` will put it right; what else was heard is taken over with it.
@@ -220,24 +244,29 @@ impl Session {
             }
             let rebuilds = service.build.is_some()
                 && old.is_some_and(|old| old.definition.image != service.definition.image);
-            match self.workers.get(&service.name) {
+            let stale = old.map_or_else(Vec::new, |old| {
+                let handed = &service.definition.handed;
+                handed.edited_since(&old.definition.handed)
+            });
+            let worker = self.workers.get(&service.name).cloned();
+            if rebuilds && let Some(worker) = &worker {
                 // Compose's own `up` takes the image that is there.
-                Some(worker) if rebuilds => {
-                    let _ = worker.send(Message::Rebuild(Because::Configuration));
+                let _ = worker.send(Message::Rebuild(Because::Configuration));
+                // An image that comes out the same makes no container anew.
+                if stale.is_empty() {
+                    continue;
                 }
-                _ => concerned.push(Concerned {
-                    name: service.name.clone(),
-                    worker: self.workers.get(&service.name).cloned(),
-                    is_new: old.is_none(),
-                    keeps_scale: old
-                        .is_some_and(|old| old.definition.scale() == service.definition.scale())
-                        && self
-                            .up
-                            .scale
-                            .iter()
-                            .all(|scale| scale.service != service.name),
-                }),
             }
+            let same_scale = |old: &Service| old.definition.scale() == service.definition.scale();
+            let mut scaled = self.up.scale.iter();
+            concerned.push(Concerned {
+                name: service.name.clone(),
+                worker,
+                is_new: old.is_none(),
+                stale,
+                keeps_scale: old.is_some_and(same_scale)
+                    && scaled.all(|scale| scale.service != service.name),
+            });
         }
         if !concerned.is_empty() {
             let (engine, reporter) = (Arc::clone(&self.engine), self.reporter.clone());
@@ -294,6 +323,8 @@ struct Concerned {
     name: String,
     worker: Option<mpsc::UnboundedSender<Message>>,
     is_new: bool,
+    /// What its containers have another content of than the compose file, and Compose would not make them anew for.
+    stale: Vec<String>,
     /// It has as many containers as somebody asked for by hand.
     keeps_scale: bool,
 }
@@ -304,8 +335,8 @@ async fn bring_up(
     concerned: Vec<Concerned>,
     mut flags: Vec<OsString>,
 ) {
-    let mut names = Vec::new();
-    for service in &concerned {
+    let (mut changed, mut forced) = (Vec::new(), Vec::new());
+    for service in concerned {
         let containers = match engine.containers(&service.name).await {
             Ok(containers) => containers,
             Err(error) => {
@@ -317,25 +348,56 @@ async fn bring_up(
         };
         let runs = |container: &Container| container.state == State::Running;
         if !service.is_new && !containers.iter().any(runs) {
+            if !service.stale.is_empty() && !containers.is_empty() {
+                let what = format!(
+                    "{} edited, and nothing was done: its containers do not run",
+                    were(&service.stale)
+                );
+                reporter.problem(Some(&service.name), what, Some(&by_hand(&service.name)));
+            }
             continue;
         }
         if service.keeps_scale {
             // Without this a service scaled by hand would shrink to what the compose file says.
             flags.extend(scale_flag(&service.name, containers.len()));
         }
-        names.push(service.name.clone());
+        if service.stale.is_empty() {
+            changed.push(service);
+        } else {
+            let what = format!("recreating: {} edited", were(&service.stale));
+            reporter.notice(Some(&service.name), what);
+            forced.push(service);
+        }
     }
-    if names.is_empty() {
-        return;
-    }
-    let mut show = |line: &str| reporter.build(None, line);
-    if let Err(error) = engine.up(&names, &flags, &mut show).await {
-        reporter.problem(None, error.to_string(), Some("fix it and save"));
-        for service in concerned {
-            if let Some(worker) = service.worker {
-                // A session that is ending needs no word.
-                let _ = worker.send(Message::StartFailed);
+    for (services, force) in [(changed, None), (forced, Some("--force-recreate"))] {
+        if services.is_empty() {
+            continue;
+        }
+        let names: Vec<String> = services.iter().map(|it| it.name.clone()).collect();
+        let flags: Vec<OsString> = flags.iter().cloned().chain(force.map(Into::into)).collect();
+        let mut show = |line: &str| reporter.build(None, line);
+        if let Err(error) = engine.up(&names, &flags, &mut show).await {
+            let hint = match force {
+                None => "fix it and save".to_owned(),
+                Some(_) => by_hand(&names.join(" ")),
+            };
+            reporter.problem(None, error.to_string(), Some(&hint));
+            for service in services {
+                if let Some(worker) = service.worker {
+                    // A session that is ending needs no word.
+                    let _ = worker.send(Message::StartFailed);
+                }
             }
         }
     }
+}
+
+fn were(stale: &[String]) -> String {
+    let verb = if stale.len() == 1 { "was" } else { "were" };
+    format!("{} {verb}", stale.join(", "))
+}
+
+/// The next change of Compose's own would not bring it.
+fn by_hand(names: &str) -> String {
+    format!("`docker compose up -d --force-recreate {names}` makes them anew")
 }

@@ -4,6 +4,7 @@ mod bad_blocks;
 mod bases;
 mod blocks;
 mod convert;
+mod edited;
 mod files;
 mod robust;
 mod schema;

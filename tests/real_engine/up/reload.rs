@@ -307,3 +307,88 @@ fn an_included_file_that_is_missing_is_heard_when_it_comes() {
         project.inspect("other", "{{.State.Running}}")
     });
 }
+
+/// E7: an edit that Compose itself makes no container anew for: the content of a config or a secret, its variable, its file.
+#[test]
+fn an_edited_config_or_secret_is_in_the_container() {
+    let configs = "\
+configs:
+  inline: {content: one}
+  named: {environment: NAMED}
+  file: {file: ./file-1}
+secrets:
+  key: {environment: KEY}
+";
+    let lines = "configs: [inline, named, file]\nsecrets: [key]\n";
+    let project = Project::web_with(lines, "- sync: ./src:/app");
+    let text = project.read("compose.yaml") + configs;
+    project.write("compose.yaml", text);
+    project.write(".dockerignore", "*\n!src\n");
+    project.write(".env", "NAMED=one\nKEY=one\n");
+    project.write("file-1", "one\n");
+    project.write("file-2", "two\n");
+    let mut up = project.up();
+    let before = project.id("web");
+    let recreated = |up: &mut crate::session::Session<'_>, what: &str| {
+        up.wait_for(what, |event| {
+            event["event"] == "notice"
+                && event["service"] == "web"
+                && event["text"] == format!("recreating: {what} was edited")
+        });
+    };
+    project.replace("compose.yaml", "content: one", "content: two");
+    recreated(&mut up, "config `inline`");
+    up.until_file("web", "/inline", "two");
+    project.write(".env", "NAMED=two\nKEY=one\n");
+    recreated(&mut up, "config `named`");
+    up.until_file("web", "/named", "two");
+    project.write(".env", "NAMED=two\nKEY=two\n");
+    recreated(&mut up, "secret `key`");
+    up.until_file("web", "/run/secrets/key", "two");
+    project.replace("compose.yaml", "file-1", "file-2");
+    recreated(&mut up, "config `file`");
+    up.until("the other file", &"two".to_owned(), || {
+        project.sh("web", "cat /file")
+    });
+    assert_ne!(project.id("web"), before);
+    project.write("src/a.txt", "two");
+    up.until_file("web", "/app/a.txt", "two");
+}
+
+/// E7: where nobody but the user may do what an edit asks for, it is said that nothing was done, and how to do it.
+#[test]
+fn an_edit_that_cannot_take_effect_says_so_and_how_it_would() {
+    let project = Project::web_with("volumes: [data:/data]", "- sync: ./src:/app");
+    let volumes = "volumes:\n  data: {labels: {a: b}}\n";
+    let text = format!(
+        "name: {}\n{}{volumes}",
+        project.name,
+        project.read("compose.yaml")
+    );
+    project.write("compose.yaml", &text);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_docker-liveupdate"));
+    command.args(["liveupdate", "up", "--format", "json"]);
+    command
+        .current_dir(project.path(""))
+        .env_remove("COMPOSE_FILE");
+    let mut up = project.follow(command);
+    up.wait_for("the session has started", |event| {
+        event["event"] == "started"
+    });
+    let before = project.id("web");
+    project.write("compose.yaml", text.replace("a: b", "a: c"));
+    let said = up.wait_for("the volume", |event| event["event"] == "problem");
+    assert_eq!(
+        said["message"],
+        "the volume `data` is defined in another way now, and nothing was done: one that exists stays as it is"
+    );
+    let hint = said["hint"].as_str().unwrap();
+    assert!(hint.contains("down --volumes"), "{hint}");
+    project.write("compose.yaml", text.replace("name: ", "name: another-"));
+    let said = up.wait_for("the name", |event| event["event"] == "problem");
+    let message = said["message"].as_str().unwrap();
+    assert!(message.contains("nothing was done"), "{message}");
+    assert_eq!(project.id("web"), before);
+    project.write("src/a.txt", "two");
+    up.until_file("web", "/app/a.txt", "two");
+}

@@ -53,6 +53,8 @@ pub(super) struct Inner {
     pub(super) helpers: Helpers,
     /// What this session restarts and recreates at this moment.
     pub(super) moves: watch::Sender<Moves>,
+    /// Once it was asked.
+    pub(super) is_podman: tokio::sync::OnceCell<bool>,
 }
 
 impl fmt::Debug for Docker {
@@ -108,6 +110,7 @@ impl Docker {
                 runs: std::sync::Mutex::default(),
                 helpers: Helpers::default(),
                 moves: watch::Sender::default(),
+                is_podman: tokio::sync::OnceCell::new(),
             }),
         })
     }

@@ -140,9 +140,12 @@ impl Docker {
             .chain(words.iter().cloned().map(Into::into));
         let what = format!("`docker compose {}`", verb.first().unwrap_or(&""));
         let cli = self.runs().cli(&self.inner.cli);
-        let command = cli
+        let mut command = cli
             .compose(args)
             .map_err(|error| cannot_start(&what, &error))?;
+        if matches!(verb.first(), Some(&("build" | "up"))) && self.builds_without_buildkit().await {
+            command.env("DOCKER_BUILDKIT", "0");
+        }
         stream(command, &what, output).await
     }
 }

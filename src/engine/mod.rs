@@ -11,6 +11,7 @@ mod events;
 mod exec;
 mod fingerprint;
 mod hands;
+mod kind;
 mod logs;
 mod moves;
 mod restart;
@@ -350,6 +351,18 @@ pub enum EngineError {
     /// A host file could not be read: which, and why.
     #[error("cannot read `{0}`: {reason}", reason = harmless::value(.1))]
     Unreadable(HostPath, String),
+}
+
+impl EngineError {
+    /// What to do about it, where it is none of what the user edits.
+    pub fn way_out(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused(said) if said.contains("booting buildkit") => Some(
+                "the builder needs the image of BuildKit and could not have it: start `up` again with `DOCKER_BUILDKIT=0`",
+            ),
+            _ => None,
+        }
+    }
 }
 
 /// Docker, as the session sees it. Every verb is safe to repeat.

@@ -48,6 +48,8 @@ struct Begun {
     failed: BTreeSet<String>,
 }
 
+const WITHOUT_BUILDKIT: &str = "the engine is Podman, which has no BuildKit: images are built with `DOCKER_BUILDKIT=0` (set it to 1 to have BuildKit all the same)";
+
 impl First {
     /// What was read, what was asked for, who is told, what the user does to apply what waits, and where it is told what
     /// stays owed.
@@ -226,6 +228,12 @@ impl First {
 
     async fn build_and_start(&self) -> Result<Begun, ExitCode> {
         let mut begun = Begun::default();
+        let mut builds = self.loading.project.services.iter();
+        if builds.any(|service| self.chosen(service) && service.build.is_some())
+            && self.loading.engine.builds_without_buildkit().await
+        {
+            self.reporter.notice(None, WITHOUT_BUILDKIT);
+        }
         if self.up.build {
             self.build(&mut begun).await;
         }
@@ -318,15 +326,17 @@ impl First {
         let one = std::slice::from_ref(target);
         let bases = project.service(name).map_or(&[][..], |it| &it.bases);
         let failed_base = bases.iter().find(|base| begun.failed.contains(*base));
-        let why = if let Some(base) = failed_base {
-            format!("not built: it is built from the image of `{base}`, whose build failed")
+        let hint = "fix it and save: the next change builds again";
+        let (why, hint) = if let Some(base) = failed_base {
+            let why =
+                format!("not built: it is built from the image of `{base}`, whose build failed");
+            (why, hint)
         } else if let Err(error) = builder.build(one, now, None, &mut show(reporter)).await {
-            error.to_string()
+            (error.to_string(), error.way_out().unwrap_or(hint))
         } else {
             return;
         };
-        let hint = Some("fix it and save: the next change builds again");
-        reporter.problem(Some(name), why, hint);
+        reporter.problem(Some(name), why, Some(hint));
         begun.failed.insert(name.clone());
         let wanted = target
             .along
@@ -339,7 +349,7 @@ impl First {
             }
             let one = std::slice::from_ref(&base);
             if let Err(error) = builder.build(one, now, None, &mut show(reporter)).await {
-                reporter.problem(Some(&base.service), error.to_string(), hint);
+                reporter.problem(Some(&base.service), error.to_string(), Some(hint));
                 begun.failed.insert(base.service.clone());
             }
         }

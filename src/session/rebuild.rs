@@ -130,6 +130,9 @@ impl<E: Engine> Worker<E> {
     }
 
     fn hint_after(&self, error: &EngineError) -> String {
+        if let Some(way_out) = error.way_out() {
+            return way_out.to_owned();
+        }
         match error {
             EngineError::Unreachable(_) => "it is tried again with the next change".to_owned(),
             _ if self.ledgers.is_empty() => {

@@ -16,6 +16,8 @@ pub const NO: &str = "the engine had a bad moment";
 pub enum Fault {
     /// It is answered 500.
     Refuse,
+    /// It is answered with this JSON.
+    Answer(&'static str),
     /// The connection ends after so many bytes of what it sends.
     CutRequest(usize),
     /// The connection ends after so many bytes of what it is answered.
@@ -218,11 +220,18 @@ fn serve(mut client: UnixStream, state: &Arc<Mutex<State>>) -> io::Result<()> {
         (call, fault, state.delay)
     };
     std::thread::sleep(delay);
-    if let Some(Fault::Refuse) = fault {
-        let body = format!("{{\"message\":\"{NO}\"}}");
+    let answer = match fault {
+        Some(Fault::Refuse) => Some((
+            "500 Internal Server Error",
+            format!("{{\"message\":\"{NO}\"}}"),
+        )),
+        Some(Fault::Answer(json)) => Some(("200 OK", json.to_owned())),
+        _ => None,
+    };
+    if let Some((status, body)) = answer {
         write!(
             client,
-            "HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
             body.len()
         )?;
         client.shutdown(Shutdown::Write)?;

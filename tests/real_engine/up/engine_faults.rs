@@ -337,3 +337,45 @@ fn a_container_of_before_is_compared_though_the_engine_did_not_tell_of_it() {
     started(&mut up);
     up.until_in_step("src", "web", "/app");
 }
+
+/// What Podman answers to `GET /version`, with an API that the real engine has too.
+const PODMAN: &str = r#"{"Platform":{"Name":"linux/amd64/debian-12"},"Components":[{"Name":"Podman Engine","Version":"4.3.1","Details":{"APIVersion":"4.3.1","MinAPIVersion":"4.0.0"}},{"Name":"Conmon","Version":"conmon version 2.1.6","Details":{}}],"Version":"4.3.1","ApiVersion":"1.44","MinAPIVersion":"1.24","Os":"linux","Arch":"amd64"}"#;
+
+/// A session on an engine that says it is Podman, with that in its environment; the answer is whether BuildKit built.
+fn on_podman(choice: Option<(&str, &str)>) -> bool {
+    let project = project("- sync: ./src:/app");
+    let door = Interposer::open();
+    door.meddle("GET", "/version", usize::MAX, Fault::Answer(PODMAN));
+    let mut command = project.tool(&["up", "--format", "json"]);
+    command.env("DOCKER_HOST", door.host());
+    command
+        .env_remove("DOCKER_BUILDKIT")
+        .env_remove("BUILDX_BUILDER");
+    command.envs(choice);
+    let mut up = project.follow(command);
+    started(&mut up);
+    project.write(
+        "Dockerfile",
+        crate::project::DOCKERFILE.replace("CMD", "RUN true\nCMD"),
+    );
+    up.rebuilt("web");
+    project.write("src/a.txt", "two");
+    up.until_file("web", "/app/a.txt", "two");
+    let said = up.count(|event| {
+        let text = event["text"].as_str().unwrap_or_default();
+        event["event"] == "notice" && text.contains("DOCKER_BUILDKIT=0")
+    });
+    let buildkit = up.events().iter().any(|event| {
+        let text = event["text"].as_str().unwrap_or_default();
+        event["build"] == true && text.starts_with("#1 [internal]")
+    });
+    assert_eq!(said, usize::from(!buildkit), "said once, where it is done");
+    buildkit
+}
+
+/// Podman has no BuildKit, and Compose would fetch the image of one: builds go without, and that is said once.
+#[test]
+fn on_podman_builds_go_without_buildkit_unless_the_user_says_otherwise() {
+    assert!(!on_podman(None));
+    assert!(on_podman(Some(("DOCKER_BUILDKIT", "1"))));
+}

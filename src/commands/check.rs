@@ -15,7 +15,8 @@ use crate::session::{complain, exit_code};
 use crate::watch::why::Place as IgnorePlace;
 use crate::watch::{BadIgnore, Scope};
 
-use super::output::{GOOD, count, list, say, say_object};
+use super::covered::{Covered, covered};
+use super::output::{DIM, GOOD, count, list, say, say_object};
 
 /// Says what is wrong, or in one line what is fine.
 pub async fn run(docker: &DockerCli, format: Format) -> ExitCode {
@@ -41,6 +42,15 @@ pub async fn run(docker: &DockerCli, format: Format) -> ExitCode {
         say_object("check", fields);
     } else if let Some(project) = &fine {
         say(&summary(project, warnings));
+        for service in &project.services {
+            for covered in covered(service) {
+                say(&format!(
+                    "{DIM}{}  {}{DIM:#}",
+                    harmless::value(&service.name),
+                    covered.text()
+                ));
+            }
+        }
     } else {
         let mut parts = vec![count(errors, "error", "errors")];
         if warnings > 0 {
@@ -82,10 +92,10 @@ fn bad_patterns(project: &Project) -> Vec<Problem> {
             }
         }
     }
-    bad.iter().map(|bad| bad_pattern(project, bad)).collect()
+    bad.iter().map(bad_pattern).collect()
 }
 
-fn bad_pattern(project: &Project, bad: &BadIgnore) -> Problem {
+fn bad_pattern(bad: &BadIgnore) -> Problem {
     let place = match bad {
         BadIgnore::Pattern {
             place: IgnorePlace::File(file),
@@ -96,7 +106,7 @@ fn bad_pattern(project: &Project, bad: &BadIgnore) -> Problem {
             let text = String::from_utf8_lossy(&text).into_owned();
             Some(Place {
                 file: file.clone(),
-                shown: super::output::near(file, &project.dir),
+                shown: file.to_string(),
                 line,
                 column: 1,
                 text: text
@@ -148,7 +158,8 @@ fn service_fields(project: &Project) -> Value {
             Origin::LiveUpdate => "x-live-update",
             Origin::DevelopWatch => "develop.watch",
         });
-        json!({"name": service.name, "from": origin, "steps": steps})
+        let covered: Vec<Value> = covered(service).iter().map(Covered::fields).collect();
+        json!({"name": service.name, "from": origin, "steps": steps, "covered": covered})
     });
     services.collect()
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod convert;
+mod covered;
 mod down;
 mod explain;
 mod git;

@@ -9,5 +9,5 @@ mod slow;
 pub use apply::{Job, Landed, RunFailure, apply};
 pub use ledger::{Doubt, Ledger};
 pub use load::{Loaded, Unread, fingerprint, load};
-pub use mounts::{Bound, bound, is_hidden, is_live};
+pub use mounts::{Bound, below, bound, is_hidden, is_live};
 pub use slow::{SLOW, if_slow, said_if_slow};

@@ -54,7 +54,7 @@ pub fn is_live(mounts: &[Mount], copy: &Copy) -> bool {
 }
 
 /// The part of `path` below `root`, as host paths are joined.
-fn below(path: &ContainerPath, root: &ContainerPath) -> Option<String> {
+pub fn below(path: &ContainerPath, root: &ContainerPath) -> Option<String> {
     let rest = path.as_bytes().strip_prefix(root.as_bytes())?;
     let rest = rest.strip_prefix(b"/").unwrap_or(rest);
     String::from_utf8(rest.to_vec()).ok()

@@ -107,12 +107,61 @@ fn a_good_configuration_is_one_object_for_programs() {
         .files(["Dockerfile", "package.json", "yarn.lock", "src/a"])
         .call("check --format json");
     let services = json!([
-        {"name": "db", "from": null, "steps": null},
-        {"name": "watched", "from": "develop.watch", "steps": 1},
-        {"name": "web", "from": "x-live-update", "steps": 4},
+        {"name": "db", "from": null, "steps": null, "covered": []},
+        {"name": "watched", "from": "develop.watch", "steps": 1, "covered": []},
+        {"name": "web", "from": "x-live-update", "steps": 4, "covered": []},
     ]);
     let sum = json!({"v": 1, "event": "check", "ok": true, "errors": 0, "warnings": 0, "services": services});
     assert_eq!((said.code, said.objects()), (0, vec![sum]));
+}
+
+/// E6, before anything runs: what a mount carries in place of a sync, what it hides, and what it keeps.
+#[test]
+fn what_a_mount_covers_of_a_sync_is_told() {
+    let project = project(
+        "\
+services:
+  web:
+    build: .
+    volumes:
+      - ./src:/app/src
+      - ./storage:/app/all/storage
+      - ./other:/app/static
+      - data:/data
+    x-live-update:
+      - sync: ./src/a:/app/src/a
+      - sync: ./all:/app/all
+      - sync: ./static:/app/static
+      - sync: ./seed:/data/seed
+volumes:
+  data:
+",
+    )
+    .files([
+        "Dockerfile",
+        "src/a/x",
+        "all/x",
+        "static/x",
+        "seed/x",
+        "storage/x",
+        "other/x",
+    ]);
+    project.call("check").is("\
+ok: web (4 steps)
+web  `/app/src/a` is live through the bind mount of `src`: step 1 copies nothing there
+web  `/app/all/storage` shows the bind mount of `storage`: step 2 brings nothing there
+web  `/app/static` shows the bind mount of `other`: step 3 brings nothing there
+web  `/data/seed` lies in the volume `data`: what step 4 brings stays when the container goes
+");
+    let objects = project.call("check --format json").objects();
+    let covered = &objects[0]["services"][0]["covered"];
+    let expected = json!([
+        {"step": 1, "target": "/app/src/a", "mount": "/app/src", "effect": "live"},
+        {"step": 2, "target": "/app/all", "mount": "/app/all/storage", "effect": "hidden"},
+        {"step": 3, "target": "/app/static", "mount": "/app/static", "effect": "hidden"},
+        {"step": 4, "target": "/data/seed", "mount": "/data", "effect": "kept"},
+    ]);
+    assert_eq!(covered, &expected);
 }
 
 #[test]
@@ -122,7 +171,7 @@ fn without_a_compose_file_the_hint_says_how_to_name_one() {
     project.call("check").fails(
         1,
         "\
-error: no compose file in `DIR` or any directory above it
+error: no compose file in `.` or any directory above it
 hint: go to a project's directory, or name its file with `-f`
 
 1 error",

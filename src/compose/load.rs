@@ -74,6 +74,9 @@ pub enum LoadError {
     /// The CLI has no Compose plugin.
     #[error("docker has no Compose plugin: {}", harmless::value(.0))]
     NoComposePlugin(String),
+    /// The Compose plugin is there, and does not work.
+    #[error("`docker compose version` fails: {}", harmless::value(.0))]
+    ComposeFails(String),
     /// The Compose plugin is too old.
     #[error("Docker Compose {} is too old: version {}.{} or later is needed", harmless::value(.found), OLDEST.0, OLDEST.1)]
     ComposeTooOld {
@@ -100,6 +103,9 @@ impl LoadError {
             }
             Self::NoComposePlugin(_) => {
                 Some("install it: https://docs.docker.com/compose/install/".into())
+            }
+            Self::ComposeFails(_) => {
+                Some("put the plugin right, or install it again: https://docs.docker.com/compose/install/".into())
             }
             Self::ComposeTooOld { .. } => {
                 Some("update it: https://docs.docker.com/compose/install/".into())
@@ -264,14 +270,24 @@ fn check_version(version: &Output) -> Result<(), LoadError> {
         _ => {
             let complaint = String::from_utf8_lossy(&version.stderr);
             let first = complaint.lines().find(|line| !line.trim().is_empty());
-            Err(LoadError::NoComposePlugin(
-                first
-                    .unwrap_or("`docker compose version` failed")
-                    .trim()
-                    .to_owned(),
-            ))
+            let first = first.unwrap_or("it says nothing").trim().to_owned();
+            Err(if is_docker_s_own(&complaint) {
+                LoadError::NoComposePlugin(first)
+            } else {
+                LoadError::ComposeFails(first)
+            })
         }
     }
+}
+
+/// Whether Docker's command line complains, which knows no `compose` and shows how it is called itself, and not a plugin.
+fn is_docker_s_own(complaint: &str) -> bool {
+    let words = [
+        "docker [OPTIONS] COMMAND",
+        "unknown command: docker compose",
+        "is not a docker command",
+    ];
+    words.iter().any(|words| complaint.contains(words))
 }
 
 fn version_numbers(text: &str) -> Option<(u64, u64)> {

@@ -101,11 +101,23 @@ pub fn text(
         found.error(
             at,
             format!("`{name}` is an empty text; expected {expected}"),
-            None,
+            left_out(name),
         );
         return None;
     }
     Some(text)
+}
+
+/// An empty text is how other tools say nothing; here a key that may be missing is left out.
+fn left_out(name: &str) -> Option<String> {
+    let meaning = match name {
+        "trigger" => "without one it is done with every update",
+        "workdir" => "without one a command runs where it always does",
+        "user" => "without one a command runs as the container's user",
+        "timeout" => "without one there is no limit of its own",
+        _ => return None,
+    };
+    Some(format!("leave `{name}` out: {meaning}"))
 }
 
 /// A text that is not empty, or a number (`user: 1000`, `timeout: 5`).

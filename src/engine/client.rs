@@ -1,6 +1,6 @@
 //! [`Docker`]: the real [`Engine`]. Holds the connections and hands each verb to the room that does it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +53,8 @@ pub(super) struct Inner {
     pub(super) helpers: Helpers,
     /// What this session restarts and recreates at this moment.
     pub(super) moves: watch::Sender<Moves>,
+    /// What Compose has warned of.
+    pub(super) told_warnings: std::sync::Mutex<BTreeSet<String>>,
     /// Once it was asked.
     pub(super) is_podman: tokio::sync::OnceCell<bool>,
 }
@@ -110,6 +112,7 @@ impl Docker {
                 runs: std::sync::Mutex::default(),
                 helpers: Helpers::default(),
                 moves: watch::Sender::default(),
+                told_warnings: std::sync::Mutex::default(),
                 is_podman: tokio::sync::OnceCell::new(),
             }),
         })

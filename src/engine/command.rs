@@ -88,7 +88,11 @@ pub fn cannot_start(what: &str, error: &std::io::Error) -> EngineError {
 fn last_words(lines: &[String]) -> String {
     const OTHERS: usize = 5;
     const VERDICT: &str = "failed to solve: ";
-    let frame = |line: &&String| line.trim_end() == "------";
+    let frame = |line: &&&str| **line == "------";
+    let all: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
+    // How far the builder had come is no reason, unless it is all there is.
+    let news: Vec<&str> = all.iter().copied().filter(|line| is_news(line)).collect();
+    let lines = if news.is_empty() { all } else { news };
     let ends: Vec<usize> = lines
         .iter()
         .enumerate()
@@ -103,15 +107,30 @@ fn last_words(lines: &[String]) -> String {
     let mut kept: Vec<&str> = lines[from..]
         .iter()
         .filter(|line| !frame(line))
-        .map(|line| line.trim_end())
+        .copied()
         .collect();
     // Some builders say it before the frame: how it ended must not be missing.
     let verdict = lines.iter().rev().find(|line| line.contains(VERDICT));
     if let Some(verdict) = verdict.filter(|_| !kept.iter().any(|line| line.contains(VERDICT))) {
-        kept.push(verdict.trim_end());
+        kept.push(verdict);
     }
     kept.dedup();
     kept.join("\n")
+}
+
+/// Of the builder's plain progress people want the steps and what the commands print; the rest is its bookkeeping.
+pub fn is_news(line: &str) -> bool {
+    let Some((number, rest)) = line.strip_prefix('#').and_then(|rest| rest.split_once(' ')) else {
+        return true;
+    };
+    if number.parse::<u32>().is_err() {
+        return true;
+    }
+    let step = rest.starts_with('[') && !rest.starts_with("[internal]");
+    let output = rest
+        .split_once(' ')
+        .is_some_and(|(time, _)| time.parse::<f64>().is_ok());
+    step || output || rest.starts_with("ERROR")
 }
 
 async fn lines(from: impl AsyncRead + Unpin, to: mpsc::Sender<String>) {
@@ -216,6 +235,11 @@ mod tests {
             "3\n4\n5\n6\nno such service: x"
         );
         assert_eq!(words(""), "");
+        let said = words(
+            "client version 1.20 is too old\n#1 [internal] load local bake definitions\n#1 reading from stdin 491B done",
+        );
+        assert_eq!(said, "client version 1.20 is too old");
+        assert_eq!(words("#1 [internal] load"), "#1 [internal] load");
     }
 
     #[cfg(unix)]

@@ -1,11 +1,15 @@
-//! What only `docker compose` can do: build, create, start, recreate, stop, down. Parses none of its output.
+//! What only `docker compose` can do: build, create, start, recreate, stop, down. Of its output only warnings are known.
 
 use std::ffi::OsString;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::client::Docker;
 use super::command::{Lines, cannot_start, stream};
 use super::{Engine, EngineError, State};
+
+/// As many of Compose's warnings are known again.
+const MOST_WARNINGS: usize = 1000;
 
 /// Which containers a recreate makes anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,11 +150,45 @@ impl Docker {
         if matches!(verb.first(), Some(&("build" | "up"))) && self.builds_without_buildkit().await {
             command.env("DOCKER_BUILDKIT", "0");
         }
-        stream(command, &what, output).await
+        let mut hear = |line: &str| match warning(line) {
+            Some(warning) if self.is_new(&warning) => output(&format!("warning: {warning}")),
+            Some(_) => {}
+            None => output(line),
+        };
+        stream(command, &what, &mut hear).await
     }
+
+    /// Every command of Compose's reads the same files, and warns of the same things.
+    fn is_new(&self, warning: &str) -> bool {
+        let told = self.inner.told_warnings.lock();
+        let mut told = told.unwrap_or_else(PoisonError::into_inner);
+        told.len() == MOST_WARNINGS || told.insert(warning.to_owned())
+    }
+}
+
+/// What Compose warns of in this line.
+fn warning(line: &str) -> Option<String> {
+    let rest = line.strip_prefix("time=")?;
+    let (_, message) = rest.split_once(" level=warning msg=")?;
+    // Quoted as Go does it, which is as JSON does it but for rare characters.
+    Some(serde_json::from_str(message).unwrap_or_else(|_| message.to_owned()))
 }
 
 /// What tells `docker compose up` how many containers a service has.
 pub fn scale_flag(service: &str, count: usize) -> [OsString; 2] {
     ["--scale".into(), format!("{service}={count}").into()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_is_told_from_what_else_compose_says() {
+        let line = r#"time="2026-11-27T07:36:16Z" level=warning msg="/p/compose.yaml: the attribute `version` is obsolete, \"it\" will be ignored""#;
+        let said = r#"/p/compose.yaml: the attribute `version` is obsolete, "it" will be ignored"#;
+        assert_eq!(warning(line).as_deref(), Some(said));
+        assert_eq!(warning(" Container web-1  Started"), None);
+        assert_eq!(warning("#8 0.1 time=x level=warning msg=y"), None);
+    }
 }

@@ -6,7 +6,7 @@ use super::client::Docker;
 const CHOICES: [&str; 2] = ["DOCKER_BUILDKIT", "BUILDX_BUILDER"];
 
 impl Docker {
-    /// Whether builds have to go without BuildKit: Podman has none, and buildx would fetch the image of one. Who has chosen a
+    /// Whether builds have to go without `BuildKit`: Podman has none, and buildx would fetch the image of one. Who has chosen a
     /// builder by himself has chosen.
     pub async fn builds_without_buildkit(&self) -> bool {
         CHOICES.iter().all(|name| std::env::var_os(name).is_none()) && self.is_podman().await

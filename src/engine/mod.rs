@@ -20,7 +20,7 @@ mod transport;
 
 pub use crate::helper::Sought;
 pub use client::Docker;
-pub use command::{Lines, stream};
+pub use command::{Lines, is_news, stream};
 pub use compose::scale_flag;
 pub use hands::helper_forbidden;
 pub use logs::LogsFrom;

@@ -369,10 +369,13 @@ fn origin_form(request: Request<Body>) -> Result<Request<Body>, EngineError> {
     Ok(Request::from_parts(parts, body))
 }
 
-/// An error with its causes on one line: hyper's own text alone is "connection error". A limit of ours is said alone.
+/// An error as a sentence: what is known to happen in our own words, else it with its causes on one line.
 pub fn words(error: &(dyn std::error::Error + 'static)) -> String {
     if let Some(exceeded) = Exceeded::behind(error) {
         return exceeded.to_string();
+    }
+    if broke_off(error) {
+        return "the connection to the Docker engine broke off".to_owned();
     }
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -385,6 +388,44 @@ pub fn words(error: &(dyn std::error::Error + 'static)) -> String {
         cause = error.source();
     }
     harmless::value(&text).into_owned()
+}
+
+/// However deep below: hyper tells of it by where in its own work it noticed.
+fn broke_off(error: &(dyn std::error::Error + 'static)) -> bool {
+    use io::ErrorKind;
+    let mut chain = Some(error);
+    while let Some(error) = chain {
+        // They speak for what is in them, which is not among their causes.
+        match error.downcast_ref() {
+            Some(bollard::errors::Error::IOError { err }) => return broke_off(err),
+            Some(bollard::errors::Error::HyperResponseError { err }) => return broke_off(err),
+            _ => {}
+        }
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            let kind = error.kind();
+            let broken = [
+                ErrorKind::UnexpectedEof,
+                ErrorKind::ConnectionReset,
+                ErrorKind::ConnectionAborted,
+                ErrorKind::BrokenPipe,
+            ];
+            if broken.contains(&kind) {
+                return true;
+            }
+            if let Some(inner) = error.get_ref()
+                && broke_off(inner)
+            {
+                return true;
+            }
+        }
+        if let Some(error) = error.downcast_ref::<hyper::Error>()
+            && (error.is_incomplete_message() || error.is_closed() || error.is_canceled())
+        {
+            return true;
+        }
+        chain = error.source();
+    }
+    false
 }
 
 #[cfg(test)]
@@ -402,6 +443,21 @@ mod tests {
         assert_harmless(&words(&io::Error::other(HOSTILE)));
         let refused = request(Method::GET, HOSTILE, empty()).err().unwrap();
         assert_harmless(&refused.to_string());
+    }
+
+    #[test]
+    fn a_connection_that_broke_off_is_said_in_a_sentence() {
+        let said = "the connection to the Docker engine broke off";
+        let eof = || {
+            io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "unexpected EOF during chunk size line",
+            )
+        };
+        assert_eq!(words(&eof()), said);
+        assert_eq!(words(&io::Error::other(eof())), said);
+        assert_eq!(words(&bollard::errors::Error::IOError { err: eof() }), said);
+        assert_eq!(words(&io::Error::other("no such thing")), "no such thing");
     }
 
     #[test]

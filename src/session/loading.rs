@@ -70,6 +70,7 @@ pub fn exit_code(error: &compose::LoadError) -> ExitCode {
         | LoadError::NotAFile(_) => ExitCode::Problems,
         LoadError::NoDocker { .. }
         | LoadError::NoComposePlugin(_)
+        | LoadError::ComposeFails(_)
         | LoadError::ComposeTooOld { .. } => ExitCode::Docker,
     }
 }

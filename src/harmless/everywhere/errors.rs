@@ -141,7 +141,8 @@ fn no_error_of_loading_shows_anything_but_text() {
                 reason: broken(),
             },
             Some(LoadError::NoDocker { .. }) => LoadError::NoComposePlugin(hostile()),
-            Some(LoadError::NoComposePlugin(_)) => LoadError::ComposeTooOld { found: hostile() },
+            Some(LoadError::NoComposePlugin(_)) => LoadError::ComposeFails(hostile()),
+            Some(LoadError::ComposeFails(_)) => LoadError::ComposeTooOld { found: hostile() },
             Some(LoadError::ComposeTooOld { .. }) => return None,
         })
     });

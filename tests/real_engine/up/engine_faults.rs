@@ -341,7 +341,7 @@ fn a_container_of_before_is_compared_though_the_engine_did_not_tell_of_it() {
 /// What Podman answers to `GET /version`, with an API that the real engine has too.
 const PODMAN: &str = r#"{"Platform":{"Name":"linux/amd64/debian-12"},"Components":[{"Name":"Podman Engine","Version":"4.3.1","Details":{"APIVersion":"4.3.1","MinAPIVersion":"4.0.0"}},{"Name":"Conmon","Version":"conmon version 2.1.6","Details":{}}],"Version":"4.3.1","ApiVersion":"1.44","MinAPIVersion":"1.24","Os":"linux","Arch":"amd64"}"#;
 
-/// A session on an engine that says it is Podman, with that in its environment; the answer is whether BuildKit built.
+/// A session on an engine that says it is Podman, with that in its environment; the answer is whether `BuildKit` built.
 fn on_podman(choice: Option<(&str, &str)>) -> bool {
     let project = project("- sync: ./src:/app");
     let door = Interposer::open();
@@ -373,7 +373,7 @@ fn on_podman(choice: Option<(&str, &str)>) -> bool {
     buildkit
 }
 
-/// Podman has no BuildKit, and Compose would fetch the image of one: builds go without, and that is said once.
+/// Podman has no `BuildKit`, and Compose would fetch the image of one: builds go without, and that is said once.
 #[test]
 fn on_podman_builds_go_without_buildkit_unless_the_user_says_otherwise() {
     assert!(!on_podman(None));

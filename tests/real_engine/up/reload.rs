@@ -392,3 +392,30 @@ fn an_edit_that_cannot_take_effect_says_so_and_how_it_would() {
     project.write("src/a.txt", "two");
     up.until_file("web", "/app/a.txt", "two");
 }
+
+/// What Compose warns of is warned of once, however many of its commands read the file.
+#[test]
+fn a_warning_of_composes_is_shown_once() {
+    let project = project("- sync: ./src:/app");
+    let text = format!("version: '3'\n{}", project.read("compose.yaml"));
+    project.write("compose.yaml", &text);
+    let mut up = project.up();
+    project.replace(
+        "compose.yaml",
+        "    init: true\n",
+        "    init: true\n    environment: {COLOUR: green}\n",
+    );
+    up.until("the new environment", &"green".to_owned(), || {
+        project.sh("web", "echo $COLOUR")
+    });
+    project.write(
+        "Dockerfile",
+        crate::project::DOCKERFILE.replace("CMD", "RUN true\nCMD"),
+    );
+    up.rebuilt("web");
+    let warned = up.count(|event| {
+        let text = event["text"].as_str().unwrap_or_default();
+        text.contains("`version` is obsolete")
+    });
+    assert_eq!(warned, 1);
+}

@@ -132,6 +132,27 @@ error: service `web`, step 3: `run` is an empty text; expected a shell command o
 }
 
 #[test]
+fn b4_an_empty_text_for_what_may_be_missing_says_to_leave_it_out() {
+    web("- sync: ./src:/app\n- run: {cmd: make, trigger: ''}\n- restart_container: {trigger: [' ']}").says(
+        r"
+error: service `web`, step 2: `trigger` is an empty text; expected a path or glob, or a list of them
+ --> compose.yaml:6:35
+  |
+6 |       - run: {cmd: make, trigger: ''}
+  |                                   ^
+hint: leave `trigger` out: without one it is done with every update
+
+error: service `web`, step 3: `trigger` is an empty text; expected a path or glob
+ --> compose.yaml:7:39
+  |
+7 |       - restart_container: {trigger: [' ']}
+  |                                       ^
+hint: leave `trigger` out: without one it is done with every update
+",
+    );
+}
+
+#[test]
 fn b4_a_relative_remote_path_is_an_error() {
     web("- sync: ./src:app\n- sync: {local_path: static, remote_path: static}").says(
         r"

@@ -5,9 +5,11 @@ use std::process::ExitCode as ProcessExit;
 
 use docker_liveupdate::cli::{self, Env, ExitCode, Parsed};
 use docker_liveupdate::commands;
+use docker_liveupdate::paths::HostPath;
 
 fn main() -> ProcessExit {
-    let invocation = match cli::parse(std::env::args_os(), &Env::of_process()) {
+    let env = Env::of_process();
+    let invocation = match cli::parse(std::env::args_os(), &env) {
         Parsed::Metadata(text) | Parsed::Help(text) | Parsed::Complete(text) => {
             print(io::stdout(), &text);
             return ExitCode::Ok.into();
@@ -19,6 +21,9 @@ fn main() -> ProcessExit {
         Parsed::Run(invocation) => invocation,
     };
     invocation.color.write_global();
+    if let Some(dir) = env.current_dir {
+        HostPath::stand_in(dir);
+    }
     // Two threads: an upload must not hold up the file events, and a development machine has better uses for more.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

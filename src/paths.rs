@@ -5,8 +5,15 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::path::{Component, Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::harmless;
+
+/// As many directories a path is shown up from where the user stands; from further away it is clearer as a whole.
+const MOST_UP: usize = 3;
+
+/// Where the user stands, by the name he has for it and by the real one.
+static HERE: OnceLock<[HostPath; 2]> = OnceLock::new();
 
 /// An absolute path on the host, lexically clean: no `.`, no `..`, no doubled separators.
 ///
@@ -39,6 +46,38 @@ impl HostPath {
     #[must_use]
     pub fn join(&self, path: impl AsRef<Path>) -> Self {
         Self(clean(&self.0.join(path)))
+    }
+
+    /// From now on people are shown all paths as they would type them in this directory. Said once, at the program's start.
+    pub fn stand_in(dir: HostPath) {
+        let real = std::fs::canonicalize(&dir).ok().and_then(HostPath::new);
+        let _ = HERE.set([dir.clone(), real.unwrap_or(dir)]);
+    }
+
+    /// The path as one types it in `dir`: `src/a`, `../x`, and whole where that is the shorter way.
+    pub fn seen_from(&self, dir: &HostPath) -> Cow<'_, Path> {
+        match self.way_from(dir) {
+            Some(way) if way.as_os_str().is_empty() => Cow::Borrowed(Path::new(".")),
+            // Without the slash after a last `..`.
+            Some(way) if self.is_near(&way, dir) => Cow::Owned(way.components().collect()),
+            _ => Cow::Borrowed(&self.0),
+        }
+    }
+
+    fn is_near(&self, way: &Path, dir: &HostPath) -> bool {
+        let up = way
+            .components()
+            .filter(|part| *part == Component::ParentDir)
+            .count();
+        // Two places that share only the root are not near each other.
+        let names = |path: &Path| {
+            let names = path
+                .components()
+                .filter(|part| matches!(part, Component::Normal(_)));
+            names.count()
+        };
+        up == 0
+            || up <= MOST_UP && up < names(&dir.0) && way.as_os_str().len() <= self.bytes().len()
     }
 
     /// The path as text for programs; what is no UTF-8 is replaced. People are shown its Display, which is harmless.
@@ -125,8 +164,17 @@ impl AsRef<Path> for HostPath {
 }
 
 impl fmt::Display for HostPath {
+    /// As the user would type it where he [stands](HostPath::stand_in).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&harmless::value(&self.verbatim()))
+        let shown = match HERE.get() {
+            // Compose resolves links where we do not.
+            Some([here, real]) if self.below(here).is_none() && self.below(real).is_some() => {
+                self.seen_from(real)
+            }
+            Some([here, _]) => self.seen_from(here),
+            None => Cow::Borrowed(self.as_path()),
+        };
+        f.pad(&harmless::value(&shown.to_string_lossy()))
     }
 }
 
@@ -264,7 +312,38 @@ mod tests {
         assert_eq!(path.below(&HostPath::new("/pp").unwrap()), None);
     }
 
+    #[test]
+    fn a_path_is_shown_as_one_types_it_from_where_one_stands() {
+        let seen = |path: &str, dir: &str| {
+            let path = HostPath::new(path).unwrap();
+            let dir = HostPath::new(dir).unwrap();
+            path.seen_from(&dir).to_string_lossy().into_owned()
+        };
+        for (path, dir, shown) in [
+            ("/home/me/shop/src/a", "/home/me/shop", "src/a"),
+            ("/home/me/shop", "/home/me/shop", "."),
+            ("/home/me/shop/src/a", "/home/me", "shop/src/a"),
+            ("/home/me/common/x", "/home/me/shop", "../common/x"),
+            ("/home/me", "/home/me/shop", ".."),
+            ("/home/me/x", "/home/me/a/b/c", "../../../x"),
+            ("/home/me/x", "/home/me/a/b/c/d", "/home/me/x"),
+            ("/home/mess", "/home/me", "../mess"),
+            // Only the root in common, or longer than the whole.
+            ("/etc/hosts", "/home/me/shop", "/etc/hosts"),
+            ("/srv/x", "/srv/a/b/c", "/srv/x"),
+            ("/a", "/", "a"),
+        ] {
+            assert_eq!(seen(path, dir), shown, "{path} from {dir}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn what_is_shown_leads_to_the_path(path in "(/[a-c]{1,2}){1,6}", dir in "(/[a-c]{1,2}){1,6}") {
+            let (path, dir) = (HostPath::new(path).unwrap(), HostPath::new(dir).unwrap());
+            prop_assert_eq!(dir.join(path.seen_from(&dir)), path);
+        }
+
         #[test]
         fn host_paths_compare_as_their_components_do(
             one in "(/[a!.-]{1,2}){1,4}", two in "(/[a!.-]{1,2}){1,4}"

@@ -19,7 +19,7 @@ use crate::session::worker::Configuration;
 use crate::update;
 use crate::watch::{Verdict, Why, look};
 
-use super::output::{DIM, TITLE, beside, count, list, near, say, say_object, style_of};
+use super::output::{DIM, TITLE, beside, count, list, say, say_object, style_of};
 use super::plan::{REREAD, consequences, plan_of, say_source};
 use super::subject::{self, Subject, builds};
 
@@ -71,15 +71,10 @@ async fn ways(docker: &DockerCli, subject: &Subject) -> BTreeMap<String, Via> {
 }
 
 fn explain(subject: &Subject, ways: &BTreeMap<String, Via>, file: &HostPath, format: Format) {
-    let dir = &subject.project.dir;
     let width = subject.width();
     let there = There::at(file);
     if format == Format::Text {
-        say(&format!(
-            "{TITLE}{}{TITLE:#}{}",
-            near(file, dir),
-            there.text()
-        ));
+        say(&format!("{TITLE}{file}{TITLE:#}{}", there.text()));
     }
     for service in &subject.services {
         let way = ways.get(&service.service.name).unwrap_or(&Via::Helper);
@@ -87,7 +82,7 @@ fn explain(subject: &Subject, ways: &BTreeMap<String, Via>, file: &HostPath, for
         if format == Format::Json {
             say_object("explain", meaning.fields(file, there));
         } else {
-            let text = meaning.text(dir);
+            let text = meaning.text();
             let line = beside(&service.service.name, width, text, style_of(&meaning.plan));
             say(&format!("  {}", line.replace('\n', "\n  ")));
         }
@@ -199,20 +194,20 @@ impl<'a> Meaning<'a> {
         meaning
     }
 
-    fn text(&self, dir: &HostPath) -> String {
+    fn text(&self) -> String {
         let mut text = match (&self.verdict, &self.nothing) {
-            (Verdict::Ignored(why), _) => format!("nothing: ignored, {}", why_text(why, dir)),
+            (Verdict::Ignored(why), _) => format!("nothing: ignored, {why}"),
             (Verdict::Outside, _) => {
                 let roots: Vec<String> = self
                     .service
                     .scope
                     .roots()
-                    .map(|root| format!("`{}`", near(root, dir)))
+                    .map(|root| format!("`{root}`"))
                     .collect();
                 format!("nothing: not watched, it lies outside of {}", list(&roots))
             }
             (Verdict::Watched { .. }, Some(nothing)) => format!("nothing: {nothing}"),
-            (Verdict::Watched { .. }, None) => self.plan.seen_from(dir).to_string(),
+            (Verdict::Watched { .. }, None) => self.plan.to_string(),
         };
         let mut lines = consequences(self.service, &self.plan);
         if let Plan::LiveUpdate(update) = &self.plan {
@@ -326,17 +321,6 @@ fn nothing(service: &Configuration, file: &HostPath, there: There) -> &'static s
         }
         _ if there == There::Directory => "a directory asks for nothing by itself",
         _ => "it is not there, and what it would lie in is missing as a whole: that is no deletion",
-    }
-}
-
-fn why_text(why: &Why, dir: &HostPath) -> String {
-    match why {
-        Why::IgnoreFile { file, .. } => {
-            // The file's name is the first path in the text.
-            let name = file.to_string();
-            why.to_string().replacen(&name, &near(file, dir), 1)
-        }
-        _ => why.to_string(),
     }
 }
 

@@ -7,7 +7,6 @@ use anstyle::{AnsiColor, Style};
 use serde_json::{Map, Value};
 
 use crate::harmless;
-use crate::paths::HostPath;
 use crate::plan::Plan;
 use crate::report::json::VERSION;
 
@@ -38,15 +37,6 @@ pub fn say_object(event: &str, fields: Value) {
     }
     let object = Value::Object(object).to_string();
     let _ = writeln!(std::io::stdout(), "{}", harmless::json(&object));
-}
-
-/// `path` as people see it: from the project directory on where it lies below that.
-pub fn near(path: &HostPath, dir: &HostPath) -> String {
-    match path.below(dir) {
-        Some(rest) if rest.as_os_str().is_empty() => ".".to_owned(),
-        Some(rest) => harmless::value(&rest.to_string_lossy()).into_owned(),
-        None => path.to_string(),
-    }
 }
 
 /// The colour of a plan.

@@ -14,7 +14,7 @@ use crate::session::worker::Configuration;
 use crate::watch::{Change, look};
 
 use super::git;
-use super::output::{DIM, beside, list, near, say, say_object, style_of};
+use super::output::{DIM, beside, list, say, say_object, style_of};
 use super::subject::{self, Subject, builds};
 
 /// Unwatched paths that are named before the rest is counted.
@@ -53,8 +53,8 @@ pub async fn run(docker: &DockerCli, changes: Changes, format: Format) -> ExitCo
         .filter(|path| subject.project.sources.contains(path))
         .collect();
     unwatched.retain(|path| !sources.contains(path));
-    show_sources(&subject, &sources, format);
-    show_unwatched(&subject, &unwatched, format);
+    show_sources(&sources, format);
+    show_unwatched(&unwatched, format);
     ExitCode::Ok
 }
 
@@ -66,12 +66,12 @@ pub fn say_source(path: &HostPath) {
     say_object("source", json!({"path": path.verbatim(), "reason": REREAD}));
 }
 
-fn show_sources(subject: &Subject, sources: &BTreeSet<&HostPath>, format: Format) {
+fn show_sources(sources: &BTreeSet<&HostPath>, format: Format) {
     for path in sources {
         if format == Format::Json {
             say_source(path);
         } else {
-            say(&format!("{}: {REREAD}", near(path, &subject.project.dir)));
+            say(&format!("{path}: {REREAD}"));
         }
     }
 }
@@ -117,7 +117,7 @@ fn show(subject: &Subject, service: &Configuration, plan: &Plan, format: Format)
         say_object("plan", fields);
         return;
     }
-    let mut text = plan.seen_from(&subject.project.dir).to_string();
+    let mut text = plan.to_string();
     for line in consequences(service, plan) {
         text.push_str("\n  ");
         text.push_str(&line);
@@ -146,7 +146,7 @@ pub fn consequences(service: &Configuration, plan: &Plan) -> Vec<String> {
     lines
 }
 
-fn show_unwatched(subject: &Subject, unwatched: &BTreeSet<&HostPath>, format: Format) {
+fn show_unwatched(unwatched: &BTreeSet<&HostPath>, format: Format) {
     if unwatched.is_empty() {
         return;
     }
@@ -155,11 +155,10 @@ fn show_unwatched(subject: &Subject, unwatched: &BTreeSet<&HostPath>, format: Fo
         say_object("unwatched", json!({ "paths": paths }));
         return;
     }
-    let dir = &subject.project.dir;
     let mut named: Vec<String> = unwatched
         .iter()
         .take(NAMED)
-        .map(|path| near(path, dir))
+        .map(ToString::to_string)
         .collect();
     if unwatched.len() > NAMED {
         named.push(format!("{} more", unwatched.len() - NAMED));

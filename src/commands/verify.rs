@@ -20,7 +20,7 @@ use crate::session::{Loading, complain};
 use crate::update::{self, Doubt, Ledger, Unread};
 use crate::watch::{Looks, look};
 
-use super::output::{BAD, DIM, GOOD, count, near, say, say_object};
+use super::output::{BAD, DIM, GOOD, count, say, say_object};
 use super::subject::configurations;
 
 /// Drifted paths that are shown of each container; all of them are in the JSON.
@@ -38,7 +38,6 @@ pub async fn run(docker: &DockerCli, services: &[String], fix: bool, format: For
         Ok(configurations) => configurations,
         Err(code) => return code,
     };
-    let dir = &loading.project.dir;
     let mut code = ExitCode::Ok;
     let mut subjects = Vec::new();
     let looks = Arc::new(Looks::default());
@@ -78,7 +77,6 @@ pub async fn run(docker: &DockerCli, services: &[String], fix: bool, format: For
             let subject = Subject {
                 engine,
                 project,
-                dir,
                 service,
                 container,
             };
@@ -87,7 +85,7 @@ pub async fn run(docker: &DockerCli, services: &[String], fix: bool, format: For
         .buffered(AT_ONCE);
     while let Some(report) = reports.next().await {
         match format {
-            Format::Text => report.print(width, dir),
+            Format::Text => report.print(width),
             Format::Json => say_object("verify", report.fields()),
         }
         code = match (code, report.code()) {
@@ -125,7 +123,6 @@ struct Subject<'a> {
     engine: &'a Docker,
     /// The project's name.
     project: &'a str,
-    dir: &'a HostPath,
     service: &'a Configuration,
     container: Container,
 }
@@ -199,7 +196,7 @@ impl Subject<'_> {
             Plan::LiveUpdate(update) => update,
             Plan::Rebuild(because) => {
                 return Repair::Failed {
-                    why: format!("it asks for a rebuild, {}", because.seen_from(self.dir)),
+                    why: format!("it asks for a rebuild, {because}"),
                     hint: "`docker liveupdate up` rebuilds it".to_owned(),
                 };
             }
@@ -294,7 +291,7 @@ impl Report {
         }
     }
 
-    fn print(&self, width: usize, dir: &HostPath) {
+    fn print(&self, width: usize) {
         let found = match &self.found {
             Ok(found) => found,
             Err(error) => {
@@ -332,7 +329,7 @@ impl Report {
             .iter()
             .map(|(path, to, _)| ("stale  ", path, to));
         for (what, path, to) in changed.chain(missing).chain(owed).take(SHOWN) {
-            say(&format!("  {what}  {} -> {to}", near(path, dir)));
+            say(&format!("  {what}  {path} -> {to}"));
         }
         let more = found.drift().count().saturating_sub(SHOWN);
         if more > 0 {
@@ -343,7 +340,7 @@ impl Report {
         for (path, why) in found.unreadable.iter().take(SHOWN) {
             say(&format!(
                 "  {BAD}unread{BAD:#}   {}: {}",
-                near(path, dir),
+                path,
                 harmless::value(why)
             ));
         }

@@ -76,10 +76,8 @@ fn definitions(sources: &Sources) -> BTreeMap<String, Vec<String>> {
                 if overrides {
                     files.clear();
                 }
-                let shown = file.path.below(&sources.cwd);
-                files.push(
-                    shown.map_or_else(|| file.path.to_string(), |path| path.display().to_string()),
-                );
+                let shown = file.path.seen_from(&sources.cwd);
+                files.push(shown.to_string_lossy().into_owned());
             }
         }
     }

@@ -33,7 +33,7 @@ impl Severity {
 pub struct Place {
     /// The file.
     pub file: HostPath,
-    /// The file's name as it is shown: relative to the current directory when it lies below it.
+    /// The file's name as it is shown: as one types it in the current directory.
     pub shown: String,
     /// From 1.
     pub line: usize,

@@ -66,7 +66,7 @@ impl PathRule {
     /// `path` itself and anything below it, whatever characters its name has.
     pub fn within(path: &HostPath) -> Self {
         Self {
-            text: path.verbatim().into_owned(),
+            text: path.to_string(),
             kind: Kind::Within(path.clone()),
         }
     }
@@ -96,7 +96,7 @@ impl PathRule {
             ignore: compile(ignore)?,
         };
         Ok(Self {
-            text: path.verbatim().into_owned(),
+            text: path.to_string(),
             kind,
         })
     }

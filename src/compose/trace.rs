@@ -106,13 +106,10 @@ impl<'s> Trace<'s> {
             && (!written.exact || on_key || untagged(written.value).is_mapping());
         let (line, column) = locate(&file.text, written.document, &written.path, by_key)
             .or_else(|| locate(&file.text, written.document, &written.path, false))?;
-        let shown = match file.path.below(&self.sources.cwd) {
-            Some(below) => below.display().to_string(),
-            None => file.path.to_string(),
-        };
+        let shown = file.path.seen_from(&self.sources.cwd);
         Some(Place {
             file: file.path.clone(),
-            shown,
+            shown: shown.to_string_lossy().into_owned(),
             line,
             column,
             text: file

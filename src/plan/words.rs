@@ -206,42 +206,6 @@ pub enum Because {
     Configuration,
 }
 
-/// A host path as a plan prints it: whole, or from a directory on when it lies below it.
-struct Near<'a>(&'a HostPath, Option<&'a HostPath>);
-
-impl fmt::Display for Near<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(path, from) = self;
-        match from.and_then(|from| path.below(from)) {
-            Some(rest) if !rest.as_os_str().is_empty() => {
-                f.write_str(&harmless::value(&rest.to_string_lossy()))
-            }
-            _ => path.fmt(f),
-        }
-    }
-}
-
-/// Words that name host paths.
-trait Words {
-    /// Writes them, with the paths below `from` shown from there.
-    fn write(&self, from: Option<&HostPath>, f: &mut fmt::Formatter<'_>) -> fmt::Result;
-}
-
-struct SeenFrom<'a, W>(&'a W, &'a HostPath);
-
-impl<W: Words> fmt::Display for SeenFrom<'_, W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.write(Some(self.1), f)
-    }
-}
-
-impl Plan {
-    /// The plan's text, with the host paths below `dir` shown relative to it.
-    pub fn seen_from<'a>(&'a self, dir: &'a HostPath) -> impl fmt::Display + 'a {
-        SeenFrom(self, dir)
-    }
-}
-
 impl Because {
     /// The step that asks for the rebuild, if one does.
     pub fn step(&self) -> Option<&Step> {
@@ -269,60 +233,49 @@ impl Because {
     pub fn is_failure(&self) -> bool {
         matches!(self, Self::Refused(_) | Self::RunFailed { .. })
     }
-
-    /// The reason's text, with the host paths below `dir` shown relative to it.
-    pub fn seen_from<'a>(&'a self, dir: &'a HostPath) -> impl fmt::Display + 'a {
-        SeenFrom(self, dir)
-    }
 }
 
-impl Words for Plan {
-    fn write(&self, from: Option<&HostPath>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nothing(idle) => {
                 f.write_str("nothing: ")?;
-                idle.write(from, f)
+                idle.fmt(f)
             }
             Self::Rebuild(because) => {
                 f.write_str("rebuild: ")?;
-                because.write(from, f)
+                because.fmt(f)
             }
-            Self::LiveUpdate(update) => update.write(from, f),
+            Self::LiveUpdate(update) => update.fmt(f),
         }
     }
 }
 
-impl Words for Idle {
-    fn write(&self, from: Option<&HostPath>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl fmt::Display for Idle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NothingChanged => f.write_str("no watched file changed"),
-            Self::LeftOut(left_out) => left_out.write(from, f),
+            Self::LeftOut(left_out) => left_out.fmt(f),
         }
     }
 }
 
-impl Words for LiveUpdate {
-    fn write(&self, from: Option<&HostPath>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl fmt::Display for LiveUpdate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("live update:")?;
         for copy in &self.copies {
-            let path = Near(&copy.from, from);
-            write!(f, "\n  copy {path} -> {} ({})", copy.to, copy.step)?;
+            write!(f, "\n  copy {} -> {} ({})", copy.from, copy.to, copy.step)?;
         }
-        for remove in &self.removes {
-            let path = Near(&remove.path, from);
-            write!(
-                f,
-                "\n  remove {} ({path} is gone, {})",
-                remove.to, remove.step
-            )?;
+        for Remove { path, to, step } in &self.removes {
+            write!(f, "\n  remove {to} ({path} is gone, {step})")?;
         }
         for left_out in &self.left_out {
             f.write_str("\n  leave out ")?;
-            left_out.write(from, f)?;
+            left_out.fmt(f)?;
         }
         for due in &self.runs {
             write!(f, "\n  run {} ({}, ", due.run.command, due.run.step)?;
-            due.because.write(from, f)?;
+            due.because.fmt(f)?;
             f.write_str(")")?;
         }
         if let Some(restart) = &self.restart {
@@ -332,22 +285,22 @@ impl Words for LiveUpdate {
     }
 }
 
-impl Words for DueBecause {
-    fn write(&self, from: Option<&HostPath>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl fmt::Display for DueBecause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Always => f.write_str("always"),
             Self::Trigger { path, rule } => {
                 let rule = harmless::value(rule);
-                write!(f, "{} matches trigger `{rule}`", Near(path, from))
+                write!(f, "{path} matches trigger `{rule}`")
             }
             Self::Owed => f.write_str("owed since it failed or was skipped"),
         }
     }
 }
 
-impl Words for LeftOut {
-    fn write(&self, from: Option<&HostPath>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = Near(&self.path, from);
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = &self.path;
         match &self.why {
             Why::Configuration => write!(f, "{path} {}", self.why),
             why => write!(f, "{path}: {why}"),
@@ -355,16 +308,12 @@ impl Words for LeftOut {
     }
 }
 
-impl Words for Because {
-    fn write(&self, from: Option<&HostPath>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl fmt::Display for Because {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::FallBackOn { path, rule, step } => {
                 let rule = harmless::value(rule);
-                write!(
-                    f,
-                    "{} matches fall_back_on `{rule}` ({step})",
-                    Near(path, from)
-                )
+                write!(f, "{path} matches fall_back_on `{rule}` ({step})")
             }
             Self::BuildFile { path } => {
                 let what = if path.verbatim().ends_with(".dockerignore") {
@@ -372,9 +321,9 @@ impl Words for Because {
                 } else {
                     "says how the image is built"
                 };
-                write!(f, "{} {what}", Near(path, from))
+                write!(f, "{path} {what}")
             }
-            Self::NoSyncCovers { path } => write!(f, "no sync covers {}", Near(path, from)),
+            Self::NoSyncCovers { path } => write!(f, "no sync covers {path}"),
             Self::Refused(why) => {
                 let why = harmless::message(why);
                 write!(f, "the files could not be put in place: {why}")
@@ -384,42 +333,6 @@ impl Words for Because {
             Self::BuildOwed => f.write_str("the last build failed"),
             Self::Configuration => f.write_str("the service's configuration changed"),
         }
-    }
-}
-
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write(None, f)
-    }
-}
-
-impl fmt::Display for Idle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write(None, f)
-    }
-}
-
-impl fmt::Display for LiveUpdate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write(None, f)
-    }
-}
-
-impl fmt::Display for DueBecause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write(None, f)
-    }
-}
-
-impl fmt::Display for LeftOut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write(None, f)
-    }
-}
-
-impl fmt::Display for Because {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write(None, f)
     }
 }
 

@@ -5,8 +5,6 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::SystemTime;
 
-use crate::paths::HostPath;
-
 use super::backlog::Backlog;
 use super::event::Event;
 use super::json;
@@ -31,12 +29,12 @@ pub struct Reporter {
 
 impl Reporter {
     /// Prints to standard output until every clone is dropped. The handle ends when all is printed.
-    pub fn start(format: Format, dir: HostPath) -> (Self, JoinHandle<()>) {
+    pub fn start(format: Format) -> (Self, JoinHandle<()>) {
         // anstream knows terminals, pipes, NO_COLOR and `--ansi`.
         Self::onto(
             anstream::AutoStream::auto(std::io::stdout()),
             format,
-            Text::new(dir),
+            Text::default(),
         )
     }
 
@@ -170,7 +168,7 @@ mod tests {
     /// A million lines and ten notices for a terminal that does not read; what it shows when it does.
     fn flood(format: Format) -> Vec<String> {
         let terminal = Terminal::default();
-        let text = Text::new(HostPath::new("/p").unwrap());
+        let text = Text::default();
         let (reporter, printer) = Reporter::onto(terminal.clone(), format, text);
         let line = Event::Log {
             container: "web-1".into(),

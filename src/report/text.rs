@@ -5,16 +5,14 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::engine::Stream;
+use crate::engine::{Stream, is_news};
 use crate::harmless::{message, value};
-use crate::paths::HostPath;
 
 use super::event::{Done, Ended, Event, Followed, Outcome, Took, Updated};
 
 /// Turns events into lines, remembering only what prefixes and colours need.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Text {
-    dir: HostPath,
     width: usize,
     seen: Vec<String>,
 }
@@ -34,15 +32,6 @@ const WAITING: Style = AnsiColor::Yellow.on_default();
 const DIM: Style = Style::new().dimmed();
 
 impl Text {
-    /// Paths below `dir` are shown relative to it.
-    pub fn new(dir: HostPath) -> Self {
-        Self {
-            dir,
-            width: 0,
-            seen: Vec::new(),
-        }
-    }
-
     /// The lines of one event, each with its end; empty when people need not see it.
     pub fn lines(&mut self, event: &Event) -> String {
         match event {
@@ -64,7 +53,11 @@ impl Text {
                 format!(
                     "{GOOD}ready{GOOD:#}  {}: watching {} for {}\n",
                     value(project),
-                    count(*directories, "directory", "directories"),
+                    match directories {
+                        // A file that is watched for itself makes no directory a watched one.
+                        0 => "single files".to_owned(),
+                        some => count(*some, "directory", "directories"),
+                    },
                     names.join(", ")
                 )
             }
@@ -72,7 +65,7 @@ impl Text {
                 format!(
                     "{DIM}{}{}{DIM:#}\n",
                     prefix(service.as_deref()),
-                    self.short(text)
+                    message(text)
                 )
             }
             Event::Rebuild {
@@ -87,7 +80,7 @@ impl Text {
                 let service = value(service);
                 format!(
                     "{WAITING}{service}{WAITING:#}  rebuilding{order}: {}\n",
-                    self.short(&because.to_string())
+                    message(&because.to_string())
                 )
             }
             Event::Change { .. } | Event::Plan { .. } => String::new(),
@@ -97,12 +90,13 @@ impl Text {
                 text,
                 ..
             } => self.prefixed(container, "run", *stream, text),
+            // All of it is in the JSON.
             Event::Build { text, .. } if !is_news(text) => String::new(),
             Event::Build { service, text } => {
                 let service = value(service.as_deref().unwrap_or("compose"));
                 format!("{DIM}{service}  build | {text}{DIM:#}\n")
             }
-            Event::Outcome(outcome) => self.outcome(outcome),
+            Event::Outcome(outcome) => Self::outcome(outcome),
             Event::Problem {
                 service,
                 message: what,
@@ -146,11 +140,11 @@ impl Text {
         )
     }
 
-    fn outcome(&self, outcome: &Outcome) -> String {
+    fn outcome(outcome: &Outcome) -> String {
         let service = value(&outcome.service);
         let (style, what) = match (&outcome.result, &outcome.done) {
             (Ended::Failed { .. }, Done::Updated(updated)) => {
-                let done = self.updated(outcome, updated);
+                let done = Self::updated(outcome, updated);
                 (
                     BAD,
                     if done.is_empty() {
@@ -162,7 +156,7 @@ impl Text {
             }
             (Ended::Failed { .. }, Done::Rebuilt(because)) => (
                 BAD,
-                format!("not rebuilt ({})", self.short(&because.to_string())),
+                format!("not rebuilt ({})", message(&because.to_string())),
             ),
             (Ended::Failed { .. }, Done::Followed(followed)) => {
                 (BAD, format!("not {}", follows(followed)))
@@ -176,20 +170,19 @@ impl Text {
                 DIM,
                 "nothing to copy: the containers have this content already".to_owned(),
             ),
-            (Ended::Well, Done::Updated(updated)) => (GOOD, self.updated(outcome, updated)),
-            (Ended::Well, Done::Rebuilt(because)) => (
-                GOOD,
-                format!("rebuilt: {}", self.short(&because.to_string())),
-            ),
+            (Ended::Well, Done::Updated(updated)) => (GOOD, Self::updated(outcome, updated)),
+            (Ended::Well, Done::Rebuilt(because)) => {
+                (GOOD, format!("rebuilt: {}", message(&because.to_string())))
+            }
             (Ended::Well, Done::BuiltTheSame(because)) => (
                 DIM,
                 format!(
                     "rebuilt, the image is the same: nothing to do ({})",
-                    self.short(&because.to_string())
+                    message(&because.to_string())
                 ),
             ),
             (Ended::Well, Done::Followed(followed)) => (GOOD, follows(followed)),
-            (Ended::Well, Done::Waits(why)) => (WAITING, format!("waits: {}", self.short(why))),
+            (Ended::Well, Done::Waits(why)) => (WAITING, format!("waits: {}", message(why))),
         };
         let mut line = format!(
             "{style}{service}{style:#}  {what} {DIM}({}){DIM:#}\n",
@@ -206,14 +199,14 @@ impl Text {
         line
     }
 
-    fn updated(&self, outcome: &Outcome, updated: &Updated) -> String {
+    fn updated(outcome: &Outcome, updated: &Updated) -> String {
         let place = match outcome.containers.as_slice() {
             [] => String::new(),
             [one] => format!(" in {}", value(one)),
             many => format!(" in {}", count(many.len(), "container", "containers")),
         };
         let mut parts = Vec::new();
-        if let Some(files) = self.files(updated) {
+        if let Some(files) = Self::files(updated) {
             parts.push(format!("{files}{place}"));
         }
         if updated.revived > 0 {
@@ -231,7 +224,7 @@ impl Text {
                 .as_deref()
                 .map(|how| value(how).into_owned()),
         );
-        if self.files(updated).is_none()
+        if Self::files(updated).is_none()
             && let Some(last) = parts.last_mut()
         {
             last.push_str(&place);
@@ -244,18 +237,15 @@ impl Text {
         }
     }
 
-    fn files(&self, updated: &Updated) -> Option<String> {
+    fn files(updated: &Updated) -> Option<String> {
         let total = updated.copied + updated.live + updated.removed;
         match (&updated.first, total) {
             (_, 0) => None,
-            (Some((from, Some(to))), 1) if updated.copied == 1 => {
-                Some(format!("{} -> {to}", self.relative(from)))
+            (Some((from, Some(to))), 1) if updated.copied == 1 => Some(format!("{from} -> {to}")),
+            (Some((from, Some(to))), 1) if updated.live == 1 => {
+                Some(format!("{from} is live at {to} through its mount"))
             }
-            (Some((from, Some(to))), 1) if updated.live == 1 => Some(format!(
-                "{} is live at {to} through its mount",
-                self.relative(from)
-            )),
-            (Some((from, _)), 1) => Some(format!("removed {}", self.relative(from))),
+            (Some((from, _)), 1) => Some(format!("removed {from}")),
             _ => {
                 let mut parts = Vec::new();
                 if updated.copied > 0 {
@@ -277,41 +267,11 @@ impl Text {
             }
         }
     }
-
-    fn relative(&self, path: &HostPath) -> String {
-        path.below(&self.dir)
-            .filter(|rest| !rest.as_os_str().is_empty())
-            .map_or_else(
-                || path.to_string(),
-                |rest| value(&rest.to_string_lossy()).into_owned(),
-            )
-    }
-
-    /// The project directory is not worth repeating in every reason.
-    fn short(&self, text: &str) -> String {
-        message(text).replace(&format!("{}/", self.dir), "")
-    }
 }
 
 fn follows(followed: &Followed) -> String {
     let Followed { of, was, how, tie } = followed;
     format!("{how}: {} was {was} (`{}`)", value(of), value(tie))
-}
-
-/// Of the builder's plain progress people want the steps and what the commands print; the rest is its bookkeeping. All of it
-/// is in the JSON.
-fn is_news(line: &str) -> bool {
-    let Some((number, rest)) = line.strip_prefix('#').and_then(|rest| rest.split_once(' ')) else {
-        return true;
-    };
-    if number.parse::<u32>().is_err() {
-        return true;
-    }
-    let step = rest.starts_with('[') && !rest.starts_with("[internal]");
-    let output = rest
-        .split_once(' ')
-        .is_some_and(|(time, _)| time.parse::<f64>().is_ok());
-    step || output || rest.starts_with("ERROR")
 }
 
 fn prefix(service: Option<&str>) -> String {
@@ -364,12 +324,12 @@ fn bare(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::paths::ContainerPath;
+    use crate::paths::{ContainerPath, HostPath};
     use crate::plan::Because;
     use crate::plan::follow::Move;
 
     fn plain(event: &Event) -> String {
-        let colored = Text::new(HostPath::new("/p").unwrap()).lines(event);
+        let colored = Text::default().lines(event);
         anstream::adapter::strip_str(&colored).to_string()
     }
 
@@ -404,9 +364,22 @@ mod tests {
         };
         assert_eq!(
             plain(&Event::Outcome(outcome)),
-            "web  src/app.py -> /app/app.py in 2 containers, ran 1 command, restarted \
+            "web  /p/src/app.py -> /app/app.py in 2 containers, ran 1 command, restarted \
              (31 ms: wait 6.0, copy 4.0, run 12, restart 9.0)\n"
         );
+    }
+
+    #[test]
+    fn what_is_watched_is_counted_where_there_is_something_to_count() {
+        let ready = |directories| {
+            plain(&Event::Started {
+                project: "shop".into(),
+                services: Vec::new(),
+                directories,
+            })
+        };
+        assert!(ready(0).starts_with("ready  shop: watching single files for"));
+        assert!(ready(1).starts_with("ready  shop: watching 1 directory for"));
     }
 
     #[test]
@@ -421,11 +394,11 @@ mod tests {
         };
         assert_eq!(
             plain(&rebuild(&["web"])),
-            "web  rebuilding: no sync covers go.mod\n"
+            "web  rebuilding: no sync covers /p/go.mod\n"
         );
         assert_eq!(
             plain(&rebuild(&["base", "web"])),
-            "web  rebuilding (base, then web): no sync covers go.mod\n"
+            "web  rebuilding (base, then web): no sync covers /p/go.mod\n"
         );
     }
 

@@ -124,7 +124,7 @@ pub async fn up(invocation: &Invocation, up: &Up) -> ExitCode {
         Format::Text => report::Format::Text,
         Format::Json => report::Format::Json,
     };
-    let (reporter, printer) = report::Reporter::start(format, loading.project.dir.clone());
+    let (reporter, printer) = report::Reporter::start(format);
     let keys = if up.format == Format::Text {
         Keys::listen()
     } else {

@@ -97,7 +97,7 @@ services:
     doubted(
         &project,
         "
-warning: service `web`: line 2 of `DIR/Dockerfile`: `FROM ${BASE}:1` cannot be resolved, `BASE` has no value
+warning: service `web`: line 2 of `Dockerfile`: `FROM ${BASE}:1` cannot be resolved, `BASE` has no value
  --> compose.yaml:3:5
   |
 3 |     build: .
@@ -153,7 +153,7 @@ services:
 ",
         ),
         "
-warning: service `web`, step 1: sync source `DIR/src` is left out entirely by the block's `only`, so nothing of it is ever synced
+warning: service `web`, step 1: sync source `src` is left out entirely by the block's `only`, so nothing of it is ever synced
  --> compose.yaml:6:22
   |
 6 |       steps: [{sync: './src:/app'}]

@@ -141,7 +141,7 @@ greet.sh (not there: explained as deleted)
          goes through the helper inside the container
 ";
     assert_eq!((said.code, said.out.as_str()), (0, expected));
-    let warning = "sync source `DIR/greet.sh` does not exist";
+    let warning = "sync source `greet.sh` does not exist";
     assert!(said.err.contains(warning), "{}", said.err);
 }
 
@@ -260,7 +260,7 @@ src/a.js
          goes through the helper inside the container
 
 package.json
-  web  rebuild: package.json matches fall_back_on `DIR/package.json` (step 2)
+  web  rebuild: package.json matches fall_back_on `package.json` (step 2)
          build web
 
 README
@@ -318,7 +318,7 @@ fn for_programs_each_file_and_service_is_one_object() {
         objects[0],
         json!({
             "v": 1, "event": "explain", "path": "DIR/docs/a.md", "exists": true, "service": "web", "watched": false,
-            "action": "nothing", "reason": "line 2 of `DIR/.dockerignore`: `docs`",
+            "action": "nothing", "reason": "line 2 of `.dockerignore`: `docs`",
             "ignored_by": {"file": "DIR/.dockerignore", "line": 2, "pattern": "docs"},
         })
     );
@@ -333,4 +333,46 @@ fn for_programs_each_file_and_service_is_one_object() {
             "restart": {"kind": "restart the container", "step": 6},
         })
     );
+}
+
+/// Paths stand there as the user would type them where he stands, whatever the project directory is.
+#[test]
+fn paths_are_shown_from_where_the_user_stands() {
+    let shop = project("").files([
+        "app/src/a",
+        "app/.env",
+        "Dockerfile",
+        "common/b",
+        "app/sub/c",
+    ]);
+    shop.remove("compose.yaml");
+    shop.write(
+        "app/compose.yaml",
+        "services: {web: {build: {context: ..}, x-live-update: [{sync: './src:/src'}, {sync: '../common:/common'}]}}",
+    );
+    let asked = |dir: &str, words: &str| {
+        let mut tool = Project::tool_in(&shop.path().join(dir));
+        tool.args(words.split(' '));
+        shop.said(&tool.output().unwrap()).out
+    };
+    let above = asked(
+        "",
+        "-f app/compose.yaml explain app/src/a common/b app/sub/c",
+    );
+    for shown in [
+        "app/src/a\n",
+        "copy app/src/a -> /src/a",
+        "common/b\n",
+        "copy common/b -> /common/b",
+        "no sync covers app/sub/c",
+    ] {
+        assert!(above.contains(shown), "{shown}: {above}");
+    }
+    let below = asked("app/sub", "-f ../compose.yaml plan ../src/a ../../common/b");
+    for shown in [
+        "copy ../src/a -> /src/a",
+        "copy ../../common/b -> /common/b",
+    ] {
+        assert!(below.contains(shown), "{shown}: {below}");
+    }
 }

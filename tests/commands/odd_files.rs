@@ -85,7 +85,7 @@ fn refused(name: &str, call: &str, before: &str, kinds: &[Odd]) {
             .unwrap();
         make(&path);
         let said = shop.call(call);
-        let expected = format!("error: {before}`DIR/{name}` {what}\n");
+        let expected = format!("error: {before}`{name}` {what}\n");
         assert_eq!((said.code, said.out.as_str()), (1, ""), "{name}");
         assert!(said.err.starts_with(&expected), "{name}: {}", said.err);
         assert!(said.err.contains("\nhint: "), "{name}: {}", said.err);
@@ -135,7 +135,7 @@ fn an_env_file_of_the_current_directory_when_the_project_is_elsewhere() {
     project.call("-f sub/compose.yaml check").fails(
         1,
         "\
-error: `DIR/.env` is a FIFO, not a file
+error: `.env` is a FIFO, not a file
 hint: put a file in its place, or name another one
 
 1 error",
@@ -181,7 +181,7 @@ fn an_ignore_file_of_another_context() {
     .files(["src/a", "lib/a"]);
     fifo(&project.path().join("lib/.dockerignore"));
     let expected = "\
-error: the ignore file `DIR/lib/.dockerignore` is a FIFO, not a file
+error: the ignore file `lib/.dockerignore` is a FIFO, not a file
 hint: put a file in its place, or name another one";
     project
         .call("check")

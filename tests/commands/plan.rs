@@ -153,7 +153,7 @@ fn a_project_in_a_folder_of_the_repository_plans_from_the_whole_repository() {
         .output();
     shop.said(&output.unwrap()).is("
 web  live update:
-       copy DIR/common/lib.js -> /common/lib.js (step 1)
+       copy ../common/lib.js -> /common/lib.js (step 1)
 ");
 }
 
@@ -162,8 +162,7 @@ fn without_a_repository_the_files_have_to_be_named() {
     let said = shop().call("plan");
     assert_eq!((said.code, said.out.as_str()), (1, ""));
     assert!(
-        said.err
-            .starts_with("error: `DIR` is in no git repository: "),
+        said.err.starts_with("error: `.` is in no git repository: "),
         "{}",
         said.err
     );
@@ -225,7 +224,7 @@ fn for_programs_each_service_is_one_object() {
         json!({"v": 1, "event": "plan", "service": "api", "action": "nothing", "reason": "no watched file changed"}),
         json!({
             "v": 1, "event": "plan", "service": "web", "action": "rebuild", "builds": ["web"], "step": null,
-            "reason": "no sync covers DIR/web/Makefile",
+            "reason": "no sync covers web/Makefile",
         }),
         json!({"v": 1, "event": "unwatched", "paths": ["DIR/README"]}),
     ];

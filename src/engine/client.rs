@@ -19,6 +19,7 @@ use super::compose::Anew;
 use super::context::{Surroundings, endpoint};
 use super::hands::Helpers;
 use super::moves::Moves;
+use super::screen::Screen;
 use super::supervise::Runs;
 use super::transport::{self, Body, No, Transport};
 use super::{
@@ -53,6 +54,8 @@ pub(super) struct Inner {
     pub(super) helpers: Helpers,
     /// What this session restarts and recreates at this moment.
     pub(super) moves: watch::Sender<Moves>,
+    /// Whether Compose has the terminal.
+    pub(super) screen: Screen,
     /// What Compose has warned of.
     pub(super) told_warnings: std::sync::Mutex<BTreeSet<String>>,
     /// Once it was asked.
@@ -112,6 +115,7 @@ impl Docker {
                 runs: std::sync::Mutex::default(),
                 helpers: Helpers::default(),
                 moves: watch::Sender::default(),
+                screen: Screen::default(),
                 told_warnings: std::sync::Mutex::default(),
                 is_podman: tokio::sync::OnceCell::new(),
             }),

@@ -1,7 +1,7 @@
 //! Commands that take their time: their lines as they come, their last words when they fail. Knows nothing of what they do.
 
 use std::collections::VecDeque;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
@@ -33,13 +33,7 @@ pub async fn stream(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
-    // Ctrl-C in a terminal reaches a whole process group; what to stop, and in which order, is ours to say.
-    #[cfg(unix)]
-    command.process_group(0);
-    let child = command
-        .spawn()
-        .map_err(|error| cannot_start(what, &error))?;
-    let mut group = Group { child: Some(child) };
+    let mut group = Group::start(command).map_err(|error| cannot_start(what, &error))?;
     let Some(child) = group.child.as_mut() else {
         return Ok(());
     };
@@ -61,11 +55,10 @@ pub async fn stream(
             last.push_back(line);
         }
     }
-    let ended = child
-        .wait()
+    let ended = group
+        .ended()
         .await
         .map_err(|error| EngineError::Refused(format!("lost sight of {what}: {error}")))?;
-    group.child = None;
     if ended.success() {
         return Ok(());
     }
@@ -169,9 +162,29 @@ fn text(line: &mut Vec<u8>) -> String {
     text
 }
 
-/// A running command with its process group.
-struct Group {
+/// A running command with its process group, which ends with it.
+pub(super) struct Group {
     child: Option<Child>,
+}
+
+impl Group {
+    pub(super) fn start(mut command: Command) -> std::io::Result<Self> {
+        // Ctrl-C in a terminal reaches a whole process group; what to stop, and in which order, is ours to say.
+        #[cfg(unix)]
+        command.process_group(0);
+        let child = Some(command.spawn()?);
+        Ok(Self { child })
+    }
+
+    /// How it ended by itself.
+    pub(super) async fn ended(mut self) -> std::io::Result<ExitStatus> {
+        let Some(child) = self.child.as_mut() else {
+            return Ok(ExitStatus::default());
+        };
+        let ended = child.wait().await?;
+        self.child = None;
+        Ok(ended)
+    }
 }
 
 impl Drop for Group {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::client::Docker;
 use super::command::{Lines, cannot_start, stream};
-use super::{Engine, EngineError, State};
+use super::{Engine, EngineError, State, screen};
 
 /// As many of Compose's warnings are known again.
 const MOST_WARNINGS: usize = 1000;
@@ -136,19 +136,32 @@ impl Docker {
         words: &[impl Into<OsString> + Clone],
         output: Lines<'_>,
     ) -> Result<(), EngineError> {
+        let lent = self.inner.screen.is_lent();
         // We read what it says; whoever forces colours means ours, and Compose has no plain progress with them.
-        let args = ["--ansi", "never", "--progress", "plain"]
+        let looks: &[&str] = if lent {
+            &[]
+        } else {
+            &["--ansi", "never", "--progress", "plain"]
+        };
+        let args = looks
             .iter()
             .chain(verb)
             .map(OsString::from)
             .chain(words.iter().cloned().map(Into::into));
         let what = format!("`docker compose {}`", verb.first().unwrap_or(&""));
-        let cli = self.runs().cli(&self.inner.cli);
+        let mut cli = self.runs().cli(&self.inner.cli);
+        if self.inner.screen.has_warned() {
+            cli.global_flags
+                .extend(["--log-level".into(), "error".into()]);
+        }
         let mut command = cli
             .compose(args)
             .map_err(|error| cannot_start(&what, &error))?;
         if matches!(verb.first(), Some(&("build" | "up"))) && self.builds_without_buildkit().await {
             command.env("DOCKER_BUILDKIT", "0");
+        }
+        if lent {
+            return screen::show(command, &what).await;
         }
         let mut hear = |line: &str| match warning(line) {
             Some(warning) if self.is_new(&warning) => output(&format!("warning: {warning}")),

@@ -15,6 +15,7 @@ mod kind;
 mod logs;
 mod moves;
 mod restart;
+mod screen;
 mod supervise;
 mod transport;
 
@@ -25,6 +26,7 @@ pub use compose::scale_flag;
 pub use hands::helper_forbidden;
 pub use logs::LogsFrom;
 pub use moves::Moves;
+pub use screen::{Lent, has_screen};
 pub use supervise::RunsUnder;
 
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! The one file of a session that prints: a thread of its own, so that a slow terminal never holds back an update.
 
 use std::io::Write;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::SystemTime;
 
@@ -25,9 +25,45 @@ pub enum Format {
 pub struct Reporter {
     events: mpsc::Sender<Event>,
     backlog: Arc<Backlog>,
+    gate: Arc<Gate>,
+}
+
+/// Closed while somebody else writes to the terminal.
+#[derive(Debug, Default)]
+struct Gate {
+    closed: Mutex<bool>,
+    opened: Condvar,
+}
+
+/// Nothing is printed until this is dropped.
+pub struct Silence(Arc<Gate>);
+
+impl Gate {
+    fn set(&self, closed: bool) {
+        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = closed;
+        self.opened.notify_all();
+    }
+
+    fn pass(&self) {
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        let opened = self.opened.wait_while(closed, |closed| *closed);
+        drop(opened.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Drop for Silence {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
 }
 
 impl Reporter {
+    /// What is said from now on waits until the answer is dropped.
+    pub fn silence(&self) -> Silence {
+        self.gate.set(true);
+        Silence(Arc::clone(&self.gate))
+    }
+
     /// Prints to standard output until every clone is dropped. The handle ends when all is printed.
     pub fn start(format: Format) -> (Self, JoinHandle<()>) {
         // anstream knows terminals, pipes, NO_COLOR and `--ansi`.
@@ -47,9 +83,11 @@ impl Reporter {
         let reporter = Self {
             events,
             backlog: Arc::default(),
+            gate: Arc::default(),
         };
-        let backlog = Arc::clone(&reporter.backlog);
-        let printer = std::thread::spawn(move || print(out, format, text, &received, &backlog));
+        let (backlog, gate) = (Arc::clone(&reporter.backlog), Arc::clone(&reporter.gate));
+        let printer =
+            std::thread::spawn(move || print(out, format, text, &received, &backlog, &gate));
         (reporter, printer)
     }
 
@@ -58,6 +96,7 @@ impl Reporter {
         Self {
             events,
             backlog: Arc::new(Backlog::unbounded()),
+            gate: Arc::default(),
         }
     }
 
@@ -103,6 +142,7 @@ fn print(
     mut text: Text,
     events: &mpsc::Receiver<Event>,
     backlog: &Backlog,
+    gate: &Gate,
 ) {
     let mut show = |event: &Event| {
         let lines = match format {
@@ -114,6 +154,7 @@ fn print(
         let _ = out.flush();
     };
     while let Ok(event) = events.recv() {
+        gate.pass();
         show(&event);
         if let Some(dropped) = backlog.printed(&event) {
             show(&dropped.notice());
@@ -124,7 +165,6 @@ fn print(
 #[cfg(test)]
 mod tests {
     use std::io;
-    use std::sync::{Condvar, Mutex};
 
     use super::*;
     use crate::engine::Stream;

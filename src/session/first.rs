@@ -9,10 +9,12 @@ use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::cli::{ExitCode, Up};
+use crate::cli::{ExitCode, Format, Up};
 use crate::compose::{self, Service};
-use crate::engine::{Container, ContainerId, Docker, Engine as _, State, scale_flag};
-use crate::report::{Event, Reporter, StartedService};
+use crate::engine::{
+    Container, ContainerId, Docker, Engine as _, Lent, State, has_screen, scale_flag,
+};
+use crate::report::{Event, Reporter, Silence, StartedService};
 use crate::watch::{Looks, Scope, WatchEvent, Watcher};
 
 use super::builder::Builder;
@@ -37,6 +39,8 @@ pub struct First {
     reporter: Reporter,
     unpaid: Unpaid,
     how_to_apply: Arc<str>,
+    /// There is a terminal for Compose's own progress.
+    has_screen: bool,
 }
 
 /// What came of the first build and start.
@@ -62,11 +66,18 @@ impl First {
     ) -> Self {
         Self {
             loading,
+            has_screen: up.format == Format::Text && has_screen(),
             up,
             reporter,
             unpaid,
             how_to_apply: how_to_apply.into(),
         }
+    }
+
+    /// Compose shows by itself what it does, where somebody looks, and we are silent until it is done.
+    fn screen(&self) -> Option<(Lent, Silence)> {
+        let silence = self.has_screen.then(|| self.reporter.silence());
+        silence.map(|silence| (self.loading.engine.lend_screen(), silence))
     }
 
     /// Docker and the services this session is about: for stopping them, whatever comes of the start.
@@ -259,12 +270,14 @@ impl First {
         if good.is_empty() {
             return Ok(begun);
         }
+        let screen = self.screen();
         let reporter = self.reporter.clone();
         let started = self
             .loading
             .engine
             .up(&named, &self.flags(), &mut show(&reporter))
             .await;
+        drop(screen);
         if let Err(error) = started {
             self.reporter.problem(
                 None,
@@ -301,11 +314,11 @@ impl First {
             .filter(|service| self.chosen(service));
         let builder = self.builder();
         for go in order::goes(project, services) {
-            let together = go.iter().all(|target| target.custom.is_none())
-                && builder
-                    .build_together(&go, &mut show(&self.reporter))
-                    .await
-                    .is_ok();
+            let together = go.iter().all(|target| target.custom.is_none()) && {
+                let _screen = self.screen();
+                let mut show = show(&self.reporter);
+                builder.build_together(&go, &mut show).await.is_ok()
+            };
             for target in &go {
                 if !together {
                     self.build_one(&builder, target, begun).await;
@@ -324,6 +337,8 @@ impl First {
         let name = &target.service;
         let now = std::time::Instant::now();
         let one = std::slice::from_ref(target);
+        // The user's own command is not Compose's.
+        let _screen = target.custom.is_none().then(|| self.screen());
         let bases = project.service(name).map_or(&[][..], |it| &it.bases);
         let failed_base = bases.iter().find(|base| begun.failed.contains(*base));
         let hint = "fix it and save: the next change builds again";

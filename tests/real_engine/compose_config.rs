@@ -354,6 +354,21 @@ fn fake_docker(tree: &Tree, script: &str) -> DockerCli {
 
 #[cfg(unix)]
 #[tokio::test]
+async fn a_compose_plugin_that_fails_is_not_told_as_missing() {
+    let tree = Tree::new(&[WEB]);
+    let script = "echo 'unknown flag: --short' >&2; echo 'Usage:  docker compose [OPTIONS] COMMAND' >&2; exit 1";
+    let error = compose::load(&fake_docker(&tree, script))
+        .await
+        .unwrap_err();
+    let said = error.render(false);
+    assert!(
+        said.starts_with("error: `docker compose version` fails: unknown flag: --short\nhint: "),
+        "{said}"
+    );
+}
+
+#[cfg(unix)]
+#[tokio::test]
 async fn without_the_compose_plugin_the_message_says_what_to_install() {
     let tree = Tree::new(&[WEB]);
     let script = "echo 'docker: unknown command: docker compose' >&2; exit 1";

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use crate::project::Project;
 use crate::session::DEADLINE;
@@ -24,18 +25,36 @@ struct Terminal<'p> {
 }
 
 impl<'p> Terminal<'p> {
+    /// One without colours, ready for edits.
     #[track_caller]
     fn of(project: &'p Project) -> Self {
+        let mut terminal = Self::begin(project, &[("NO_COLOR", "1")], |_| ());
+        terminal.shows("keys: r rebuild, u apply what waits");
+        terminal
+    }
+
+    /// One as most are, with what `set` makes of its settings, and an `up` that may still be building.
+    #[track_caller]
+    fn begin(
+        project: &'p Project,
+        environment: &[(&str, &str)],
+        set: impl FnOnce(&mut Termios),
+    ) -> Self {
         let user = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&user).unwrap();
         unlockpt(&user).unwrap();
         let name = ptsname(&user, Vec::new()).unwrap();
         let side: OwnedFd =
             rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+        let mut settings = tcgetattr(&side).unwrap();
+        set(&mut settings);
+        tcsetattr(&side, OptionalActions::Now, &settings).unwrap();
         let end = || Stdio::from(side.try_clone().unwrap());
         let child = project
             .tool(&["up"])
-            .env("NO_COLOR", "1")
+            .env("TERM", "xterm-256color")
+            .env_remove("NO_COLOR")
+            .envs(environment.iter().copied())
             .stdin(end())
             .stdout(end())
             .stderr(end())
@@ -52,15 +71,22 @@ impl<'p> Terminal<'p> {
                 writer.lock().unwrap().push_str(&text);
             }
         });
-        let mut terminal = Self {
+        Self {
             project,
             child,
             keyboard,
             shown,
             seen: 0,
-        };
-        terminal.shows("keys: r rebuild, u apply what waits");
-        terminal
+        }
+    }
+
+    fn interrupt(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    }
+
+    fn has_shown(&self, text: &str) -> bool {
+        self.shown.lock().unwrap().contains(text)
     }
 
     fn press(&mut self, key: &str) {
@@ -199,4 +225,64 @@ fn question_mark_helps_and_q_quits_and_stops_the_containers() {
     up.press("q");
     assert_eq!(up.ended(), Some(130));
     assert_eq!(project.inspect("web", "{{.State.Running}}"), "false");
+}
+
+/// In a terminal the first build and start are Compose's own to show; what comes after it stands below.
+#[test]
+fn the_first_build_and_start_show_composes_own_progress() {
+    let project = Project::web("- sync: ./src:/app");
+    let mut terminal = Terminal::begin(&project, &[], |_| ());
+    terminal.shows("[+] Building");
+    terminal.shows("[+] Running");
+    terminal.shows("Started");
+    terminal.shows("ready");
+    assert!(!terminal.has_shown("build |"));
+    project.write("src/a.txt", "two");
+    terminal.shows("src/a.txt");
+    terminal.interrupt();
+    assert_eq!(terminal.ended(), Some(130));
+}
+
+/// Its words stay where they were written, and ours stand below them.
+#[test]
+fn a_first_build_that_fails_in_a_terminal_can_be_read() {
+    let project = Project::web("- sync: ./src:/app");
+    let good = project.read("Dockerfile");
+    project.write(
+        "Dockerfile",
+        good.replace("CMD", "RUN echo no luck; false\nCMD"),
+    );
+    let mut terminal = Terminal::begin(&project, &[], |_| ());
+    terminal.shows("no luck");
+    terminal.shows("`docker compose build` failed: it says above why");
+    terminal.shows("ready");
+    project.write("Dockerfile", good);
+    terminal.shows("rebuilt");
+}
+
+/// Ctrl-C ends it as ever, and leaves the cursor to be seen.
+#[test]
+fn a_first_build_in_a_terminal_can_be_interrupted() {
+    let project = Project::web("- sync: ./src:/app");
+    let slow = project
+        .read("Dockerfile")
+        .replace("CMD", "RUN sleep 600\nCMD");
+    project.write("Dockerfile", slow);
+    let mut terminal = Terminal::begin(&project, &[], |_| ());
+    terminal.shows("RUN sleep 600");
+    terminal.interrupt();
+    terminal.shows("\u{1b}[?25h");
+    terminal.shows("stopping the containers");
+    assert_eq!(terminal.ended(), Some(130));
+}
+
+/// `stty tostop`: the system would stop Compose at its first word, as it stands in the background.
+#[test]
+fn a_terminal_that_the_background_may_not_write_to_is_shown_lines() {
+    let project = Project::web("- sync: ./src:/app");
+    let mut terminal = Terminal::begin(&project, &[], |settings| {
+        settings.local_modes |= LocalModes::TOSTOP;
+    });
+    terminal.shows("build |");
+    terminal.shows("ready");
 }

@@ -1,55 +1,68 @@
-//! A container's log as lines, through restarts of the container and of the engine, none lost and none twice. Colours and prefixes nothing.
+//! A container's output as lines, through restarts of the container and of the engine: attached, as `docker compose up` is, so
+//! that nothing is lost to a log that is rotated; the log for what was before. Colours and prefixes nothing.
+//!
+//! What is attached is read as fast as the lines are taken: who does not take them holds the container back.
 
+mod attached;
 mod frames;
+mod place;
+mod seam;
 
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::Stream as FutureStream;
-use http_body_util::BodyExt;
-use hyper::Method;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use self::frames::{Frames, Stamp};
+use self::place::Place;
+use self::seam::Shown;
 use super::client::Docker;
 use super::events::Feed;
-use super::transport::empty;
-use super::{Container, ContainerId, EngineError, LogLine, State, Stream};
+use super::{ContainerId, EngineError, LogLine, State, Stream};
 use crate::harmless;
+
+pub use self::place::LogsFrom;
 
 /// A line longer than this is handed on in pieces: memory is bounded whatever a container prints.
 const LONGEST_LINE: usize = 64 * 1024;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
-/// An engine that says no so often in a row means it: the log's driver keeps nothing to read.
+/// An engine that says no so often in a row means it.
 const NOES: u32 = 5;
+/// An attachment that goes on for so long is one.
+const LASTED: Duration = Duration::from_millis(200);
+/// Attachments that end at once are made again at once so often: a container may be started and end in a moment.
+const QUICK: u32 = 3;
+/// So many batches wait for whoever takes them; each is what came at once.
+const BATCHES: usize = 8;
 
-/// Where a log begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogsFrom {
-    /// With the container's first line.
-    Beginning,
-    /// With so many of the lines that are there.
-    Last(u32),
-    /// With what is written at that time or later, by the engine's clock.
-    Time(std::time::SystemTime),
+/// What a container's output is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Lines that came together.
+    Lines(Vec<LogLine>),
+    /// Something may be missing here, and why: words for people.
+    Gap(String),
 }
 
 impl Docker {
-    /// The container's log lines; ends when the container is removed, or when dropped.
+    /// The container's output; ends when the container is removed, or when dropped.
     pub fn logs(
         &self,
-        container: &Container,
+        container: &ContainerId,
         from: LogsFrom,
-    ) -> impl FutureStream<Item = LogLine> + Send + Unpin + 'static {
-        let (sender, mut receiver) = mpsc::channel(256);
+    ) -> impl FutureStream<Item = Output> + Send + Unpin + 'static {
+        let (sender, mut receiver) = mpsc::channel(BATCHES);
         let docker = self.clone();
         let follower = Follower {
-            id: container.id.clone(),
-            tty: container.tty,
+            id: container.clone(),
             place: Place::begin(from),
-            lines: [Line::default(), Line::default()],
+            begun: None,
+            broke: false,
+            heard: None,
+            shown: Shown::default(),
+            lines: Lines::default(),
         };
         tokio::spawn(async move {
             let closed = sender.clone();
@@ -62,176 +75,135 @@ impl Docker {
     }
 }
 
-/// How far a log has been read.
-struct Place {
-    /// The query that begins or resumes there.
-    since: String,
-    last: Option<Stamp>,
-    /// Messages seen with that very stamp: `since` includes it, so they come again.
-    at_last: usize,
-}
-
-impl Place {
-    fn begin(from: LogsFrom) -> Self {
-        let since = match from {
-            LogsFrom::Beginning => String::new(),
-            LogsFrom::Last(lines) => format!("&tail={lines}"),
-            LogsFrom::Time(time) => {
-                let since = time
-                    .duration_since(std::time::UNIX_EPOCH)
-                    .unwrap_or_default();
-                format!("&since={}.{:09}", since.as_secs(), since.subsec_nanos())
-            }
-        };
-        Self {
-            since,
-            last: None,
-            at_last: 0,
-        }
-    }
-
-    fn advance(&mut self, stamp: Stamp) {
-        if self.last == Some(stamp) {
-            self.at_last += 1;
-        } else {
-            self.since = stamp.since();
-            self.last = Some(stamp);
-            self.at_last = 1;
-        }
-    }
-}
-
-/// A line that has not ended yet.
-#[derive(Default)]
-struct Line {
-    text: Vec<u8>,
-}
-
-struct Follower {
-    id: ContainerId,
-    tty: bool,
-    place: Place,
-    lines: [Line; 2],
-}
-
-type Sender = mpsc::Sender<LogLine>;
+type Sender = mpsc::Sender<Output>;
 
 /// Nobody listens any more.
 struct Closed;
 
+/// How an attachment or a reading ended; the outer error is that nobody listens.
+type Ended = Result<Result<(), EngineError>, Closed>;
+
+struct Follower {
+    id: ContainerId,
+    place: Place,
+    /// When the run began of which all was shown, by the engine's clock and in its words.
+    begun: Option<String>,
+    /// The last attachment ended before its container did.
+    broke: bool,
+    /// When the last attachment told something, or could have.
+    heard: Option<SystemTime>,
+    shown: Shown,
+    lines: Lines,
+}
+
 impl Follower {
     async fn follow(mut self, docker: &Docker, sender: &Sender) {
-        let mut pause = FIRST_PAUSE;
-        let mut noes = 0;
+        let (mut pause, mut noes, mut quick) = (FIRST_PAUSE, 0, 0);
         loop {
-            match self.read_once(docker, sender).await {
+            let asked = Instant::now();
+            let ended = match self.attach(docker, sender).await {
                 Err(Closed) => return,
-                Ok(Ok(())) => match self.wait_for_start(docker, sender).await {
-                    Ok(true) => (pause, noes) = (FIRST_PAUSE, 0),
-                    Ok(false) => return,
-                    Err(_) => {}
-                },
-                Ok(Err(EngineError::Gone(_))) => {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error),
+            };
+            if asked.elapsed() > LASTED {
+                (pause, noes, quick) = (FIRST_PAUSE, 0, 0);
+            }
+            match ended {
+                // At once: the next start may come in a moment, and its first line with it.
+                None if quick < QUICK => {
+                    (noes, quick) = (0, quick + 1);
+                    continue;
+                }
+                None => {}
+                Some(EngineError::Gone(_)) => {
                     let _ = self.flush(sender).await;
                     return;
                 }
-                Ok(Err(EngineError::Refused(_))) if noes + 1 < NOES => noes += 1,
-                Ok(Err(EngineError::Refused(why))) => {
-                    let text =
-                        format!("its log cannot be read: {}", harmless::value(&why)).into_bytes();
-                    let stream = Stream::Err;
-                    let _ = sender.send(LogLine { stream, text }).await;
-                    return;
+                // A paused container cannot be attached to, nor one between two starts: that is waited for.
+                Some(EngineError::Refused(_)) if noes + 1 < NOES => {
+                    match self.wait_for_start(docker, sender).await {
+                        Ok(true) => {}
+                        Ok(false) => return,
+                        Err(_) => self.broke = true,
+                    }
+                    noes += 1;
+                    if noes == 1 {
+                        continue;
+                    }
                 }
-                Ok(Err(_)) => {}
+                Some(EngineError::Refused(why)) => {
+                    let told = self.without_attaching(docker, sender, &why).await;
+                    if told.is_err() {
+                        return;
+                    }
+                }
+                Some(_) => self.broke = true,
             }
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
-    /// Follows the log until the engine ends it: the container stopped, or the connection broke.
-    async fn read_once(
+    /// An engine that attaches to nothing tells by its log: until the container stops. The error is that there is nothing more.
+    async fn without_attaching(
         &mut self,
         docker: &Docker,
         sender: &Sender,
-    ) -> Result<Result<(), EngineError>, Closed> {
-        let target = format!(
-            "/containers/{}/logs?follow=true&stdout=true&stderr=true&timestamps=true{}",
-            self.id.0, self.place.since
-        );
-        let mut body = match docker.ask(Method::GET, &target, empty(), &self.id).await {
-            Ok(response) => response.into_body(),
-            Err(error) => return Ok(Err(error)),
-        };
-        let mut frames = Frames::new(self.tty);
-        // What came with the last stamp before the break comes again, and is dropped.
-        let (again, mut repeats) = (self.place.last, self.place.at_last);
-        let mut ended = false;
-        loop {
-            while let Some(message) = frames.next_of(ended) {
-                if let Some(stamp) = message.stamp {
-                    if repeats > 0 && Some(stamp) == again {
-                        repeats -= 1;
-                        continue;
-                    }
-                    repeats = 0;
-                    self.place.advance(stamp);
-                }
-                self.take(message.stream, &message.text, sender).await?;
+        why: &str,
+    ) -> Result<(), Closed> {
+        match self.read_log(docker, sender).await? {
+            Ok(()) => match self.wait_for_start(docker, sender).await {
+                Ok(false) => Err(Closed),
+                Ok(true) | Err(_) => Ok(()),
+            },
+            Err(EngineError::Gone(_)) => {
+                let _ = self.flush(sender).await;
+                Err(Closed)
             }
-            if ended {
-                return Ok(Ok(()));
+            Err(EngineError::Refused(no)) => {
+                let gap = format!(
+                    "its output cannot be shown: {}, and its log: {}",
+                    harmless::message(why),
+                    harmless::message(&no)
+                );
+                self.say_gap(gap, sender).await?;
+                Err(Closed)
             }
-            match body.frame().await {
-                None => ended = true,
-                Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data() {
-                        frames.feed(&data);
-                    }
-                }
-                Some(Err(error)) => {
-                    return Ok(Err(EngineError::Unreachable(error.to_string())));
-                }
-            }
+            Err(_) => Ok(()),
         }
     }
 
-    async fn take(&mut self, stream: Stream, text: &[u8], sender: &Sender) -> Result<(), Closed> {
-        let mut rest = text;
-        while !rest.is_empty() {
-            let line = &mut self.lines[usize::from(stream == Stream::Err)].text;
-            let room = LONGEST_LINE - line.len();
-            let end = rest.iter().position(|&byte| byte == b'\n');
-            let (part, used, whole) = match end {
-                Some(end) if end <= room => (&rest[..end], end + 1, true),
-                _ if rest.len() < room => (rest, rest.len(), false),
-                _ => (&rest[..room], room, true),
-            };
-            line.extend_from_slice(part);
-            rest = &rest[used..];
-            if whole {
-                let mut text = std::mem::take(line);
-                if text.last() == Some(&b'\r') {
-                    text.pop();
-                }
-                let line = LogLine { stream, text };
-                sender.send(line).await.map_err(|_| Closed)?;
-            }
+    async fn say_gap(&mut self, why: String, sender: &Sender) -> Result<(), Closed> {
+        self.flush(sender).await?;
+        sender.send(Output::Gap(why)).await.map_err(|_| Closed)
+    }
+
+    /// Lines of what comes together go on together.
+    async fn show(
+        &mut self,
+        pieces: impl IntoIterator<Item = (Stream, impl AsRef<[u8]>)>,
+        sender: &Sender,
+    ) -> Result<(), Closed> {
+        let mut batch = Vec::new();
+        for (stream, bytes) in pieces {
+            self.shown.add(stream, bytes.as_ref());
+            self.lines.take(stream, bytes.as_ref(), &mut batch);
         }
-        Ok(())
+        if batch.is_empty() {
+            return Ok(());
+        }
+        sender.send(Output::Lines(batch)).await.map_err(|_| Closed)
     }
 
     /// The last line of a container that ended need not have an end.
     async fn flush(&mut self, sender: &Sender) -> Result<(), Closed> {
-        for (line, stream) in self.lines.iter_mut().zip([Stream::Out, Stream::Err]) {
-            let text = std::mem::take(&mut line.text);
-            if !text.is_empty() {
-                let line = LogLine { stream, text };
-                sender.send(line).await.map_err(|_| Closed)?;
-            }
+        let mut batch = Vec::new();
+        self.lines.end(&mut batch);
+        if batch.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        sender.send(Output::Lines(batch)).await.map_err(|_| Closed)
     }
 
     /// `true` when the container runs (again); `false` when there will be nothing more to read.
@@ -241,12 +213,17 @@ impl Follower {
         sender: &Sender,
     ) -> Result<bool, EngineError> {
         // Listen first, look then: a start in between is seen by one of the two.
-        let mut feed = Feed::of_container(docker, &self.id, &["start", "destroy"]).await?;
+        let told = ["start", "unpause", "destroy"];
+        let mut feed = Feed::of_container(docker, &self.id, &told).await?;
         match docker.look_at(self.id.clone()).await {
             Ok(seen) => match seen.state {
-                State::Running | State::Paused => return Ok(true),
+                State::Running => return Ok(true),
                 State::Gone => return Ok(false),
-                State::Created | State::Restarting | State::Exited { .. } | State::Stopped => {}
+                State::Created
+                | State::Paused
+                | State::Restarting
+                | State::Exited { .. }
+                | State::Stopped => {}
             },
             Err(EngineError::Gone(_)) => {
                 let _ = self.flush(sender).await;
@@ -258,10 +235,49 @@ impl Follower {
             return Ok(false);
         }
         match feed.next().await? {
-            Some(event) => Ok(event.action == "start"),
+            Some(event) => Ok(event.action != "destroy"),
             None => Err(EngineError::Unreachable(
                 "the engine closed its events".to_owned(),
             )),
+        }
+    }
+}
+
+/// The lines of both streams that have not ended yet.
+#[derive(Default)]
+struct Lines([Vec<u8>; 2]);
+
+impl Lines {
+    fn take(&mut self, stream: Stream, text: &[u8], batch: &mut Vec<LogLine>) {
+        let line = &mut self.0[usize::from(stream == Stream::Err)];
+        let mut rest = text;
+        while !rest.is_empty() {
+            let room = LONGEST_LINE - line.len();
+            let near = &rest[..rest.len().min(room + 1)];
+            let end = near.iter().position(|&byte| byte == b'\n');
+            let (part, used, whole) = match end {
+                Some(end) => (&rest[..end], end + 1, true),
+                None if rest.len() < room => (rest, rest.len(), false),
+                None => (&rest[..room], room, true),
+            };
+            line.extend_from_slice(part);
+            rest = &rest[used..];
+            if whole {
+                let mut text = std::mem::take(line);
+                if text.last() == Some(&b'\r') {
+                    text.pop();
+                }
+                batch.push(LogLine { stream, text });
+            }
+        }
+    }
+
+    fn end(&mut self, batch: &mut Vec<LogLine>) {
+        for (line, stream) in self.0.iter_mut().zip([Stream::Out, Stream::Err]) {
+            let text = std::mem::take(line);
+            if !text.is_empty() {
+                batch.push(LogLine { stream, text });
+            }
         }
     }
 }
@@ -270,26 +286,27 @@ impl Follower {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn a_line_without_end_is_handed_on_in_pieces() {
-        let (sender, mut receiver) = mpsc::channel(100);
-        let mut follower = Follower {
-            id: ContainerId(String::new()),
-            tty: false,
-            place: Place::begin(LogsFrom::Beginning),
-            lines: [Line::default(), Line::default()],
-        };
-        let text = vec![b'x'; 10_000];
+    #[test]
+    fn a_line_without_end_is_handed_on_in_pieces() {
+        let mut lines = Lines::default();
+        let mut batch = Vec::new();
         for _ in 0..100 {
-            let took = follower.take(Stream::Out, &text, &sender).await;
-            assert!(took.is_ok());
-            assert!(follower.lines[0].text.len() < LONGEST_LINE);
+            lines.take(Stream::Out, &[b'x'; 10_000], &mut batch);
+            assert!(lines.0[0].len() < LONGEST_LINE);
         }
-        let mut pieces = 0;
-        while let Ok(line) = receiver.try_recv() {
-            assert_eq!(line.text.len(), LONGEST_LINE);
-            pieces += 1;
-        }
-        assert_eq!(pieces, 1_000_000 / LONGEST_LINE);
+        assert!(batch.iter().all(|line| line.text.len() == LONGEST_LINE));
+        assert_eq!(batch.len(), 1_000_000 / LONGEST_LINE);
+    }
+
+    #[test]
+    fn lines_are_what_lies_between_their_ends() {
+        let mut lines = Lines::default();
+        let mut batch = Vec::new();
+        lines.take(Stream::Out, b"one\r\n\ntw", &mut batch);
+        lines.take(Stream::Err, b"err", &mut batch);
+        lines.take(Stream::Out, b"o\nend", &mut batch);
+        lines.end(&mut batch);
+        let texts: Vec<&[u8]> = batch.iter().map(|line| line.text.as_slice()).collect();
+        assert_eq!(texts, [&b"one"[..], b"", b"two", b"end", b"err"]);
     }
 }

@@ -24,7 +24,7 @@ pub use client::Docker;
 pub use command::{Lines, is_news, stream};
 pub use compose::scale_flag;
 pub use hands::helper_forbidden;
-pub use logs::LogsFrom;
+pub use logs::{LogsFrom, Output};
 pub use moves::Moves;
 pub use screen::{Lent, has_screen};
 pub use supervise::RunsUnder;

@@ -106,7 +106,7 @@ impl Event {
     }
 
     /// The bytes that a line of output takes while it waits, about; 0 for anything else.
-    pub fn size(&self) -> usize {
+    pub fn output_size(&self) -> usize {
         let texts = match self {
             Self::Log {
                 container, text, ..

@@ -7,4 +7,4 @@ mod print;
 pub mod text;
 
 pub use event::{Done, Ended, Event, Followed, Outcome, StartedService, Took, Updated};
-pub use print::{Format, Reporter, Silence};
+pub use print::{Format, Printing, Reporter, Silence};

@@ -2,13 +2,21 @@
 
 use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
-use std::thread::JoinHandle;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::oneshot;
 
 use super::backlog::Backlog;
 use super::event::Event;
 use super::json;
 use super::text::Text;
+
+/// So much goes out in one write, while more waits.
+const BATCH: usize = 64 * 1024;
+/// After so much of it is looked whether somebody reads.
+const AT_ONCE: usize = 8 * 1024;
+/// At the end a reader that takes nothing for so long does not read.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,8 +72,8 @@ impl Reporter {
         Silence(Arc::clone(&self.gate))
     }
 
-    /// Prints to standard output until every clone is dropped. The handle ends when all is printed.
-    pub fn start(format: Format) -> (Self, JoinHandle<()>) {
+    /// Prints to standard output until every clone is dropped.
+    pub fn start(format: Format) -> (Self, Printing) {
         // anstream knows terminals, pipes, NO_COLOR and `--ansi`.
         Self::onto(
             anstream::AutoStream::auto(std::io::stdout()),
@@ -74,11 +82,7 @@ impl Reporter {
         )
     }
 
-    fn onto(
-        out: impl Write + Send + 'static,
-        format: Format,
-        text: Text,
-    ) -> (Self, JoinHandle<()>) {
+    fn onto(out: impl Write + Send + 'static, format: Format, text: Text) -> (Self, Printing) {
         let (events, received) = mpsc::channel();
         let reporter = Self {
             events,
@@ -86,9 +90,18 @@ impl Reporter {
             gate: Arc::default(),
         };
         let (backlog, gate) = (Arc::clone(&reporter.backlog), Arc::clone(&reporter.gate));
-        let printer =
-            std::thread::spawn(move || print(out, format, text, &received, &backlog, &gate));
-        (reporter, printer)
+        let printing = Arc::clone(&reporter.backlog);
+        let (ended, end) = oneshot::channel();
+        std::thread::spawn(move || {
+            print(out, format, text, &received, &backlog, &gate);
+            // Whoever waits for it may have given up.
+            let _ = ended.send(());
+        });
+        let printing = Printing {
+            backlog: printing,
+            end,
+        };
+        (reporter, printing)
     }
 
     /// One event, for a test to look at.
@@ -105,6 +118,11 @@ impl Reporter {
         if self.backlog.takes(&event) {
             let _ = self.events.send(event);
         }
+    }
+
+    /// Waits until there is room for output, while somebody reads.
+    pub async fn room(&self) {
+        self.backlog.room().await;
     }
 
     /// A problem with a hint.
@@ -136,6 +154,27 @@ impl Reporter {
     }
 }
 
+/// The printing, which goes on until all is printed.
+#[derive(Debug)]
+pub struct Printing {
+    backlog: Arc<Backlog>,
+    end: oneshot::Receiver<()>,
+}
+
+impl Printing {
+    /// Until all is printed; a reader that does not read is waited for two seconds.
+    pub async fn ended(mut self) {
+        loop {
+            let before = self.backlog.writes();
+            let end = tokio::time::timeout(PATIENCE, &mut self.end).await;
+            if end.is_ok() || self.backlog.writes() == before {
+                return;
+            }
+        }
+    }
+}
+
+/// One write for what waits, and a flush when nothing does: a flood is as many lines as there can be.
 fn print(
     mut out: impl Write,
     format: Format,
@@ -144,21 +183,42 @@ fn print(
     backlog: &Backlog,
     gate: &Gate,
 ) {
-    let mut show = |event: &Event| {
-        let lines = match format {
-            Format::Text => text.lines(event),
-            Format::Json => json::line(event, SystemTime::now()),
-        };
-        // A closed pipe is for the session's end to notice, not for a line to die of.
-        let _ = out.write_all(lines.as_bytes());
-        let _ = out.flush();
+    let mut lines = |event: &Event| match format {
+        Format::Text => text.lines(event),
+        Format::Json => json::line(event, SystemTime::now()),
     };
-    while let Ok(event) = events.recv() {
-        gate.pass();
-        show(&event);
-        if let Some(dropped) = backlog.printed(&event) {
-            show(&dropped.notice());
+    let mut batch = String::new();
+    while let Ok(first) = events.recv() {
+        let mut next = Some(first);
+        while let Some(event) = next.take() {
+            let mut output = 0;
+            let mut more = Some(event);
+            while let Some(event) = more.take() {
+                batch.push_str(&lines(&event));
+                output += event.output_size();
+                // A gap is told where it is.
+                if batch.len() < BATCH && !backlog.is_gap_behind(output) {
+                    more = events.try_recv().ok();
+                }
+            }
+            gate.pass();
+            for part in batch.as_bytes().chunks(AT_ONCE) {
+                // A closed pipe is for the session's end to notice, not for a line to die of.
+                let _ = out.write_all(part);
+                backlog.wrote();
+            }
+            batch.clear();
+            if let Some(dropped) = backlog.printed(output) {
+                batch.push_str(&lines(&dropped.notice()));
+            }
+            next = events.try_recv().ok();
         }
+        if !batch.is_empty() {
+            gate.pass();
+            let _ = out.write_all(batch.as_bytes());
+            batch.clear();
+        }
+        let _ = out.flush();
     }
 }
 
@@ -176,6 +236,7 @@ mod tests {
     #[derive(Default)]
     struct Shown {
         released: bool,
+        writes: usize,
         bytes: Vec<u8>,
     }
 
@@ -194,6 +255,7 @@ mod tests {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let shown = self.0.0.lock().unwrap();
             let mut shown = self.0.1.wait_while(shown, |shown| !shown.released).unwrap();
+            shown.writes += 1;
             shown.bytes.extend_from_slice(bytes);
             Ok(bytes.len())
         }
@@ -209,7 +271,7 @@ mod tests {
     fn flood(format: Format) -> Vec<String> {
         let terminal = Terminal::default();
         let text = Text::default();
-        let (reporter, printer) = Reporter::onto(terminal.clone(), format, text);
+        let (reporter, printing) = Reporter::onto(terminal.clone(), format, text);
         let line = Event::Log {
             container: "web-1".into(),
             stream: Stream::Out,
@@ -224,7 +286,7 @@ mod tests {
         }
         terminal.release();
         drop(reporter);
-        printer.join().unwrap();
+        printing.end.blocking_recv().unwrap();
         let shown = anstream::adapter::strip_str(&terminal.text()).to_string();
         shown.lines().map(str::to_owned).collect()
     }
@@ -261,5 +323,39 @@ mod tests {
             .collect();
         assert_eq!(dropped.len(), 1);
         assert_eq!(dropped[0]["event"], "notice");
+    }
+
+    /// How long the end waits for the printing.
+    async fn waits(terminal: &Terminal) -> Duration {
+        let text = Text::default();
+        let (reporter, printing) = Reporter::onto(terminal.clone(), Format::Text, text);
+        for number in 0..10_000 {
+            reporter.notice(None, format!("notice {number}"));
+        }
+        drop(reporter);
+        let begun = std::time::Instant::now();
+        printing.ended().await;
+        begun.elapsed()
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_stalls_does_not_keep_the_session_from_ending() {
+        let terminal = Terminal::default();
+        let waited = waits(&terminal).await;
+        assert!(waited >= PATIENCE, "{waited:?}");
+        assert_eq!(terminal.text(), "");
+        terminal.release();
+    }
+
+    #[tokio::test]
+    async fn one_that_reads_gets_all_of_it_before_the_session_ends() {
+        let terminal = Terminal::default();
+        terminal.release();
+        waits(&terminal).await;
+        let shown = anstream::adapter::strip_str(&terminal.text()).to_string();
+        assert_eq!(shown.lines().count(), 10_000);
+        assert!(shown.ends_with("notice 9999\n"));
+        let writes = terminal.0.0.lock().unwrap().writes;
+        assert!(writes < 1000, "{writes} writes");
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot};
@@ -37,10 +36,10 @@ pub struct First {
     loading: Loading,
     up: Up,
     reporter: Reporter,
-    unpaid: Unpaid,
     how_to_apply: Arc<str>,
     /// There is a terminal for Compose's own progress.
     has_screen: bool,
+    unpaid: Unpaid,
 }
 
 /// What came of the first build and start.
@@ -69,8 +68,8 @@ impl First {
             has_screen: up.format == Format::Text && has_screen(),
             up,
             reporter,
-            unpaid,
             how_to_apply: how_to_apply.into(),
+            unpaid,
         }
     }
 
@@ -113,7 +112,6 @@ impl First {
         }
         drop(looks);
         let there = self.strangers().await;
-        let begun_at = SystemTime::now();
         let stops = Arc::new(Stops::default());
         let (follower, tell_follower) = Follower::new(
             Arc::clone(&self.loading.engine),
@@ -126,11 +124,11 @@ impl First {
             self.loading.engine.moves(),
             tell_follower.clone(),
         );
-        let logs = Logs::new(
+        let logs = Logs::start(
             Arc::clone(&self.loading.engine),
             self.reporter.clone(),
             self.up.logs,
-            begun_at,
+            Arc::clone(&self.loading.project),
         );
         arrange_runs(
             &self.loading.engine,
@@ -165,9 +163,9 @@ impl First {
             logs,
             follower: tell_follower,
             stops,
-            unpaid: self.unpaid,
             paused: false,
             how_to_apply: self.how_to_apply,
+            unpaid: self.unpaid,
         };
         // As everybody is before anything is brought in step: that may be a restart already.
         let ties = compose::ties(&session.project);
@@ -455,9 +453,6 @@ impl Session {
                 begun.failed.contains(&name),
                 strangers.clone(),
             ));
-        }
-        for service in &self.project.services {
-            self.logs.follow_service(service).await;
         }
         let ready = Event::Started {
             project: self.project.name.clone(),

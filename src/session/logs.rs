@@ -1,14 +1,18 @@
-//! The containers' output, followed from each container's birth to its removal, through restarts.
+//! The containers' output, followed from each container's birth to its removal, through restarts. A task of its own, with its own
+//! ear for the engine: a container is attached to as soon as it is made, whatever else the session is about.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt as _;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::compose::Service;
-use crate::engine::{Container, ContainerId, Docker, Engine as _, EngineError, LogsFrom, State};
+use crate::compose::Project;
+use crate::engine::{
+    Container, ContainerId, Docker, Engine as _, EngineError, EngineEvent, LogsFrom, Output,
+};
 use crate::report::{Event, Reporter};
 
 /// The pauses before an engine that said no is asked again what containers there are.
@@ -18,73 +22,159 @@ const PAUSES: [Duration; 3] = [
     Duration::from_millis(800),
 ];
 
-/// Follows the logs of a session.
+/// Follows the output of a session's containers until it is dropped.
 pub struct Logs {
-    engine: Arc<Docker>,
-    reporter: Reporter,
-    wanted: bool,
-    since: SystemTime,
-    followers: HashMap<ContainerId, JoinHandle<()>>,
+    project: watch::Sender<Arc<Project>>,
+    task: Option<JoinHandle<()>>,
 }
 
 impl Logs {
-    /// Nothing is followed yet; nothing ever is unless `wanted`.
-    pub fn new(engine: Arc<Docker>, reporter: Reporter, wanted: bool, since: SystemTime) -> Self {
+    /// Follows what there is of the project, and what will be, from now on; nothing unless `wanted`.
+    pub fn start(
+        engine: Arc<Docker>,
+        reporter: Reporter,
+        wanted: bool,
+        project: Arc<Project>,
+    ) -> Self {
+        let (sender, receiver) = watch::channel(project);
+        let task = wanted.then(|| {
+            let listener = Listener {
+                engine,
+                reporter,
+                // What an older run of the same container wrote was shown then.
+                since: SystemTime::now(),
+                followers: HashMap::new(),
+            };
+            tokio::spawn(listener.follow(receiver))
+        });
         Self {
-            engine,
-            reporter,
-            wanted,
-            since,
-            followers: HashMap::new(),
+            project: sender,
+            task,
         }
     }
 
-    /// Follows every container of the service that is not followed yet.
-    pub async fn follow_service(&mut self, service: &Service) {
-        if !self.wanted || !service.attach {
-            return;
-        }
-        let Ok(containers) = self.containers(service).await else {
-            return;
-        };
-        for container in containers {
-            self.followers.retain(|_, follower| !follower.is_finished());
-            if self.followers.contains_key(&container.id) || container.state == State::Created {
-                continue;
-            }
-            // What an older run of the same container wrote was shown then.
-            let mut lines = self.engine.logs(&container, LogsFrom::Time(self.since));
-            let reporter = self.reporter.clone();
-            let name = container.name.clone();
-            let follower = tokio::spawn(async move {
-                while let Some(line) = lines.next().await {
-                    reporter.say(Event::Log {
-                        container: name.clone(),
-                        stream: line.stream,
-                        text: String::from_utf8_lossy(&line.text).into_owned(),
-                    });
-                }
-            });
-            self.followers.insert(container.id, follower);
-        }
-    }
-
-    /// Once an engine that is away is back, all logs are followed again; one that is there and says no is asked again here.
-    async fn containers(&self, service: &Service) -> Result<Vec<Container>, EngineError> {
-        for pause in PAUSES {
-            match self.engine.containers(&service.name).await {
-                Err(EngineError::Refused(_)) => tokio::time::sleep(pause).await,
-                other => return other,
-            }
-        }
-        self.engine.containers(&service.name).await
+    /// The project is another one now.
+    pub fn reload(&self, project: Arc<Project>) {
+        self.project.send_replace(project);
     }
 }
 
 impl Drop for Logs {
     fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+struct Listener {
+    engine: Arc<Docker>,
+    reporter: Reporter,
+    since: SystemTime,
+    followers: HashMap<ContainerId, JoinHandle<()>>,
+}
+
+impl Listener {
+    async fn follow(mut self, mut project: watch::Receiver<Arc<Project>>) {
+        // Listen first, look then.
+        let mut events = self.engine.events();
+        let mut look = true;
+        loop {
+            if std::mem::take(&mut look) {
+                let now = Arc::clone(&project.borrow_and_update());
+                self.follow_all(&now).await;
+            }
+            tokio::select! {
+                event = events.next() => match event {
+                    Some(EngineEvent::Container { service, id, action, .. }) => {
+                        let now = Arc::clone(&project.borrow());
+                        if matches!(action.as_str(), "create" | "start") && is_shown(&now, &service) {
+                            self.follow_one(id, &service);
+                        }
+                    }
+                    Some(EngineEvent::Reconnected) => look = true,
+                    Some(EngineEvent::Lost(_)) => {}
+                    None => return,
+                },
+                changed = project.changed() => match changed {
+                    Ok(()) => look = true,
+                    Err(_) => return,
+                },
+            }
+        }
+    }
+
+    async fn follow_all(&mut self, project: &Project) {
+        for service in project.services.iter().filter(|service| service.attach) {
+            for container in self.containers(&service.name).await.unwrap_or_default() {
+                self.follow_one(container.id, &service.name);
+            }
+        }
+    }
+
+    /// One that was just made may start in a moment: it is attached to before anything else is asked.
+    fn follow_one(&mut self, id: ContainerId, service: &str) {
+        self.followers.retain(|_, follower| !follower.is_finished());
+        if self.followers.contains_key(&id) {
+            return;
+        }
+        let mut told = self.engine.logs(&id, LogsFrom::Time(self.since));
+        let (engine, reporter) = (Arc::clone(&self.engine), self.reporter.clone());
+        let (container, service) = (id.clone(), service.to_owned());
+        let follower = tokio::spawn(async move {
+            let mut next = told.next().await;
+            // Made to take another's place, it has its own name by now.
+            let named = engine.look_at(container.clone()).await;
+            let name = named.map_or_else(|_| container.to_string(), |named| named.name);
+            while let Some(output) = next {
+                match output {
+                    Output::Lines(lines) => {
+                        for line in lines {
+                            reporter.room().await;
+                            reporter.say(Event::Log {
+                                container: name.clone(),
+                                stream: line.stream,
+                                text: lossy(line.text),
+                            });
+                        }
+                    }
+                    Output::Gap(why) => reporter.notice(Some(&service), format!("{name}: {why}")),
+                }
+                next = told.next().await;
+            }
+        });
+        self.followers.insert(id, follower);
+    }
+
+    /// Once an engine that is away is back, all logs are followed again; one that is there and says no is asked again here.
+    async fn containers(&self, service: &str) -> Result<Vec<Container>, EngineError> {
+        for pause in PAUSES {
+            match self.engine.containers(service).await {
+                Err(EngineError::Refused(_)) => tokio::time::sleep(pause).await,
+                other => return other,
+            }
+        }
+        self.engine.containers(service).await
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
         for follower in self.followers.values() {
             follower.abort();
         }
     }
+}
+
+/// Whether the output of that service's containers is wanted.
+fn is_shown(project: &Project, service: &str) -> bool {
+    project
+        .service(service)
+        .is_some_and(|service| service.attach)
+}
+
+/// As text, without a copy where it is text.
+fn lossy(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }

@@ -124,7 +124,7 @@ pub async fn up(invocation: &Invocation, up: &Up) -> ExitCode {
         Format::Text => report::Format::Text,
         Format::Json => report::Format::Json,
     };
-    let (reporter, printer) = report::Reporter::start(format);
+    let (reporter, printing) = report::Reporter::start(format);
     let keys = if up.format == Format::Text {
         Keys::listen()
     } else {
@@ -149,8 +149,8 @@ pub async fn up(invocation: &Invocation, up: &Up) -> ExitCode {
         let _ = writer.await;
     }
     drop(alone);
-    // Every line that was said is shown before the prompt comes back.
-    let _ = tokio::task::spawn_blocking(move || printer.join()).await;
+    // Every line that was said is shown before the prompt comes back, if anybody reads.
+    printing.ended().await;
     code
 }
 

@@ -180,6 +180,7 @@ impl Session {
                 None => {}
             }
         }
+        self.logs.reload(Arc::clone(&project));
         self.project = project;
         let _ = self
             .follower

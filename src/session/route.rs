@@ -136,7 +136,7 @@ impl Session {
                     return;
                 },
                 event = self.engine_events.recv() => match event {
-                    Some(event) => self.hear_of_containers(event).await,
+                    Some(event) => self.hear_of_containers(event),
                     None => return,
                 },
                 // One end of it is our own.
@@ -182,7 +182,7 @@ impl Session {
         }
     }
 
-    async fn hear_of_containers(&mut self, event: EngineEvent) {
+    fn hear_of_containers(&self, event: EngineEvent) {
         match event {
             EngineEvent::Container {
                 service, action, ..
@@ -193,19 +193,11 @@ impl Session {
                 {
                     let _ = worker.send(Message::Containers);
                 }
-                if action == "start"
-                    && let Some(service) = self.project.service(&service)
-                {
-                    self.logs.follow_service(service).await;
-                }
             }
             EngineEvent::Reconnected => {
                 self.reporter
                     .notice(None, "the engine is back; looking at everything again");
                 self.tell_all(|| Message::EngineIsBack);
-                for service in &self.project.services {
-                    self.logs.follow_service(service).await;
-                }
             }
             EngineEvent::Lost(why) => self.reporter.problem(
                 None,

@@ -18,7 +18,7 @@ pub enum Kind {
     Archive,
     /// A tar stream is taken.
     Upload,
-    /// Frames, for as long as it likes.
+    /// Frames, for as long as it likes: a log, or what is attached.
     Logs,
     /// Lines of JSON, for as long as it likes.
     Events,
@@ -32,7 +32,7 @@ pub fn kind(asked: &Asked) -> Kind {
     match (asked.method.as_str(), parts.as_slice()) {
         ("GET", ["containers", _, "archive"]) => Kind::Archive,
         ("PUT", ["containers", _, "archive"]) => Kind::Upload,
-        ("GET", ["containers", _, "logs"]) => Kind::Logs,
+        ("GET", ["containers", _, "logs"]) | ("POST", ["containers", _, "attach"]) => Kind::Logs,
         ("GET", ["events"]) => Kind::Events,
         ("POST", ["exec", _, "start"]) => Kind::Command,
         ("POST", ["containers", _, "kill" | "restart" | "start"]) => Kind::Bare,

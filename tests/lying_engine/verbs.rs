@@ -107,7 +107,7 @@ pub async fn call(docker: &Docker, verb: Verb) -> Result<(), EngineError> {
         Verb::Signal => docker.signal(&web, "HUP").await,
         Verb::Start => docker.start(&web).await,
         Verb::Logs => {
-            let mut lines = docker.logs(&web, LogsFrom::Beginning).take(10_000);
+            let mut lines = docker.logs(&web.id, LogsFrom::Beginning).take(10_000);
             let all = async { while lines.next().await.is_some() {} };
             let _ = timeout(A_WHILE, all).await;
             Ok(())

@@ -110,7 +110,7 @@ async fn a_restart_keeps_id_and_files_and_tells_who_ignored_the_signal() {
             "trap 'exit 0' TERM; echo ready; while :; do sleep 3600 & wait $!; done",
         )
         .await;
-    let mut lines = project.engine.logs(&web, LogsFrom::Beginning);
+    let mut lines = project.logs(&web, LogsFrom::Beginning);
     assert_eq!(lines.next().await.unwrap().text, b"ready");
     project
         .engine
@@ -127,7 +127,7 @@ async fn a_restart_keeps_id_and_files_and_tells_who_ignored_the_signal() {
             "trap '' TERM; echo ready; while :; do sleep 3600; done",
         )
         .await;
-    let mut lines = project.engine.logs(&deaf, LogsFrom::Beginning);
+    let mut lines = project.logs(&deaf, LogsFrom::Beginning);
     assert_eq!(lines.next().await.unwrap().text, b"ready");
     let grace = Some(std::time::Duration::from_secs(1));
     assert!(project.engine.restart(&deaf, grace).await.unwrap().killed);

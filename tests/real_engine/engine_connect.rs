@@ -62,7 +62,7 @@ async fn an_engine_behind_anything_but_a_socket_is_reached_through_the_cli() {
         .await
         .unwrap();
     assert_eq!(project.sh(&web, "cat /app/a").await, "x");
-    let mut lines = project.engine.logs(&web, LogsFrom::Beginning);
+    let mut lines = project.logs(&web, LogsFrom::Beginning);
     docker(&["rm", "-f", &web.id.0]);
     assert_eq!(lines.next().await, None);
 }
@@ -110,7 +110,7 @@ async fn logs_go_on_after_the_engine_was_away_without_loss_or_doubling() {
     let project = Project::connect_with(to(&proxy.host())).await;
     let script = "n=0; while [ $n -lt 2000 ]; do n=$((n+1)); echo $n; [ $((n % 20)) = 0 ] && usleep 10000; done; sleep 3600";
     let web = project.run_script(&[], script).await;
-    let mut lines = project.engine.logs(&web, LogsFrom::Beginning);
+    let mut lines = project.logs(&web, LogsFrom::Beginning);
     for number in 1..=2000 {
         if number % 300 == 0 {
             proxy.cut();

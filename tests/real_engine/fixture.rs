@@ -8,9 +8,11 @@ use std::time::{Duration, UNIX_EPOCH};
 use bytes::Bytes;
 use docker_liveupdate::docker::DockerCli;
 use docker_liveupdate::engine::{
-    Body, Container, Delta, Docker, Ended, Engine, Exec, Outgoing, Sought, There, Wanted,
+    Body, Container, Delta, Docker, Ended, Engine, Exec, LogLine, LogsFrom, Outgoing, Output,
+    Sought, There, Wanted,
 };
 use docker_liveupdate::paths::ContainerPath;
+use futures_util::{Stream, StreamExt};
 
 use crate::api;
 
@@ -45,6 +47,14 @@ pub fn many<P: AsRef<[u8]>>(paths: impl IntoIterator<Item = P>) -> Wanted {
     wanted
 }
 
+/// A container's output line by line; nothing may be missing.
+pub fn lines(output: impl Stream<Item = Output> + Unpin) -> impl Stream<Item = LogLine> + Unpin {
+    output.flat_map(|output| match output {
+        Output::Lines(lines) => futures_util::stream::iter(lines),
+        Output::Gap(why) => panic!("something may be missing: {why}"),
+    })
+}
+
 /// The CLI as the user would call it.
 pub fn cli() -> DockerCli {
     DockerCli {
@@ -54,6 +64,15 @@ pub fn cli() -> DockerCli {
 }
 
 impl Project {
+    /// What the container writes, line by line.
+    pub fn logs(
+        &self,
+        container: &Container,
+        from: LogsFrom,
+    ) -> impl Stream<Item = LogLine> + Unpin {
+        lines(self.engine.logs(&container.id, from))
+    }
+
     /// A project with a name of its own on the engine of the environment.
     #[track_caller]
     pub fn connect() -> impl Future<Output = Self> {

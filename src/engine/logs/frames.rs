@@ -1,4 +1,7 @@
-//! Takes the engine's log stream apart into messages with their time: framed, or raw from a terminal. Joins no lines.
+//! Takes what the engine tells of a container's output apart into messages: framed, or raw from a terminal; a log's with their
+//! time. Joins no lines.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
 
@@ -27,6 +30,18 @@ impl Stamp {
         )
     }
 
+    /// A time of our own clock.
+    pub fn of(time: SystemTime) -> Self {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(i128::try_from(since.as_nanos()).unwrap_or_default())
+    }
+
+    /// So much before it.
+    pub fn before_by(self, time: Duration) -> Self {
+        let nanos = i128::try_from(time.as_nanos()).unwrap_or_default();
+        Self(self.0.saturating_sub(nanos))
+    }
+
     /// The stamp in front of a message, with the space after it.
     fn before(message: &[u8]) -> Option<(Self, usize)> {
         let end = message
@@ -36,7 +51,8 @@ impl Stamp {
         Some((Self::read(&message[..end])?, end + 1))
     }
 
-    fn read(text: &[u8]) -> Option<Self> {
+    /// A time as the engine writes it.
+    pub fn read(text: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?;
         let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<i128>().ok();
         let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
@@ -76,16 +92,27 @@ pub struct Message {
     pub text: Bytes,
 }
 
+/// Where the output is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// In the log, each message after its time.
+    Log,
+    /// As it is written.
+    Attached,
+}
+
 /// The stream being taken apart.
 pub struct Frames {
+    from: From,
     tty: bool,
     buffer: BytesMut,
 }
 
 impl Frames {
     /// `tty`: the stream has no frames.
-    pub fn new(tty: bool) -> Self {
+    pub fn new(from: From, tty: bool) -> Self {
         Self {
+            from,
             tty,
             buffer: BytesMut::new(),
         }
@@ -98,7 +125,14 @@ impl Frames {
 
     /// The next message, when there is a whole one.
     pub fn next(&mut self) -> Option<Message> {
-        if self.tty { self.raw() } else { self.framed() }
+        match (self.tty, self.from) {
+            (false, _) => self.framed(),
+            (true, From::Log) => self.raw(),
+            // Lines are nothing that has to be waited for here: no time stands before them.
+            (true, From::Attached) => {
+                (!self.buffer.is_empty()).then(|| self.cut(None, self.buffer.len()))
+            }
+        }
     }
 
     fn framed(&mut self) -> Option<Message> {
@@ -119,7 +153,10 @@ impl Frames {
         }
         let header = self.buffer.split_to(8);
         let mut text = self.buffer.split_to(length).freeze();
-        let stamp = Stamp::before(&text);
+        let stamp = match self.from {
+            From::Log => Stamp::before(&text),
+            From::Attached => None,
+        };
         if let Some((_, used)) = stamp {
             let _ = text.split_to(used);
         }
@@ -189,7 +226,7 @@ mod tests {
     }
 
     fn all(tty: bool, bytes: &[u8], piece: usize) -> Vec<(Stream, bool, String)> {
-        let mut frames = Frames::new(tty);
+        let mut frames = Frames::new(From::Log, tty);
         let mut got = Vec::new();
         for part in bytes.chunks(piece) {
             frames.feed(&Bytes::copy_from_slice(part));
@@ -240,6 +277,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_attached_has_no_stamps_and_keeps_its_own_times() {
+        let text = "2024-02-29T12:34:56.000000007Z the program's own\n";
+        for tty in [false, true] {
+            let mut frames = Frames::new(From::Attached, tty);
+            let bytes = if tty { text.into() } else { frame(2, text) };
+            frames.feed(&Bytes::from(bytes));
+            let message = frames.next().unwrap();
+            assert_eq!((message.stamp, &*message.text), (None, text.as_bytes()));
+            assert_eq!(frames.next(), None);
+        }
+    }
+
+    #[test]
     fn a_terminals_lines_lose_their_stamps_even_inside_a_long_line() {
         let stamp = "2024-02-29T12:34:56.000000007Z ";
         let bytes = format!(
@@ -261,7 +311,7 @@ mod tests {
 
     /// The most that is kept of a stream that goes on like this without end.
     fn most_kept(tty: bool, begin: &[u8], more: &[u8]) -> usize {
-        let mut frames = Frames::new(tty);
+        let mut frames = Frames::new(From::Log, tty);
         frames.feed(&Bytes::copy_from_slice(begin));
         let more = Bytes::copy_from_slice(&more.repeat(10_000));
         let mut most = 0;

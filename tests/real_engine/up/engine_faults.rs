@@ -144,7 +144,7 @@ a_500! {
     a_500_to_the_start_of_the_helper: Helper, "POST" "/containers/*/exec", NOTHING;
     a_500_to_the_helpers_connection: Helper, "POST" "/exec/*/start", NOTHING;
     a_500_to_the_copy_of_the_helper: Helper, "PUT" "/containers/*/archive", NOTHING;
-    a_500_to_the_log: Helper, "GET" "/containers/*/logs", NOTHING;
+    a_500_to_the_output: Helper, "POST" "/containers/*/attach", NOTHING;
     a_500_to_the_events: Helper, "GET" "/events", NO;
     a_500_to_a_copy: Plain, "PUT" "/containers/*/archive", NO;
     a_500_to_a_comparison: Plain, "GET" "/containers/*/archive", NO;
@@ -209,7 +209,7 @@ fn a_comparison_that_breaks_off_brings_everything() {
 }
 
 #[test]
-fn a_log_that_breaks_off_goes_on() {
+fn output_that_breaks_off_goes_on() {
     let door = Interposer::open();
     let project = project("- sync: ./src:/app");
     let lines = "CMD [\"sh\", \"-c\", \"i=0; while :; do i=$((i+1)); echo line $i end; sleep 0.01; done\"]\n";
@@ -217,10 +217,10 @@ fn a_log_that_breaks_off_goes_on() {
         "Dockerfile",
         format!("FROM busybox:1.37\nCOPY src /app\n{lines}"),
     );
-    door.meddle("GET", "/containers/*/logs", 3, Fault::CutAnswer(2_000));
+    door.meddle("POST", "/containers/*/attach", 3, Fault::CutAnswer(2_000));
     let mut up = begin(&project, &door, Way::Helper);
     started(&mut up);
-    up.eventually("the log was cut three times", || door.meddled() == 3);
+    up.eventually("the output was cut three times", || door.meddled() == 3);
     up.says("line 400 end");
     let mut seen = Vec::new();
     for event in up.events() {

@@ -16,6 +16,7 @@ mod leaving;
 mod mounts;
 mod names;
 mod options;
+mod output;
 mod owners;
 mod process;
 mod reference;

@@ -17,8 +17,10 @@ pub struct Block {
     pub initial_sync: Option<Step>,
     /// Files whose change asks for a full rebuild.
     pub fall_back_on: Vec<FallBackOn>,
-    /// What is copied where, in the order of the list: the first that holds a file decides (C4).
+    /// What is copied where, in the order of the list.
     pub syncs: Vec<Sync>,
+    /// Which of the syncs that hold a file copy it.
+    pub matching: Matching,
     /// Commands, in order.
     pub runs: Vec<Run>,
     /// The last step, at most one.
@@ -71,20 +73,69 @@ pub struct Step {
     pub number: usize,
     /// B3: the named step it came from.
     pub name: Option<String>,
+    /// F1: the action of the watch rule that it is.
+    pub action: Option<Action>,
+}
+
+/// The actions of `develop.watch`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// `sync`
+    Sync,
+    /// `sync+restart`
+    SyncRestart,
+    /// `sync+exec`
+    SyncExec,
+    /// `restart`
+    Restart,
+    /// `rebuild`
+    Rebuild,
+}
+
+impl Action {
+    /// All of them, as they are written.
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("sync", Self::Sync),
+        ("sync+restart", Self::SyncRestart),
+        ("sync+exec", Self::SyncExec),
+        ("restart", Self::Restart),
+        ("rebuild", Self::Rebuild),
+    ];
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let written = Self::ALL.iter().find(|(_, action)| action == self);
+        f.write_str(written.map_or("", |(word, _)| word))
+    }
 }
 
 impl Step {
     /// The step at `number`, written in place.
     pub fn new(number: usize) -> Self {
-        Self { number, name: None }
+        Self {
+            number,
+            name: None,
+            action: None,
+        }
+    }
+
+    /// The watch rule at `number`.
+    pub fn watch_rule(number: usize, action: Action) -> Self {
+        Self {
+            number,
+            name: None,
+            action: Some(action),
+        }
     }
 }
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.name {
-            Some(name) => write!(f, "step {} `{}`", self.number, harmless::value(name)),
-            None => write!(f, "step {}", self.number),
+        match (&self.name, self.action) {
+            (_, Some(action)) => write!(f, "watch rule {} ({action})", self.number),
+            (Some(name), None) => write!(f, "step {} `{}`", self.number, harmless::value(name)),
+            (None, None) => write!(f, "step {}", self.number),
         }
     }
 }
@@ -216,6 +267,16 @@ pub enum RestartKind {
         /// Without the `SIG` prefix, upper case.
         name: String,
     },
+}
+
+/// `matching`: what holds for a file that several steps name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Matching {
+    /// C4: the first sync that holds it decides, and what falls back is not synced.
+    #[default]
+    First,
+    /// F1: as Compose's own rules, every sync copies it to its own place, also into the container of its rebuild.
+    All,
 }
 
 /// `unmatched`: what a watched file that no sync covers asks for (C3.3).

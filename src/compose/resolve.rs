@@ -30,6 +30,8 @@ pub struct Draft {
     pub block: Option<ReadBlock>,
     /// `develop.watch` is there beside `x-live-update`.
     pub shadowed_watch: bool,
+    /// Its `develop` is called `x-develop`, which nobody reads.
+    pub renamed_develop: bool,
 }
 
 impl Draft {
@@ -93,6 +95,7 @@ pub fn project_from(
                 sourcing,
                 block,
                 shadowed_watch,
+                renamed_develop: get(value, "x-develop").is_some(),
             }
         })
         .collect();

@@ -101,6 +101,21 @@ impl PathRule {
         })
     }
 
+    /// As it was written, where that is another text than the path.
+    #[must_use]
+    pub fn written_as(mut self, text: String) -> Self {
+        self.text = text;
+        self
+    }
+
+    /// The lists of patterns that narrow it: `include` and `ignore`.
+    pub fn lists(&self) -> [&[String]; 2] {
+        match &self.kind {
+            Kind::Filtered { lists, .. } => [&lists[0], &lists[1]],
+            Kind::Within(_) | Kind::Glob { .. } => [&[], &[]],
+        }
+    }
+
     /// The file or directory that all matches lie in: the path itself, or the part of a glob before its first special character.
     pub fn root(&self) -> &HostPath {
         match &self.kind {

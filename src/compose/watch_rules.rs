@@ -2,10 +2,11 @@
 
 use serde_yaml::Value;
 
-use crate::paths::ContainerPath;
+use crate::paths::{ContainerPath, HostPath};
 
 use super::block::{
-    Block, Command, FallBackOn, OnFailure, Origin, Restart, RestartKind, Run, Step, Sync, Unmatched,
+    Action, Block, Command, FallBackOn, Matching, OnFailure, Origin, Restart, RestartKind, Run,
+    Step, Sync, Unmatched,
 };
 use super::finding::{Findings, Spot};
 use super::interpolate::interpolate;
@@ -33,6 +34,7 @@ pub fn read(
             block: Block {
                 origin: Origin::DevelopWatch,
                 unmatched: Unmatched::Ignore,
+                matching: Matching::All,
                 dir: Some(trace.dir(&at.path)),
                 ..Block::default()
             },
@@ -49,12 +51,63 @@ pub fn read(
         .flatten()
         .enumerate()
     {
-        let step = Step::new(index + 1);
         let mut at = at.index(index);
-        at.step = Some(Which::WatchRule(step.number));
-        reading.rule(rule, &step, &at, trace, sources, found);
+        at.step = Some(Which::WatchRule(index + 1));
+        let Some(action) = action(rule, &at, found) else {
+            continue;
+        };
+        let Some(path) = get(rule, "path").and_then(scalar_text) else {
+            continue;
+        };
+        let written = written(&at.key("path"), trace, sources);
+        let rule = Rule {
+            step: Step::watch_rule(index + 1, action),
+            action,
+            shown: written.unwrap_or_else(|| path.clone()),
+            path: sources.project_dir.join(path),
+            value: rule,
+            at,
+        };
+        reading.rule(&rule, trace, sources, found);
     }
     reading.finish()
+}
+
+/// One rule, and what all actions have.
+struct Rule<'v> {
+    step: Step,
+    action: Action,
+    path: HostPath,
+    /// The path as the user wrote it.
+    shown: String,
+    value: &'v Value,
+    at: Spot,
+}
+
+fn action(rule: &Value, at: &Spot, found: &mut Findings) -> Option<Action> {
+    let text = get(rule, "action")
+        .and_then(scalar_text)
+        .unwrap_or_default();
+    let known = Action::ALL.iter().find(|(word, _)| *word == text);
+    if known.is_none() {
+        found.error(
+            &at.key("action"),
+            format!("unknown action `{text}`"),
+            Some(
+                "the actions are `sync`, `sync+restart`, `sync+exec`, `restart` and `rebuild`"
+                    .into(),
+            ),
+        );
+    }
+    known.map(|(_, action)| *action)
+}
+
+/// The text at `at` as it stands in the file, variables filled in.
+fn written(at: &Spot, trace: &Trace<'_>, sources: &Sources) -> Option<String> {
+    let written = trace
+        .written(&at.path)
+        .filter(super::trace::Written::is_exact)?;
+    interpolate(untagged(written.value).as_str()?, &sources.variables)
 }
 
 struct Reading {
@@ -66,87 +119,71 @@ struct Reading {
 impl Reading {
     fn rule(
         &mut self,
-        rule: &Value,
-        step: &Step,
-        at: &Spot,
+        rule: &Rule<'_>,
         trace: &Trace<'_>,
         sources: &Sources,
         found: &mut Findings,
     ) {
-        let text = |key: &str| get(rule, key).and_then(scalar_text);
-        let action = text("action").unwrap_or_default();
-        let Some(path) = text("path").map(|path| sources.project_dir.join(path)) else {
-            return;
-        };
         let list = |key: &str, found: &mut Findings| {
-            get(rule, key).map_or_else(Vec::new, |value| patterns(key, value, &at.key(key), found))
+            get(rule.value, key).map_or_else(Vec::new, |value| {
+                patterns(key, value, &rule.at.key(key), found)
+            })
         };
         let ignore = list("ignore", found);
         let include = list("include", found);
         // A path in `develop.watch` is a path, whatever characters it has.
-        let trigger = PathRule::within(&path);
-        match action.as_str() {
-            "rebuild" | "restart" => {
-                let rule = match PathRule::filtered(&path, &include, &ignore) {
-                    Ok(rule) => rule,
-                    Err(bad) => {
-                        found.error(at, format!("a pattern cannot be read: {bad}"), None);
-                        return;
-                    }
-                };
+        let matches = match PathRule::filtered(&rule.path, &include, &ignore) {
+            Ok(matches) => matches.written_as(rule.shown.clone()),
+            Err(bad) => {
+                found.error(&rule.at, format!("a pattern cannot be read: {bad}"), None);
+                return;
+            }
+        };
+        let (step, at) = (&rule.step, &rule.at);
+        if matches!(rule.action, Action::SyncRestart | Action::Restart) {
+            self.restart_always.get_or_insert_with(|| step.clone());
+            self.restart_triggers.push(matches.clone());
+        }
+        match rule.action {
+            Action::Rebuild => {
                 let file = FallBackOn {
                     step: step.clone(),
-                    rule,
+                    rule: matches,
                 };
-                if action == "rebuild" {
-                    self.block.block.fall_back_on.push(file.clone());
-                    self.placed(step, at, Read::FallBackOn(vec![(file, at.key("path"))]));
-                } else {
-                    self.restart_always.get_or_insert_with(|| step.clone());
-                    self.restart_triggers.push(file.rule.clone());
-                    self.block.block.watch_only.push(file);
-                }
+                self.block.block.fall_back_on.push(file.clone());
+                self.placed(step, at, Read::FallBackOn(vec![(file, at.key("path"))]));
             }
-            "sync" | "sync+restart" | "sync+exec" => {
-                let target = text("target").unwrap_or_default();
-                let Some(remote) = ContainerPath::new(&target) else {
-                    found.error(
-                        &at.key("target"),
-                        format!("the target `{target}` is not an absolute path"),
-                        Some("write `target` from the container's root".into()),
-                    );
+            Action::Restart => {
+                let file = FallBackOn {
+                    step: step.clone(),
+                    rule: matches,
+                };
+                self.block.block.watch_only.push(file.clone());
+                self.placed(step, at, Read::WatchOnly(file, at.key("path")));
+            }
+            Action::Sync | Action::SyncRestart | Action::SyncExec => {
+                let target = get(rule.value, "target")
+                    .and_then(scalar_text)
+                    .unwrap_or_default();
+                let Some(remote) = remote(&target, &at.key("target"), found) else {
                     return;
                 };
-                let initial = get(rule, "initial_sync").is_some_and(|value| {
-                    boolean("initial_sync", value, &at.key("initial_sync"), found).unwrap_or(false)
-                });
                 let sync = Sync {
                     step: step.clone(),
-                    local: path,
+                    local: rule.path.clone(),
                     into_directory: target.ends_with('/'),
                     remote,
                     ignore,
                     include,
                     in_place: false,
-                    initial,
+                    initial: initial_sync(rule, found),
                 };
                 self.block.block.syncs.push(sync.clone());
                 self.placed(step, at, Read::Sync(sync, at.key("path")));
-                if action == "sync+restart" {
-                    self.restart_always.get_or_insert_with(|| step.clone());
-                    self.restart_triggers.push(trigger);
-                } else if action == "sync+exec" {
-                    self.exec(rule, step, at, trigger, trace, sources, found);
+                if rule.action == Action::SyncExec {
+                    self.exec(rule.value, step, at, matches, trace, sources, found);
                 }
             }
-            other => found.error(
-                &at.key("action"),
-                format!("unknown action `{other}`"),
-                Some(
-                    "the actions are `sync`, `sync+restart`, `sync+exec`, `restart` and `rebuild`"
-                        .into(),
-                ),
-            ),
         }
     }
 
@@ -173,11 +210,7 @@ impl Reading {
         else {
             return;
         };
-        let written = trace.written(&at.key("command").path);
-        let as_written = written
-            .filter(super::trace::Written::is_exact)
-            .and_then(|written| interpolate(untagged(written.value).as_str()?, &sources.variables));
-        let command = match as_written {
+        let command = match written(&at.key("command"), trace, sources) {
             // Compose cuts such a text at the first `;`, `|` or `&` in silence.
             Some(text) if text.contains(|c| FOR_THE_SHELL.contains(c)) => Command::Shell(text),
             _ => resolved,
@@ -223,4 +256,45 @@ impl Reading {
         }
         self.block
     }
+}
+
+/// Compose takes a relative target from the container's root, whatever the working directory is.
+fn remote(target: &str, at: &Spot, found: &mut Findings) -> Option<ContainerPath> {
+    if target.is_empty() {
+        found.error(
+            at,
+            "the target is empty",
+            Some("write `target` from the container's root".into()),
+        );
+        return None;
+    }
+    let remote = ContainerPath::new(format!("/{target}"))?;
+    if !target.starts_with('/') {
+        found.warning(
+            at,
+            format!(
+                "the target `{target}` is relative: for Compose, and here, that is `{remote}`, not a path in the working directory"
+            ),
+            Some(format!("write `target: {remote}`, or the path that is meant")),
+        );
+    }
+    Some(remote)
+}
+
+/// `initial_sync`, also by the name it had before it was Compose's own.
+fn initial_sync(rule: &Rule<'_>, found: &mut Findings) -> bool {
+    const OLD: &str = "x-initialSync";
+    let mut read = |key: &str| {
+        get(rule.value, key)
+            .is_some_and(|value| boolean(key, value, &rule.at.key(key), found).unwrap_or(false))
+    };
+    let (initial, old) = (read("initial_sync"), read(OLD));
+    if get(rule.value, OLD).is_some() {
+        found.warning(
+            &rule.at.key(OLD),
+            format!("`{OLD}` is the old name of `initial_sync`"),
+            Some("write `initial_sync: true`".into()),
+        );
+    }
+    initial || old
 }

@@ -9,10 +9,13 @@ pub use words::{
     Because, Copy, Due, DueBecause, Idle, LeftOut, LiveUpdate, Plan, Remove, Standing, Why,
 };
 
-use crate::compose::block::{Restart, Run, Unmatched};
-use crate::watch::{Change, Kind};
+use std::collections::HashMap;
 
-use rules::Mapping;
+use crate::compose::block::{Action, Restart, Run, Step, Unmatched};
+use crate::paths::{ContainerPath, HostPath};
+use crate::watch::{Change, Entry, Kind};
+
+use rules::{Mapping, Target};
 
 /// The plan for `batch`: changes that are watched for this service, in the order of the batch.
 pub fn plan(rules: &Rules, batch: &[Change], standing: &Standing) -> Plan {
@@ -25,11 +28,19 @@ pub fn plan(rules: &Rules, batch: &[Change], standing: &Standing) -> Plan {
     {
         return Plan::Rebuild(because);
     }
+    in_place(rules, batch, standing)
+}
+
+/// The plan for changes whose build, where they asked for one, is done (F1): what their syncs bring into its container.
+pub fn in_place(rules: &Rules, batch: &[Change], standing: &Standing) -> Plan {
     let mut update = LiveUpdate::default();
     for change in batch {
         if let Some(because) = place(rules, change, &mut update) {
             return Plan::Rebuild(because);
         }
+    }
+    if rules.are_crossing() {
+        keep_one_for_each_place(&mut update);
     }
     add_runs(rules, standing, &mut update);
     add_restart(rules, standing, &mut update);
@@ -42,16 +53,20 @@ pub fn plan(rules: &Rules, batch: &[Change], standing: &Standing) -> Plan {
     Plan::LiveUpdate(update)
 }
 
-/// Puts one change where the first sync that holds it says; the answer is the rebuild it asks for instead.
+/// Puts one change where the syncs say; the answer is the rebuild it asks for instead.
 fn place(rules: &Rules, change: &Change, update: &mut LiveUpdate) -> Option<Because> {
     let path = change.path();
     match rules.mapping(path) {
-        Mapping::To { to, sync } => match change {
-            Change::Removed(path) => update.removes.push(Remove {
-                path: path.clone(),
-                to,
-                step: sync.step.clone(),
-            }),
+        Mapping::To(targets) => match change {
+            Change::Removed(path) => {
+                update
+                    .removes
+                    .extend(targets.into_iter().map(|target| Remove {
+                        path: path.clone(),
+                        to: target.to,
+                        step: target.sync.step.clone(),
+                    }));
+            }
             Change::Written(path, entry) => match &entry.kind {
                 Kind::Special => update.left_out.push(LeftOut {
                     path: path.clone(),
@@ -64,19 +79,8 @@ fn place(rules: &Rules, change: &Change, update: &mut LiveUpdate) -> Option<Beca
                     });
                 }
                 Kind::File { .. } | Kind::Directory | Kind::Link { .. } => {
-                    update.copies.push(Copy {
-                        from: path.clone(),
-                        depth: rules::depth(sync, path),
-                        // `remote_path` ending in `/` speaks of a single file; a directory is what it is synced to.
-                        to: if *path == sync.local && entry.kind == Kind::Directory {
-                            sync.remote.clone()
-                        } else {
-                            to
-                        },
-                        entry: entry.clone(),
-                        step: sync.step.clone(),
-                        in_place: sync.in_place,
-                    });
+                    let copies = targets.into_iter().map(|target| copy(path, entry, target));
+                    update.copies.extend(copies);
                 }
             },
         },
@@ -101,6 +105,65 @@ fn place(rules: &Rules, change: &Change, update: &mut LiveUpdate) -> Option<Beca
         },
     }
     None
+}
+
+fn copy(path: &HostPath, entry: &Entry, Target { to, sync }: Target<'_>) -> Copy {
+    Copy {
+        from: path.clone(),
+        depth: rules::depth(sync, path),
+        // `remote_path` ending in `/` speaks of a single file; a directory is what it is synced to.
+        to: if *path == sync.local && entry.kind == Kind::Directory {
+            sync.remote.clone()
+        } else {
+            to
+        },
+        entry: entry.clone(),
+        step: sync.step.clone(),
+        in_place: sync.in_place,
+    }
+}
+
+/// Of several files for one place the one of the earlier step goes there; a directory is made once.
+fn keep_one_for_each_place(update: &mut LiveUpdate) {
+    let mut taken: HashMap<ContainerPath, Step> = HashMap::new();
+    for copy in &update.copies {
+        let first = taken
+            .entry(copy.to.clone())
+            .or_insert_with(|| copy.step.clone());
+        if copy.step < *first {
+            first.clone_from(&copy.step);
+        }
+    }
+    let copies = std::mem::take(&mut update.copies);
+    for copy in copies {
+        match taken.get(&copy.to) {
+            Some(first) if *first != copy.step => {
+                // Two directories there are one.
+                if copy.entry.kind == Kind::Directory {
+                    update.noticed.push(copy.from);
+                    continue;
+                }
+                let (path, step) = (copy.from, first.clone());
+                update.left_out.push(LeftOut {
+                    path,
+                    why: Why::TakenBy { step, to: copy.to },
+                });
+            }
+            _ => update.copies.push(copy),
+        }
+    }
+    update.removes.retain(|remove| match taken.get(&remove.to) {
+        Some(step) => {
+            let (path, step) = (remove.path.clone(), step.clone());
+            let to = remove.to.clone();
+            update.left_out.push(LeftOut {
+                path,
+                why: Why::TakenBy { step, to },
+            });
+            false
+        }
+        None => true,
+    });
 }
 
 fn is_directory(change: &Change) -> bool {
@@ -156,8 +219,27 @@ fn add_restart(rules: &Rules, standing: &Standing, update: &mut LiveUpdate) {
         triggers(update, restart)
     };
     if triggered || standing.owed_restart {
-        update.restart = Some(restart.clone());
+        let step = restarting_rule(rules, update).unwrap_or_else(|| restart.step.clone());
+        update.restart = Some(Restart {
+            step,
+            ..restart.clone()
+        });
     }
+}
+
+/// Of several watch rules that restart, the one that holds a changed file.
+fn restarting_rule(rules: &Rules, update: &LiveUpdate) -> Option<Step> {
+    let copies = update.copies.iter().map(|copy| &copy.step);
+    let mut syncs = copies.chain(update.removes.iter().map(|remove| &remove.step));
+    let sync = syncs.find(|step| step.action == Some(Action::SyncRestart));
+    sync.or_else(|| {
+        let only = &rules.block().watch_only;
+        let mut paths = update.synced().chain(&update.noticed);
+        let entry = paths.find_map(|path| only.iter().find(|entry| entry.rule.matches(path)))?;
+        Some(&entry.step)
+    })
+    .filter(|step| step.action.is_some())
+    .cloned()
 }
 
 fn triggers(update: &LiveUpdate, restart: &Restart) -> bool {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::compose::block::{FallBackOn, Restart, Run, Sync, Unmatched};
+use crate::compose::block::{FallBackOn, Matching, Restart, Run, Sync, Unmatched};
 use crate::compose::{Block, Project, Service};
 use crate::dockerignore::DockerIgnore;
 use crate::paths::{ContainerPath, HostPath};
@@ -15,21 +15,50 @@ pub struct Rules {
     service: String,
     block: Block,
     filters: Vec<SyncFilter>,
+    /// Two syncs may bring different files to one place.
+    crossing: bool,
     build_files: Vec<HostPath>,
     /// The files the model was read from: an edit of one is configuration (E7), not a change of the image's context.
     configuration: Vec<HostPath>,
 }
 
-/// Where a host path goes.
+/// One place that a host path goes to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target<'a> {
+    /// In the container.
+    pub to: ContainerPath,
+    /// The sync that says so.
+    pub sync: &'a Sync,
+}
+
+/// Where a host path goes: to one place nearly always.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Targets<'a> {
+    first: Target<'a>,
+    more: Vec<Target<'a>>,
+}
+
+impl<'a> Targets<'a> {
+    /// All of them, in the order of the list.
+    pub fn iter(&self) -> impl Iterator<Item = &Target<'a>> {
+        std::iter::once(&self.first).chain(&self.more)
+    }
+}
+
+impl<'a> IntoIterator for Targets<'a> {
+    type Item = Target<'a>;
+    type IntoIter = std::iter::Chain<std::iter::Once<Target<'a>>, std::vec::IntoIter<Target<'a>>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        std::iter::once(self.first).chain(self.more)
+    }
+}
+
+/// What the rules say of a host path.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Mapping<'a> {
-    /// The first sync that holds it decides (C4).
-    To {
-        /// Its place in the container.
-        to: ContainerPath,
-        /// The sync.
-        sync: &'a Sync,
-    },
+    /// It is synced: by the first sync that holds it (C4), or by every one (F1).
+    To(Targets<'a>),
     /// Every sync that holds it leaves it out.
     LeftOut(Why),
     /// It is watched for a trigger alone.
@@ -101,10 +130,16 @@ impl Rules {
                 .collect()
         };
         let filters = block.syncs.iter().map(SyncFilter::of).collect();
+        let crossing = block.syncs.iter().enumerate().any(|(index, one)| {
+            block.syncs[..index].iter().any(|other| {
+                one.remote.is_within(&other.remote) || other.remote.is_within(&one.remote)
+            })
+        });
         Some(Self {
             service: service.name.clone(),
             block,
             filters,
+            crossing,
             build_files,
             configuration: project.sources.clone(),
         })
@@ -128,6 +163,11 @@ impl Rules {
     /// The last step.
     pub fn restart(&self) -> Option<&Restart> {
         self.block.restart.as_ref()
+    }
+
+    /// Whether two syncs may bring different files to one place.
+    pub fn are_crossing(&self) -> bool {
+        self.crossing
     }
 
     /// What an uncovered file asks for.
@@ -175,12 +215,30 @@ impl Rules {
 
     /// Whether a sync holds `path` and nothing makes it a full rebuild.
     pub fn syncs(&self, path: &HostPath) -> bool {
-        self.asks_for_rebuild(path).is_none() && matches!(self.mapping(path), Mapping::To { .. })
+        self.asks_for_rebuild(path).is_none() && matches!(self.mapping(path), Mapping::To(_))
     }
 
-    /// C4: where `path` goes.
+    /// F1: whether `path` is copied into the container of the rebuild that it asks for.
+    pub fn follows_rebuild(&self, path: &HostPath) -> bool {
+        self.block.matching == Matching::All
+            && self.asks_for_rebuild(path).is_some()
+            && matches!(self.mapping(path), Mapping::To(_))
+    }
+
+    /// The places `path` goes to; none when it is not synced.
+    pub fn targets(&self, path: &HostPath) -> impl Iterator<Item = Target<'_>> {
+        match self.mapping(path) {
+            Mapping::To(targets) => Some(targets),
+            _ => None,
+        }
+        .into_iter()
+        .flatten()
+    }
+
+    /// What the rules say of `path`.
     pub fn mapping(&self, path: &HostPath) -> Mapping<'_> {
         let mut ignored = None;
+        let mut targets: Option<Targets<'_>> = None;
         for (sync, filter) in self.block.syncs.iter().zip(&self.filters) {
             let Some(relative) = path.below(&sync.local) else {
                 continue;
@@ -190,13 +248,26 @@ impl Rules {
             }
             match filter.ignores(sync, relative) {
                 None => {
-                    return Mapping::To {
-                        to: target(sync, relative),
-                        sync,
-                    };
+                    let to = target(sync, relative);
+                    match &mut targets {
+                        None => {
+                            targets = Some(Targets {
+                                first: Target { to, sync },
+                                more: Vec::new(),
+                            });
+                        }
+                        Some(targets) if targets.iter().any(|target| target.to == to) => {}
+                        Some(targets) => targets.more.push(Target { to, sync }),
+                    }
+                    if self.block.matching == Matching::First {
+                        break;
+                    }
                 }
                 Some(why) => ignored = ignored.or(Some(why)),
             }
+        }
+        if let Some(targets) = targets {
+            return Mapping::To(targets);
         }
         if let Some(entry) = self
             .block

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use proptest::prelude::*;
 
 use super::*;
-use crate::compose::block::{Command, FallBackOn, OnFailure, RestartKind, Step, Sync};
+use crate::compose::block::{Command, FallBackOn, Matching, OnFailure, RestartKind, Step, Sync};
 use crate::compose::{Block, Build, PathRule, Project, Service};
 use crate::paths::{ContainerPath, HostPath};
 use crate::watch::{Entry, Inode};
@@ -107,6 +107,11 @@ impl Situation {
         self
     }
 
+    fn matching_all(mut self) -> Self {
+        self.block.matching = Matching::All;
+        self
+    }
+
     fn unmatched_ignore(mut self) -> Self {
         self.block.unmatched = Unmatched::Ignore;
         self
@@ -190,6 +195,62 @@ fn a_change_that_matches_no_sync_but_the_context_is_a_full_build() {
     reference_sync()
         .write("server/some_file.txt")
         .plans("rebuild: no sync covers /p/server/some_file.txt");
+}
+
+#[test]
+fn f1_every_rule_that_holds_a_file_applies_each_with_its_own_target() {
+    let rules = || {
+        service()
+            .matching_all()
+            .sync(".", "/app/sub")
+            .sync("vite.config.ts", "/app/vite.config.ts")
+            .sync_but("web", "/web", &["*.map"], &[])
+    };
+    rules().write("vite.config.ts").plans(
+        "live update:
+  copy /p/vite.config.ts -> /app/sub/vite.config.ts (step 1)
+  copy /p/vite.config.ts -> /app/vite.config.ts (step 2)",
+    );
+    rules().remove("vite.config.ts").plans(
+        "live update:
+  remove /app/sub/vite.config.ts (/p/vite.config.ts is gone, step 1)
+  remove /app/vite.config.ts (/p/vite.config.ts is gone, step 2)",
+    );
+    // What one of them ignores is the other's all the same.
+    rules()
+        .write("web/a.map")
+        .plans("live update:\n  copy /p/web/a.map -> /app/sub/web/a.map (step 1)");
+}
+
+#[test]
+fn c4_in_a_block_the_first_sync_alone_decides() {
+    service()
+        .sync(".", "/app")
+        .sync("a", "/b")
+        .write("a")
+        .plans("live update:\n  copy /p/a -> /app/a (step 1)");
+}
+
+#[test]
+fn f1_of_two_files_for_one_place_the_earlier_rules_goes_there() {
+    service()
+        .matching_all()
+        .sync("one", "/app")
+        .sync("two", "/app")
+        .there("two", Kind::Directory)
+        .there("one", Kind::Directory)
+        .write("two/x")
+        .write("one/x")
+        .remove("two/y")
+        .write("one/y")
+        .plans(
+            "live update:
+  copy /p/one -> /app (step 1)
+  copy /p/one/x -> /app/x (step 1)
+  copy /p/one/y -> /app/y (step 1)
+  leave out /p/two/x: step 1 has a file for `/app/x` too
+  leave out /p/two/y: step 1 has a file for `/app/y` too",
+        );
 }
 
 #[test]

@@ -161,6 +161,13 @@ pub enum Why {
         /// The pattern as written.
         pattern: String,
     },
+    /// F1: another step's file goes to the same place.
+    TakenBy {
+        /// That step.
+        step: Step,
+        /// The place.
+        to: ContainerPath,
+    },
     /// One of the files the project was read from.
     Configuration,
     /// A socket, FIFO or device.
@@ -275,7 +282,14 @@ impl fmt::Display for LiveUpdate {
         }
         for due in &self.runs {
             write!(f, "\n  run {} ({}, ", due.run.command, due.run.step)?;
-            due.because.fmt(f)?;
+            match &due.because {
+                // Who wrote a watch rule wrote no trigger.
+                DueBecause::Trigger { path, rule } if due.run.step.action.is_some() => {
+                    let rule = harmless::value(rule);
+                    write!(f, "{path} matches `{rule}`")?;
+                }
+                because => because.fmt(f)?,
+            }
             f.write_str(")")?;
         }
         if let Some(restart) = &self.restart {
@@ -313,7 +327,11 @@ impl fmt::Display for Because {
         match self {
             Self::FallBackOn { path, rule, step } => {
                 let rule = harmless::value(rule);
-                write!(f, "{path} matches fall_back_on `{rule}` ({step})")
+                if step.action.is_some() {
+                    write!(f, "{path} matches `{rule}` of {step}")
+                } else {
+                    write!(f, "{path} matches fall_back_on `{rule}` ({step})")
+                }
             }
             Self::BuildFile { path } => {
                 let what = if path.verbatim().ends_with(".dockerignore") {
@@ -353,6 +371,7 @@ impl fmt::Display for Why {
             Self::SyncIgnores { step, pattern } => {
                 write!(f, "{step} ignores it (`{}`)", harmless::value(pattern))
             }
+            Self::TakenBy { step, to } => write!(f, "{step} has a file for `{to}` too"),
             Self::Configuration => {
                 f.write_str("configures the project: nothing is copied or built for it")
             }

@@ -1,11 +1,11 @@
 //! Holds a container's synced paths against the disk, by content (E5, `verify`). Changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::engine::{Container, Engine, EngineError, Fingerprint, Sought};
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::Rules;
-use crate::plan::rules::{Mapping, depth};
+use crate::plan::rules::{Target, depth};
 use crate::report::Reporter;
 use crate::source::Source;
 use crate::update::{self, Ledger, SLOW, said_if_slow};
@@ -82,28 +82,36 @@ pub async fn compare_all<'a, E: Engine>(
     present: impl Iterator<Item = (&'a HostPath, &'a Entry)>,
     container: &Container,
 ) -> Result<Comparison, EngineError> {
-    let expected: Vec<Expected> = present
+    let mut expected: Vec<Expected> = present
         .filter(|(_, entry)| {
             matches!(
                 entry.kind,
                 Kind::File { .. } | Kind::Directory | Kind::Link { .. }
             )
         })
-        .filter_map(|(path, entry)| match rules.mapping(path) {
-            // Where a bind mount carries something else, there is nothing of ours to compare (E6).
-            Mapping::To { to, .. } if update::is_hidden(&container.mounts, path, &to) => None,
-            Mapping::To { to, sync } => {
-                let is_target = *path == sync.local && entry.kind == Kind::Directory;
-                Some(Expected {
-                    source: Source::below(path.clone(), depth(sync, path)),
-                    entry: entry.clone(),
-                    to: if is_target { sync.remote.clone() } else { to },
-                    is_target,
-                })
+        .flat_map(|(path, entry)| {
+            let targets = rules.targets(path);
+            targets.map(move |target| (path, entry, target))
+        })
+        // Where a bind mount carries something else, there is nothing of ours to compare (E6).
+        .filter(|(path, _, target)| !update::is_hidden(&container.mounts, path, &target.to))
+        .map(|(path, entry, Target { to, sync })| {
+            let is_target = *path == sync.local && entry.kind == Kind::Directory;
+            Expected {
+                source: Source::below(path.clone(), depth(sync, path)),
+                entry: entry.clone(),
+                to: if is_target { sync.remote.clone() } else { to },
+                is_target,
+                step: sync.step.number,
             }
-            _ => None,
         })
         .collect();
+    if rules.are_crossing() {
+        // Of several files for one place the earlier step's is the one that goes there.
+        expected.sort_by_key(|expected| expected.step);
+        let mut taken = HashSet::new();
+        expected.retain(|expected| taken.insert(expected.to.clone()));
+    }
     let wanted = expected.iter().map(|path| {
         let sought = match path.entry.kind {
             Kind::File { len } => Sought::File { most: len },
@@ -130,7 +138,9 @@ pub async fn surplus<'a, E: Engine>(
 ) -> Result<Vec<HostPath>, EngineError> {
     let asking = stale(engine, rules, gone, container);
     let found = said_if_slow(asking, SLOW, container, || so_far(container), reporter).await?;
-    Ok(found.into_iter().map(|(path, ..)| path).collect())
+    // Once, to however many places it goes.
+    let paths: BTreeSet<HostPath> = found.into_iter().map(|(path, ..)| path).collect();
+    Ok(paths.into_iter().collect())
 }
 
 /// As [`surplus`], with where they are and what stands there.
@@ -141,10 +151,7 @@ pub async fn stale<'a, E: Engine>(
     container: &Container,
 ) -> Result<Vec<(HostPath, ContainerPath, Fingerprint)>, EngineError> {
     let targets: Vec<(HostPath, ContainerPath)> = gone
-        .filter_map(|path| match rules.mapping(path) {
-            Mapping::To { to, .. } => Some((path.clone(), to)),
-            _ => None,
-        })
+        .flat_map(|path| rules.targets(path).map(|target| (path.clone(), target.to)))
         .filter(|(path, to)| !update::is_hidden(&container.mounts, path, to))
         .collect();
     if targets.is_empty() {
@@ -167,6 +174,8 @@ struct Expected {
     to: ContainerPath,
     /// It is a sync's own directory.
     is_target: bool,
+    /// The sync's number.
+    step: usize,
 }
 
 fn hold_against(

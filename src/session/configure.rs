@@ -7,7 +7,6 @@ use crate::compose::block::Run;
 use crate::engine::Engine;
 use crate::paths::HostPath;
 use crate::plan::Rules;
-use crate::plan::rules::Mapping;
 use crate::watch::{Entry, Looks, Quiet, Scope};
 
 use super::compare::compare;
@@ -79,11 +78,9 @@ impl<E: Engine> Worker<E> {
         let moved: Vec<(HostPath, Entry)> = self
             .disk
             .present()
-            .filter(|(path, _)| match self.rules.mapping(path) {
-                Mapping::To { to, .. } => {
-                    !matches!(before.mapping(path), Mapping::To { to: old, .. } if old == to)
-                }
-                _ => false,
+            .filter(|(path, _)| {
+                let goes_there = |to| before.targets(path).any(|old| old.to == to);
+                !self.rules.targets(path).all(|target| goes_there(target.to))
             })
             .map(|(path, entry)| (path.clone(), entry.clone()))
             .collect();

@@ -9,7 +9,6 @@ use futures_util::stream::{self, StreamExt as _};
 use crate::compose::MountKind;
 use crate::engine::{Container, ContainerId, Engine, EngineError, State};
 use crate::paths::{ContainerPath, HostPath};
-use crate::plan::rules::Mapping;
 use crate::report::{Done, Ended, Took};
 use crate::update::Ledger;
 use crate::watch::Entry;
@@ -109,13 +108,15 @@ impl<E: Engine> Worker<E> {
         let since_build = baseline.map(|baseline| self.disk.changed_since(baseline));
         let initial_sync = self.rules.block().initial_sync.is_some()
             || self.rules.block().syncs.iter().any(|sync| sync.initial);
-        match since_build {
+        let mut ledger = match since_build {
             Some(owed) if !initial_sync => self.welcome_built(container, owed).await,
             since_build => {
                 self.welcome_by_content(container, since_build.unwrap_or_default())
                     .await
             }
-        }
+        };
+        self.owe_after_rebuild(&mut ledger).await;
+        ledger
     }
 
     /// A container of an image of ours: it has what was built, unless the Dockerfile copies less than the syncs do. What only
@@ -161,9 +162,9 @@ impl<E: Engine> Worker<E> {
         if volumes.is_empty() {
             return Vec::new();
         }
-        let lies_in_one = |path: &HostPath| match self.rules.mapping(path) {
-            Mapping::To { to, .. } => volumes.iter().any(|volume| to.is_within(volume)),
-            _ => false,
+        let lies_in_one = |path: &HostPath| {
+            let mut targets = self.rules.targets(path);
+            targets.any(|target| volumes.iter().any(|volume| target.to.is_within(volume)))
         };
         self.disk
             .present()

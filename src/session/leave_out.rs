@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use crate::compose::Mount;
 use crate::engine::{Container, Engine};
 use crate::paths::HostPath;
-use crate::plan::rules::Mapping;
 use crate::update::{Bound, Ledger, bound};
 use crate::watch::{Change, Kind};
 
@@ -31,15 +30,15 @@ impl<E: Engine> Worker<E> {
             if !mounts.iter().any(Mount::is_of_a_host) {
                 return None;
             }
-            let Mapping::To { to, .. } = rules.mapping(path) else {
-                return None;
-            };
-            match bound(mounts, path, &to) {
-                Bound::Another(mount) => {
-                    Some(format!("another one is mounted at `{}`", mount.target))
+            // Where one of several places is hidden, the others get it.
+            let mut mount = None;
+            for target in rules.targets(path) {
+                match bound(mounts, path, &target.to) {
+                    Bound::Another(over) => mount = mount.or(Some(over)),
+                    Bound::Nothing | Bound::TheFile => return None,
                 }
-                Bound::Nothing | Bound::TheFile => None,
             }
+            mount.map(|mount| format!("another one is mounted at `{}`", mount.target))
         };
         let left = take_out(self.ledgers.values_mut(), hidden);
         self.say_left_out(&left);

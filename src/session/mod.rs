@@ -47,6 +47,7 @@ mod leave_out;
 mod linked;
 mod loading;
 mod logs;
+mod misplaced;
 mod news;
 pub mod order;
 mod rebuild;

@@ -3,9 +3,12 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::engine::{Container, Engine, EngineError, State};
+use crate::paths::HostPath;
 use crate::plan::Because;
 use crate::report::{Done, Ended, Event, Reporter, Took};
+use crate::update::Ledger;
 
+use super::compare::compare_all;
 use super::disk::Look;
 use super::order;
 use super::worker::Worker;
@@ -29,6 +32,7 @@ impl<E: Engine> Worker<E> {
             builds: order::names(&self.targets),
         });
         self.read_ignore_files();
+        let synced: Vec<HostPath> = self.built_and_synced_now();
         // What changes from here on may or may not be in the image: the new container is brought it again (E1).
         let snapshot = self.disk.now();
         let build_began = SystemTime::now();
@@ -52,6 +56,7 @@ impl<E: Engine> Worker<E> {
         let recreated = match built {
             Ok(()) => {
                 let image = if self.can_build {
+                    self.built_and_synced.extend(synced);
                     self.remember_build(snapshot, build_began).await
                 } else {
                     None
@@ -125,7 +130,39 @@ impl<E: Engine> Worker<E> {
     fn forgive(&mut self) {
         let rules = &self.rules;
         for ledger in self.ledgers.values_mut() {
-            ledger.owed.retain(|path| rules.syncs(path));
+            ledger
+                .owed
+                .retain(|path| rules.syncs(path) || rules.follows_rebuild(path));
+        }
+    }
+
+    /// F1: of what the containers are owed, the files that ask for this build and are synced as well.
+    fn built_and_synced_now(&self) -> Vec<HostPath> {
+        let owed = self.ledgers.values().flat_map(|ledger| &ledger.owed);
+        owed.filter(|path| self.rules.follows_rebuild(path))
+            .cloned()
+            .collect()
+    }
+
+    /// F1: whether the file has had the build it asked for, and only its syncs are left.
+    pub(super) fn is_built(&self, path: &HostPath) -> bool {
+        let then = self.last_build.map(|(then, _)| then);
+        self.built_and_synced.contains(path)
+            && then.is_some_and(|then| self.disk.is_as_it_was(path, then))
+    }
+
+    /// F1: what asked for a build and is synced as well comes into the new container where the image has it not.
+    pub(super) async fn owe_after_rebuild(&self, ledger: &mut Ledger) {
+        let synced = &self.built_and_synced;
+        if synced.is_empty() {
+            return;
+        }
+        let present = self.disk.present();
+        let present = present.filter(|(path, _)| synced.contains(*path) && self.is_built(path));
+        match compare_all(&*self.engine, &self.rules, present, &ledger.container).await {
+            Ok(comparison) => comparison.note_in(ledger),
+            // Not known to be there is brought.
+            Err(_) => ledger.owed.extend(synced.iter().cloned()),
         }
     }
 

@@ -136,7 +136,7 @@ impl<E: Engine> Worker<E> {
             .map(|path| self.disk.change(path))
             .filter(|change| !self.in_place_only || self.rules.syncs(change.path()))
             .collect();
-        let whole = match plan::plan(&self.rules, &changes, &self.all_standing()) {
+        let whole = match self.plan(&changes) {
             Plan::Rebuild(because) if self.may_build() => {
                 return self.rebuild_unless_stopped(because, begun, wait);
             }
@@ -177,6 +177,9 @@ impl<E: Engine> Worker<E> {
             Some((left.runs, left.restart))
         };
         let landed = update::apply(&*self.engine, &mut jobs, &left, &self.reporter).await;
+        if self.set_aside(&parts, &landed).await {
+            return Round::LookAgain;
+        }
         self.settle_same(&mut parts, &landed, &loaded);
         let nothing =
             |(part, landed): (&Part, &Landed)| part.update.is_empty() && landed.files.is_ok();
@@ -221,7 +224,7 @@ impl<E: Engine> Worker<E> {
         let Some((then, at)) = self.last_build else {
             return false;
         };
-        if matches!(self.rules.mapping(change.path()), Mapping::To { .. })
+        if matches!(self.rules.mapping(change.path()), Mapping::To(_))
             || !self.disk.is_as_it_was(change.path(), then)
         {
             return false;
@@ -230,6 +233,17 @@ impl<E: Engine> Worker<E> {
             // File systems tell times in steps: what was written about when the build began may not be in it.
             Change::Written(_, entry) => entry.modified + CLOCK_STEP < at,
             Change::Removed(_) => true,
+        }
+    }
+
+    fn plan(&self, changes: &[Change]) -> Plan {
+        let mut asking = changes
+            .iter()
+            .filter(|change| self.rules.asks_for_rebuild(change.path()).is_some());
+        if asking.all(|change| self.is_built(change.path())) {
+            plan::in_place(&self.rules, changes, &self.all_standing())
+        } else {
+            plan::plan(&self.rules, changes, &self.all_standing())
         }
     }
 
@@ -308,7 +322,7 @@ impl<E: Engine> Worker<E> {
                 ledger.owed.remove(change.path());
             }
             let mine: Vec<Change> = mine.into_iter().cloned().collect();
-            match plan::plan(rules, &mine, &ledger.standing) {
+            match plan::in_place(rules, &mine, &ledger.standing) {
                 Plan::LiveUpdate(update) => {
                     let live = update
                         .copies
@@ -367,7 +381,7 @@ impl<E: Engine> Worker<E> {
             .cloned()
             .collect();
         let standing = &self.ledgers.get(&part.id)?.standing;
-        match plan::plan(&self.rules, &changes, standing) {
+        match plan::in_place(&self.rules, &changes, standing) {
             Plan::LiveUpdate(update) => Some(update),
             Plan::Nothing(_) | Plan::Rebuild(_) => None,
         }
@@ -399,11 +413,12 @@ impl<E: Engine> Worker<E> {
 
 /// A change whose content is in the container already asks for nothing there.
 fn has_already(rules: &plan::Rules, ledger: &Ledger, change: &Change, loaded: &Loaded) -> bool {
-    let (Change::Written(path, _), Mapping::To { to, .. }) = (change, rules.mapping(change.path()))
+    let (Change::Written(path, _), Mapping::To(targets)) = (change, rules.mapping(change.path()))
     else {
         return false;
     };
-    loaded
-        .get(path)
-        .is_some_and(|(_, fingerprint)| ledger.has(&to, fingerprint))
+    loaded.get(path).is_some_and(|(_, fingerprint)| {
+        let mut targets = targets.iter();
+        targets.all(|target| ledger.has(&target.to, fingerprint))
+    })
 }

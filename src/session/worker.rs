@@ -114,6 +114,8 @@ pub struct Worker<E> {
     pub(super) strangers: BTreeSet<ContainerId>,
     /// The disk's state when the last good build began, and when that was.
     pub(super) last_build: Option<(Look, SystemTime)>,
+    /// F1: files that asked for a build and are synced as well: the containers of that build are brought them.
+    pub(super) built_and_synced: BTreeSet<HostPath>,
     /// The last build failed; the next change tries again (C11, E3).
     pub(super) build_owed: bool,
     /// The build just failed: only what can be put into the old containers is done.
@@ -205,6 +207,7 @@ impl<E: Engine> Worker<E> {
             baseline_order: VecDeque::new(),
             strangers: start.strangers,
             last_build: None,
+            built_and_synced: BTreeSet::new(),
             build_owed: start.build_failed,
             in_place_only: false,
             rebuilt_in_vain: false,
@@ -406,7 +409,7 @@ impl<E: Engine> Worker<E> {
     /// What is gone on the host and a container may still have is told beside the session, for as long as it is so.
     fn tell_unpaid(&self) {
         let is_deletion = |path: &&HostPath| {
-            !self.disk.has(path) && matches!(self.rules.mapping(path), Mapping::To { .. })
+            !self.disk.has(path) && matches!(self.rules.mapping(path), Mapping::To(_))
         };
         let owed = self.ledgers.iter().filter_map(|(id, ledger)| {
             let paths = first_of(ledger.owed.iter().filter(is_deletion));

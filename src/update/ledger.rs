@@ -182,14 +182,15 @@ impl Ledger {
         deletes_wait: bool,
     ) {
         for copy in &update.copies {
+            self.owed.remove(&copy.from);
+        }
+        for copy in &update.copies {
             if unread.contains(&copy.to) {
                 self.held.remove(&copy.to);
-                continue;
-            }
-            if let Some((_, fingerprint)) = loaded.get(&copy.from) {
+                self.owed.insert(copy.from.clone());
+            } else if let Some((_, fingerprint)) = loaded.get(&copy.from) {
                 self.held.insert(copy.to.clone(), fingerprint.clone());
             }
-            self.owed.remove(&copy.from);
         }
         if !deletes_wait {
             for remove in &update.removes {

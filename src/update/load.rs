@@ -46,6 +46,10 @@ pub fn load(copies: &[Copy]) -> (Loaded, Vec<(HostPath, Unread)>) {
     let mut unread = Vec::new();
     let mut held = 0;
     for copy in copies {
+        // One file for several places is read once.
+        if loaded.contents.contains_key(&copy.from) {
+            continue;
+        }
         let source = Source::below(copy.from.clone(), copy.depth);
         match read(&source, &copy.entry, HELD_AT_MOST - held) {
             Ok((body, fingerprint)) => {

@@ -321,7 +321,7 @@ impl Making<'_> {
         let ignore = service
             .build
             .as_ref()
-            .and_then(|build: &Build| self.read_ignore_file(&build.context, build.ignore_files()));
+            .and_then(|build: &Build| self.ignore_file(&build.context, build.ignore_files()));
         let syncs = block.syncs.iter().map(|sync| &sync.local);
         let others = block
             .fall_back_on

@@ -2,6 +2,7 @@
 
 mod overlaps;
 mod roots;
+mod watch_rules;
 
 use std::collections::BTreeSet;
 
@@ -26,6 +27,13 @@ pub fn check(drafts: &mut [Draft], sources: &Sources, disk: &dyn Files, found: &
         let draft = &drafts[index];
         check_build(draft, disk, found);
         check_ignore_file(draft, disk, &mut bad_ignore_files, found);
+        if draft.renamed_develop {
+            found.warning(
+                &draft.at().key("x-develop"),
+                "`x-develop` is no key of Compose's: the rules in it are used by nobody",
+                Some("name it `develop`, or take it out".into()),
+            );
+        }
         let Some(read) = &draft.block else {
             continue;
         };
@@ -42,13 +50,14 @@ pub fn check(drafts: &mut [Draft], sources: &Sources, disk: &dyn Files, found: &
         check_patterns(read, found);
         let roots = watched(drafts, index, disk);
         if read.block.origin == Origin::DevelopWatch {
-            check_watch_rules(draft, read, disk, found);
+            watch_rules::check(draft, read, disk, found);
+            overlaps::check(read, disk, found);
         } else {
             check_steps(draft, read, &roots, disk, found);
             if !roots.is_empty() && draft.sourcing.remote_context.is_none() {
                 roots::check_lists(read, &roots, disk, found);
             }
-            overlaps::check(read, found);
+            overlaps::check(read, disk, found);
         }
         let tag = &draft.service.image.clone();
         if let Some(custom) = drafts[index]
@@ -262,20 +271,6 @@ fn split_hint(text: &str) -> (String, Option<String>) {
     }
 }
 
-fn check_watch_rules(draft: &Draft, read: &ReadBlock, disk: &dyn Files, found: &mut Findings) {
-    for placed in &read.steps {
-        match &placed.read {
-            Read::FallBackOn(_) if draft.service.build.is_none() => found.error(
-                &placed.at,
-                "the rule asks for a rebuild, but the service has no `build`",
-                Some("give the service a `build`, or take the rule out".into()),
-            ),
-            Read::Sync(sync, at) => check_exists(sync, at, disk, found),
-            _ => {}
-        }
-    }
-}
-
 fn check_steps(
     draft: &Draft,
     read: &ReadBlock,
@@ -336,7 +331,7 @@ fn check_steps(
                 }
             }
             Read::Restart(restart, spots) => check_triggers(&restart.trigger, spots, block, found),
-            Read::InitialSync => {}
+            Read::InitialSync | Read::WatchOnly(..) => {}
         }
     }
 }

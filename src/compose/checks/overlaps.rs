@@ -1,18 +1,28 @@
 //! Steps that take each other's place: what the list says twice, or says where it can never come to pass. Pure.
 
-use crate::compose::block::Sync;
+use crate::compose::block::{FallBackOn, Matching, Sync};
+use crate::compose::disk::{FileKind, Files};
 use crate::compose::finding::{Findings, Spot};
 use crate::compose::reader::{Placed, ReadBlock};
 use crate::compose::steps::Read;
+use crate::paths::ContainerPath;
 
-/// Warns of steps that another one makes useless.
-pub fn check(read: &ReadBlock, found: &mut Findings) {
+/// Warns of steps that another one makes useless, or that write to one place.
+pub fn check(read: &ReadBlock, disk: &dyn Files, found: &mut Findings) {
     for (index, placed) in read.steps.iter().enumerate() {
         let earlier = &read.steps[..index];
         match &placed.read {
             Read::Sync(sync, at) => {
-                covered_by_fall_back(sync, at, earlier, found);
-                shadowed(sync, at, earlier, found);
+                let shadowed = if read.block.matching == Matching::All {
+                    covered_by_rebuild(sync, at, &read.steps, found);
+                    false
+                } else {
+                    covered_by_fall_back(sync, at, earlier, found);
+                    shadowed(sync, at, earlier, found)
+                };
+                if !shadowed {
+                    meets_another(sync, at, earlier, disk, found);
+                }
             }
             Read::Run(run, _) => {
                 let twin = earlier.iter().find(|other| match &other.read {
@@ -40,12 +50,7 @@ fn covered_by_fall_back(sync: &Sync, at: &Spot, earlier: &[Placed], found: &mut 
         let Read::FallBackOn(files) = &placed.read else {
             continue;
         };
-        let whole = files.iter().find(|(file, _)| {
-            file.rule
-                .path()
-                .is_some_and(|path| sync.local.below(path).is_some())
-        });
-        if let Some((file, _)) = whole {
+        if let Some(file) = whole(files, sync) {
             found.warning(
                 at,
                 format!(
@@ -58,8 +63,95 @@ fn covered_by_fall_back(sync: &Sync, at: &Spot, earlier: &[Placed], found: &mut 
     }
 }
 
+/// The one of `files` that holds all of the sync's source.
+fn whole<'a>(files: &'a [(FallBackOn, Spot)], sync: &Sync) -> Option<&'a FallBackOn> {
+    let holds = |file: &FallBackOn| {
+        !file.rule.is_filtered()
+            && file
+                .rule
+                .path()
+                .is_some_and(|path| sync.local.below(path).is_some())
+    };
+    files.iter().map(|(file, _)| file).find(|file| holds(file))
+}
+
+/// F1: a file of both is copied into the container of its rebuild, and only then.
+fn covered_by_rebuild(sync: &Sync, at: &Spot, steps: &[Placed], found: &mut Findings) {
+    for placed in steps {
+        let Read::FallBackOn(files) = &placed.read else {
+            continue;
+        };
+        if let Some(file) = whole(files, sync) {
+            found.warning(
+                at,
+                format!(
+                    "this sync never applies by itself: {} asks for a rebuild on every change in `{}`, and what is synced comes after it",
+                    placed.step, file.rule
+                ),
+                Some("name fewer files for the rebuild, or take the sync out".into()),
+            );
+        }
+    }
+}
+
+/// Two sources for one place of the container, or a file where the other has a directory.
+fn meets_another(
+    sync: &Sync,
+    at: &Spot,
+    earlier: &[Placed],
+    disk: &dyn Files,
+    found: &mut Findings,
+) {
+    let is_file = |sync: &Sync| disk.kind(&sync.local) == Some(FileKind::File);
+    // A file whose target ends in `/` lies in that directory by its own name.
+    let place = |sync: &Sync| match sync.local.as_path().file_name() {
+        Some(name) if sync.into_directory && is_file(sync) => sync.remote.join(name.as_ref()),
+        _ => sync.remote.clone(),
+    };
+    let mine = place(sync);
+    for placed in earlier {
+        let Read::Sync(other, _) = &placed.read else {
+            continue;
+        };
+        let theirs = place(other);
+        let step = &placed.step;
+        let below =
+            |inner: &ContainerPath, outer: &ContainerPath| inner.is_within(outer) && inner != outer;
+        let (file, directory) = match (is_file(sync), is_file(other)) {
+            (true, false) if theirs.is_within(&mine) => (sync, &theirs),
+            (false, true) if mine.is_within(&theirs) => (other, &mine),
+            (true, true) if below(&theirs, &mine) => (sync, &theirs),
+            (true, true) if below(&mine, &theirs) => (other, &mine),
+            _ if mine == theirs && sync.local != other.local => {
+                found.warning(
+                    at,
+                    format!("the target `{mine}` is that of {step} too"),
+                    Some(format!(
+                        "where both have a file of one name, that of {step} is kept: give each a target of its own"
+                    )),
+                );
+                return;
+            }
+            _ => continue,
+        };
+        let name = file.local.as_path().file_name().unwrap_or_default();
+        found.warning(
+            at,
+            format!(
+                "`{}` is a file and goes to `{}`, where {step} and this sync need a directory (`{directory}`): one of the two cannot be put there",
+                file.local, file.remote
+            ),
+            Some(format!(
+                "a target names the file itself: write `{}`",
+                file.remote.join(name.as_ref())
+            )),
+        );
+        return;
+    }
+}
+
 /// C4: the first sync that holds the file decides.
-fn shadowed(sync: &Sync, at: &Spot, earlier: &[Placed], found: &mut Findings) {
+fn shadowed(sync: &Sync, at: &Spot, earlier: &[Placed], found: &mut Findings) -> bool {
     for placed in earlier {
         let Read::Sync(first, _) = &placed.read else {
             continue;
@@ -84,6 +176,7 @@ fn shadowed(sync: &Sync, at: &Spot, earlier: &[Placed], found: &mut Findings) {
                 Some("the first sync that holds a file decides: put the narrower one first".into()),
             );
         }
-        return;
+        return true;
     }
+    false
 }

@@ -192,6 +192,7 @@ fn read_list(
         let step = Step {
             number: index + 1,
             name: name.map(|(name, _)| name.clone()),
+            action: None,
         };
         at.step = Some(Which::Step(step.clone()));
         let read = if let Some((name, named)) = name {
@@ -257,6 +258,7 @@ fn distribute(read: &mut ReadBlock) {
             Read::Restart(restart, _) => {
                 read.block.restart.get_or_insert_with(|| restart.clone());
             }
+            Read::WatchOnly(entry, _) => read.block.watch_only.push(entry.clone()),
         }
     }
 }

@@ -43,6 +43,8 @@ pub enum Read {
     Run(Run, Vec<Spot>),
     /// One of the last steps, with the places of its triggers.
     Restart(Restart, Vec<Spot>),
+    /// `action: restart` of `develop.watch`, with the place of its path.
+    WatchOnly(FallBackOn, Spot),
 }
 
 impl Read {
@@ -53,7 +55,7 @@ impl Read {
             Self::FallBackOn(_) => 1,
             Self::Sync(..) => 2,
             Self::Run(..) => 3,
-            Self::Restart(..) => 4,
+            Self::Restart(..) | Self::WatchOnly(..) => 4,
         }
     }
 
@@ -69,6 +71,7 @@ impl Read {
                 RestartKind::Process { .. } => "restart_process",
                 RestartKind::Signal { .. } => "signal",
             },
+            Self::WatchOnly(..) => "restart",
         }
     }
 }

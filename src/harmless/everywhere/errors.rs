@@ -101,6 +101,7 @@ fn problems() -> Vec<Problem> {
             None => Which::Step(Step {
                 number: 1,
                 name: Some(hostile()),
+                action: None,
             }),
             Some(Which::Step(_)) => Which::Named(hostile()),
             Some(Which::Named(_)) => Which::WatchRule(1),

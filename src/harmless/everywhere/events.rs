@@ -17,6 +17,7 @@ fn step() -> Step {
     Step {
         number: 1,
         name: Some(hostile()),
+        action: None,
     }
 }
 
@@ -28,7 +29,11 @@ fn whys() -> Vec<Why> {
                 step: step(),
                 pattern: hostile(),
             },
-            Some(Why::SyncIgnores { .. }) => Why::Configuration,
+            Some(Why::SyncIgnores { .. }) => Why::TakenBy {
+                step: step(),
+                to: there(),
+            },
+            Some(Why::TakenBy { .. }) => Why::Configuration,
             Some(Why::Configuration) => Why::Special,
             Some(Why::Special) => Why::Unreadable(hostile()),
             Some(Why::Unreadable(_)) => return None,

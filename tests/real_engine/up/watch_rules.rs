@@ -364,3 +364,73 @@ services:
         "host"
     );
 }
+
+/// F1': every rule that holds a file applies, each with its own target; F16: a rebuild and a sync rule.
+#[test]
+fn every_rule_that_holds_a_file_applies_also_beside_a_rebuild() {
+    let project = watching(
+        "- {action: sync, path: ./src, target: /app}
+- {action: sync, path: ./src/a.txt, target: /elsewhere/b.txt}
+- {action: rebuild, path: ./conf}
+- {action: sync, path: ./conf, target: /only-by-sync}",
+    );
+    project.write("conf/x", "one");
+    project.write(
+        "Dockerfile",
+        "FROM busybox:1.37\nCOPY src /app\nCOPY conf /conf\nCMD [\"sleep\", \"100000\"]\n",
+    );
+    let mut up = project.up();
+    let before = project.id("web");
+    project.write("src/a.txt", "two");
+    up.until_file("web", "/app/a.txt", "two");
+    up.until_file("web", "/elsewhere/b.txt", "two");
+    up.live_updated("web");
+    assert_eq!(project.id("web"), before);
+    project.write("conf/x", "two");
+    up.until_file("web", "/only-by-sync/x", "two");
+    assert_eq!(project.file("web", "/conf/x").as_deref(), Some("two"));
+    assert_ne!(project.id("web"), before);
+    assert_eq!(up.rebuilds("web"), 1);
+    // What the new container lacks comes as well.
+    up.until_file("web", "/elsewhere/b.txt", "two");
+    assert!(up.said("matches `./conf` of watch rule 3 (rebuild)"));
+    project.remove("src/a.txt");
+    up.until_gone("web", "/elsewhere/b.txt");
+    up.until_gone("web", "/app/a.txt");
+}
+
+/// F12: "a file whose target is a directory is said and holds up nothing else".
+#[test]
+fn a_file_whose_target_is_a_directory_holds_up_nothing_else() {
+    let project = watching(
+        "- {action: sync, path: ./src, target: /app}
+- {action: sync, path: ./main.go, target: /app}",
+    );
+    project.write("main.go", "one");
+    let mut up = project.up();
+    let before = project.id("web");
+    project.write("main.go", "two");
+    up.says("main.go` was not copied to `/app`: that is a directory in web-1");
+    project.write("src/later", "x");
+    up.until_file("web", "/app/later", "x");
+    assert_eq!(project.id("web"), before);
+}
+
+/// "Ignore files are heard of wherever they lie."
+#[test]
+fn an_ignore_file_outside_of_the_watched_paths_is_heard_of() {
+    let project = watching("- {action: sync, path: ./src, target: /app}");
+    let mut up = project.up();
+    project.write("src/secret", "one");
+    up.until_file("web", "/app/secret", "one");
+    project.write(".dockerignore", "src/secret\n");
+    up.says(".dockerignore says which files the build gets");
+    project.write("src/secret", "two");
+    project.write("src/open", "two");
+    up.until_file("web", "/app/open", "two");
+    assert!(
+        project
+            .file("web", "/app/secret")
+            .is_none_or(|text| text != "two")
+    );
+}

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::cli::{Changes, ExitCode, Format};
 use crate::docker::DockerCli;
 use crate::paths::HostPath;
+use crate::plan::rules::Target;
 use crate::plan::{self, Plan, Standing};
 use crate::report::json::plan_fields;
 use crate::session::complain;
@@ -135,7 +136,20 @@ pub fn consequences(service: &Configuration, plan: &Plan) -> Vec<String> {
         Plan::Rebuild(_) if !service.can_build => {
             lines.push("cannot be done: the service has only an `image:`".to_owned());
         }
-        Plan::Rebuild(_) => lines.push(format!("build {}", builds(service).join(", then "))),
+        Plan::Rebuild(because) => {
+            lines.push(format!("build {}", builds(service).join(", then ")));
+            // F1: what a sync rule holds as well follows.
+            let path = because.path();
+            if let Some(path) = path.filter(|path| service.rules.follows_rebuild(path)) {
+                let targets = service.rules.targets(path);
+                lines.extend(targets.map(|Target { to, sync }| {
+                    format!(
+                        "then copy it to {to}, where the image has it not ({})",
+                        sync.step
+                    )
+                }));
+            }
+        }
         Plan::LiveUpdate(_) => {}
     }
     if service.rules.block().trigger_mode == TriggerMode::Manual {

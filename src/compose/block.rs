@@ -25,8 +25,11 @@ pub struct Block {
     pub runs: Vec<Run>,
     /// The last step, at most one.
     pub restart: Option<Restart>,
-    /// Files watched for their triggers alone, never copied (`develop.watch` `action: restart`).
+    /// Files watched for their triggers alone, never copied: `develop.watch`'s `action: restart`, and what the triggers of a
+    /// block's last step name of its own `watch`.
     pub watch_only: Vec<FallBackOn>,
+    /// Watched in place of the build context, wherever it lies; empty means the context.
+    pub watch: Vec<HostPath>,
     /// Context filter: what is left out, in `.dockerignore`'s syntax, relative to the block's directory.
     pub ignore: Vec<String>,
     /// Context filter: what alone is watched, same syntax; empty means everything.
@@ -166,7 +169,7 @@ pub struct Sync {
     pub include: Vec<String>,
     /// Write into the same inode, for single-file watchers.
     pub in_place: bool,
-    /// E5 for this sync alone (`develop.watch` has it per rule).
+    /// E5 for this sync alone.
     pub initial: bool,
 }
 
@@ -212,11 +215,11 @@ pub struct Run {
     pub command: Command,
     /// Run only when a changed synced file matches one of these; empty means always.
     pub trigger: Vec<PathRule>,
-    /// Working directory; `/` when not given, the container's own when empty (`develop.watch`).
+    /// Working directory: `/` when not given; a relative one is relative to the container's own, which an empty one is.
     pub workdir: Option<String>,
     /// User; the container's own when not given.
     pub user: Option<String>,
-    /// With the host's rights: only a hook of `develop.watch` can ask for it.
+    /// With the rights of the host's root, as `docker exec --privileged`.
     pub privileged: bool,
     /// Additional environment.
     pub environment: Vec<(String, String)>,

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use crate::harmless;
 use crate::paths::HostPath;
 
-use super::block::{Block, Command, Origin, Run, Sync};
+use super::block::{Action, Block, Command, Origin, Run, Sync};
 use super::project::{Project, Service};
+use super::rule::PathRule;
 
 /// The block for `service`, as text to paste; a comment for whatever has no exact counterpart.
 pub fn convert(project: &Project, service: &str) -> String {
@@ -48,13 +49,24 @@ impl Converting<'_> {
             3,
             "unmatched: ignore # `develop.watch` looks at its own paths alone",
         );
-        if self.block.syncs.is_empty() && self.block.fall_back_on.is_empty() {
-            self.line(3, "steps: []");
-        } else {
-            self.line(3, "steps:");
+        if self.needs_own_watch() {
+            let paths: Vec<String> = self.block.watch.iter().map(|it| self.path(it)).collect();
+            self.line(3, &format!("watch: {}", list(&paths)));
         }
-        self.initial_sync();
-        self.fall_back_on();
+        if self.needs_all() {
+            self.line(3, "matching: all # every rule that holds a file applies");
+        }
+        self.line(3, "steps:");
+        for entry in &self.block.fall_back_on {
+            let item = self.item(&entry.rule);
+            // A mapping alone would be the long form of the step.
+            let item = if item.starts_with('{') {
+                format!("[{item}]")
+            } else {
+                item
+            };
+            self.step(&format!("fall_back_on: {item}"));
+        }
         for sync in &self.block.syncs {
             self.sync(sync);
         }
@@ -65,50 +77,50 @@ impl Converting<'_> {
         self.out
     }
 
-    fn initial_sync(&mut self) {
-        let initial: Vec<usize> = self
-            .block
-            .syncs
-            .iter()
-            .filter(|sync| sync.initial)
-            .map(|sync| sync.step.number)
-            .collect();
-        if initial.is_empty() {
-            return;
-        }
-        if initial.len() < self.block.syncs.len() {
-            self.comment(&format!(
-                "`initial_sync` stood in watch rule {} alone; here it is for all syncs",
-                numbers(&initial)
-            ));
-        }
-        self.step("initial_sync");
+    /// What Compose watches anywhere, we watch in the image's contexts alone (B7), and triggers are what is synced.
+    fn needs_own_watch(&self) -> bool {
+        let build = self.service.build.as_ref();
+        let context = build.map(|build| &build.context);
+        let is_outside = |path: &HostPath| match context.and_then(|context| path.below(context)) {
+            // Of a hidden directory something may never be watched, unless it is named.
+            Some(below) => below
+                .components()
+                .any(|part| part.as_os_str().as_encoded_bytes().starts_with(b".")),
+            None => context.is_some(),
+        };
+        !self.block.watch_only.is_empty()
+            || !self.service.bases.is_empty()
+            || self.block.watch.iter().any(is_outside)
     }
 
-    fn fall_back_on(&mut self) {
-        for entry in &self.block.fall_back_on {
-            let root = entry.rule.root().clone();
-            self.outside(&root);
-            if entry.rule.is_filtered() {
-                self.comment(&format!(
-                    "watch rule {} has `include` or `ignore`, which `fall_back_on` has not: write a glob that says the same",
-                    entry.step.number
-                ));
-            }
-            let path = self.rule(&root);
-            self.step(&format!("fall_back_on: {path}"));
-        }
+    /// Whether two rules can hold one file.
+    fn needs_all(&self) -> bool {
+        let meet = |one: &HostPath, other: &HostPath| {
+            one.below(other).is_some() || other.below(one).is_some()
+        };
+        let syncs = &self.block.syncs;
+        let rebuilds = || self.block.fall_back_on.iter();
+        syncs.iter().enumerate().any(|(index, sync)| {
+            syncs[..index]
+                .iter()
+                .any(|other| meet(&sync.local, &other.local))
+                || rebuilds().any(|entry| meet(&sync.local, entry.rule.root()))
+        })
     }
 
     fn sync(&mut self, sync: &Sync) {
-        self.outside(&sync.local);
         let local = self.path(&sync.local);
         let remote = if sync.into_directory && sync.remote.as_bytes() != b"/" {
             format!("{}/", sync.remote.verbatim())
         } else {
             sync.remote.verbatim().into_owned()
         };
-        if sync.ignore.is_empty() && sync.include.is_empty() {
+        let is_short = sync.ignore.is_empty()
+            && sync.include.is_empty()
+            && !sync.initial
+            && !local.contains(':')
+            && !remote.contains(':');
+        if is_short {
             self.step(&format!("sync: {}", scalar(&format!("{local}:{remote}"))));
             return;
         }
@@ -120,40 +132,32 @@ impl Converting<'_> {
                 self.line(6, &format!("{key}: {}", list(patterns)));
             }
         }
+        if sync.initial {
+            self.line(6, "initial_sync: true");
+        }
     }
 
     fn run(&mut self, run: &Run) {
-        if run.workdir.as_deref() == Some("") {
-            self.comment(&format!(
-                "watch rule {} runs in the image's working directory; here it is `/`, unless `workdir` names another",
-                run.step.number
-            ));
-        }
-        if run.privileged {
-            self.comment(&format!(
-                "watch rule {} runs with `privileged`, which `run` has not: it has the container's own rights here",
-                run.step.number
-            ));
-        }
         self.step("run:");
         let command = match &run.command {
             Command::Shell(text) => scalar(text),
             Command::Argv(argv) => list(argv),
         };
         self.line(6, &format!("cmd: {command}"));
-        let triggers: Vec<String> = run
-            .trigger
-            .iter()
-            .map(|rule| self.rule(rule.root()))
-            .collect();
+        let triggers = self.items(&run.trigger);
         if !triggers.is_empty() {
-            self.line(6, &format!("trigger: [{}]", triggers.join(", ")));
+            self.line(6, &format!("trigger: [{triggers}]"));
         }
-        if let Some(workdir) = run.workdir.as_ref().filter(|dir| !dir.is_empty()) {
-            self.line(6, &format!("workdir: {}", scalar(workdir)));
+        match run.workdir.as_deref() {
+            None => {}
+            Some("") => self.line(6, "workdir: ."),
+            Some(workdir) => self.line(6, &format!("workdir: {}", scalar(workdir))),
         }
         if let Some(user) = &run.user {
             self.line(6, &format!("user: {}", scalar(user)));
+        }
+        if run.privileged {
+            self.line(6, "privileged: true");
         }
         if !run.environment.is_empty() {
             let pairs: Vec<String> = run
@@ -166,107 +170,66 @@ impl Converting<'_> {
     }
 
     fn restart(&mut self) {
-        for entry in &self.block.watch_only {
-            let path = self.path(entry.rule.root());
-            self.comment(&format!(
-                "watch rule {} restarts on a change of `{path}` and copies nothing; a trigger here must be synced, so add a `sync` for it and name it in the trigger",
-                entry.step.number
-            ));
-        }
         let Some(restart) = &self.block.restart else {
             return;
         };
-        let synced: Vec<String> = restart
-            .trigger
-            .iter()
-            .map(super::rule::PathRule::root)
-            .filter(|root| {
-                self.block
-                    .syncs
-                    .iter()
-                    .any(|sync| root.below(&sync.local).is_some())
-            })
-            .map(|root| self.rule(root))
-            .collect();
-        let every = self.block.syncs.iter().all(|sync| {
-            restart
-                .trigger
+        let every = self.block.watch_only.is_empty()
+            && self
+                .block
+                .syncs
                 .iter()
-                .any(|rule| sync.local.below(rule.root()).is_some())
-        });
-        if synced.is_empty() {
-            return;
-        }
+                .all(|sync| sync.step.action == Some(Action::SyncRestart));
         if every {
             self.step("restart_container");
         } else {
-            self.step(&format!(
-                "restart_container: {{trigger: [{}]}}",
-                synced.join(", ")
-            ));
+            let triggers = self.items(&restart.trigger);
+            self.step(&format!("restart_container: {{trigger: [{triggers}]}}"));
         }
-    }
-
-    /// What Compose watches anywhere, we watch in the image's contexts alone (B7).
-    fn outside(&mut self, path: &HostPath) {
-        let builds = self
-            .service
-            .bases
-            .iter()
-            .filter_map(|base| self.project.service(base))
-            .chain([self.service])
-            .filter_map(|service| service.build.as_ref());
-        let mut contexts = builds
-            .flat_map(|build| build.additional_contexts.iter().chain([&build.context]))
-            .peekable();
-        if contexts.peek().is_none() || contexts.any(|context| path.below(context).is_some()) {
-            return;
-        }
-        let path = self.path(path);
-        self.comment(&format!(
-            "`{path}` is outside the build context, where a block is refused: widen `build.context`"
-        ));
     }
 
     /// `path` as the block writes it.
     fn path(&self, path: &HostPath) -> String {
         let dir = self.block.dir.as_ref().unwrap_or(&self.project.dir);
-        match path.below(dir) {
-            Some(below) if below.as_os_str().is_empty() => ".".into(),
-            Some(below) => format!("./{}", below.to_string_lossy()),
-            None => path.verbatim().into_owned(),
+        let Some(way) = path.way_from(dir) else {
+            return path.verbatim().into_owned();
+        };
+        let way = way.to_string_lossy();
+        match &*way {
+            "" => ".".into(),
+            way if way == ".." || way.starts_with("../") => way.to_owned(),
+            way => format!("./{way}"),
         }
     }
 
-    /// The same for a trigger or `fall_back_on`, where some characters make a glob.
-    fn rule(&self, path: &HostPath) -> String {
-        let mut text = String::new();
-        for character in self.path(path).chars() {
-            if matches!(character, '*' | '?' | '[' | '{' | ']' | '}') {
-                text.push('\\');
-            }
-            text.push(character);
+    fn items(&self, rules: &[PathRule]) -> String {
+        let items: Vec<String> = rules.iter().map(|rule| self.item(rule)).collect();
+        items.join(", ")
+    }
+
+    /// A path of a trigger or of `fall_back_on`: with its lists, or where some characters would make a glob of it, as `path`.
+    fn item(&self, rule: &PathRule) -> String {
+        let path = self.path(rule.root());
+        let [include, ignore] = rule.lists();
+        if include.is_empty() && ignore.is_empty() && !path.contains(['*', '?', '[', '{']) {
+            return scalar(&path);
         }
-        scalar(&text)
+        let mut parts = vec![format!("path: {}", scalar(&path))];
+        for (key, patterns) in [("ignore", ignore), ("include", include)] {
+            if !patterns.is_empty() {
+                parts.push(format!("{key}: {}", list(patterns)));
+            }
+        }
+        format!("{{{}}}", parts.join(", "))
     }
 
     fn step(&mut self, text: &str) {
         self.line(4, &format!("- {text}"));
     }
 
-    fn comment(&mut self, text: &str) {
-        self.line(4, &format!("# {}", harmless::value(text)));
-    }
-
     fn line(&mut self, depth: usize, text: &str) {
         // Writing to a string cannot fail.
         let _ = writeln!(self.out, "{:1$}{text}", "", depth * 2);
     }
-}
-
-fn numbers(numbers: &[usize]) -> String {
-    let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
-    numbers.join(", ")
 }
 
 fn list(items: &[String]) -> String {

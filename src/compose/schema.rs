@@ -77,6 +77,22 @@ fn words() -> Value {
                 { "type": "array", "items": { "$ref": "#/$defs/text" } }
             ]
         },
+        "path": {
+            "oneOf": [
+                { "$ref": "#/$defs/text" },
+                closed(json!({
+                    "path": { "$ref": "#/$defs/text" },
+                    "ignore": { "$ref": "#/$defs/texts" },
+                    "include": { "$ref": "#/$defs/texts" }
+                }), &["path"])
+            ]
+        },
+        "paths": {
+            "oneOf": [
+                { "$ref": "#/$defs/path" },
+                { "type": "array", "items": { "$ref": "#/$defs/path" } }
+            ]
+        },
         "scalar": { "type": ["string", "number", "boolean"] },
         "text_or_number": { "oneOf": [{ "$ref": "#/$defs/text" }, { "type": "number" }] },
         "command": {
@@ -154,7 +170,7 @@ fn signal_pattern() -> String {
 fn steps() -> Value {
     let trigger = json!({
         "description": "Only when a changed synced file is, lies in, or matches one of these.",
-        "$ref": "#/$defs/texts"
+        "$ref": "#/$defs/paths"
     });
     let restart = |description: &str, keys: Value| json!({ "description": description, "oneOf": [{ "type": "null" }, closed(keys, &[])] });
     json!([
@@ -169,13 +185,13 @@ fn steps() -> Value {
             "fall_back_on": {
                 "description": "Files whose change asks for a full rebuild.",
                 "oneOf": [
-                    { "$ref": "#/$defs/text" },
-                    { "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/text" } },
+                    { "$ref": "#/$defs/path" },
+                    { "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/path" } },
                     closed(json!({
                         "files": {
                             "oneOf": [
-                                { "$ref": "#/$defs/text" },
-                                { "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/text" } }
+                                { "$ref": "#/$defs/path" },
+                                { "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/path" } }
                             ]
                         }
                     }), &["files"])
@@ -196,7 +212,8 @@ fn steps() -> Value {
                         "remote_path": { "type": "string", "pattern": "^(/|\\$)" },
                         "ignore": { "$ref": "#/$defs/texts" },
                         "include": { "$ref": "#/$defs/texts" },
-                        "in_place": { "$ref": "#/$defs/boolean" }
+                        "in_place": { "$ref": "#/$defs/boolean" },
+                        "initial_sync": { "$ref": "#/$defs/boolean" }
                     }), &["local_path", "remote_path"])
                 ]
             }
@@ -209,8 +226,12 @@ fn steps() -> Value {
                     closed(json!({
                         "cmd": { "$ref": "#/$defs/command" },
                         "trigger": trigger,
-                        "workdir": { "type": "string", "pattern": "^(/|\\$)" },
+                        "workdir": {
+                            "description": "`/` when not given; a relative one is relative to the container's own, `.`.",
+                            "$ref": "#/$defs/text"
+                        },
                         "user": { "$ref": "#/$defs/text_or_number" },
+                        "privileged": { "$ref": "#/$defs/boolean" },
                         "environment": { "$ref": "#/$defs/environment" },
                         "timeout": { "$ref": "#/$defs/duration" },
                         "on_failure": one_of("What a failure asks for.", &["keep", "rebuild"])
@@ -262,6 +283,14 @@ fn options() -> Value {
                 ]
             },
             "unmatched": one_of("What a watched file that no sync covers asks for.", &["rebuild", "ignore"]),
+            "matching": one_of("Of several syncs that hold a file: the first, or all, each to its own place and also after a rebuild.", &["first", "all"]),
+            "watch": {
+                "description": "What is watched in place of the build context, wherever it lies.",
+                "oneOf": [
+                    { "$ref": "#/$defs/text" },
+                    { "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/text" } }
+                ]
+            },
             "trigger_mode": one_of("Whether changes wait for a key.", &["auto", "manual"]),
             "debounce": { "$ref": "#/$defs/duration" },
             "custom_build": closed(json!({

@@ -140,6 +140,9 @@ impl Reading {
             }
         };
         let (step, at) = (&rule.step, &rule.at);
+        if !self.block.block.watch.contains(&rule.path) {
+            self.block.block.watch.push(rule.path.clone());
+        }
         if matches!(rule.action, Action::SyncRestart | Action::Restart) {
             self.restart_always.get_or_insert_with(|| step.clone());
             self.restart_triggers.push(matches.clone());

@@ -131,9 +131,10 @@ impl Rules {
         };
         let filters = block.syncs.iter().map(SyncFilter::of).collect();
         let crossing = block.syncs.iter().enumerate().any(|(index, one)| {
-            block.syncs[..index].iter().any(|other| {
-                one.remote.is_within(&other.remote) || other.remote.is_within(&one.remote)
-            })
+            let others = &block.syncs[..index];
+            others
+                .iter()
+                .any(|other| is_crossing(one, other) || is_crossing(other, one))
         });
         Some(Self {
             service: service.name.clone(),
@@ -291,6 +292,15 @@ impl Rules {
             None => Mapping::None,
         }
     }
+}
+
+/// Whether `inner` brings what `outer` may bring another file for. Parts of one tree, each at its place, do not.
+fn is_crossing(inner: &Sync, outer: &Sync) -> bool {
+    if !inner.remote.is_within(&outer.remote) {
+        return false;
+    }
+    let same_place = inner.local.below(&outer.local);
+    same_place.is_none_or(|below| outer.remote.join(below) != inner.remote)
 }
 
 /// A single file as source is relative to itself as its own name.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use crate::compose::block::{OnFailure, Restart, RestartKind, Step};
+use crate::compose::block::{OnFailure, Restart, RestartKind, Run, Step};
 use crate::engine::{Applied, Container, Delta, Ended, Engine, EngineError, Exec, State, Stream};
 use crate::paths::ContainerPath;
 use crate::plan::Due;
@@ -325,8 +325,7 @@ async fn run_one<E: Engine>(
     let run = &due.run;
     let exec = Exec {
         argv: run.command.argv(),
-        // The reference: "all commands are executed from /".
-        workdir: run.workdir.clone().unwrap_or_else(|| "/".to_owned()),
+        workdir: directory(run, container),
         user: run.user.clone(),
         privileged: run.privileged,
         environment: run.environment.clone(),
@@ -376,6 +375,18 @@ async fn run_one<E: Engine>(
         hint: Some(hint.to_owned()),
         on_failure: run.on_failure,
     })
+}
+
+/// C7: "all commands are executed from /", says the reference; a relative directory is one of the container's own.
+fn directory(run: &Run, container: &Container) -> String {
+    match run.workdir.as_deref() {
+        None => "/".to_owned(),
+        Some(dir) if dir.is_empty() || dir.starts_with('/') => dir.to_owned(),
+        Some(dir) => {
+            let whole = ContainerPath::new(format!("/{}/{dir}", container.workdir));
+            whole.map_or_else(String::new, |whole| whole.verbatim().into_owned())
+        }
+    }
 }
 
 /// Cuts a command's output into lines as it comes.

@@ -85,8 +85,8 @@ impl Scope {
             scope: Self::default(),
             bad: Vec::new(),
         };
-        if block.origin == Origin::DevelopWatch {
-            making.develop_watch(service, block);
+        if !block.watch.is_empty() || block.origin == Origin::DevelopWatch {
+            making.own_paths(service, block);
         } else {
             making.image(service, None);
             for name in &service.bases {
@@ -316,19 +316,13 @@ impl Making<'_> {
         }
     }
 
-    /// Compose's own rules: each path is watched; the context's ignore file holds for what lies in the context.
-    fn develop_watch(&mut self, service: &Service, block: &Block) {
+    /// Paths of the block's own, or of Compose's rules, in place of the context: its ignore file holds for what lies in it.
+    fn own_paths(&mut self, service: &Service, block: &Block) {
         let ignore = service
             .build
             .as_ref()
             .and_then(|build: &Build| self.ignore_file(&build.context, build.ignore_files()));
-        let syncs = block.syncs.iter().map(|sync| &sync.local);
-        let others = block
-            .fall_back_on
-            .iter()
-            .chain(&block.watch_only)
-            .filter_map(|rule| rule.rule.path());
-        for path in syncs.chain(others) {
+        for path in &block.watch {
             self.root(path.clone(), ignore.clone(), None);
         }
     }

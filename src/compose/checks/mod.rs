@@ -280,7 +280,9 @@ fn check_steps(
 ) {
     let block = &read.block;
     // Said already: with a remote context there is nothing to compare with.
-    let unknown_roots = draft.sourcing.remote_context.is_some() && block.custom_build.is_none();
+    let unknown_roots = draft.sourcing.remote_context.is_some()
+        && block.custom_build.is_none()
+        && block.watch.is_empty();
     let only_image =
         draft.service.build.is_none() && block.custom_build.is_none() && !unknown_roots;
     if only_image && read.steps.is_empty() && !found_any(found, &read.at) {
@@ -293,7 +295,7 @@ fn check_steps(
     for placed in &read.steps {
         match &placed.read {
             Read::Sync(sync, at) => {
-                if !only_image
+                if (!only_image || !block.watch.is_empty())
                     && !unknown_roots
                     && !roots.iter().any(|root| root.holds(&sync.local))
                 {
@@ -330,7 +332,17 @@ fn check_steps(
                     );
                 }
             }
-            Read::Restart(restart, spots) => check_triggers(&restart.trigger, spots, block, found),
+            Read::Restart(restart, spots) if block.watch.is_empty() => {
+                check_triggers(&restart.trigger, spots, block, found);
+            }
+            Read::Restart(restart, spots) => {
+                for (trigger, at) in restart.trigger.iter().zip(spots) {
+                    let root = trigger.root();
+                    if !roots.iter().any(|watched| watched.meets(root)) {
+                        outside("the trigger", root, at, roots, found);
+                    }
+                }
+            }
             Read::InitialSync | Read::WatchOnly(..) => {}
         }
     }

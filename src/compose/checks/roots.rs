@@ -173,9 +173,20 @@ pub fn roots(draft: &Draft, base: bool, disk: &dyn Files) -> Vec<Root> {
         .collect()
 }
 
-/// Everything watched for the service at `index`: its own roots and those of its bases (D1).
+/// Everything watched for the service at `index`: its own roots and those of its bases (D1), or the paths of its block.
 pub fn watched(drafts: &[Draft], index: usize, disk: &dyn Files) -> Vec<Root> {
     let draft = &drafts[index];
+    let own = draft.block.iter().flat_map(|read| &read.block.watch);
+    let own: Vec<Root> = own
+        .map(|path| Root {
+            path: path.clone(),
+            what: "the watched path".to_owned(),
+            ignore: None,
+        })
+        .collect();
+    if !own.is_empty() {
+        return own;
+    }
     let mut all = roots(draft, false, disk);
     for base in &draft.service.bases {
         if let Some(base) = drafts.iter().find(|other| other.service.name == *base) {

@@ -9,7 +9,7 @@ use serde_yaml::Value;
 
 use crate::paths::HostPath;
 
-use crate::compose::block::{Block, Step};
+use crate::compose::block::{Block, FallBackOn, Step};
 use crate::compose::finding::{Findings, Seg, Spot};
 use crate::compose::problem::Which;
 use crate::compose::steps::{KINDS, Read, Setting, read_step};
@@ -170,8 +170,9 @@ pub fn read_block(
             Some("an empty list, `x-live-update: []`, rebuilds on every change".into()),
         ),
     }
-    order::check(&read.steps, written, found);
+    order::check(&read.steps, !read.block.watch.is_empty(), written, found);
     distribute(&mut read);
+    watch_for_triggers(&mut read.block);
     read
 }
 
@@ -242,6 +243,21 @@ fn unknown_name(value: &Value) -> Option<&str> {
     let word = untagged(value).as_str()?;
     let name = !word.is_empty() && !word.contains([':', ' ', '/']);
     (name && !KINDS.contains(&word)).then_some(word)
+}
+
+/// What the last step's triggers name of the block's own `watch` triggers it also where nothing is copied.
+fn watch_for_triggers(block: &mut Block) {
+    let (Some(restart), false) = (&block.restart, block.watch.is_empty()) else {
+        return;
+    };
+    block.watch_only = restart
+        .trigger
+        .iter()
+        .map(|rule| FallBackOn {
+            step: restart.step.clone(),
+            rule: rule.clone(),
+        })
+        .collect();
 }
 
 /// The listed steps into the block's fields: ordered by kind, stably (B1).

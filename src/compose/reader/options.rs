@@ -2,7 +2,7 @@
 
 use serde_yaml::{Mapping, Value};
 
-use crate::compose::block::{CustomBuild, HelperUse, TriggerMode, Unmatched};
+use crate::compose::block::{CustomBuild, HelperUse, Matching, TriggerMode, Unmatched};
 use crate::compose::filter::{List, moved};
 use crate::compose::finding::{Findings, Spot};
 use crate::compose::steps::patterns;
@@ -15,11 +15,13 @@ use crate::paths::HostPath;
 use super::{ReadBlock, Written};
 
 /// The keys of the mapping form.
-pub(super) const KEYS: [&str; 10] = [
+pub(super) const KEYS: [&str; 12] = [
     "steps",
     "ignore",
     "only",
     "unmatched",
+    "matching",
+    "watch",
     "trigger_mode",
     "debounce",
     "custom_build",
@@ -61,6 +63,23 @@ pub(super) fn read(
                     ("ignore", Unmatched::Ignore),
                 ];
                 block.unmatched = choice(&key, value, &choices, &at, found).unwrap_or_default();
+            }
+            "matching" => {
+                let choices = [("first", Matching::First), ("all", Matching::All)];
+                block.matching = choice(&key, value, &choices, &at, found).unwrap_or_default();
+            }
+            "watch" => {
+                let paths = texts(&key, value, "a path", &at, found).into_iter();
+                block.watch = paths
+                    .map(|(path, at)| written.dir(&at.path).join(path))
+                    .collect();
+                if block.watch.is_empty() {
+                    found.error_on_key(
+                        &at,
+                        "`watch` leaves nothing to watch",
+                        Some("name what is to be watched, or take `watch` out: it is the build context then".into()),
+                    );
+                }
             }
             "trigger_mode" => {
                 let choices = [("auto", TriggerMode::Auto), ("manual", TriggerMode::Manual)];

@@ -6,7 +6,12 @@ use crate::compose::steps::Read;
 use super::{Placed, Written};
 
 /// B1: each file's part in order by itself, one last step at most, `initial_sync` once.
-pub(super) fn check(steps: &[Placed], written: &dyn Written, found: &mut Findings) {
+pub(super) fn check(
+    steps: &[Placed],
+    own_watch: bool,
+    written: &dyn Written,
+    found: &mut Findings,
+) {
     let part = |placed: &Placed| written.part(&placed.at.path);
     for (index, placed) in steps.iter().enumerate() {
         let earlier = &steps[..index];
@@ -49,8 +54,13 @@ pub(super) fn check(steps: &[Placed], written: &dyn Written, found: &mut Finding
             );
         }
     }
-    let has_sync = steps.iter().any(|step| matches!(step.read, Read::Sync(..)));
-    if let (false, Some(first)) = (has_sync || found.has_errors_below(steps), steps.first()) {
+    // B2': what is watched may also ask for a rebuild, or with paths of its own for a restart, and for nothing else.
+    let has_reason = steps.iter().any(|step| match &step.read {
+        Read::Sync(..) | Read::FallBackOn(_) => true,
+        Read::Restart(restart, _) => own_watch && !restart.trigger.is_empty(),
+        _ => false,
+    });
+    if let (false, Some(first)) = (has_reason || found.has_errors_below(steps), steps.first()) {
         let mut at = first.at.clone();
         at.step = None;
         at.path.pop();
@@ -58,7 +68,7 @@ pub(super) fn check(steps: &[Placed], written: &dyn Written, found: &mut Finding
             &at,
             "the list has no `sync`",
             Some(
-                "add one, such as `sync: ./src:/app/src`; an empty list rebuilds on every change"
+                "add one, such as `sync: ./src:/app/src`, or a `fall_back_on`; an empty list rebuilds on every change"
                     .into(),
             ),
         );

@@ -12,7 +12,7 @@ use crate::compose::block::{FallBackOn, Restart, RestartKind, Run, Step, Sync};
 use crate::compose::finding::{Findings, Spot};
 use crate::compose::rule::PathRule;
 use crate::compose::yaml::{
-    describe, did_you_mean, key_text, only_keys, quoted, texts, untagged, wrong_type,
+    describe, did_you_mean, key_text, only_keys, quoted, text, untagged, wrong_type,
 };
 
 pub use restart::SIGNALS;
@@ -29,6 +29,9 @@ pub const KINDS: [&str; 7] = [
     "restart_process",
     "signal",
 ];
+
+/// The keys of a path that is narrowed.
+const NARROWED: [&str; 3] = ["path", "ignore", "include"];
 
 /// One step, read.
 #[derive(Clone, Debug, PartialEq)]
@@ -254,20 +257,98 @@ fn rules(
     setting: Setting<'_>,
     found: &mut Findings,
 ) -> Vec<(PathRule, Spot)> {
-    texts(name, value, "a path or glob", at, found)
+    let items: Vec<(&Value, Spot)> = match untagged(value) {
+        Value::Sequence(items) => items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| (item, at.index(index)))
+            .collect(),
+        _ => vec![(value, at.clone())],
+    };
+    let is_list = untagged(value).is_sequence();
+    items
         .into_iter()
-        .filter_map(|(text, at)| match PathRule::new(&text, setting.dir) {
-            Ok(rule) => Some((rule, at)),
-            Err(reason) => {
-                found.error(
+        .filter_map(|(item, at)| {
+            let rule = match untagged(item) {
+                Value::Mapping(map) if NARROWED.iter().any(|key| map.contains_key(key)) => {
+                    narrowed(name, map, &at, setting, found)
+                }
+                _ if is_list => plain(name, item, "a path or glob", &at, setting, found),
+                _ => plain(
+                    name,
+                    item,
+                    "a path or glob, or a list of them",
                     &at,
-                    format!("`{text}` is no glob: {reason}"),
-                    Some("put that right; for a name that has the character in it, write `\\` before it".into()),
-                );
-                None
-            }
+                    setting,
+                    found,
+                ),
+            };
+            rule.map(|rule| (rule, at))
         })
         .collect()
+}
+
+/// A path or glob as a text.
+fn plain(
+    name: &str,
+    value: &Value,
+    expected: &str,
+    at: &Spot,
+    setting: Setting<'_>,
+    found: &mut Findings,
+) -> Option<PathRule> {
+    let text = text(name, value, expected, at, found)?;
+    match PathRule::new(&text, setting.dir) {
+        Ok(rule) => Some(rule),
+        Err(reason) => {
+            found.error(
+                at,
+                format!("`{text}` is no glob: {reason}"),
+                Some(
+                    "put that right; for a name that has the character in it, write `\\` before it"
+                        .into(),
+                ),
+            );
+            None
+        }
+    }
+}
+
+/// `{path, ignore, include}`: a path whatever characters it has, less what the lists leave out, as in a `sync`.
+fn narrowed(
+    name: &str,
+    map: &Mapping,
+    at: &Spot,
+    setting: Setting<'_>,
+    found: &mut Findings,
+) -> Option<PathRule> {
+    only_keys(name, map, &NARROWED, at, found);
+    let Some(path) = map.get("path") else {
+        found.error(
+            at,
+            format!("an item of `{name}` has no `path`"),
+            Some("write `{path: ./src, ignore: [\"**/*.md\"]}`, or the path alone".into()),
+        );
+        return None;
+    };
+    let path = text("path", path, "a path", &at.key("path"), found)?;
+    let mut list = |key: &str| {
+        map.get(key)
+            .map_or_else(Vec::new, |value| patterns(key, value, &at.key(key), found))
+    };
+    let (ignore, include) = (list("ignore"), list("include"));
+    match PathRule::filtered(&setting.dir.join(&path), &include, &ignore) {
+        Ok(rule) => Some(rule.written_as(path)),
+        Err(bad) => {
+            let hint = "put that right; it is in `.dockerignore`'s syntax";
+            found.error(
+                at,
+                format!("a pattern cannot be read: {bad}"),
+                Some(hint.into()),
+            );
+            None
+        }
+    }
 }
 
 fn fall_back_on(
@@ -277,7 +358,7 @@ fn fall_back_on(
     found: &mut Findings,
 ) -> Option<Read> {
     let (value, at) = match untagged(value) {
-        Value::Mapping(map) => {
+        Value::Mapping(map) if !map.contains_key("path") => {
             only_keys("fall_back_on", map, &["files"], at, found);
             let Some(files) = map.get("files") else {
                 missing("fall_back_on", "files", at, found);

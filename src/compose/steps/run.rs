@@ -5,17 +5,19 @@ use serde_yaml::Value;
 use crate::compose::block::{Command, OnFailure, Run};
 use crate::compose::finding::{Findings, Spot};
 use crate::compose::yaml::{
-    choice, duration, key_text, only_keys, scalar_text, text, text_or_number, untagged, wrong_type,
+    boolean, choice, duration, key_text, only_keys, scalar_text, text, text_or_number, untagged,
+    wrong_type,
 };
 
 use super::{Read, Setting, rules};
 
 /// The long form's keys.
-pub(super) const KEYS: [&str; 7] = [
+pub(super) const KEYS: [&str; 8] = [
     "cmd",
     "trigger",
     "workdir",
     "user",
+    "privileged",
     "environment",
     "timeout",
     "on_failure",
@@ -52,20 +54,19 @@ pub(super) fn run(
                         (run.trigger, trigger_spots) = rules.into_iter().unzip();
                     }
                     "workdir" => {
-                        run.workdir =
-                            text(&key, value, "an absolute path in the container", &at, found);
-                        if let Some(dir) = run.workdir.as_ref().filter(|dir| !dir.starts_with('/'))
-                        {
-                            found.error(
-                                &at,
-                                format!("`workdir` `{dir}` is relative"),
-                                Some("write it from the container's root".into()),
-                            );
-                        }
+                        let dir = text(&key, value, "a path in the container", &at, found);
+                        // The container's own needs no word.
+                        run.workdir = dir.map(|dir| match dir.trim_end_matches('/') {
+                            "." => String::new(),
+                            _ => dir,
+                        });
                     }
                     "user" => {
                         run.user =
                             text_or_number(&key, value, "a user's name or number", &at, found);
+                    }
+                    "privileged" => {
+                        run.privileged = boolean(&key, value, &at, found).unwrap_or(false);
                     }
                     "environment" => run.environment = environment(value, &at, found),
                     "timeout" => {

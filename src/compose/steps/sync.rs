@@ -10,7 +10,14 @@ use crate::paths::ContainerPath;
 use super::{Read, Setting};
 
 /// The long form's keys.
-pub(super) const KEYS: [&str; 5] = ["local_path", "remote_path", "ignore", "include", "in_place"];
+pub(super) const KEYS: [&str; 6] = [
+    "local_path",
+    "remote_path",
+    "ignore",
+    "include",
+    "in_place",
+    "initial_sync",
+];
 
 /// `sync`
 pub(super) fn sync(
@@ -22,6 +29,7 @@ pub(super) fn sync(
     let mut ignore = Vec::new();
     let mut include = Vec::new();
     let mut in_place = false;
+    let mut initial = false;
     let (local, local_at, remote, remote_at) = match untagged(value) {
         Value::Mapping(map) => {
             only_keys("sync", map, &KEYS, at, found);
@@ -45,6 +53,9 @@ pub(super) fn sync(
             }
             if let Some(value) = map.get("in_place") {
                 in_place = boolean("in_place", value, &at.key("in_place"), found)?;
+            }
+            if let Some(value) = map.get("initial_sync") {
+                initial = boolean("initial_sync", value, &at.key("initial_sync"), found)?;
             }
             (local?, at.key("local_path"), remote?, at.key("remote_path"))
         }
@@ -84,7 +95,7 @@ pub(super) fn sync(
             ignore,
             include,
             in_place,
-            initial: false,
+            initial,
         },
         local_at,
     ))

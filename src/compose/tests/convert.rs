@@ -8,7 +8,7 @@ fn converted(situation: &Situation) -> String {
 }
 
 #[test]
-fn f2_the_block_does_the_same_with_a_comment_for_what_has_no_counterpart() {
+fn f2_the_block_does_the_same_also_where_a_plain_one_has_no_word_for_it() {
     let situation = compose(
         "services:
   web:
@@ -30,27 +30,24 @@ fn f2_the_block_does_the_same_with_a_comment_for_what_has_no_counterpart() {
   web:
     x-live-update:
       unmatched: ignore # `develop.watch` looks at its own paths alone
+      watch: [./src, ./static, ./conf, ./package.json, ../shared, ./flags]
       steps:
-        # `initial_sync` stood in watch rule 1 alone; here it is for all syncs
-        - initial_sync
         - fall_back_on: ./package.json
-        # `/shared` is outside the build context, where a block is refused: widen `build.context`
-        # watch rule 5 has `include` or `ignore`, which `fall_back_on` has not: write a glob that says the same
-        - fall_back_on: /shared
+        - fall_back_on: [{path: ../shared, ignore: ["*.md"]}]
         - sync:
             local_path: ./src
             remote_path: /app/
             ignore: [node_modules/]
+            initial_sync: true
         - sync: ./static:/static
         - sync: ./conf:/conf
-        # watch rule 3 runs in the image's working directory; here it is `/`, unless `workdir` names another
-        # watch rule 3 runs with `privileged`, which `run` has not: it has the container's own rights here
         - run:
             cmd: [sh, "-c", "echo $$HOME: x"]
             trigger: [./conf]
+            workdir: .
             user: root
-        # watch rule 6 restarts on a change of `./flags` and copies nothing; a trigger here must be synced, so add a `sync` for it and name it in the trigger
-        - restart_container: {trigger: [./static]}
+            privileged: true
+        - restart_container: {trigger: [./static, ./flags]}
 "#
     );
 }
@@ -81,6 +78,47 @@ fn f2_what_is_printed_is_read_back_as_the_same_steps() {
         before.fall_back_on[0].rule.root()
     );
     assert_eq!(after.restart.unwrap().kind, before.restart.unwrap().kind);
+}
+
+#[test]
+fn f2_rules_that_ask_for_rebuilds_or_restarts_alone_are_a_block_that_loads() {
+    for (rules, expected) in [
+        (
+            "[{action: rebuild, path: ./src, ignore: ['*.md']}]",
+            "      steps:
+        - fall_back_on: [{path: ./src, ignore: [\"*.md\"]}]
+",
+        ),
+        (
+            "[{action: restart, path: ./src}]",
+            "      watch: [./src]
+      steps:
+        - restart_container: {trigger: [./src]}
+",
+        ),
+        (
+            "[{action: sync, path: ., target: /a}, {action: sync+restart, path: package.json, target: /b}]",
+            "      matching: all # every rule that holds a file applies
+      steps:
+        - sync: .:/a
+        - sync: ./package.json:/b
+        - restart_container: {trigger: [./package.json]}
+",
+        ),
+        (
+            "[{action: rebuild, path: './**/*.go'}]",
+            "      steps:
+        - fall_back_on: [{path: \"./**/*.go\"}]
+",
+        ),
+    ] {
+        let text = converted(&compose(&format!(
+            "services:\n  web:\n    build: .\n    develop: {{watch: {rules}}}\n"
+        )));
+        let (_, steps) = text.split_once("own paths alone\n").unwrap();
+        assert_eq!(steps, expected);
+        compose(&text.replace("x-live-update:", "build: .\n    x-live-update:")).block();
+    }
 }
 
 #[test]

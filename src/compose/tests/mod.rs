@@ -7,6 +7,7 @@ mod convert;
 mod edited;
 mod files;
 mod robust;
+mod same_plan;
 mod schema;
 mod watch_rules;
 

@@ -3,7 +3,7 @@
 use super::{compose, host};
 use crate::compose::block::{Command, Origin, RestartKind, Unmatched};
 use crate::plan::{self, Rules, Standing};
-use crate::watch::{Change, Entry, Kind};
+use crate::watch::{Change, Entry, Inode, Kind};
 
 #[test]
 fn f1_every_action_becomes_steps() {
@@ -121,6 +121,7 @@ fn f1_plans_speak_of_watch_rules_and_of_the_path_as_it_was_written() {
             kind: Kind::File { len: 1 },
             mode: 0o644,
             modified: std::time::UNIX_EPOCH,
+            inode: Inode::default(),
         };
         let batch = [Change::Written(host(path), entry)];
         let plan = plan::plan(&rules, &batch, &Standing::default());

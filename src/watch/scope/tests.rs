@@ -319,6 +319,9 @@ fn paths_of_composes_own_rules_are_watched_under_the_contexts_ignore_file() {
         syncs: vec![sync("web/src"), sync("shared")],
         fall_back_on: vec![rule("web/package.json")],
         watch_only: vec![rule("web/conf")],
+        watch: ["web/src", "shared", "web/package.json", "web/conf"]
+            .map(path)
+            .into(),
         ..block()
     };
     Situation::of([service("web", Some("web"), block)])

@@ -434,3 +434,40 @@ fn an_ignore_file_outside_of_the_watched_paths_is_heard_of() {
             .is_none_or(|text| text != "two")
     );
 }
+
+/// F2: "the block that does the same", also for a command in the image's directory and a path that restarts alone.
+#[test]
+fn the_block_that_convert_prints_does_what_the_rules_do() {
+    let base = "
+services:
+  web:
+    build: .
+    init: true
+    command: sleep 100000
+";
+    let rules = "    develop:
+      watch:
+        - {action: sync+exec, path: ./src, target: /app, exec: {command: [sh, -c, 'pwd > /where']}}
+        - {action: restart, path: ./flags}
+";
+    let project = Project::new(&format!("{base}{rules}"));
+    project.write(
+        "Dockerfile",
+        "FROM busybox:1.37\nWORKDIR /app/deep\nCOPY src /app\n",
+    );
+    project.write("src/a.txt", "one");
+    project.write("flags/on", "one");
+    let converted = project.tool(&["convert"]).output().unwrap();
+    let block = String::from_utf8(converted.stdout).unwrap();
+    let (_, block) = block.split_once("  web:\n").unwrap();
+    project.write("compose.yaml", format!("{base}{block}"));
+    let up = project.up();
+    project.write("src/a.txt", "two");
+    up.until_file("web", "/where", "/app/deep\n");
+    let before = project.started_at("web");
+    project.write("flags/on", "two");
+    up.eventually("a restart for the flag", || {
+        project.started_at("web") != before
+    });
+    assert_eq!(project.file("web", "/flags"), None);
+}

@@ -77,7 +77,7 @@ error: service `web`: the list has no `sync`
   |
 4 |     x-live-update:
   |     ^
-hint: add one, such as `sync: ./src:/app/src`; an empty list rebuilds on every change
+hint: add one, such as `sync: ./src:/app/src`, or a `fall_back_on`; an empty list rebuilds on every change
 ",
     );
 }

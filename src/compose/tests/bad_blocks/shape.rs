@@ -12,7 +12,7 @@ error: service `web`, step 2: unknown key `triger` in `run`
   |
 6 |       - run: {cmd: make, triger: src}
   |                          ^
-hint: did you mean `trigger`? the keys are `cmd`, `trigger`, `workdir`, `user`, `environment`, `timeout`, `on_failure`
+hint: did you mean `trigger`? the keys are `cmd`, `trigger`, `workdir`, `user`, `privileged`, `environment`, `timeout`, `on_failure`
 ",
     );
 }
@@ -27,7 +27,7 @@ error: service `web`: unknown key `step` in `x-live-update`
   |
 5 |       step: []
   |       ^
-hint: did you mean `steps`? the keys are `steps`, `ignore`, `only`, `unmatched`, `trigger_mode`, `debounce`, `custom_build`, `entrypoint`, `command`, `helper`
+hint: did you mean `steps`? the keys are `steps`, `ignore`, `only`, `unmatched`, `matching`, `watch`, `trigger_mode`, `debounce`, `custom_build`, `entrypoint`, `command`, `helper`
 
 error: service `web`: `unmatched` is the text `ignored`; expected one of `rebuild`, `ignore`
  --> compose.yaml:6:18

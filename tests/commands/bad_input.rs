@@ -153,6 +153,13 @@ services:
 ",
         ),
         "
+warning: service `web`: the pattern `lib/**` of `only` can match nothing: there is nothing of that name (`lib`)
+ --> compose.yaml:5:14
+  |
+5 |       only: ['lib/**']
+  |              ^
+hint: it is relative to the compose file's directory: write `../` to leave it, or `**/` in front for any depth
+
 warning: service `web`, step 1: sync source `src` is left out entirely by the block's `only`, so nothing of it is ever synced
  --> compose.yaml:6:22
   |

@@ -255,12 +255,12 @@ services:
     .is("
 src/a.js
   web  live update:
-         copy src/a.js -> /app/a.js (step 1)
-         restart the container (step 1)
+         copy src/a.js -> /app/a.js (watch rule 1 (sync+restart))
+         restart the container (watch rule 1 (sync+restart))
          goes through the helper inside the container
 
 package.json
-  web  rebuild: package.json matches fall_back_on `package.json` (step 2)
+  web  rebuild: package.json matches `package.json` of watch rule 2 (rebuild)
          build web
 
 README

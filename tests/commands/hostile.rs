@@ -261,7 +261,10 @@ fn a_converted_block_says_the_same_and_is_text_alone() {
     assert_eq!(said.code, 0, "{}", said.err);
     let part: Value = serde_yaml::from_str(&said.out).unwrap();
     let steps = &part["services"]["web"]["x-live-update"]["steps"];
-    assert_eq!(steps[0]["sync"], format!("./src/{EVIL}:/app/{EVIL}"));
+    // In the short form its colons would not be told from the one between the paths.
+    let paths =
+        json!({"local_path": format!("./src/{EVIL}"), "remote_path": format!("/app/{EVIL}")});
+    assert_eq!(steps[0]["sync"], paths);
     assert_eq!(steps[1]["run"]["cmd"], json!([EVIL]));
 }
 

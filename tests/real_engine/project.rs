@@ -6,12 +6,12 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tempfile::TempDir;
 
 use crate::api;
-use crate::session::Session;
+use crate::session::{DEADLINE, Session};
 use crate::tree::{self, Tree};
 
 /// A service `web` of the image that every test engine has; it ends at once when it is told to.
@@ -266,14 +266,23 @@ impl Project {
     /// The container's process ends, and nobody told the engine to stop it. It has an init, or it would not hear.
     #[track_caller]
     pub fn crash(&self, container: &str) {
-        let container = self.container(container);
-        for kill in [&["kill", "1"][..], &["/busybox", "kill", "1"]] {
-            let mut exec = Command::new("docker");
-            // Its own end may come before its answer.
-            let _ = exec.args(["exec", &container]).args(kill).output();
+        let deadline = Instant::now() + DEADLINE;
+        let mut ran = false;
+        loop {
+            // One that was just made may not run yet.
+            let runs = self.inspect(container, "{{.State.Running}}") == "true";
+            if ran && !runs {
+                return;
+            }
+            ran |= runs;
+            assert!(Instant::now() < deadline, "{container} does not crash");
+            for kill in [&["kill", "1"][..], &["/busybox", "kill", "1"]] {
+                let mut exec = Command::new("docker");
+                exec.args(["exec", &self.container(container)]).args(kill);
+                // Its own end may come before its answer.
+                let _ = exec.output();
+            }
         }
-        let waits = Command::new("docker").args(["wait", &container]).output();
-        said(&waits.unwrap(), &["wait"]);
     }
 
     /// What a shell in the container says, as root; what it complains of when it fails.

@@ -244,7 +244,7 @@ fn every_decision_is_told_with_its_file_its_step_and_its_containers() {
         outcome["detail"]["reason"]
             .as_str()
             .unwrap()
-            .contains("/other"),
+            .contains("no sync covers other"),
         "{outcome}"
     );
 }

@@ -99,10 +99,12 @@ fn survives_fault(
     door.meddle(method, path, count, fault);
     let mut up = begin(&project, &door, way);
     started(&mut up);
-    if project.id("web").is_empty() {
-        // It could not even be started: the next changes try again.
+    let runs =
+        || !project.id("web").is_empty() && project.inspect("web", "{{.State.Running}}") == "true";
+    if !runs() {
+        // It could not even be made or started: the next changes try again.
         for attempt in 0..=count {
-            if !project.id("web").is_empty() {
+            if runs() {
                 break;
             }
             project.write("src/first.txt", attempt.to_string());

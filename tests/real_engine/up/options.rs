@@ -58,7 +58,7 @@ fn every_line_of_json_is_a_versioned_object() {
 #[test]
 fn in_manual_mode_without_a_terminal_changes_wait_for_the_signal_that_is_named() {
     let project = Project::web("trigger_mode: manual\nsteps: [{sync: ./src:/app}]");
-    let mut up = project.up();
+    let mut up = project.begin(&[]);
     let how = up.says("no terminal for the key `u`");
     let how = how["text"].as_str().unwrap();
     let pid = up.pid();

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use super::binds::{Machine, Named};
 use super::compose::Anew;
 use super::context::{Surroundings, endpoint};
+use super::ends::OwnEnds;
 use super::hands::Helpers;
 use super::moves::Moves;
 use super::screen::Screen;
@@ -60,6 +61,8 @@ pub(super) struct Inner {
     pub(super) told_warnings: std::sync::Mutex<BTreeSet<String>>,
     /// Once it was asked.
     pub(super) is_podman: tokio::sync::OnceCell<bool>,
+    /// What of the containers' ends is our own doing.
+    pub(super) own_ends: OwnEnds,
 }
 
 impl fmt::Debug for Docker {
@@ -118,6 +121,7 @@ impl Docker {
                 screen: Screen::default(),
                 told_warnings: std::sync::Mutex::default(),
                 is_podman: tokio::sync::OnceCell::new(),
+                own_ends: OwnEnds::default(),
             }),
         })
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::client::Docker;
 use super::command::{Lines, cannot_start, stream};
+use super::ends::Whose;
 use super::{Engine, EngineError, State, screen};
 
 /// As many of Compose's warnings are known again.
@@ -29,6 +30,7 @@ impl Docker {
         output: Lines<'_>,
     ) -> Result<(), EngineError> {
         let _alone = self.inner.recreating.lock().await;
+        let _ours = self.ending(Whose::Services(services.to_vec()));
         self.write_override(&mut *output).await?;
         let mut words: Vec<OsString> = flags.to_vec();
         if self.any_supervised(services) {
@@ -94,6 +96,7 @@ impl Docker {
         output: Lines<'_>,
     ) -> Result<(), EngineError> {
         let _alone = self.inner.recreating.lock().await;
+        let _ours = self.ending(Whose::Services(services.to_vec()));
         let mut words: Vec<OsString> = Vec::new();
         if anew == Anew::All {
             words.push("--force-recreate".into());

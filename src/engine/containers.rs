@@ -180,7 +180,7 @@ impl Docker {
 }
 
 /// `web-1` of `shop-web-1`.
-fn short_name<'a>(name: &'a str, project: &str) -> &'a str {
+pub(super) fn short_name<'a>(name: &'a str, project: &str) -> &'a str {
     name.strip_prefix(project)
         .and_then(|rest| rest.strip_prefix(['-', '_']))
         .filter(|rest| !rest.is_empty())

@@ -1,7 +1,7 @@
 //! The engine's events of this project's containers, for as long as somebody listens. Decides nothing about them.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use futures_util::Stream;
@@ -13,9 +13,11 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::client::Docker;
-use super::containers::{ONE_OFF, PROJECT, SERVICE};
+use super::containers::{ONE_OFF, PROJECT, SERVICE, short_name};
+use super::ends::{End, Heard, Lives};
 use super::transport::{MIB, empty, escaped, size, words};
 use super::{ContainerId, EngineError, EngineEvent};
+use crate::harmless;
 
 /// What makes a service worth another look; our own execs and copies are events too, and none of these.
 const TOLD: &[&str] = &[
@@ -49,6 +51,7 @@ impl Docker {
         let mut since = None;
         let mut lost = false;
         let mut pause = FIRST_PAUSE;
+        let mut lives = Lives::default();
         loop {
             let why = match Feed::of_project(self, since).await {
                 Ok(mut feed) => {
@@ -63,8 +66,11 @@ impl Docker {
                                 pause = FIRST_PAUSE;
                                 since = Some(event.time_nano.saturating_add(1));
                                 let Some(event) = event.told() else { continue };
-                                if sender.send(event).await.is_err() {
-                                    return;
+                                let end = self.end_of(&event, &mut lives);
+                                for event in [event.news()].into_iter().chain(end) {
+                                    if sender.send(event).await.is_err() {
+                                        return;
+                                    }
                                 }
                             }
                             Ok(None) => break "the engine closed its events".to_owned(),
@@ -81,6 +87,51 @@ impl Docker {
             }
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+impl Docker {
+    /// The end that an event is, unless it was our doing.
+    fn end_of(&self, event: &Told, lives: &mut Lives) -> Option<EngineEvent> {
+        let heard = Heard {
+            action: &event.action,
+            id: &event.id,
+            service: &event.service,
+            signal: event.signal.as_deref(),
+        };
+        let (requested, out_of_memory) =
+            lives.hear(&heard, &self.inner.own_ends, Instant::now())?;
+        let name = short_name(&event.name, &self.inner.project);
+        Some(EngineEvent::Ended(End {
+            service: event.service.clone(),
+            id: event.id.clone(),
+            name: harmless::value(name).into_owned(),
+            code: event.exit_code?,
+            requested,
+            out_of_memory,
+        }))
+    }
+}
+
+/// An event of a container of this project.
+struct Told {
+    service: String,
+    id: ContainerId,
+    name: String,
+    action: String,
+    exit_code: Option<i64>,
+    signal: Option<String>,
+}
+
+impl Told {
+    fn news(self) -> EngineEvent {
+        EngineEvent::Container {
+            service: self.service,
+            id: self.id,
+            action: self.action,
+            exit_code: self.exit_code,
+            signal: self.signal,
         }
     }
 }
@@ -109,12 +160,13 @@ impl Event {
         self.actor.attributes.get(name).map(String::as_str)
     }
 
-    fn told(self) -> Option<EngineEvent> {
+    fn told(self) -> Option<Told> {
         if self.attribute(ONE_OFF) == Some("True") {
             return None;
         }
-        Some(EngineEvent::Container {
+        Some(Told {
             service: self.attribute(SERVICE)?.to_owned(),
+            name: self.attribute("name").unwrap_or_default().to_owned(),
             exit_code: self
                 .attribute("exitCode")
                 .and_then(|code| code.parse().ok())

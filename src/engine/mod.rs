@@ -7,6 +7,7 @@ mod command;
 mod compose;
 mod containers;
 mod context;
+mod ends;
 mod events;
 mod exec;
 mod fingerprint;
@@ -23,6 +24,7 @@ pub use crate::helper::Sought;
 pub use client::Docker;
 pub use command::{Lines, is_news, stream};
 pub use compose::scale_flag;
+pub use ends::End;
 pub use hands::helper_forbidden;
 pub use logs::{LogsFrom, Output};
 pub use moves::Moves;
@@ -320,6 +322,8 @@ pub enum EngineEvent {
         /// The number of a `kill`'s signal, as the engine writes it.
         signal: Option<String>,
     },
+    /// A container ended, and it was not our doing.
+    Ended(End),
     /// The stream broke and is back: anything may have happened (E4).
     Reconnected,
     /// The engine does not answer; the stream tries again by itself.

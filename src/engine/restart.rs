@@ -6,6 +6,7 @@ use bollard::query_parameters::{InspectContainerOptions, RestartContainerOptions
 use tokio::time::timeout;
 
 use super::client::{Docker, refused};
+use super::ends::Whose;
 use super::events::Feed;
 use super::{ContainerId, EngineError, Restarted};
 
@@ -25,6 +26,7 @@ impl Docker {
         id: &ContainerId,
         grace: Option<Duration>,
     ) -> Result<Restarted, EngineError> {
+        let _ours = self.ending(Whose::Container(id.clone()));
         // The engine tells of each signal it sends: a `KILL` in a restart means that the first one was ignored.
         let feed = Feed::of_container(self, id, &["kill", "start"]);
         let (feed, own) = tokio::join!(feed, self.grace_to_expect(id, grace));

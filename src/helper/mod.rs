@@ -18,7 +18,7 @@ pub use inventory::{Entry, Found, Wanted};
 pub use link::{Link, Terms};
 pub use patience::Patience;
 pub use protocol::{Code, Kind, Sought, Stream};
-pub use supervisor::{Restarted, signal_number};
+pub use supervisor::{FRESH, Restarted, signal_name, signal_number};
 
 include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 

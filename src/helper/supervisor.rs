@@ -8,6 +8,9 @@ use super::protocol::{Reply, Request};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+/// A process that ends so soon after an update ends because of it.
+pub const FRESH: Duration = Duration::from_secs(10);
+
 /// A process that was restarted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Restarted {
@@ -69,13 +72,21 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
     }
 }
 
+/// Signals 1 to 31 on Linux.
+const NAMES: [&str; 31] = [
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
+    "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
+    "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+];
+
+/// The name of a signal on Linux, without `SIG`.
+pub fn signal_name(number: u32) -> Option<&'static str> {
+    let index = usize::try_from(number).ok()?.checked_sub(1)?;
+    NAMES.get(index).copied()
+}
+
 /// A signal's number on Linux, from what Docker and Compose accept: `SIGTERM`, `term`, `15`, `RTMIN+3`.
 pub fn signal_number(name: &str) -> Option<u32> {
-    const NAMES: [&str; 31] = [
-        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
-        "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
-        "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
-    ];
     const RTMIN: u32 = 34;
     const RTMAX: u32 = 64;
     let name = name.trim().to_ascii_uppercase();
@@ -102,7 +113,7 @@ fn distance(offset: &str, sign: char) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::signal_number;
+    use super::{signal_name, signal_number};
 
     #[test]
     fn a_signal_is_known_by_every_name_that_compose_accepts() {
@@ -124,5 +135,13 @@ mod tests {
         ] {
             assert_eq!(signal_number(unknown), None, "{unknown}");
         }
+    }
+
+    #[test]
+    fn a_signals_name_has_its_number() {
+        for number in 1..=31 {
+            assert_eq!(signal_number(signal_name(number).unwrap()), Some(number));
+        }
+        assert_eq!([0, 32, 64].map(signal_name), [None; 3]);
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::{Stream, Via};
+use crate::helper;
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::follow::Move;
 use crate::plan::{Because, Plan};
@@ -69,6 +70,8 @@ pub enum Event {
     },
     /// What came of it.
     Outcome(Outcome),
+    /// A container ended, or a process that is kept in one.
+    Exit(Exit),
     /// Something that went wrong, and what to do.
     Problem {
         /// The service it is about.
@@ -101,6 +104,7 @@ impl Event {
             | Self::Plan { .. }
             | Self::Rebuild { .. }
             | Self::Outcome(_)
+            | Self::Exit(_)
             | Self::Problem { .. } => None,
         }
     }
@@ -238,4 +242,52 @@ pub struct Took {
     pub start: Option<Duration>,
     /// All of it, from the first event.
     pub total: Duration,
+}
+
+/// An end of a container, or of a process that is kept in one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exit {
+    /// The service.
+    pub service: String,
+    /// The container's short name.
+    pub container: String,
+    /// Its exit code as a shell counts: 128 + signal.
+    pub code: i64,
+    /// It had no memory left.
+    pub out_of_memory: bool,
+    /// Somebody asked the engine to end it.
+    pub requested: bool,
+    /// Only the process ended: its container runs on, and starts it with the next change.
+    pub waits: bool,
+    /// The container's last update, if it had one.
+    pub after: Option<After>,
+}
+
+/// The update that an end followed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct After {
+    /// What was done.
+    pub done: Done,
+    /// How long after that it ended.
+    pub time: Duration,
+}
+
+impl Exit {
+    /// Who ends so soon after an update ends because of it.
+    pub const SOON: Duration = helper::FRESH;
+
+    /// The signal that the code speaks of, without `SIG`.
+    pub fn signal(&self) -> Option<&'static str> {
+        helper::signal_name(u32::try_from(self.code).ok()?.checked_sub(128)?)
+    }
+
+    /// The update that it followed within seconds.
+    pub fn recent(&self) -> Option<&After> {
+        self.after.as_ref().filter(|after| after.time <= Self::SOON)
+    }
+
+    /// It is the failure of the update that it followed.
+    pub fn is_failure(&self) -> bool {
+        self.code != 0 && !self.requested && self.recent().is_some()
+    }
 }

@@ -9,7 +9,7 @@ use crate::harmless;
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::{Because, LiveUpdate, Plan};
 
-use super::event::{Done, Ended, Event, Outcome, Took};
+use super::event::{Done, Ended, Event, Exit, Outcome, Took};
 
 /// The version of the objects: a field may be added in a version, never changed or removed.
 pub const VERSION: u32 = 1;
@@ -38,6 +38,7 @@ fn kind(event: &Event) -> &'static str {
         Event::Plan { .. } | Event::Rebuild { .. } => "plan",
         Event::Step { .. } | Event::Build { .. } => "step",
         Event::Outcome(_) => "outcome",
+        Event::Exit(_) => "exit",
         Event::Problem { .. } => "problem",
         Event::Log { .. } => "log",
     }
@@ -83,6 +84,7 @@ fn fields(event: &Event) -> Value {
         }
         Event::Build { service, text } => json!({"service": service, "build": true, "text": text}),
         Event::Outcome(outcome) => outcome_fields(outcome),
+        Event::Exit(exit) => exit_fields(exit),
         Event::Problem {
             service,
             message,
@@ -135,7 +137,32 @@ fn update_fields(update: &LiveUpdate) -> Value {
 }
 
 fn outcome_fields(outcome: &Outcome) -> Value {
-    let (action, detail) = match &outcome.done {
+    let (action, detail) = done_fields(&outcome.done);
+    let (ok, failure, hint) = match &outcome.result {
+        Ended::Well => (true, None, None),
+        Ended::Failed { what, hint } => (false, Some(what), hint.as_ref()),
+    };
+    json!({
+        "service": outcome.service, "action": action, "detail": detail, "containers": outcome.containers,
+        "via": outcome.via.as_ref().map(via), "via_reason": outcome.via.as_ref().and_then(via_reason),
+        "ok": ok, "failure": failure, "hint": hint, "ms": took_fields(&outcome.took),
+    })
+}
+
+fn exit_fields(exit: &Exit) -> Value {
+    let after = exit.after.as_ref().map(|after| {
+        let (action, detail) = done_fields(&after.done);
+        json!({"action": action, "detail": detail, "ms": ms(after.time)})
+    });
+    json!({
+        "service": exit.service, "container": exit.container, "code": exit.code,
+        "signal": exit.signal().map(|name| format!("SIG{name}")), "out_of_memory": exit.out_of_memory,
+        "requested": exit.requested, "waits": exit.waits, "after": after, "ok": !exit.is_failure(),
+    })
+}
+
+fn done_fields(done: &Done) -> (&'static str, Value) {
+    match done {
         Done::Same => ("same", json!({})),
         Done::Verified => ("verified", json!({})),
         Done::Updated(updated) => (
@@ -163,16 +190,7 @@ fn outcome_fields(outcome: &Outcome) -> Value {
             }),
         ),
         Done::Waits(why) => ("waits", json!({"reason": why})),
-    };
-    let (ok, failure, hint) = match &outcome.result {
-        Ended::Well => (true, None, None),
-        Ended::Failed { what, hint } => (false, Some(what), hint.as_ref()),
-    };
-    json!({
-        "service": outcome.service, "action": action, "detail": detail, "containers": outcome.containers,
-        "via": outcome.via.as_ref().map(via), "via_reason": outcome.via.as_ref().and_then(via_reason),
-        "ok": ok, "failure": failure, "hint": hint, "ms": took_fields(&outcome.took),
-    })
+    }
 }
 
 /// The way of an update, in a word.

@@ -6,5 +6,7 @@ pub mod json;
 mod print;
 pub mod text;
 
-pub use event::{Done, Ended, Event, Followed, Outcome, StartedService, Took, Updated};
+pub use event::{
+    After, Done, Ended, Event, Exit, Followed, Outcome, StartedService, Took, Updated,
+};
 pub use print::{Format, Printing, Reporter, Silence};

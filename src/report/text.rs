@@ -1,5 +1,7 @@
 //! Events as lines for people. Pure: colours are asked for, printing is not done here.
 
+mod exit;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -97,6 +99,7 @@ impl Text {
                 format!("{DIM}{service}  build | {text}{DIM:#}\n")
             }
             Event::Outcome(outcome) => Self::outcome(outcome),
+            Event::Exit(exit) => Self::exit(exit),
             Event::Problem {
                 service,
                 message: what,

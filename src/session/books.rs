@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::compose::block::OnFailure;
 use crate::engine::{ContainerId, Engine, EngineError, State};
 use crate::plan::Because;
-use crate::report::{Event, Outcome};
+use crate::report::{Done, Event, Outcome};
 use crate::update::{Landed, Ledger, Loaded};
 
 use super::settle::{Part, Round, Why};
@@ -98,6 +98,11 @@ impl<E: Engine> Worker<E> {
         told.took.total = begun.elapsed();
         let via = told.via.take();
         let (done, containers, took, result) = told.done();
+        if let Done::Updated(_) = done {
+            for part in parts {
+                self.ends.updated(&part.id, &done);
+            }
+        }
         self.reporter.say(Event::Outcome(Outcome {
             service: self.service.name.clone(),
             done,

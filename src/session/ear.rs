@@ -57,6 +57,7 @@ fn hear(event: &EngineEvent, stops: &Stops, moves: &watch::Receiver<Moves>) -> O
                 said: stops.hear(id, action, signal.as_deref(), ours, now),
             })
         }
+        EngineEvent::Ended(_) => None,
         EngineEvent::Reconnected => Some(Heard::EngineIsBack),
         EngineEvent::Lost(_) => {
             stops.hear_of_loss(now);

@@ -20,6 +20,7 @@ use super::builder::Builder;
 use super::configuration::{arrange_runs, configuration_of, relatives};
 use super::contents::Contents;
 use super::ear;
+use super::ends::Ends;
 use super::follow::Follower;
 use super::loading::{Loading, complain};
 use super::logs::Logs;
@@ -149,6 +150,8 @@ impl First {
             project: Arc::clone(&self.loading.project),
             up: self.up.clone(),
             reporter: self.reporter.clone(),
+            ends: Arc::new(Ends::new(self.reporter.clone())),
+            telling: JoinSet::new(),
             builder,
             watcher,
             files,
@@ -486,6 +489,7 @@ impl Session {
             engine: Arc::clone(&self.engine),
             builder: Arc::clone(&self.builder),
             reporter: self.reporter.clone(),
+            ends: Arc::clone(&self.ends),
             how_to_apply: Arc::clone(&self.how_to_apply),
             linked: self.says_linked.clone(),
             unpaid: self.unpaid.clone(),

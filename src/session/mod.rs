@@ -24,6 +24,7 @@
 //! | `told` | what the system told of a path before it was looked at |
 //! | `contents` | what is in the files that rules name |
 //! | `linked` | which watched paths are names of one file |
+//! | `ends` | how containers end, and after which update |
 //! | `alone` | one session per project |
 //! | `unpaid` | deletions still owed, told to `verify` |
 //! | `logs` | the containers' output |
@@ -41,6 +42,7 @@ mod contents;
 mod custom;
 pub mod disk;
 mod ear;
+pub mod ends;
 mod first;
 mod follow;
 mod leave_out;

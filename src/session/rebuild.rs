@@ -53,6 +53,7 @@ impl<E: Engine> Worker<E> {
             build: Some(started.elapsed()),
             ..Took::default()
         };
+        let under_way = self.ends.begin(&service);
         let recreated = match built {
             Ok(()) => {
                 let image = if self.can_build {
@@ -88,11 +89,16 @@ impl<E: Engine> Worker<E> {
             Ok(()) => {
                 self.forgive();
                 let containers = self.engine.containers(&service).await.unwrap_or_default();
+                let done = Done::Rebuilt(because);
+                for container in &containers {
+                    self.ends.updated(&container.id, &done);
+                }
                 let names: Vec<String> = containers
                     .into_iter()
                     .map(|container| container.name)
                     .collect();
-                self.say(Done::Rebuilt(because), &names, took, Ended::Well);
+                self.say(done, &names, took, Ended::Well);
+                drop(under_way);
                 Box::pin(self.look_at_containers(Instant::now())).await;
             }
             Err(error) => {

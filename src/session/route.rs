@@ -19,6 +19,7 @@ use crate::watch::{Looks, Scope, WatchEvent, Watcher};
 
 use super::builder::Builder;
 use super::contents::Contents;
+use super::ends::Ends;
 use super::first::First;
 use super::follow::Heard;
 use super::logs::Logs;
@@ -34,6 +35,9 @@ pub struct Session {
     pub(super) project: Arc<Project>,
     pub(super) up: Up,
     pub(super) reporter: Reporter,
+    pub(super) ends: Arc<Ends>,
+    /// Ends that are being told.
+    pub(super) telling: JoinSet<()>,
     pub(super) builder: Arc<Builder<Docker>>,
     pub(super) watcher: Watcher,
     pub(super) touched: mpsc::UnboundedReceiver<WatchEvent>,
@@ -185,14 +189,25 @@ impl Session {
     fn hear_of_containers(&self, event: EngineEvent) {
         match event {
             EngineEvent::Container {
-                service, action, ..
+                service,
+                id,
+                action,
+                ..
             } => {
+                if action == "destroy" {
+                    self.ends.forget(&id);
+                }
                 // A signal changes nothing by itself.
                 if action != "kill"
                     && let Some(worker) = self.workers.get(&service)
                 {
                     let _ = worker.send(Message::Containers);
                 }
+            }
+            EngineEvent::Ended(end) => {
+                // Those that are told leave nothing behind.
+                while self.telling.try_join_next().is_some() {}
+                self.telling.spawn(Arc::clone(&self.ends).tell(end, false));
             }
             EngineEvent::Reconnected => {
                 self.reporter

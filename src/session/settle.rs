@@ -172,6 +172,7 @@ impl<E: Engine> Worker<E> {
             .iter()
             .filter_map(|part| self.job(part, &loaded))
             .collect();
+        let _under_way = self.ends.begin(&self.service.name);
         let left = |index: usize, same: &[ContainerPath]| {
             let left = self.left_of(&parts[index], same)?;
             Some((left.runs, left.restart))

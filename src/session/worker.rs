@@ -21,6 +21,7 @@ use super::again::Again;
 use super::builder::Builder;
 use super::contents::Contents;
 use super::disk::{Disk, Look};
+use super::ends::Ends;
 use super::news::Seen;
 use super::order::Target;
 use super::settle::Why;
@@ -93,6 +94,7 @@ pub struct Worker<E> {
     pub(super) engine: Arc<E>,
     pub(super) builder: Arc<Builder<E>>,
     pub(super) reporter: Reporter,
+    pub(super) ends: Arc<Ends>,
     how_to_apply: Arc<str>,
     /// Who tells the other services.
     pub(super) linked: mpsc::UnboundedSender<Linked>,
@@ -154,6 +156,8 @@ pub struct Start<E> {
     pub builder: Arc<Builder<E>>,
     /// Who is told.
     pub reporter: Reporter,
+    /// Who tells of the containers' ends.
+    pub ends: Arc<Ends>,
     /// What the user does to apply what waits, such as a key.
     pub how_to_apply: Arc<str>,
     /// Who tells the other services of files that they may have another name of.
@@ -193,6 +197,7 @@ impl<E: Engine> Worker<E> {
             engine: start.engine,
             builder: start.builder,
             reporter: start.reporter,
+            ends: start.ends,
             how_to_apply: start.how_to_apply,
             linked: start.linked,
             unpaid: start.unpaid,

@@ -14,7 +14,7 @@ use docker_liveupdate::report::{Event, Reporter};
 use docker_liveupdate::session::stops::Stops;
 use docker_liveupdate::session::unpaid::Unpaid;
 use docker_liveupdate::session::worker::{Configuration, Message, Start, Worker};
-use docker_liveupdate::session::{Seen, builder::Builder, order::Target, scope_of};
+use docker_liveupdate::session::{Seen, builder::Builder, ends::Ends, order::Target, scope_of};
 use docker_liveupdate::watch::{Stage, Touch};
 use tokio::sync::{mpsc as tokio_mpsc, oneshot};
 
@@ -94,6 +94,7 @@ pub async fn service(block: &str, containers: &[(&str, State)]) -> Situation {
             root,
         )),
         engine: Arc::clone(&engine),
+        ends: Arc::new(Ends::new(Reporter::to(said.clone()))),
         reporter: Reporter::to(said),
         how_to_apply: "`u`".into(),
         stops: Arc::clone(&stops),

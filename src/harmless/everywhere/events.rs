@@ -8,7 +8,9 @@ use crate::engine::{Stream, Via};
 use crate::plan::follow::Move;
 use crate::plan::{Because, Copy, Due, DueBecause, Idle, LeftOut, LiveUpdate, Plan, Remove, Why};
 use crate::report::text::Text;
-use crate::report::{Done, Ended, Event, Followed, Outcome, StartedService, Took, Updated, json};
+use crate::report::{
+    After, Done, Ended, Event, Exit, Followed, Outcome, StartedService, Took, Updated, json,
+};
 use crate::watch::{Entry, Inode, Kind};
 
 use super::{HOSTILE, assert_harmless, every, host, hostile, there, words};
@@ -265,6 +267,24 @@ fn outcomes() -> Vec<Outcome> {
     outcomes
 }
 
+fn exits() -> Vec<Exit> {
+    let exit = |code, after| Exit {
+        service: hostile(),
+        container: hostile(),
+        code,
+        out_of_memory: true,
+        requested: code == 0,
+        waits: code == 1,
+        after,
+    };
+    let followed = dones().into_iter().map(|done| After {
+        done,
+        time: Duration::ZERO,
+    });
+    let followed = followed.map(|after| exit(1, Some(after)));
+    followed.chain([exit(0, None), exit(137, None)]).collect()
+}
+
 /// All events of one kind; a container's own output is shown as it is, and stands for itself here.
 fn next(last: Option<&Event>) -> Option<Vec<Event>> {
     Some(match last {
@@ -318,7 +338,8 @@ fn next(last: Option<&Event>) -> Option<Vec<Event>> {
             text: "its own".into(),
         }],
         Some(Event::Build { .. }) => outcomes().into_iter().map(Event::Outcome).collect(),
-        Some(Event::Outcome(_)) => vec![Event::Problem {
+        Some(Event::Outcome(_)) => exits().into_iter().map(Event::Exit).collect(),
+        Some(Event::Exit(_)) => vec![Event::Problem {
             service: Some(hostile()),
             message: words(),
             hint: Some(hostile()),

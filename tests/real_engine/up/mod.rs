@@ -5,6 +5,7 @@ mod bases;
 mod build;
 mod changes;
 mod containers;
+mod ends;
 mod engine_faults;
 mod files;
 mod follow;

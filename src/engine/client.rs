@@ -24,7 +24,7 @@ use super::screen::Screen;
 use super::supervise::Runs;
 use super::transport::{self, Body, No, Transport};
 use super::{
-    Applied, Container, ContainerId, Delta, Ended, Engine, EngineError, Exec, Fingerprint,
+    Applied, Container, ContainerId, Delta, End, Ended, Engine, EngineError, Exec, Fingerprint,
     Restarted, Stream, Wanted,
 };
 use crate::docker::DockerCli;
@@ -257,6 +257,10 @@ impl Engine for Docker {
         grace: Option<Duration>,
     ) -> Result<Restarted, EngineError> {
         self.restart_under_helper(container, signal, grace).await
+    }
+
+    async fn crash(&self, container: &Container) -> Option<End> {
+        self.crash_of(container).await
     }
 
     async fn release(&self, container: &Container) {

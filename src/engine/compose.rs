@@ -43,7 +43,12 @@ impl Docker {
             words.retain(|flag| flag != "--force-recreate" && flag != "--build");
         }
         words.extend(services.iter().map(Into::into));
-        self.compose(&["up", "-d"], &words, output).await
+        let started = self.compose(&["up", "-d"], &words, &mut *output).await;
+        if started.is_err() && self.give_up_on(services, &mut *output).await {
+            self.write_override(&mut *output).await?;
+            return self.compose(&["up", "-d"], &words, output).await;
+        }
+        started
     }
 
     /// Creates the services' containers without starting them.
@@ -109,15 +114,30 @@ impl Docker {
             }
         }
         words.extend(services.iter().map(OsString::from));
+        if let Err(error) = self.make_anew(services, &words, &mut *output).await {
+            if !self.give_up_on(services, &mut *output).await {
+                return Err(error);
+            }
+            return self.make_anew(services, &words, output).await;
+        }
+        Ok(())
+    }
+
+    async fn make_anew(
+        &self,
+        services: &[String],
+        words: &[OsString],
+        output: Lines<'_>,
+    ) -> Result<(), EngineError> {
         self.write_override(&mut *output).await?;
         if !self.any_supervised(services) {
             return self
-                .compose(&["up", "-d", "--no-deps", "--no-build"], &words, output)
+                .compose(&["up", "-d", "--no-deps", "--no-build"], words, output)
                 .await;
         }
         self.compose(
             &["up", "--no-start", "--no-deps", "--no-build"],
-            &words,
+            words,
             output,
         )
         .await?;

@@ -27,6 +27,8 @@ pub struct End {
     pub requested: bool,
     /// It had no memory left.
     pub out_of_memory: bool,
+    /// How long it ran; `None` when its start was not heard of.
+    pub lived: Option<Duration>,
 }
 
 /// What was heard of one container since it was started last.
@@ -83,6 +85,14 @@ impl Lives {
             _ => {}
         }
         None
+    }
+}
+
+impl Lives {
+    /// How long a container has been running.
+    pub(super) fn lived(&self, id: &ContainerId, now: Instant) -> Option<Duration> {
+        let started = self.0.get(id)?.started?;
+        Some(now.saturating_duration_since(started))
     }
 }
 

@@ -100,8 +100,9 @@ impl Docker {
             service: &event.service,
             signal: event.signal.as_deref(),
         };
-        let (requested, out_of_memory) =
-            lives.hear(&heard, &self.inner.own_ends, Instant::now())?;
+        let now = Instant::now();
+        let age = lives.lived(&event.id, now);
+        let (requested, out_of_memory) = lives.hear(&heard, &self.inner.own_ends, now)?;
         let name = short_name(&event.name, &self.inner.project);
         Some(EngineEvent::Ended(End {
             service: event.service.clone(),
@@ -110,6 +111,7 @@ impl Docker {
             code: event.exit_code?,
             requested,
             out_of_memory,
+            lived: age,
         }))
     }
 }

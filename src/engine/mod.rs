@@ -29,7 +29,7 @@ pub use hands::helper_forbidden;
 pub use logs::{LogsFrom, Output};
 pub use moves::Moves;
 pub use screen::{Lent, has_screen};
-pub use supervise::RunsUnder;
+pub use supervise::{RunsUnder, Supervision};
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -408,6 +408,11 @@ pub trait Engine: Send + Sync + 'static {
         signal: Option<&str>,
         grace: Option<Duration>,
     ) -> impl Future<Output = Result<Restarted, EngineError>> + Send;
+
+    /// After [`Engine::restart_process`]: waits for a while for a crash of the new process, whose container goes on without it.
+    fn crash(&self, _container: &Container) -> impl Future<Output = Option<End>> + Send {
+        async { None }
+    }
 
     /// An update of the container is over, whatever came of it: its process may end the container again.
     fn release(&self, _container: &Container) -> impl Future<Output = ()> + Send {

@@ -2,7 +2,12 @@
 //! can be restarted without its container). A Compose override made for the run says so; `docker compose up` without us gives
 //! the plain service again.
 
-use std::collections::BTreeMap;
+mod given_up;
+mod unkept;
+
+pub use given_up::Supervision;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -44,9 +49,21 @@ pub(super) struct Runs {
     contexts: BTreeMap<String, BTreeMap<String, String>>,
     /// The override, once it is written.
     file: Option<PathBuf>,
+    /// Services whose process has to be process 1, as their images are now.
+    inits: BTreeSet<String>,
+    /// Services whose start under the helper failed.
+    given_up: BTreeSet<String>,
+    /// What is said once.
+    said: BTreeSet<String>,
 }
 
 impl Runs {
+    /// The process runs under the helper, as far as that is known.
+    fn keeps(&self, run: &RunsUnder) -> bool {
+        let unkept = |services: &BTreeSet<String>| services.contains(&run.service);
+        run.supervised && !unkept(&self.inits) && !unkept(&self.given_up)
+    }
+
     /// The command line with the override, where there is one.
     pub(super) fn cli(&self, cli: &DockerCli) -> DockerCli {
         DockerCli {
@@ -104,7 +121,7 @@ impl Docker {
         let runs = self.runs();
         runs.services
             .iter()
-            .any(|run| run.supervised && (services.is_empty() || services.contains(&run.service)))
+            .any(|run| runs.keeps(run) && (services.is_empty() || services.contains(&run.service)))
     }
 
     /// Writes the override as the images are now; what cannot run under the helper is named, and runs as it is.
@@ -165,14 +182,35 @@ impl Docker {
         let config = image.config.unwrap_or_default();
         let architecture = image.architecture.unwrap_or_default();
         let has_helper = helper::has_binary(&architecture);
-        let helper = runs.supervised && has_helper;
+        let argv = whole_command(
+            runs,
+            config.entrypoint.unwrap_or_default(),
+            config.cmd.unwrap_or_default(),
+        );
+        let own_init = unkept::own_init(&argv).filter(|_| runs.supervised);
+        let helper = {
+            let mut all = self.runs();
+            all.inits.remove(&runs.service);
+            if own_init.is_some() {
+                all.inits.insert(runs.service.clone());
+            }
+            all.keeps(runs) && has_helper
+        };
         let home = json!([{ "type": "volume", "target": format!("/{HIDDEN}") }]);
-        if runs.supervised && !helper {
-            output(&format!(
-                "{}: this build has no helper for {}; the container is restarted where its process would be",
-                runs.service,
+        let why = match own_init {
+            _ if !runs.supervised => None,
+            _ if !has_helper => Some(format!(
+                "this build has no helper for {}",
                 harmless::value(&architecture)
-            ));
+            )),
+            Some(init) => Some(format!(
+                "its init `{}` has to be process 1",
+                harmless::value(init)
+            )),
+            None => None,
+        };
+        if let Some(why) = why {
+            self.say_once(&runs.service, &why, output);
         }
         if !helper {
             let mut service = serde_json::Map::new();
@@ -187,11 +225,6 @@ impl Docker {
             }
             return Ok(Some(service.into()));
         }
-        let argv = whole_command(
-            runs,
-            config.entrypoint.unwrap_or_default(),
-            config.cmd.unwrap_or_default(),
-        );
         let entrypoint: Vec<String> = [init().as_str(), "init", "--"]
             .map(str::to_owned)
             .into_iter()
@@ -205,6 +238,13 @@ impl Docker {
         Ok(Some(service))
     }
 
+    fn say_once(&self, service: &str, why: &str, output: &mut (dyn FnMut(&str) + Send)) {
+        let line = format!("{service}: {}", instead(why));
+        if self.runs().said.insert(line.clone()) {
+            output(&line);
+        }
+    }
+
     /// Puts the helper into containers that are made but not started.
     pub(super) async fn put_helpers(&self, services: &[String]) -> Result<(), EngineError> {
         let names: Vec<String> = {
@@ -212,7 +252,7 @@ impl Docker {
             let all = runs
                 .services
                 .iter()
-                .filter(|run| run.supervised)
+                .filter(|run| runs.keeps(run))
                 .map(|run| run.service.clone());
             all.filter(|name| services.is_empty() || services.contains(name))
                 .collect()
@@ -230,7 +270,7 @@ impl Docker {
     /// Starts a container. Somebody may have removed the helper that its process runs under: it is put there again.
     pub(super) async fn start_container(&self, container: &Container) -> Result<(), EngineError> {
         if self.any_supervised(std::slice::from_ref(&container.service))
-            && self.runs_under_helper(container).await
+            && self.runs_under_helper(&container.id).await
             && !self.has(container, &init()).await?
         {
             self.put_init(container, &init()).await?;
@@ -246,15 +286,15 @@ impl Docker {
     }
 
     /// Whether the container, whatever the compose file says by now, was made to run under the helper.
-    async fn runs_under_helper(&self, container: &Container) -> bool {
-        let seen = self.inner.api.inspect_container(&container.id.0, None);
+    async fn runs_under_helper(&self, id: &ContainerId) -> bool {
+        let seen = self.inner.api.inspect_container(&id.0, None);
         let entrypoint = seen.await.ok().and_then(|seen| seen.config?.entrypoint);
         entrypoint.is_some_and(|argv| argv.first() == Some(&init()))
     }
 
     /// Brings the helper that the container's process runs under to this tool's version: in force with the next start.
     pub(super) async fn renew_init(&self, container: &Container) -> Result<(), EngineError> {
-        if self.runs_under_helper(container).await {
+        if self.runs_under_helper(&container.id).await {
             self.put_init(container, &init()).await?;
         }
         Ok(())
@@ -268,6 +308,11 @@ impl Docker {
             .find(|run| run.service == container.service)?
             .grace
     }
+}
+
+/// What is done without the helper, and why.
+fn instead(why: &str) -> String {
+    format!("{why}; the container is restarted where its process would be")
 }
 
 /// The helper that a container's process runs under. The one that updates go through has a file of its own.

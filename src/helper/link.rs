@@ -57,6 +57,8 @@ pub(super) struct Incoming<R> {
     reader: R,
     buffer: Vec<u8>,
     start: usize,
+    /// The last crash that came while something else was waited for.
+    crash: Option<u32>,
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
@@ -166,6 +168,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
         }
     }
 
+    pub(super) fn is_in_step(&self) -> bool {
+        self.in_step
+    }
+
     /// The operation was answered to its end, for good or ill.
     pub(super) fn end(&mut self) {
         self.in_step = true;
@@ -178,6 +184,7 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
             reader,
             buffer: Vec::new(),
             start: 0,
+            crash: None,
         }
     }
 
@@ -186,11 +193,15 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
         loop {
             match protocol::split(&self.buffer[self.start..])? {
                 None => self.read(limit).await?,
-                Some((kind, fields, length)) if is_working(kind, fields) => {
+                Some((kind, fields, length)) => {
+                    match aside(kind, fields) {
+                        None => break,
+                        Some(Aside::Working) => {}
+                        Some(Aside::Crashed(code)) => self.crash = Some(code),
+                    }
                     self.start += length;
                     limit.is_over()?;
                 }
-                Some(_) => break,
             }
         }
         match protocol::split(&self.buffer[self.start..])? {
@@ -202,15 +213,41 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
         }
     }
 
+    /// A new process runs: how the one before ended is of no interest any more.
+    pub(super) fn forget_crash(&mut self) {
+        self.crash = None;
+    }
+
+    /// The next crash, however long that takes. May be dropped and called again.
+    pub(super) async fn crash(&mut self) -> Result<u32, Error> {
+        loop {
+            if let Some(code) = self.crash.take() {
+                return Ok(code);
+            }
+            match protocol::split(&self.buffer[self.start..])? {
+                None => {
+                    self.make_room();
+                    has_come(self.reader.read_buf(&mut self.buffer).await)?;
+                }
+                Some((kind, fields, length)) => {
+                    if let Aside::Crashed(code) = aside(kind, fields).ok_or(Error::Malformed)? {
+                        self.crash = Some(code);
+                    }
+                    self.start += length;
+                }
+            }
+        }
+    }
+
     async fn read(&mut self, limit: &Limit) -> Result<(), Error> {
+        self.make_room();
+        has_come(limit.wait(self.reader.read_buf(&mut self.buffer)).await?)
+    }
+
+    fn make_room(&mut self) {
         self.buffer.drain(..self.start);
         self.start = 0;
         self.buffer.reserve(READ);
-        let read = limit.wait(self.reader.read_buf(&mut self.buffer)).await?;
-        if read? == 0 {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-        }
-        Ok(())
     }
 
     /// What came instead of a helper's answer. Not all of it is waited for: whoever speaks may never end.
@@ -234,8 +271,25 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
     }
 }
 
-fn is_working(kind: u8, fields: &[u8]) -> bool {
-    matches!(Reply::decode(kind, fields), Ok(Reply::Working))
+/// What a helper says beside its answers.
+enum Aside {
+    Working,
+    Crashed(u32),
+}
+
+fn aside(kind: u8, fields: &[u8]) -> Option<Aside> {
+    match Reply::decode(kind, fields) {
+        Ok(Reply::Working) => Some(Aside::Working),
+        Ok(Reply::Crashed { code }) => Some(Aside::Crashed(code)),
+        _ => None,
+    }
+}
+
+fn has_come(read: io::Result<usize>) -> Result<(), Error> {
+    if read? == 0 {
+        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+    }
+    Ok(())
 }
 
 /// The error that an answer stands for which is not the one hoped for.

@@ -36,13 +36,23 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
 
     /// Stops the container's process group with `signal` and starts the process again. After `grace` what is left is killed.
     /// Fails with [`Code::NoSupervisor`](super::Code::NoSupervisor) when the process does not run under the helper.
-    pub async fn restart(&mut self, signal: u32, grace: Duration) -> Result<Restarted, Error> {
+    /// Should the new process crash within `fresh`, its container waits for the next restart, as long as this link lasts.
+    pub async fn restart(
+        &mut self,
+        signal: u32,
+        grace: Duration,
+        fresh: Duration,
+    ) -> Result<Restarted, Error> {
         self.begin()?;
-        let grace_ms = millis(grace);
+        let (grace_ms, fresh_ms) = (millis(grace), millis(fresh));
         // It waits for the process, and has nothing to say meanwhile.
         let limit = self.patience.and(grace);
-        self.send(&Request::Restart { signal, grace_ms }, &limit)
-            .await?;
+        let request = Request::Restart {
+            signal,
+            grace_ms,
+            fresh_ms,
+        };
+        self.send(&request, &limit).await?;
         let answer = match self.incoming.next(&limit).await? {
             Reply::Restarted {
                 pid,
@@ -55,8 +65,19 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
             }),
             other => Err(unexpected(&other)),
         };
+        if answer.is_ok() {
+            self.incoming.forget_crash();
+        }
         self.end();
         answer
+    }
+
+    /// Waits until a process crashed whose container waits for the next restart; its exit code. May be dropped.
+    pub async fn crashed(&mut self) -> Result<u32, Error> {
+        if !self.is_in_step() {
+            return Err(Error::OutOfStep);
+        }
+        self.incoming.crash().await
     }
 
     async fn held(&mut self, request: &Request<'_>) -> Result<bool, Error> {

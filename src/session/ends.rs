@@ -128,6 +128,7 @@ mod tests {
             code: 1,
             requested: false,
             out_of_memory: false,
+            lived: None,
         }
     }
 

@@ -111,6 +111,23 @@ impl<E: Engine> Worker<E> {
         }
     }
 
+    /// Recreates without a build.
+    pub(super) async fn start_anew(&mut self, now: Instant) {
+        let service = self.service.name.clone();
+        let reporter = self.reporter.clone();
+        let recreated = self
+            .builder
+            .recreate(&service, &mut show(&reporter, &service))
+            .await;
+        if let Err(error) = recreated {
+            let hint = self.hint_after(&error);
+            self.reporter
+                .problem(Some(&service), error.to_string(), Some(&hint));
+            self.build_owed = true;
+        }
+        Box::pin(self.look_at_containers(now)).await;
+    }
+
     /// What an image of the disk as it was then has in it; answers which that is.
     async fn remember_build(&mut self, snapshot: Look, began: SystemTime) -> Option<String> {
         self.last_build = Some((snapshot, began));

@@ -10,7 +10,7 @@ use crate::cli::{ExitCode, Key, Keys, Shutdown, Up};
 use crate::compose::Project;
 use crate::compose::block::TriggerMode;
 use crate::docker::DockerCli;
-use crate::engine::{Docker, EngineEvent};
+use crate::engine::{Docker, End, EngineEvent, Supervision};
 use crate::harmless;
 use crate::paths::HostPath;
 use crate::plan::Because;
@@ -207,7 +207,7 @@ impl Session {
             EngineEvent::Ended(end) => {
                 // Those that are told leave nothing behind.
                 while self.telling.try_join_next().is_some() {}
-                self.telling.spawn(Arc::clone(&self.ends).tell(end, false));
+                self.telling.spawn(self.tell_of(end));
             }
             EngineEvent::Reconnected => {
                 self.reporter
@@ -219,6 +219,28 @@ impl Session {
                 format!("the engine is away: {why}"),
                 Some("changes are kept and applied when it is back"),
             ),
+        }
+    }
+
+    /// What an end is: a start under the helper that failed, which another start puts right, or news.
+    fn tell_of(&self, end: End) -> impl Future<Output = ()> + Send + 'static {
+        let (engine, ends) = (Arc::clone(&self.engine), Arc::clone(&self.ends));
+        let (reporter, worker) = (
+            self.reporter.clone(),
+            self.workers.get(&end.service).cloned(),
+        );
+        async move {
+            match engine.supervision_of(&end).await {
+                Supervision::Fine => ends.tell(end, false).await,
+                Supervision::Known => {}
+                Supervision::Failed(why) => {
+                    reporter.notice(Some(&end.service), why);
+                    if let Some(worker) = worker {
+                        // A session that is ending needs no other start.
+                        let _ = worker.send(Message::StartAnew);
+                    }
+                }
+            }
         }
     }
 

@@ -1,9 +1,11 @@
 //! Brings a service's containers in step with the disk: plans for each what it is owed, and applies it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::engine::{ContainerId, Engine, State};
+use crate::compose::block::{Restart, RestartKind};
+use crate::engine::{ContainerId, End, Engine, State};
 use crate::harmless;
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::rules::Mapping;
@@ -178,6 +180,7 @@ impl<E: Engine> Worker<E> {
             Some((left.runs, left.restart))
         };
         let landed = update::apply(&*self.engine, &mut jobs, &left, &self.reporter).await;
+        self.listen_for_crashes(&jobs, &landed);
         if self.set_aside(&parts, &landed).await {
             return Round::LookAgain;
         }
@@ -217,6 +220,30 @@ impl<E: Engine> Worker<E> {
     pub(super) fn is_stopped(&self) -> bool {
         let mut ledgers = self.ledgers.values();
         !self.ledgers.is_empty() && ledgers.all(|ledger| ledger.container.state == State::Stopped)
+    }
+
+    /// A process that was restarted may crash at once, in a container that waits for the next change then.
+    fn listen_for_crashes(&mut self, jobs: &[Job], landed: &[Landed]) {
+        for (job, landed) in jobs.iter().zip(landed) {
+            let by_process =
+                |restart: &Restart| matches!(restart.kind, RestartKind::Process { .. });
+            if let Some(Ok(restarted)) = &landed.restarted
+                && !restarted.whole_container
+                && job.restart.as_ref().is_some_and(by_process)
+            {
+                let (engine, container) = (Arc::clone(&self.engine), job.container.clone());
+                self.crashes
+                    .spawn(async move { engine.crash(&container).await });
+            }
+        }
+    }
+
+    /// A process crashed after an update: its container waits, and the next change starts it.
+    pub(super) async fn hear_of_crash(&mut self, end: End) {
+        if let Some(ledger) = self.ledgers.get_mut(&end.id) {
+            ledger.crashed = true;
+        }
+        Arc::clone(&self.ends).tell(end, true).await;
     }
 
     /// Whether a change that only asks for a build had its build already: edits during builds coalesce (C11), and the last
@@ -323,6 +350,8 @@ impl<E: Engine> Worker<E> {
                 ledger.owed.remove(change.path());
             }
             let mine: Vec<Change> = mine.into_iter().cloned().collect();
+            // Whatever its trigger says: as a container that ended, it is revived by the next change (E2).
+            ledger.standing.owed_restart |= !mine.is_empty() && std::mem::take(&mut ledger.crashed);
             match plan::in_place(rules, &mine, &ledger.standing) {
                 Plan::LiveUpdate(update) => {
                     let live = update

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::compose::block::RestartKind;
-use crate::engine::{ContainerId, Engine, State, Via};
+use crate::engine::{Container, ContainerId, Engine, State, Via};
 use crate::harmless;
 use crate::paths::ContainerPath;
 use crate::plan::{LiveUpdate, Plan};
@@ -44,18 +44,13 @@ impl<E: Engine> Worker<E> {
             .any(|landed| matches!(landed.restarted, Some(Ok(restarted)) if restarted.killed));
         if killed && !self.advised_on_stop {
             self.advised_on_stop = true;
-            let signal = parts
-                .first()
-                .and_then(|part| self.ledgers.get(&part.id))
-                .map_or("SIGTERM", |ledger| ledger.container.stop_signal.as_str());
-            self.reporter.notice(
-                Some(&self.service.name),
-                format!(
-                    "the process ignored {} until it was killed, which takes the whole grace period each time; \
-                     set `init: true` or `stop_signal`, or use `restart_process`",
-                    harmless::value(signal)
-                ),
-            );
+            let part = parts.first();
+            let container = part.and_then(|part| Some(&self.ledgers.get(&part.id)?.container));
+            let restart = part.and_then(|part| Some(&part.update.restart.as_ref()?.kind));
+            if let (Some(container), Some(restart)) = (container, restart) {
+                let advice = advice_on_stop(container, restart);
+                self.reporter.notice(Some(&self.service.name), advice);
+            }
         }
     }
 
@@ -113,6 +108,35 @@ impl<E: Engine> Worker<E> {
             took,
         }));
     }
+}
+
+/// What would help a process that is killed at each restart; nothing that it has already.
+fn advice_on_stop(container: &Container, restart: &RestartKind) -> String {
+    let (signal, advice) = match restart {
+        RestartKind::Process {
+            signal: Some(signal),
+            ..
+        } => (
+            signal,
+            "handle it, or give `restart_process` another `signal` or a shorter `timeout`",
+        ),
+        RestartKind::Process { .. } => (
+            &container.stop_signal,
+            "handle it, or give `restart_process` a `signal` that it heeds, or a shorter `timeout`",
+        ),
+        _ if container.init => (
+            &container.stop_signal,
+            "set `stop_signal`, or use `restart_process`",
+        ),
+        _ => (
+            &container.stop_signal,
+            "set `init: true` or `stop_signal`, or use `restart_process`",
+        ),
+    };
+    format!(
+        "the process ignored {} until it was killed, which takes the whole grace period each time; {advice}",
+        harmless::value(signal)
+    )
 }
 
 pub(super) fn waits_for(ledger: &Ledger) -> String {

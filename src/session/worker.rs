@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 
 use crate::compose::block::TriggerMode;
 use crate::compose::{Project, Service};
-use crate::engine::{ContainerId, Engine, Via};
+use crate::engine::{ContainerId, End, Engine, Via};
 use crate::paths::HostPath;
 use crate::plan::rules::Mapping;
 use crate::plan::{Because, Rules};
@@ -55,6 +56,8 @@ pub enum Message {
     Verify,
     /// New rules after a reload (E7).
     Configure(Box<Configuration>, Arc<Looks>),
+    /// Its containers were started in a way that they cannot run: they are made anew, and now run as they are.
+    StartAnew,
     /// What a reload brought into the project could not be started: the next change builds it (E3).
     StartFailed,
 }
@@ -135,6 +138,8 @@ pub struct Worker<E> {
     /// What the engine did not take is tried again by itself.
     pub(super) again: Again,
     pub(super) gatherer: Gatherer,
+    /// Processes that were restarted just now.
+    pub(super) crashes: JoinSet<Option<End>>,
     inbox: mpsc::UnboundedReceiver<Message>,
     /// When the first touch of the next batch was heard.
     first_touch: Option<Instant>,
@@ -222,6 +227,7 @@ impl<E: Engine> Worker<E> {
             told_stops: BTreeSet::new(),
             again: Again::default(),
             gatherer: Gatherer::new(quiet),
+            crashes: JoinSet::new(),
             inbox,
             first_touch: None,
             last_touch: Instant::now(),
@@ -258,6 +264,11 @@ impl<E: Engine> Worker<E> {
                 },
                 () = sleep_until(due), if due.is_some() => {}
                 () = sleep_until(again), if again.is_some() => {}
+                crash = self.crashes.join_next(), if !self.crashes.is_empty() => {
+                    if let Some(Ok(Some(end))) = crash {
+                        self.hear_of_crash(end).await;
+                    }
+                }
             }
             // What queued up during an update is one batch with what comes next, not one update each.
             while let Ok(message) = self.inbox.try_recv() {
@@ -322,6 +333,7 @@ impl<E: Engine> Worker<E> {
             Message::Configure(configuration, looks) => {
                 self.configure(*configuration, looks).await;
             }
+            Message::StartAnew => self.start_anew(now).await,
             Message::StartFailed => {
                 self.look_at_containers(now).await;
                 self.build_owed |= self.ledgers.is_empty();

@@ -30,6 +30,8 @@ pub struct Ledger {
     pub owed: BTreeSet<HostPath>,
     /// Runs and restart that it is owed.
     pub standing: Standing,
+    /// Its process crashed after an update, and the container waits for the next one to start it.
+    pub crashed: bool,
     /// What is known to stand there; a path that is not in here is unknown.
     held: HashMap<ContainerPath, Fingerprint>,
 }
@@ -41,6 +43,7 @@ impl Ledger {
             container,
             owed,
             standing: Standing::default(),
+            crashed: false,
             held: HashMap::new(),
         }
     }

@@ -66,7 +66,7 @@ proptest! {
             Request::End,
             Request::Hold,
             Request::Release,
-            Request::Restart { signal: mode, grace_ms: length },
+            Request::Restart { signal: mode, grace_ms: length, fresh_ms: length / 2 },
             Request::Bye,
         ] {
             survives!(request, Request);
@@ -100,6 +100,7 @@ proptest! {
             Reply::Done,
             Reply::Held { held: yes },
             Reply::Restarted { pid: one, micros: size, killed: yes },
+            Reply::Crashed { code: one },
         ] {
             survives!(reply, Reply);
         }

@@ -2,8 +2,9 @@
 
 use crate::needs::{is_root, needs};
 use crate::place::{Place, bytes, lives, send, started, terms, until};
+use crate::program::write_program;
 use docker_liveupdate::helper::protocol::VERSION;
-use docker_liveupdate::helper::{Code, Link};
+use docker_liveupdate::helper::{Code, FRESH, Link};
 use rustix::process::Signal;
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
@@ -161,7 +162,7 @@ async fn a_restart_brings_a_new_process_without_ending_the_supervisor() {
     supervised.words(1).await;
     let (mut link, _helper) = supervised.place.serve().await;
     for round in 1..=5 {
-        let restarted = link.restart(TERM, LONG).await.unwrap();
+        let restarted = link.restart(TERM, LONG, FRESH).await.unwrap();
         assert!(!restarted.killed && restarted.took < LONG);
         let log = supervised.words(round + 1).await;
         assert_eq!(log[round], restarted.pid.to_string());
@@ -181,7 +182,7 @@ async fn the_whole_group_gets_the_signal_and_may_use_the_grace() {
     let supervised = Supervised::start(script);
     supervised.words(1).await;
     let (mut link, _helper) = supervised.place.serve().await;
-    let restarted = link.restart(TERM, LONG).await.unwrap();
+    let restarted = link.restart(TERM, LONG, FRESH).await.unwrap();
     assert!(!restarted.killed);
     assert_eq!(supervised.words(3).await, ["up", "bye", "up"]);
 }
@@ -193,7 +194,7 @@ async fn a_process_that_ignores_every_signal_is_killed_after_the_grace() {
     supervised.words(1).await;
     let (mut link, _helper) = supervised.place.serve().await;
     let restarted = link
-        .restart(TERM, Duration::from_millis(100))
+        .restart(TERM, Duration::from_millis(100), FRESH)
         .await
         .unwrap();
     assert!(restarted.killed && restarted.took >= Duration::from_millis(100));
@@ -207,7 +208,7 @@ async fn a_process_that_stands_still_is_woken_to_hear_the_signal() {
     let pid = supervised.words(1).await[0].clone();
     send(&pid, Signal::STOP).unwrap();
     let (mut link, _helper) = supervised.place.serve().await;
-    assert!(!link.restart(TERM, LONG).await.unwrap().killed);
+    assert!(!link.restart(TERM, LONG, FRESH).await.unwrap().killed);
 }
 
 #[tokio::test]
@@ -219,19 +220,108 @@ async fn what_forked_and_outlived_its_parent_is_gone_after_a_restart() {
     let supervised = Supervised::start(script);
     let log = supervised.words(3).await;
     let (mut link, _helper) = supervised.place.serve().await;
-    link.restart(TERM, LONG).await.unwrap();
+    link.restart(TERM, LONG, FRESH).await.unwrap();
     let old: Vec<u32> = log.iter().filter_map(|word| word.parse().ok()).collect();
     assert_eq!(old.len(), 2);
     assert!(!old.iter().any(|pid| lives(*pid)));
 }
 
+/// The first run goes on; those after it end as this says.
+fn then(end: &str) -> String {
+    format!("[ -e $LOG ] && {{ echo again >>$LOG; {end}; }}; echo up >>$LOG; exec sleep 1000")
+}
+
 #[tokio::test]
-async fn a_process_that_exits_at_once_after_a_restart_ends_the_supervisor_with_its_code() {
-    let mut supervised =
-        Supervised::start("[ -e $LOG ] && exit 5; echo up >>$LOG; exec sleep 1000");
+async fn a_process_that_crashes_right_after_a_restart_waits_for_the_next_one() {
+    for (crash, code) in [("exit 5", 5), ("kill -9 $$", 137)] {
+        let mut supervised = Supervised::start(&then(crash));
+        supervised.words(1).await;
+        let (mut link, _helper) = supervised.place.serve().await;
+        for round in 1..=3 {
+            // With an update around it, and without.
+            let held = round == 2;
+            if held {
+                assert!(link.hold().await.unwrap());
+            }
+            link.restart(TERM, LONG, FRESH).await.unwrap();
+            if held {
+                link.release().await.unwrap();
+            }
+            assert_eq!(link.crashed().await.unwrap(), code);
+            assert_eq!(supervised.log().len(), 1 + round);
+            // The link is good for anything else meanwhile.
+            link.ping().await.unwrap();
+            assert!(supervised.init.try_wait().unwrap().is_none());
+        }
+        // Nobody is left who could start it again.
+        link.bye().await.unwrap();
+        assert_eq!(supervised.code().await, i32::try_from(code).ok());
+    }
+}
+
+/// A program of its own in the place, with this script.
+fn write_script(place: &Place, script: &str) -> PathBuf {
+    let program = place.path("program");
+    write_program(&program, format!("#!/bin/sh\n{script}\n").as_bytes());
+    program
+}
+
+#[tokio::test]
+async fn a_program_that_an_update_made_unusable_waits_for_the_next_one() {
+    let place = Place::new();
+    let program = write_script(&place, "exec sleep 1000");
+    let mut command = Command::new(place.init());
+    let mut init = started(command.args(["init", "--"]).arg(&program));
+    let (mut link, _helper) = place.serve().await;
+    while !link.hold().await.unwrap() {}
+    link.release().await.unwrap();
+    fs::remove_file(&program).unwrap();
+    let error = link.restart(TERM, LONG, FRESH).await.unwrap_err();
+    assert!(error.to_string().contains("cannot start"), "{error}");
+    assert!(init.try_wait().unwrap().is_none());
+    write_script(&place, "exit 6");
+    link.restart(TERM, LONG, Duration::ZERO).await.unwrap();
+    assert_eq!(init.wait().await.unwrap().code(), Some(6));
+}
+
+#[tokio::test]
+async fn an_end_that_is_no_crash_of_an_update_ends_the_supervisor_with_its_code() {
+    for (end, fresh, code) in [
+        // It is done.
+        ("exit 0", FRESH, 0),
+        // It ran for longer than what counts as the update's.
+        ("exit 5", Duration::ZERO, 5),
+    ] {
+        let mut supervised = Supervised::start(&then(end));
+        supervised.words(1).await;
+        let (mut link, _helper) = supervised.place.serve().await;
+        link.restart(TERM, LONG, fresh).await.unwrap();
+        assert_eq!(supervised.code().await, Some(code));
+    }
+}
+
+/// As `docker stop` does it, whatever the container's stop signal is.
+#[tokio::test]
+async fn an_order_to_stop_ends_a_waiting_supervisor_at_once() {
+    for signal in ["TERM", "USR2", "WINCH"] {
+        let mut supervised = Supervised::start(&then("exit 5"));
+        supervised.words(1).await;
+        let (mut link, _helper) = supervised.place.serve().await;
+        link.restart(TERM, LONG, FRESH).await.unwrap();
+        link.crashed().await.unwrap();
+        supervised.signal(signal);
+        assert_eq!(supervised.code().await, Some(5), "{signal}");
+    }
+}
+
+#[tokio::test]
+async fn a_killed_helper_leaves_no_supervisor_that_waits() {
+    let mut supervised = Supervised::start(&then("exit 5"));
     supervised.words(1).await;
-    let (mut link, _helper) = supervised.place.serve().await;
-    link.restart(TERM, LONG).await.unwrap();
+    let (mut link, mut helper) = supervised.place.serve().await;
+    link.restart(TERM, LONG, FRESH).await.unwrap();
+    link.crashed().await.unwrap();
+    helper.kill().await.unwrap();
     assert_eq!(supervised.code().await, Some(5));
 }
 
@@ -244,7 +334,7 @@ async fn a_process_that_crashes_during_an_update_waits_for_its_restart() {
     assert!(link.hold().await.unwrap());
     supervised.signal("USR1");
     until("the process crashed", || !lives(first)).await;
-    link.restart(TERM, LONG).await.unwrap();
+    link.restart(TERM, LONG, Duration::ZERO).await.unwrap();
     let second = supervised.words(2).await[1].parse().unwrap();
     // And without a restart, the end of the update is the end of the container.
     supervised.signal("USR1");
@@ -252,6 +342,35 @@ async fn a_process_that_crashes_during_an_update_waits_for_its_restart() {
     assert!(supervised.init.try_wait().unwrap().is_none());
     link.release().await.unwrap();
     assert_eq!(supervised.code().await, Some(9));
+}
+
+/// As `docker stop` would have it: a master ends its workers in its own way.
+#[tokio::test]
+async fn the_process_hears_the_signal_of_a_restart_before_its_group_does() {
+    let worker = "trap \"echo hit >>$LOG\" TERM; trap \"echo finished >>$LOG; exit\" USR1; echo up >>$LOG; while :; do sleep 0.01; done";
+    let script = format!(
+        "sh -c '{worker}' & worker=$!; trap 'echo asked >>$LOG; kill -USR1 $worker; wait $worker; exit' TERM; \
+         while :; do wait $worker; done"
+    );
+    let supervised = Supervised::start(&script);
+    supervised.words(1).await;
+    let (mut link, _helper) = supervised.place.serve().await;
+    let restarted = link.restart(TERM, LONG, FRESH).await.unwrap();
+    assert!(!restarted.killed);
+    assert_eq!(supervised.words(4).await, ["up", "asked", "finished", "up"]);
+}
+
+/// A shell looks at its traps when the program that it waits for has ended.
+#[tokio::test]
+async fn a_process_that_waits_for_its_group_is_not_waited_for_in_vain() {
+    let script = "trap 'echo trapped >>$LOG; exit' TERM; sh -c 'echo up >>$LOG; exec sleep 1000'";
+    let supervised = Supervised::start(script);
+    supervised.words(1).await;
+    let (mut link, _helper) = supervised.place.serve().await;
+    let grace = Duration::from_millis(200);
+    let restarted = link.restart(TERM, grace, FRESH).await.unwrap();
+    assert!(!restarted.killed && restarted.took >= grace / 2);
+    assert_eq!(supervised.words(3).await, ["up", "trapped", "up"]);
 }
 
 /// As `docker stop` does it: the process hears the signal and ends a moment later, and there is nothing left to wait for.
@@ -284,7 +403,7 @@ async fn an_order_to_stop_during_a_restart_is_obeyed() {
     let mut supervised = Supervised::start(script);
     supervised.words(1).await;
     let (mut link, _helper) = supervised.place.serve().await;
-    let restart = link.restart(TERM, LONG);
+    let restart = link.restart(TERM, LONG, FRESH);
     tokio::pin!(restart);
     tokio::select! {
         done = &mut restart => panic!("{done:?}"),
@@ -314,7 +433,7 @@ async fn a_restart_without_a_supervisor_says_so() {
     let place = Place::new();
     let (mut link, _helper) = place.serve().await;
     assert!(!link.hold().await.unwrap());
-    let error = link.restart(TERM, LONG).await.unwrap_err();
+    let error = link.restart(TERM, LONG, FRESH).await.unwrap_err();
     assert_eq!(error.code(), Some(Code::NoSupervisor));
     link.ping().await.unwrap();
 }
@@ -356,7 +475,7 @@ async fn as_process_1_and_another_user_it_is_found_by_roots_helper() {
     let (reader, writer) = (helper.stdout.take().unwrap(), helper.stdin.take().unwrap());
     let mut link = Link::open(reader, writer, &terms()).await.unwrap();
     assert!(link.hold().await.unwrap());
-    assert!(!link.restart(TERM, LONG).await.unwrap().killed);
+    assert!(!link.restart(TERM, LONG, FRESH).await.unwrap().killed);
     until("it is up again", || words() >= 6).await;
     let told = fs::read_to_string(&log).unwrap();
     assert!(told.starts_with("2 1234\n"), "{told}");
@@ -393,7 +512,7 @@ async fn on_a_terminal_the_process_is_in_the_foreground_before_and_after_a_resta
     keyboard.write_all(b"one\n").await.unwrap();
     until("it heard the keyboard", || words() == 2).await;
     let (mut link, _helper) = place.serve().await;
-    link.restart(TERM, LONG).await.unwrap();
+    link.restart(TERM, LONG, FRESH).await.unwrap();
     until("it is up again", || words() == 3).await;
     keyboard.write_all(b"two\n").await.unwrap();
     until("it heard the keyboard again", || words() == 4).await;
@@ -420,7 +539,7 @@ async fn a_supervisor_of_another_version_is_none() {
     let _older = abstract_listener(&home, VERSION - 1);
     let (mut link, _helper) = place.serve().await;
     assert!(!link.hold().await.unwrap());
-    let error = link.restart(TERM, LONG).await.unwrap_err();
+    let error = link.restart(TERM, LONG, FRESH).await.unwrap_err();
     assert_eq!(error.code(), Some(Code::NoSupervisor));
     let _same = abstract_listener(&home, VERSION);
     assert!(link.hold().await.unwrap(), "the name is another one by now");

@@ -495,3 +495,25 @@ async fn a_signal_goes_out_when_its_trigger_matches() {
     web.write("src/conf", "1");
     web.asks(&["web-1: copy /app/conf", "web-1: signal HUP"]);
 }
+
+/// C14, E2: whatever the trigger says, and not by a save that changes nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_crashed_after_an_update_is_started_by_the_next_change() {
+    let web = service(
+        "- sync: ./src:/app\n- restart_process: {trigger: src/main}\n",
+        &[("web-1", State::Running)],
+    )
+    .await;
+    web.engine.crash(7);
+    web.write("src/main", "bad");
+    web.asks(&["web-1: copy /app/main", "web-1: restart the process"]);
+    let exit = web.exit();
+    assert_eq!((exit.code, exit.waits), (7, true));
+    assert!(exit.is_failure(), "{exit:?}");
+    web.write("src/main", "bad");
+    assert_eq!(web.outcome().done, Done::Same);
+    web.write("src/a", "the fix");
+    web.asks(&["web-1: copy /app/a", "web-1: restart the process"]);
+    web.write("src/a", "more");
+    web.asks(&["web-1: copy /app/a"]);
+}

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use docker_liveupdate::engine::{
-    Applied, Body, Container, ContainerId, Delta, Ended, Engine, EngineError, Exec, Fingerprint,
-    Restarted, State, Stream, Via, Wanted,
+    Applied, Body, Container, ContainerId, Delta, End, Ended, Engine, EngineError, Exec,
+    Fingerprint, Restarted, State, Stream, Via, Wanted,
 };
 use docker_liveupdate::paths::ContainerPath;
 use tokio::sync::Barrier;
@@ -33,6 +33,7 @@ struct World {
     image: String,
     refusals: VecDeque<EngineError>,
     exits: VecDeque<i64>,
+    crashes: VecDeque<i64>,
     failing_builds: usize,
     same_image: bool,
     during_build: Option<Box<dyn FnOnce() + Send>>,
@@ -119,6 +120,11 @@ impl Recorder {
     /// The next command exits so; 0 when nothing is said.
     pub fn exit(&self, code: i64) {
         self.world().exits.push_back(code);
+    }
+
+    /// The next process that is restarted crashes so.
+    pub fn crash(&self, code: i64) {
+        self.world().crashes.push_back(code);
     }
 
     /// The next build fails.
@@ -250,6 +256,19 @@ impl Engine for Recorder {
         Ok(Restarted {
             killed: false,
             whole_container: false,
+        })
+    }
+
+    async fn crash(&self, container: &Container) -> Option<End> {
+        let code = self.world().crashes.pop_front()?;
+        Some(End {
+            service: container.service.clone(),
+            id: container.id.clone(),
+            name: container.name.clone(),
+            code,
+            requested: false,
+            out_of_memory: false,
+            lived: None,
         })
     }
 

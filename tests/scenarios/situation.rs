@@ -10,7 +10,7 @@ use docker_liveupdate::compose::{Build, Project, Service, read_block};
 use docker_liveupdate::docker::DockerCli;
 use docker_liveupdate::engine::{ContainerId, State};
 use docker_liveupdate::paths::HostPath;
-use docker_liveupdate::report::{Event, Reporter};
+use docker_liveupdate::report::{Event, Exit, Outcome, Reporter};
 use docker_liveupdate::session::stops::Stops;
 use docker_liveupdate::session::unpaid::Unpaid;
 use docker_liveupdate::session::worker::{Configuration, Message, Start, Worker};
@@ -211,13 +211,33 @@ impl Situation {
 
     /// The next outcome.
     #[track_caller]
-    pub fn outcome(&self) -> docker_liveupdate::report::Outcome {
+    pub fn outcome(&self) -> Outcome {
+        self.next(|event| match event {
+            Event::Outcome(outcome) => Some(outcome),
+            _ => None,
+        })
+    }
+
+    /// The next end of a process.
+    #[track_caller]
+    pub fn exit(&self) -> Exit {
+        self.next(|event| match event {
+            Event::Exit(exit) => Some(exit),
+            _ => None,
+        })
+    }
+
+    #[track_caller]
+    fn next<T>(&self, wanted: impl Fn(Event) -> Option<T>) -> T {
         loop {
             match self.events.recv_timeout(PATIENCE) {
-                Ok(Event::Outcome(outcome)) => return outcome,
                 Ok(Event::Notice { text, .. }) => self.notices.lock().unwrap().push(text),
-                Ok(_) => {}
-                Err(error) => panic!("no outcome: {error}; asked: {:?}", self.engine.asked()),
+                Ok(event) => {
+                    if let Some(found) = wanted(event) {
+                        return found;
+                    }
+                }
+                Err(error) => panic!("it never came: {error}; asked: {:?}", self.engine.asked()),
             }
         }
     }

@@ -14,6 +14,7 @@ use tokio_util::io::StreamReader;
 
 use super::super::client::Docker;
 use super::super::{Container, ContainerId, State, Via};
+use super::crashes::Shared;
 use super::executable::helper_forbidden;
 use crate::compose::MountKind;
 use crate::helper::{Error, Link, Terms};
@@ -36,7 +37,7 @@ const BUSY_PAUSE: Duration = Duration::from_millis(10);
 /// The helpers of all containers.
 #[derive(Default)]
 pub(in crate::engine) struct Helpers {
-    slots: Mutex<HashMap<ContainerId, Arc<Mutex<Slot>>>>,
+    slots: Mutex<HashMap<ContainerId, Arc<Shared>>>,
     /// Services whose block says `helper: off`.
     forbidden: std::sync::Mutex<BTreeSet<String>>,
 }
@@ -123,7 +124,7 @@ impl Docker {
         let _ = tokio::time::timeout(LAST_WORDS, futures_util::future::join_all(ends)).await;
     }
 
-    pub(super) async fn slot(&self, id: &ContainerId) -> Arc<Mutex<Slot>> {
+    pub(super) async fn slot(&self, id: &ContainerId) -> Arc<Shared> {
         Arc::clone(
             self.inner
                 .helpers

@@ -1,6 +1,7 @@
 //! What the helper in a container is asked: updates, commands, hashes, restarts of its process. Where it cannot run, the plain
 //! Engine API does.
 
+mod crashes;
 mod executable;
 mod links;
 mod there;
@@ -383,7 +384,7 @@ impl Question for Restart {
     type Answer = Option<helper::Restarted>;
 
     async fn ask(&mut self, link: &mut HelperLink) -> Result<Self::Answer, Error> {
-        match link.restart(self.signal, self.grace).await {
+        match link.restart(self.signal, self.grace, helper::FRESH).await {
             Err(Error::Refused {
                 code: Code::NoSupervisor,
                 ..

@@ -7,13 +7,14 @@
 //! the protocol's version, the number of the mount namespace, which every container has for itself and every exec in it shares,
 //! and the helper's own directory. Whoever connects is believed if the kernel says that it is root or the supervisor's own user.
 //!
-//! An open connection holds the supervisor: while there is one, the end of the process is not the end of the container.
-//! The words are those of the protocol: `Restart`, answered by `Restarted` or `Failed`.
+//! A connection lasts as long as the host's session, and holds the supervisor from `Hold` to `Release`: meanwhile the end of the
+//! process is not the end of the container. The words are those of the protocol: `Restart` is answered by `Restarted` or
+//! `Failed`, and `Crashed` comes unasked.
 
 use crate::failure::{self, Failure};
 use crate::protocol::{Code, Reply, Request, VERSION};
-use crate::wire::{self, Input};
-use std::os::fd::OwnedFd;
+use crate::wire::{self, Hangup, Input};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
@@ -32,37 +33,76 @@ pub fn is_trusted(stream: &UnixStream) -> bool {
         .is_ok_and(|peer| peer.uid.is_root() || peer.uid == rustix::process::geteuid())
 }
 
-/// A held supervisor.
+/// The supervisor, for as long as it is there.
 pub struct Supervisor(Input<OwnedFd>);
 
 impl Supervisor {
-    /// Finds the container's supervisor and holds it, as long as this value lives. `None` when there is none.
-    pub fn hold(home: &Path) -> Option<Self> {
+    /// Finds the container's supervisor, which is held from then on. `None` when there is none.
+    pub fn find(home: &Path) -> Option<Self> {
         let stream = UnixStream::connect_addr(&address(home).ok()?).ok()?;
         Some(Self(Input::new(OwnedFd::from(stream))))
     }
 
-    /// Restarts the process; the answer goes to `tell`. Fails when the supervisor is gone.
+    /// Holds it. Fails when it is gone.
+    pub fn hold(&self) -> Result<(), Failure> {
+        self.say(&Request::Hold)
+    }
+
+    /// Lets it go. Fails when it is gone.
+    pub fn release(&self) -> Result<(), Failure> {
+        self.say(&Request::Release)
+    }
+
+    /// Restarts the process as `request` says; the answer goes to `tell`. Fails when the supervisor is gone.
     pub fn restart<T>(
         &mut self,
-        signal: u32,
-        grace_ms: u64,
+        request: &Request,
         tell: impl FnOnce(&Reply) -> T,
     ) -> Result<T, Failure> {
-        let gone = || Failure::new(Code::NoSupervisor, b"", "the supervisor is gone");
-        let mut frame = Vec::new();
-        Request::Restart { signal, grace_ms }
-            .encode(&mut frame)
-            .map_err(|_| gone())?;
-        wire::write_all(self.0.fd(), &frame).map_err(|errno| Failure::system(errno, b""))?;
-        while !self.0.has_frame().map_err(|_| gone())? {
-            self.0.read().map_err(|_| gone())?;
+        self.say(request)?;
+        loop {
+            // A crash right before it is put right by it.
+            match self.hear().map_err(|_| gone())? {
+                Some(Reply::Crashed { .. }) => {}
+                Some(reply) => return Ok(tell(&reply)),
+                None => self.0.read().map_err(|_| gone())?,
+            }
         }
-        let (kind, fields) = self.0.next().ok().flatten().ok_or_else(gone)?;
-        Reply::decode(kind, fields)
-            .map(|reply| tell(&reply))
-            .map_err(|_| gone())
     }
+
+    /// What it says unasked: what is here already, or comes once its descriptor is readable. Fails when it is gone.
+    pub fn news(&mut self) -> Result<Option<Reply<'_>>, Hangup> {
+        if !self.has_news() {
+            self.0.read()?;
+        }
+        self.hear()
+    }
+
+    /// Whether something it said came with an answer.
+    pub fn has_news(&self) -> bool {
+        self.0.has_frame().unwrap_or(true)
+    }
+
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.0.fd()
+    }
+
+    fn hear(&mut self) -> Result<Option<Reply<'_>>, Hangup> {
+        match self.0.next()? {
+            Some((kind, fields)) => Ok(Some(Reply::decode(kind, fields)?)),
+            None => Ok(None),
+        }
+    }
+
+    fn say(&self, request: &Request) -> Result<(), Failure> {
+        let mut frame = Vec::new();
+        request.encode(&mut frame).map_err(|_| gone())?;
+        wire::write_all(self.0.fd(), &frame).map_err(|_| gone())
+    }
+}
+
+fn gone() -> Failure {
+    Failure::new(Code::NoSupervisor, b"", "the supervisor is gone")
 }
 
 fn address(home: &Path) -> std::io::Result<SocketAddr> {

@@ -1,11 +1,15 @@
 //! `init`: keeps the container's real process as its child, as process 1 or below the engine's own init, and restarts it on
 //! request. Forwards signals, reaps orphans, ends as its child ends. Knows nothing of files and updates.
 //!
-//! A restart ends everything that descends from here: the process's group gets the signal and the grace, the rest is killed,
-//! as the kernel would do with all of a container when its first process ends. What `docker exec` started is no descendant.
+//! A restart ends everything that descends from here: the process gets the signal, as it would get `docker stop`'s, then what
+//! it left of its group; what outlives the grace is killed, as the kernel would do with all of a container when its first
+//! process ends. What `docker exec` started is no descendant.
+//!
+//! A process that crashes right after a restart leaves its container waiting for the next one, for as long as a host is there.
 
 use crate::control;
 use crate::failure::{self, Failure};
+use crate::fate::Fate;
 use crate::protocol::{Reply, Request};
 use crate::run;
 use crate::signals::{self, Signals};
@@ -43,9 +47,10 @@ pub fn init(argv: &[OsString]) -> ExitCode {
         process: None,
         code: 0,
         stopping: None,
-        leaving: false,
+        fate: Fate::default(),
+        crashed: false,
     };
-    if let Err(error) = init.start() {
+    if let Err(error) = init.start(None) {
         eprintln!("{}", cannot_start(argv, &error));
     }
     init.keep();
@@ -68,10 +73,12 @@ fn step_aside(argv: &[OsString], errno: rustix::io::Errno) -> ExitCode {
     ExitCode::from(code_of(&error))
 }
 
-/// A connection: holds us, and may ask for a restart.
+/// A connection: may hold us, and ask for a restart.
 struct Client {
     input: Input<OwnedFd>,
     output: Output<OwnedFd>,
+    /// It has an update under way. So has who has just come, and not said otherwise yet.
+    holds: bool,
     /// It asked for a restart and has no answer yet.
     waits: bool,
 }
@@ -84,6 +91,7 @@ impl Client {
                 OwnedFd::from(stream.try_clone()?),
             ),
             input: Input::new(OwnedFd::from(stream)),
+            holds: true,
             waits: false,
         })
     }
@@ -95,7 +103,12 @@ struct Stopping {
     deadline: Instant,
     signal: u32,
     group: i32,
+    /// When the group hears the signal as well, should the process wait for it and not pass it on.
+    everyone: Instant,
+    told_everyone: bool,
     killed: bool,
+    /// So long a crash of the new process is the update's.
+    fresh: Duration,
     /// A signal from outside asked everything to end: so do not start again.
     leaving: bool,
 }
@@ -110,14 +123,15 @@ struct Init<'a> {
     /// How the last child ended.
     code: u32,
     stopping: Option<Stopping>,
-    /// A signal from outside asked the child to end: when it does, nobody is to hold us.
-    leaving: bool,
+    fate: Fate,
+    /// The child ended by a crash that the next restart is to put right.
+    crashed: bool,
 }
 
 impl Init<'_> {
     /// The loop: ends when the child has ended and nobody is about to start it again.
     fn keep(&mut self) {
-        while self.process.is_some() || self.stopping.is_some() || !self.clients.is_empty() {
+        while self.process.is_some() || self.stopping.is_some() || self.is_held() {
             self.wait();
             while let Some(signal) = self.signals.next() {
                 if signal != signals::CHILD {
@@ -125,11 +139,22 @@ impl Init<'_> {
                 }
             }
             self.reap();
-            if self.leaving && self.process.is_none() && self.stopping.is_none() {
+            if self.has_no_process() && self.fate.is_asked_to_end(Instant::now()) {
                 self.clients.clear();
             }
             self.stop();
         }
+    }
+
+    /// Whether somebody is about to start the child again.
+    fn is_held(&self) -> bool {
+        self.clients
+            .iter()
+            .any(|client| client.holds || self.crashed)
+    }
+
+    fn has_no_process(&self) -> bool {
+        self.process.is_none() && self.stopping.is_none()
     }
 
     fn wait(&mut self) {
@@ -186,47 +211,65 @@ impl Init<'_> {
     fn hear(&mut self, client: &mut Client) -> Result<(), Hangup> {
         client.input.read()?;
         while let Some((kind, fields)) = client.input.next()? {
-            let Request::Restart { signal, grace_ms } = Request::decode(kind, fields)? else {
-                return Err(Hangup);
-            };
-            client.waits = true;
-            self.begin_stop(signal, grace_ms);
+            match Request::decode(kind, fields)? {
+                Request::Hold => client.holds = true,
+                Request::Release => client.holds = false,
+                Request::Restart {
+                    signal,
+                    grace_ms,
+                    fresh_ms,
+                } => {
+                    client.waits = true;
+                    let (grace, fresh) = (
+                        Duration::from_millis(grace_ms),
+                        Duration::from_millis(fresh_ms),
+                    );
+                    self.begin_stop(signal, grace, fresh);
+                }
+                _ => return Err(Hangup),
+            }
         }
         Ok(())
     }
 
-    fn begin_stop(&mut self, signal: u32, grace_ms: u64) {
+    fn begin_stop(&mut self, signal: u32, grace: Duration, fresh: Duration) {
         if self.stopping.is_some() {
             return;
         }
         let now = Instant::now();
         // A grace that does not fit is as good as for ever.
-        let deadline = now
-            .checked_add(Duration::from_millis(grace_ms))
-            .unwrap_or(now + Duration::from_secs(86_400));
-        let group = self.process.unwrap_or_default();
+        let grace = grace.min(Duration::from_secs(86_400));
+        self.fate.is_to_restart(signal, grace);
+        // It alone: a shell's trap, or a master of workers, is to end the others in its own way.
         if let Some(process) = self.process {
-            let _ = signals::send(-process, signal);
-            // A stopped process hears nothing.
-            let _ = signals::send(-process, signals::CONT);
+            tell(process, signal);
         }
         self.stopping = Some(Stopping {
             since: now,
-            deadline,
+            deadline: now + grace,
             signal,
-            group,
+            group: self.process.unwrap_or_default(),
+            everyone: now + grace / 2,
+            told_everyone: false,
             killed: false,
+            fresh,
             leaving: false,
         });
     }
 
     /// Takes the restart under way a step further.
     fn stop(&mut self) {
+        let process_lives = self.process.is_some();
         let Some(stopping) = &mut self.stopping else {
             return;
         };
         if stopping.group != 0 && signals::group_lives(stopping.group) {
-            if Instant::now() < stopping.deadline {
+            let now = Instant::now();
+            if !stopping.told_everyone && (!process_lives || now >= stopping.everyone) {
+                stopping.told_everyone = true;
+                tell(-stopping.group, stopping.signal);
+            }
+            if now < stopping.deadline {
                 return;
             }
             if !stopping.killed {
@@ -244,8 +287,7 @@ impl Init<'_> {
             self.clients.clear();
             return;
         }
-        let started = self.start();
-        let text;
+        let started = self.start(Some(stopping.fresh));
         let failure;
         let reply = match &started {
             Ok(pid) => Reply::Restarted {
@@ -254,9 +296,10 @@ impl Init<'_> {
                 killed: stopping.killed,
             },
             Err(error) => {
-                text = cannot_start(self.argv, error);
+                // It may be the update that did it: the next one can put it right.
+                self.crashed = true;
                 failure = Failure {
-                    text,
+                    text: cannot_start(self.argv, error),
                     ..Failure::system(failure::errno(error), b"")
                 };
                 failure.reply()
@@ -272,10 +315,13 @@ impl Init<'_> {
         if let Some(process) = self.process {
             let _ = signals::send(process, signal);
         }
-        let ends = matches!(signal, signals::TERM | signals::INT | signals::QUIT);
+        let now = Instant::now();
+        self.fate.hears(signal, now);
         match &mut self.stopping {
-            Some(stopping) => stopping.leaving |= ends || signal == stopping.signal,
-            None => self.leaving |= ends,
+            Some(stopping) => stopping.leaving |= self.fate.is_asked_to_end(now),
+            // Whatever the container's stop signal is: there is no process that could take it for something else.
+            None if self.crashed && signal != signals::CONT => self.clients.clear(),
+            None => {}
         }
     }
 
@@ -284,16 +330,25 @@ impl Init<'_> {
             if self.process == Some(pid) {
                 self.process = None;
                 self.code = code;
+                self.crashed =
+                    self.stopping.is_none() && self.fate.is_a_crash(code, Instant::now());
+                if self.crashed {
+                    let news = Reply::Crashed { code };
+                    self.clients
+                        .retain_mut(|client| client.output.send(&news).is_ok());
+                }
             }
         }
     }
 
-    /// Starts the child, in a session of its own; on a terminal in our session, as its foreground group.
-    fn start(&mut self) -> std::io::Result<i32> {
+    /// Starts the child, in a session of its own; on a terminal in our session, as its foreground group. `fresh` is how long
+    /// its crash is the update's that starts it.
+    fn start(&mut self, fresh: Option<Duration>) -> std::io::Result<i32> {
         let Some((program, arguments)) = self.argv.split_first() else {
             return Err(std::io::ErrorKind::InvalidInput.into());
         };
-        self.leaving = false;
+        self.crashed = false;
+        self.fate.starts(fresh, Instant::now());
         let mut command = Command::new(program);
         command.args(arguments);
         let terminal = rustix::termios::isatty(rustix::stdio::stdin());
@@ -352,6 +407,12 @@ impl Init<'_> {
             self.reap();
         }
     }
+}
+
+/// Sends a signal that asks to end; who stands still hears nothing.
+fn tell(target: i32, signal: u32) {
+    let _ = signals::send(target, signal);
+    let _ = signals::send(target, signals::CONT);
 }
 
 fn cannot_start(argv: &[OsString], error: &std::io::Error) -> String {

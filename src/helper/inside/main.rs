@@ -12,6 +12,7 @@ mod protocol;
 mod batch;
 mod control;
 mod failure;
+mod fate;
 mod hashes;
 mod init;
 mod memory;

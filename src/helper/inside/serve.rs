@@ -22,6 +22,8 @@ struct Session {
     looks: Looks,
     journal: Journal,
     supervisor: Option<Supervisor>,
+    /// An update is under way, and the supervisor knows.
+    held: bool,
     signals: Signals,
 }
 
@@ -63,6 +65,7 @@ impl Session {
             journal: Journal::new(&home),
             home,
             supervisor: None,
+            held: false,
             signals,
         })
     }
@@ -75,7 +78,7 @@ impl Session {
         output: &mut Output<O>,
     ) -> Result<Bye, Hangup> {
         let ended = loop {
-            if let Err(hangup) = self.next_frame(input) {
+            if let Err(hangup) = self.next_frame(input, output) {
                 break Err(hangup);
             }
             match self.answer(input, output) {
@@ -89,26 +92,55 @@ impl Session {
         ended
     }
 
-    /// Waits for the next frame, and meanwhile reaps what commands left behind.
-    fn next_frame<I: AsFd>(&self, input: &mut Input<I>) -> Result<(), Hangup> {
+    /// Waits for the next frame, and meanwhile reaps what commands left behind and hands on what the supervisor says.
+    fn next_frame<I: AsFd, O: AsFd>(
+        &mut self,
+        input: &mut Input<I>,
+        output: &mut Output<O>,
+    ) -> Result<(), Hangup> {
         while !input.has_frame()? {
-            let fd = input.fd();
-            let mut descriptors = [
-                PollFd::from_borrowed_fd(fd, PollFlags::IN),
+            while self.supervisor.as_ref().is_some_and(Supervisor::has_news) {
+                self.hand_on(output)?;
+            }
+            let mut descriptors = vec![
+                PollFd::from_borrowed_fd(input.fd(), PollFlags::IN),
                 PollFd::new(&self.signals, PollFlags::IN),
             ];
+            if let Some(supervisor) = &self.supervisor {
+                descriptors.push(PollFd::from_borrowed_fd(supervisor.fd(), PollFlags::IN));
+            }
             // A failing poll is as good as one that says "read".
-            let said_nothing =
-                poll(&mut descriptors, None).is_ok() && descriptors[0].revents().is_empty();
-            if !descriptors[1].revents().is_empty() {
+            let failed = poll(&mut descriptors, None).is_err();
+            let has_news = |at: usize| {
+                descriptors
+                    .get(at)
+                    .is_some_and(|fd| !fd.revents().is_empty())
+            };
+            let [asked, signalled, told] = [0, 1, 2].map(has_news);
+            if signalled {
                 while self.signals.next().is_some() {}
                 run::reap();
             }
-            if !said_nothing {
+            if told {
+                self.hand_on(output)?;
+            }
+            if asked || failed {
                 input.read()?;
             }
         }
         Ok(())
+    }
+
+    fn hand_on<O: AsFd>(&mut self, output: &mut Output<O>) -> Result<(), Hangup> {
+        match self.supervisor.as_mut().map(Supervisor::news) {
+            Some(Ok(Some(crash @ Reply::Crashed { .. }))) => output.send(&crash),
+            Some(Ok(None)) | None => Ok(()),
+            // It is gone, and its container will be.
+            Some(Ok(Some(_)) | Err(_)) => {
+                self.supervisor = None;
+                Ok(())
+            }
+        }
     }
 
     fn answer<I: AsFd, O: AsFd>(
@@ -155,17 +187,14 @@ impl Session {
                 output.send(&Reply::Done)?;
             }
             Request::Hold => {
-                if self.supervisor.is_none() {
-                    self.supervisor = Supervisor::hold(&self.home);
-                }
-                let held = self.supervisor.is_some();
-                output.send(&Reply::Held { held })?;
+                self.held = self.hold();
+                output.send(&Reply::Held { held: self.held })?;
             }
             Request::Release => {
-                self.supervisor = None;
+                self.release();
                 output.send(&Reply::Held { held: false })?;
             }
-            Request::Restart { signal, grace_ms } => self.restart(signal, grace_ms, output)?,
+            ref request @ Request::Restart { .. } => self.restart(request, output)?,
             ref request @ Request::Run { .. } => {
                 if let Some(order) = Order::new(request) {
                     order.run(input, output, &self.signals)?;
@@ -243,26 +272,41 @@ impl Session {
         }
     }
 
+    /// Holds the supervisor, with a connection that lasts: it waits for restarts only while somebody is there to ask for one.
+    fn hold(&mut self) -> bool {
+        let holds = |supervisor: &Supervisor| supervisor.hold().is_ok();
+        if !self.supervisor.as_ref().is_some_and(holds) {
+            self.supervisor = Supervisor::find(&self.home);
+        }
+        self.supervisor.is_some()
+    }
+
+    fn release(&mut self) {
+        self.held = false;
+        self.supervisor
+            .take_if(|supervisor| supervisor.release().is_err());
+    }
+
     fn restart<O: AsFd>(
         &mut self,
-        signal: u32,
-        grace_ms: u64,
+        request: &Request,
         output: &mut Output<O>,
     ) -> Result<(), Hangup> {
-        let held = self.supervisor.is_some();
-        if !held {
-            self.supervisor = Supervisor::hold(&self.home);
-        }
+        let held = self.held;
+        self.hold();
         let answer = match &mut self.supervisor {
-            Some(supervisor) => supervisor.restart(signal, grace_ms, |reply| output.send(reply)),
+            Some(supervisor) => supervisor.restart(request, |reply| output.send(reply)),
             None => Err(Failure::new(
                 Code::NoSupervisor,
                 b"",
                 "the container's process was not started under the helper",
             )),
         };
-        if !held || answer.is_err() {
+        if answer.is_err() {
             self.supervisor = None;
+        }
+        if !held {
+            self.release();
         }
         match answer {
             Ok(sent) => sent,

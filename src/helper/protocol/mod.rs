@@ -141,6 +141,8 @@ pub enum Request<'a> {
         signal: u32,
         /// How long the process may take before it is killed.
         grace_ms: u64,
+        /// A new process that crashes within this time is started by the next restart, while its container waits for that.
+        fresh_ms: u64,
     },
     /// Clean up and exit. Answered by [`Reply::Done`].
     Bye,
@@ -308,5 +310,10 @@ pub enum Reply<'a> {
         micros: u64,
         /// The old one had to be killed.
         killed: bool,
+    },
+    /// The supervised process crashed right after its restart, and its container waits for the next one. Nobody has asked.
+    Crashed {
+        /// Its exit code as a shell counts.
+        code: u32,
     },
 }

@@ -96,7 +96,11 @@ impl<'a> Request<'a> {
             Self::End => frame(out, 32),
             Self::Hold => frame(out, 40),
             Self::Release => frame(out, 41),
-            Self::Restart { signal, grace_ms } => frame(out, 42).u32(*signal).u64(*grace_ms),
+            Self::Restart {
+                signal,
+                grace_ms,
+                fresh_ms,
+            } => frame(out, 42).u32(*signal).u64(*grace_ms).u64(*fresh_ms),
         };
         close(out, start)
     }
@@ -171,6 +175,7 @@ impl<'a> Request<'a> {
             42 => Self::Restart {
                 signal: from.u32()?,
                 grace_ms: from.u64()?,
+                fresh_ms: from.u64()?,
             },
             _ => return Err(Malformed),
         };
@@ -240,6 +245,7 @@ impl<'a> Reply<'a> {
                 micros,
                 killed,
             } => frame(out, 42).u32(*pid).u64(*micros).bool(*killed),
+            Self::Crashed { code } => frame(out, 43).u32(*code),
         };
         close(out, start)
     }
@@ -311,6 +317,7 @@ impl<'a> Reply<'a> {
                 micros: from.u64()?,
                 killed: from.bool()?,
             },
+            43 => Self::Crashed { code: from.u32()? },
             _ => return Err(Malformed),
         };
         from.end().map(|()| reply)

@@ -178,7 +178,7 @@ impl Plan {
             }
             Operation::Hold => link.hold().await.map(drop),
             Operation::Release => link.release().await,
-            Operation::Restart => link.restart(15, GRACE).await.map(drop),
+            Operation::Restart => link.restart(15, GRACE, GRACE).await.map(drop),
             Operation::Ping => link.ping().await,
         }
     }

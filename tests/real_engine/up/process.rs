@@ -236,16 +236,17 @@ fn a_restart_policy_holds_for_a_process_that_ends_by_itself() {
         &format!("restart: on-failure\ncommand: [sh, -c, \"{command}\"]"),
         PLAIN,
     );
-    let mut up = restarts_twice(&project, "began");
+    let mut up = project.up();
+    up.until_file("web", "/log/said", "began\n");
     let id = up.id("web");
     assert_eq!(up.inspect("web", "{{.RestartCount}}"), "0");
-    // To its process, as the kernel sends a crash: not to process 1, which would only pass it on.
+    // No edit was involved. To its process, as the kernel sends a crash: not to process 1, which would only pass it on.
     up.sh("web", "kill -USR1 $(cat /log/pid)");
     up.until("the engine starts it again", &"1".to_owned(), || {
         up.inspect("web", "{{.RestartCount}}")
     });
-    up.until_file("web", "/log/said", &"began\n".repeat(4));
-    restarts(&mut up, "began", "four");
+    up.until_file("web", "/log/said", &"began\n".repeat(2));
+    restarts(&mut up, "began", "two");
     assert_eq!(up.id("web"), id);
 }
 
@@ -253,16 +254,17 @@ fn a_restart_policy_holds_for_a_process_that_ends_by_itself() {
 fn without_a_restart_policy_the_container_ends_with_its_processs_code() {
     let command = "trap 'exit 0' TERM; trap 'exit 3' USR1; echo $$$$ > /log/pid; echo began >> /log/said; while :; do sleep 1000 & wait $$!; done";
     let project = project(&format!("command: [sh, -c, \"{command}\"]"), PLAIN);
-    let mut up = restarts_twice(&project, "began");
+    let mut up = project.up();
+    up.until_file("web", "/log/said", "began\n");
     up.sh("web", "kill -USR1 $(cat /log/pid)");
     up.until("its end", &"exited 3".to_owned(), || {
         up.inspect("web", "{{.State.Status}} {{.State.ExitCode}}")
     });
     // E2: the next change revives it, under the helper as before.
-    project.write("src/a.txt", "four");
+    project.write("src/a.txt", "two");
     up.live_updated("web");
-    up.until_file("web", "/log/said", &"began\n".repeat(4));
-    restarts(&mut up, "began", "five");
+    up.until_file("web", "/log/said", &"began\n".repeat(2));
+    restarts(&mut up, "began", "three");
 }
 
 /// What `docker stop` does to the service, it does to the process: its signal, its grace.
@@ -395,24 +397,106 @@ while :; do sleep 1000 & wait $!; done
     restarts_twice(&project, "began with 1");
 }
 
-/// Issue 5, bad input: "one that exits at once".
+/// Issue 5, bad input: "one that exits at once"; issue 11: the container waits, and the fix takes milliseconds.
 #[test]
-fn a_process_that_exits_at_once_is_told_by_its_code_and_the_fix_revives_it() {
-    let command = "trap 'exit 0' TERM; grep -q bad /app/a.txt && exit 7; echo began >> /log/said; while :; do sleep 1000 & wait $$!; done";
+fn a_crash_after_an_edit_keeps_the_container_and_the_fix_starts_the_process() {
+    let command = "trap 'exit 0' TERM; grep -q bad /app/a.txt && exit 7; grep -q done /app/a.txt && exit 0; echo began >> /log/said; while :; do sleep 1000 & wait $$!; done";
     let project = project(&format!("command: [sh, -c, \"{command}\"]"), PLAIN);
     let mut up = restarts_twice(&project, "began");
-    let id = up.id("web");
-    project.write("src/a.txt", "bad");
-    up.live_updated("web");
-    up.until("it ends with its code", &"exited 7".to_owned(), || {
-        up.inspect("web", "{{.State.Status}} {{.State.ExitCode}}")
-    });
-    assert_eq!(project.file("web", "/app/a.txt").as_deref(), Some("bad"));
+    let (id, started) = (up.id("web"), up.started_at("web"));
+    let crash = |up: &mut Session<'_>, text: &str| {
+        project.write("src/a.txt", text);
+        up.live_updated("web");
+        let end = up.wait_for("the crash is said", |event| event["event"] == "exit");
+        assert_eq!(end["code"], 7, "{end}");
+        assert_eq!((&end["waits"], &end["ok"]), (&true.into(), &false.into()));
+        assert_eq!(end["after"]["detail"]["restarted"], "restarted the process");
+    };
+    crash(&mut up, "bad");
+    crash(&mut up, "still bad");
+    assert_eq!(up.file("web", "/app/a.txt").as_deref(), Some("still bad"));
     project.write("src/a.txt", "good");
-    up.live_updated("web");
+    let fixed = up.live_updated("web");
+    assert_eq!(fixed["detail"]["restarted"], "restarted the process");
     up.until_file("web", "/log/said", &"began\n".repeat(4));
-    assert_eq!(project.file("web", "/app/a.txt").as_deref(), Some("good"));
+    assert_eq!((id.clone(), started), (up.id("web"), up.started_at("web")));
+    // What has done its work is no crash: its end is the container's, and the next change starts that.
+    let ended = || up.inspect("web", "{{.State.Status}} {{.State.ExitCode}}");
+    project.write("src/a.txt", "done");
+    up.until("its end", &"exited 0".to_owned(), ended);
+    project.write("src/a.txt", "good again");
+    up.until_file("web", "/log/said", &"began\n".repeat(5));
+    // Who stops a container that waits does not wait.
+    up.wait_for("the end that was none", |event| event["event"] == "exit");
+    crash(&mut up, "bad");
+    let begun = std::time::Instant::now();
+    project.docker(&["stop", "-t", "60"], "web");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(30));
+    let ended = || up.inspect("web", "{{.State.Status}} {{.State.ExitCode}}");
+    assert_eq!(ended(), "exited 7");
     assert_eq!((up.id("web"), up.rebuilds("web")), (id, 0));
+}
+
+/// A container whose process cannot run under the helper: it runs as it is, its container is restarted, and that is said once.
+#[track_caller]
+fn restarts_the_container(project: &Project, why: &str) {
+    let mut up = project.up();
+    let said = |event: &serde_json::Value| event.to_string().contains(why);
+    up.eventually("why it runs as it is", || up.count(said) == 1);
+    up.eventually("it runs", || {
+        up.inspect("web", "{{.State.Running}}") == "true"
+            && !up
+                .inspect("web", "{{.Config.Entrypoint}}")
+                .contains("liveupdate")
+    });
+    for text in ["two", "three"] {
+        let started = up.started_at("web");
+        project.write("src/a.txt", text);
+        let outcome = up.live_updated("web");
+        let restarted = outcome["detail"]["restarted"].to_string();
+        assert!(restarted.contains("restarted the container"), "{outcome}");
+        assert_ne!(up.started_at("web"), started);
+        assert_eq!(up.file("web", "/app/a.txt").as_deref(), Some(text));
+    }
+    assert_eq!(up.count(said), 1, "once");
+}
+
+/// s6-overlay, systemd, busybox's: known before its first start.
+#[test]
+fn an_init_that_has_to_be_process_1_is_process_1_and_that_is_said_once() {
+    let project = project("command: [init]", PLAIN);
+    project.replace("compose.yaml", "init: true", "init: false");
+    restarts_the_container(&project, "its init `init` has to be process 1");
+}
+
+#[test]
+fn an_init_that_is_known_by_its_failed_start_alone_is_process_1_then() {
+    let project = project(
+        "command: [/run.sh]",
+        &format!("{PLAIN}COPY --chmod=755 run.sh /\n"),
+    );
+    project.replace("compose.yaml", "init: true", "init: false");
+    project.write(
+        "run.sh",
+        "#!/bin/sh\n[ $$ = 1 ] || { echo 'overlay: fatal: can only run as pid 1'; exit 100; }\nexec sleep 100000\n",
+    );
+    restarts_the_container(&project, "its process has to be process 1 (`overlay: fatal");
+}
+
+/// Whatever kept the helper from starting, it is not in the process's way: here a profile that kills without a word.
+#[test]
+fn a_start_under_the_helper_that_fails_falls_back_and_is_said() {
+    let project = project(
+        "command: sleep 100000\nsecurity_opt: ['seccomp=./seccomp.json']",
+        PLAIN,
+    );
+    let profile = serde_json::json!({
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [{"names": ["signalfd", "signalfd4"], "action": "SCMP_ACT_KILL_PROCESS"}],
+    });
+    project.write("seccomp.json", profile.to_string());
+    project.write(".dockerignore", "seccomp.json\n");
+    restarts_the_container(&project, "seccomp profile kills the helper");
 }
 
 /// From the first start on: the container is there, has ended, and the fix brings it up.

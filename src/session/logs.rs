@@ -93,7 +93,7 @@ impl Listener {
                         }
                     }
                     Some(EngineEvent::Reconnected) => look = true,
-                    Some(EngineEvent::Lost(_)) => {}
+                    Some(EngineEvent::Ended(_) | EngineEvent::Lost(_)) => {}
                     None => return,
                 },
                 changed = project.changed() => match changed {

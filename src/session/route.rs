@@ -186,7 +186,7 @@ impl Session {
         }
     }
 
-    fn hear_of_containers(&self, event: EngineEvent) {
+    fn hear_of_containers(&mut self, event: EngineEvent) {
         match event {
             EngineEvent::Container {
                 service,

@@ -444,7 +444,7 @@ fn the_restart_comes_with_every_update_unless_it_has_triggers() {
 fn a_run_that_failed_is_run_again_with_the_next_update() {
     reference_runs().owes_run(1).write("src/a.py").plans(
         "live update:\n  copy /p/src/a.py -> /app/a.py (step 1)\n  run /app/setup.sh (step 2, always)\n  \
-         run cd /app/web && yarn install (step 3, owed since it failed or was skipped)",
+         run cd /app/web && yarn install (step 3, owed since it failed, was skipped or had to wait)",
     );
 }
 

@@ -32,9 +32,9 @@ pub enum Idle {
 /// What is owed to a container from earlier updates (C7).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// Indexes of the runs that failed or never got their turn.
+    /// Indexes of the runs that failed, never got their turn, or wait for the end of a burst.
     pub owed_runs: BTreeSet<usize>,
-    /// A restart that never got its turn.
+    /// A restart that never got its turn, or waits.
     pub owed_restart: bool,
 }
 
@@ -136,7 +136,7 @@ pub enum DueBecause {
         /// The trigger as written.
         rule: String,
     },
-    /// It failed before, or never got its turn.
+    /// It failed before, never got its turn, or had to wait for the end of a burst.
     Owed,
 }
 
@@ -307,7 +307,7 @@ impl fmt::Display for DueBecause {
                 let rule = harmless::value(rule);
                 write!(f, "{path} matches trigger `{rule}`")
             }
-            Self::Owed => f.write_str("owed since it failed or was skipped"),
+            Self::Owed => f.write_str("owed since it failed, was skipped or had to wait"),
         }
     }
 }

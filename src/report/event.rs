@@ -204,6 +204,10 @@ pub struct Updated {
     pub ran: usize,
     /// `restarted`, `sent HUP` …
     pub restarted: Option<String>,
+    /// What waits, and for what: `restart when the burst is over`.
+    pub later: Option<String>,
+    /// What it had waited for, which is no more: `the burst is over`.
+    pub after: Option<String>,
     /// How many exited containers were started again.
     pub revived: usize,
     /// Brought to a container that missed it, not by an edit just now.

@@ -170,6 +170,7 @@ fn done_fields(done: &Done) -> (&'static str, Value) {
             json!({
                 "copied": updated.copied, "live": updated.live, "removed": updated.removed, "ran": updated.ran,
                 "restarted": updated.restarted, "revived": updated.revived, "catching_up": updated.catching_up,
+                "later": updated.later, "after": updated.after,
                 "first": updated.first.as_ref().map(|(from, to)| json!({
                     "from": from.verbatim(), "to": to.as_ref().map(ContainerPath::verbatim),
                 })),

@@ -232,7 +232,16 @@ impl Text {
         {
             last.push_str(&place);
         }
-        let text = parts.join(", ");
+        parts.extend(
+            updated
+                .later
+                .as_deref()
+                .map(|later| value(later).into_owned()),
+        );
+        let mut text = parts.join(", ");
+        if let Some(after) = updated.after.as_deref().filter(|_| !text.is_empty()) {
+            let _ = write!(text, ": {}", value(after));
+        }
         if updated.catching_up && !text.is_empty() {
             format!("caught up: {text}")
         } else {
@@ -338,6 +347,37 @@ mod tests {
 
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn a_line_says_what_waits_and_later_that_it_need_not_any_more() {
+        let said = |updated: Updated| {
+            plain(&Event::Outcome(Outcome {
+                service: "web".into(),
+                done: Done::Updated(updated),
+                containers: vec!["web-1".into()],
+                ..Outcome::default()
+            }))
+        };
+        let copied = Updated {
+            first: Some((HostPath::new("/p/a").unwrap(), None)),
+            copied: 120,
+            later: Some("restart when the burst is over".into()),
+            ..Updated::default()
+        };
+        assert_eq!(
+            said(copied),
+            "web  copied 120 files in web-1, restart when the burst is over (0.0 ms: wait 0.0)\n"
+        );
+        let restarted = Updated {
+            restarted: Some("restarted".into()),
+            after: Some("the burst is over".into()),
+            ..Updated::default()
+        };
+        assert_eq!(
+            said(restarted),
+            "web  restarted in web-1: the burst is over (0.0 ms: wait 0.0)\n"
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::plan::Because;
 use crate::report::{Done, Event, Outcome};
 use crate::update::{Landed, Ledger, Loaded};
 
+use super::hold::is_over;
 use super::settle::{Part, Round, Why};
 use super::telling::{Telling, waits_for};
 use super::worker::Worker;
@@ -26,6 +27,7 @@ impl<E: Engine> Worker<E> {
         let may_build = self.may_build() && !self.rebuilt_in_vain && !self.is_stopped();
         let mut told = Telling::new(wait);
         told.updated.catching_up = why == Why::Containers;
+        told.updated.after = self.hold.was_for().map(|held| is_over(held).to_owned());
         let mut next = Round::Settled;
         for (part, landed) in parts.iter().zip(landed) {
             let Some(ledger) = self.ledgers.get_mut(&part.id) else {
@@ -115,7 +117,7 @@ impl<E: Engine> Worker<E> {
     }
 }
 
-/// C7: what failed or was skipped stays owed; what ran is not.
+/// C7: what failed or was skipped stays owed, as does what waits for the end of a burst; what ran is not.
 fn owe_steps(ledger: &mut Ledger, part: &Part, landed: &Landed) {
     let standing = &mut ledger.standing;
     for due in &part.update.runs {

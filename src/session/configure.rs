@@ -56,6 +56,7 @@ impl<E: Engine> Worker<E> {
             ledger.owed.retain(|path| scope.watches(path));
         }
         scope.remember(&self.scope);
+        self.hold.forget_git();
         self.scope = scope;
     }
 

@@ -1,4 +1,4 @@
-//! F12: a file that cannot stand where its sync says, for a directory is there or a file in its way: it is set aside and said,
+//! A file that cannot stand where its sync says, for a directory is there or a file in its way: it is set aside and said,
 //! so that the service is neither rebuilt for it nor held up. Asked only when the engine has refused an update.
 
 use std::collections::BTreeMap;

@@ -8,6 +8,7 @@
 //! | `route` | the loop: touches, engine events, keys and signals to whom they concern |
 //! | `worker` | one service's own queue: touches to batches |
 //! | `settle` | a batch to plans, plans to the containers |
+//! | `hold` | commands, restarts and rebuilds wait for the end of a burst |
 //! | `leave_out` | what no update can bring |
 //! | `books` | what each container has after that, and what it is still owed |
 //! | `telling` | what is said of a settling |
@@ -45,6 +46,7 @@ mod ear;
 pub mod ends;
 mod first;
 mod follow;
+mod hold;
 mod leave_out;
 mod linked;
 mod loading;

@@ -31,6 +31,7 @@ impl<E: Engine> Worker<E> {
             because: because.clone(),
             builds: order::names(&self.targets),
         });
+        self.hold.acts();
         self.read_ignore_files();
         let synced: Vec<HostPath> = self.built_and_synced_now();
         // What changes from here on may or may not be in the image: the new container is brought it again (E1).

@@ -12,7 +12,7 @@ use crate::plan::rules::Mapping;
 use crate::plan::{self, Because, LiveUpdate, Plan};
 use crate::report::{Done, Ended, Event, Took};
 use crate::update::{self, Job, Landed, Ledger, Loaded, Unread};
-use crate::watch::Change;
+use crate::watch::{Change, Held};
 
 use super::worker::Worker;
 
@@ -29,6 +29,8 @@ pub(super) struct Part {
     pub(super) live: usize,
     /// What it comes from.
     changes: Vec<Change>,
+    /// What its commands and restart wait for.
+    pub(super) held: Option<Held>,
 }
 
 /// What woke the settling.
@@ -67,6 +69,7 @@ impl<E: Engine> Worker<E> {
                     return;
                 }
                 Round::LookAgain => self.look_at_containers(begun).await,
+                Round::Rebuild(because) if self.rebuild_waits(&because, begun, why) => return,
                 Round::Rebuild(because) => {
                     self.rebuilt_in_vain |= because.is_failure();
                     self.rebuild(because, begun, wait).await;
@@ -169,29 +172,46 @@ impl<E: Engine> Worker<E> {
             self.say_same(&whole, begun, wait);
             return Round::Settled;
         }
-        self.say_plan(&parts, &whole);
-        let mut jobs: Vec<Job> = parts
-            .iter()
-            .filter_map(|part| self.job(part, &loaded))
-            .collect();
-        let _under_way = self.ends.begin(&self.service.name);
-        let left = |index: usize, same: &[ContainerPath]| {
-            let left = self.left_of(&parts[index], same)?;
-            Some((left.runs, left.restart))
-        };
-        let landed = update::apply(&*self.engine, &mut jobs, &left, &self.reporter).await;
-        self.listen_for_crashes(&jobs, &landed);
-        if self.set_aside(&parts, &landed).await {
-            return Round::LookAgain;
+        self.hold_back(&mut parts, begun, why);
+        if parts.is_empty() {
+            return Round::Settled;
         }
-        self.settle_same(&mut parts, &landed, &loaded);
+        self.say_plan(&parts, &whole);
+        let _under_way = self.ends.begin(&self.service.name);
+        let Some(landed) = self.apply(&mut parts, &loaded).await else {
+            return Round::LookAgain;
+        };
         let nothing =
             |(part, landed): (&Part, &Landed)| part.update.is_empty() && landed.files.is_ok();
         if parts.iter().zip(&landed).all(nothing) {
+            self.hold.was_for();
             self.say_same(&whole, begun, wait);
             return Round::Settled;
         }
         self.write_down(&parts, &landed, &loaded, begun, wait, why)
+    }
+
+    /// Brings the parts to their containers; what stood there already is no part of them any more.
+    async fn apply(&mut self, parts: &mut [Part], loaded: &Loaded) -> Option<Vec<Landed>> {
+        let mut jobs: Vec<Job> = parts
+            .iter()
+            .filter_map(|part| self.job(part, loaded))
+            .collect();
+        let left = |index: usize, same: &[ContainerPath]| {
+            let left = self.left_of(&parts[index], same)?;
+            // What is held back is not done now, whatever is left of it.
+            let steps = parts[index].held.is_none();
+            let steps = steps.then_some((left.runs, left.restart));
+            Some(steps.unwrap_or_default())
+        };
+        let landed = update::apply(&*self.engine, &mut jobs, &left, &self.reporter).await;
+        self.listen_for_crashes(&jobs, &landed);
+        self.hold.restarted(parts, &landed, Instant::now());
+        if self.set_aside(parts, &landed).await {
+            return None;
+        }
+        self.settle_same(parts, &landed, loaded);
+        Some(landed)
     }
 
     /// A rebuild starts the service, which its owner may not want.
@@ -364,6 +384,7 @@ impl<E: Engine> Worker<E> {
                         update,
                         live,
                         changes: mine,
+                        held: None,
                     });
                 }
                 // A rebuild is decided for the service as a whole, before the parts.
@@ -379,6 +400,7 @@ impl<E: Engine> Worker<E> {
 
     fn job(&self, part: &Part, loaded: &Loaded) -> Option<Job> {
         let ledger = self.ledgers.get(&part.id)?;
+        let now = part.held.is_none().then_some(&part.update);
         Some(Job {
             container: ledger.container.clone(),
             delta: ledger.delta(
@@ -387,8 +409,8 @@ impl<E: Engine> Worker<E> {
                 |path| self.disk.was_directory(path),
                 |path| self.disk.doubt(path),
             ),
-            runs: part.update.runs.clone(),
-            restart: part.update.restart.clone(),
+            runs: now.map(|update| update.runs.clone()).unwrap_or_default(),
+            restart: now.and_then(|update| update.restart.clone()),
         })
     }
 }

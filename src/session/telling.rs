@@ -10,6 +10,7 @@ use crate::plan::{LiveUpdate, Plan};
 use crate::report::{Done, Ended, Event, Outcome, Took, Updated};
 use crate::update::{Landed, Ledger, Loaded};
 
+use super::hold::later;
 use super::settle::Part;
 use super::worker::Worker;
 
@@ -245,6 +246,9 @@ impl Telling {
                         .first()
                         .map(|remove| (remove.path.clone(), None))
                 });
+        }
+        if let Some(later) = part.held.and_then(|held| later(update, held)) {
+            self.updated.later = Some(later);
         }
         self.updated.ran = self.updated.ran.max(landed.ran.len());
         self.updated.revived += usize::from(landed.revived);

@@ -23,6 +23,7 @@ use super::builder::Builder;
 use super::contents::Contents;
 use super::disk::{Disk, Look};
 use super::ends::Ends;
+use super::hold::Hold;
 use super::news::Seen;
 use super::order::Target;
 use super::settle::Why;
@@ -137,6 +138,8 @@ pub struct Worker<E> {
     pub(super) told_stops: BTreeSet<ContainerId>,
     /// What the engine did not take is tried again by itself.
     pub(super) again: Again,
+    /// What waits for the end of a burst.
+    pub(super) hold: Hold,
     pub(super) gatherer: Gatherer,
     /// Processes that were restarted just now.
     pub(super) crashes: JoinSet<Option<End>>,
@@ -150,7 +153,7 @@ pub struct Worker<E> {
     /// Events were lost: by what the trees are compared.
     pub(super) rescan_by: Option<Arc<Looks>>,
     paused: bool,
-    apply_now: bool,
+    pub(super) apply_now: bool,
 }
 
 /// What a worker starts from.
@@ -226,6 +229,7 @@ impl<E: Engine> Worker<E> {
             stops: start.stops,
             told_stops: BTreeSet::new(),
             again: Again::default(),
+            hold: Hold::default(),
             gatherer: Gatherer::new(quiet),
             crashes: JoinSet::new(),
             inbox,
@@ -255,6 +259,7 @@ impl<E: Engine> Worker<E> {
         loop {
             let due = self.gatherer.deadline();
             let again = self.again.due();
+            let held = self.hold.due();
             tokio::select! {
                 // The queue first: what is in it already belongs to the batch.
                 biased;
@@ -269,6 +274,7 @@ impl<E: Engine> Worker<E> {
                         self.hear_of_crash(end).await;
                     }
                 }
+                () = sleep_until(held), if held.is_some() => {}
             }
             // What queued up during an update is one batch with what comes next, not one update each.
             while let Ok(message) = self.inbox.try_recv() {
@@ -284,6 +290,10 @@ impl<E: Engine> Worker<E> {
             {
                 self.close_batch().await;
                 self.tell_unpaid();
+            }
+            if let Some((begun, why)) = self.hold.begin(Instant::now()) {
+                self.settle(begun, begun.elapsed(), why).await;
+                self.hold.end();
             }
             if let Some(why) = self.again.take(Instant::now()) {
                 let now = Instant::now();
@@ -349,6 +359,7 @@ impl<E: Engine> Worker<E> {
         };
         let begun = self.first_touch.take().unwrap_or(closed);
         let wait = closed.saturating_duration_since(begun);
+        let span = batch.span;
         let mut paths = batch.paths;
         paths.extend(batch.fleeting);
         let told = self.told.take(&paths);
@@ -362,6 +373,7 @@ impl<E: Engine> Worker<E> {
             }
             return;
         }
+        self.note_burst(&news, span);
         self.bring(&news, begun, wait).await;
     }
 

@@ -19,8 +19,10 @@ const BURST: Duration = Duration::from_millis(5);
 const OUTLASTS: u32 = 8;
 /// The longest quiet time of a burst, and the longest silence a file that was not closed waits for its close.
 const LONGEST_QUIET: Duration = Duration::from_millis(250);
-/// Nothing waits longer than this in all.
+/// Nothing waits longer than this in all,
 const IN_ALL: Duration = Duration::from_secs(1);
+/// unless the user says how long it has to be quiet: then a burst that never ends is cut after this.
+const IN_ALL_DEBOUNCED: Duration = Duration::from_secs(60);
 /// How long a batch is remembered, so that a file it told of is never taken for one that came and went.
 const REMEMBERED: Duration = Duration::from_secs(5);
 
@@ -42,6 +44,8 @@ pub struct Batch {
     /// Directories among `paths` that are new, or may be others than before: whatever is known to have been below one
     /// of them has to be looked at as well, for what is gone from there has no touch of its own.
     pub renewed: Vec<HostPath>,
+    /// When the first and the last of the finished paths were touched; `None` when there is none among them.
+    pub span: Option<(Instant, Instant)>,
 }
 
 /// Gathers touches until they are a batch.
@@ -200,7 +204,10 @@ impl Gatherer {
 
     fn burst_due(&self) -> Option<Instant> {
         let burst = self.burst?;
-        let in_all = IN_ALL.max(self.quiet.debounce.unwrap_or_default());
+        let in_all = match self.quiet.debounce {
+            Some(debounce) => IN_ALL_DEBOUNCED.max(debounce),
+            None => IN_ALL,
+        };
         Some((burst.last + burst.quiet).min(burst.first + in_all))
     }
 
@@ -229,15 +236,16 @@ impl Gatherer {
             !goes
         });
         self.alone_due = next;
-        if closes {
-            self.burst = None;
-        }
+        let burst = self.burst.take_if(|_| closes);
         if due.is_empty() {
             return None;
         }
         self.taken
             .retain(|_, at| now.saturating_duration_since(*at) < REMEMBERED);
-        let mut batch = Batch::default();
+        let mut batch = Batch {
+            span: burst.map(|burst| (burst.first, burst.last)),
+            ..Batch::default()
+        };
         for (path, waiting) in due {
             self.taken.insert(path.clone(), now);
             if waiting.fleeting() {

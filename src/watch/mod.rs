@@ -13,6 +13,10 @@ pub mod touch;
 
 pub mod gather;
 
+pub mod calm;
+
+pub mod git;
+
 pub mod look;
 
 pub mod looks;
@@ -21,6 +25,7 @@ mod sources;
 
 pub mod change;
 
+pub use calm::{Calm, Held};
 pub use change::{Change, Entry, Inode, Kind};
 pub use gather::{Batch, Gatherer, Quiet};
 pub use look::Signature;

@@ -109,7 +109,7 @@ impl<'project> Session<'project> {
         }
     }
 
-    /// The next outcome of `service` that did something.
+    /// The next outcome of `service` that did something, and all of it: what a burst's end has to be waited for is not done.
     #[track_caller]
     pub fn outcome(&mut self, service: &str) -> Value {
         self.wait_for(&format!("an outcome of {service}"), |event| {
@@ -117,6 +117,7 @@ impl<'project> Session<'project> {
                 && event["service"] == service
                 && event["action"] != "same"
                 && event["action"] != "waits"
+                && event["detail"]["later"].is_null()
         })
     }
 

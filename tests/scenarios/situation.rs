@@ -1,5 +1,6 @@
 //! One service on a real disk, one worker, and the recording engine.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
@@ -23,6 +24,9 @@ use crate::recorder::Recorder;
 /// Longest wait for something that must come.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A save so long after the one before is one by itself, and no part of a burst.
+const APART: Duration = Duration::from_millis(200);
+
 /// A running worker, and what it is told.
 pub struct Situation {
     pub engine: Arc<Recorder>,
@@ -31,6 +35,7 @@ pub struct Situation {
     events: mpsc::Receiver<Event>,
     notices: Mutex<Vec<String>>,
     dir: tempfile::TempDir,
+    saved: Cell<Option<Instant>>,
 }
 
 /// A service with this block, whose image was just built and whose containers are as `containers` says.
@@ -115,11 +120,12 @@ pub async fn service(block: &str, containers: &[(&str, State)]) -> Situation {
         events,
         notices: Mutex::default(),
         dir,
+        saved: Cell::new(None),
     }
 }
 
 impl Situation {
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         fs::canonicalize(self.dir.path()).unwrap().join(name)
     }
 
@@ -154,8 +160,24 @@ impl Situation {
         self.tell(Message::Containers);
     }
 
+    /// A person saves again only some time after the last save.
+    fn apart(&self) {
+        if let Some(saved) = self.saved.get() {
+            std::thread::sleep(APART.saturating_sub(saved.elapsed()));
+        }
+        self.saved.set(Some(Instant::now()));
+    }
+
+    /// Nothing is saved until no burst can be the same one.
+    pub fn rest(&self) {
+        let rest = 5 * APART;
+        let saved = self.saved.get();
+        std::thread::sleep(saved.map_or(rest, |saved| rest.saturating_sub(saved.elapsed())));
+    }
+
     /// A save.
     pub fn write(&self, name: &str, text: &str) {
+        self.apart();
         fs::write(self.path(name), text).unwrap();
         self.touch(name, Stage::Complete);
     }
@@ -191,7 +213,22 @@ impl Situation {
         }
     }
 
+    /// Several saves right now, whatever was saved before.
+    pub fn write_at_once(&self, names: &[String]) {
+        for name in names {
+            fs::write(self.path(name), "new").unwrap();
+        }
+        // Heard of as one batch, whoever is slow.
+        let at = Instant::now() + Duration::from_millis(20);
+        for name in names {
+            let path = self.host_path(name);
+            let stage = Stage::Complete;
+            self.tell(Message::Touched(Touch { path, at, stage }));
+        }
+    }
+
     pub fn remove(&self, name: &str) {
+        self.apart();
         fs::remove_file(self.path(name)).unwrap();
         self.touch(name, Stage::Gone);
     }
@@ -207,6 +244,18 @@ impl Situation {
     pub fn notices(&self, text: &str) -> usize {
         let notices = self.notices.lock().unwrap();
         notices.iter().filter(|said| said.contains(text)).count()
+    }
+
+    /// The next notice that contains `text`.
+    #[track_caller]
+    pub fn notice(&self, text: &str) {
+        loop {
+            match self.events.recv_timeout(PATIENCE) {
+                Ok(Event::Notice { text: said, .. }) if said.contains(text) => return,
+                Ok(_) => {}
+                Err(error) => panic!("no notice `{text}`: {error}"),
+            }
+        }
     }
 
     /// The next outcome.

@@ -184,6 +184,8 @@ fn updated(copied: usize, live: usize, removed: usize, to: bool) -> Done {
         removed,
         ran: 1,
         restarted: Some(hostile()),
+        later: Some(hostile()),
+        after: Some(hostile()),
         revived: 1,
         catching_up: true,
     })

@@ -226,6 +226,41 @@ fn debounce_replaces_the_adaptive_quiet_time() {
     assert_eq!(story.next().unwrap(), batch(70_000, &["/p/a", "/p/b"]));
 }
 
+#[test]
+fn a_burst_with_debounce_ends_when_it_is_quiet_however_long_it_takes() {
+    let mut story = Story::with(Quiet {
+        debounce: Some(Duration::from_millis(300)),
+    });
+    for index in 0..500_u64 {
+        story.touch(index * 10_000, &format!("/p/{index}"), Stage::Complete);
+    }
+    let (closed, paths) = story.next().unwrap();
+    assert_eq!((closed, paths.len()), (4_990_000 + 300_000, 500));
+    // One that never ends is applied after a minute.
+    for index in 0..8000_u64 {
+        story.touch(
+            10_000_000 + index * 10_000,
+            &format!("/p/f{index}"),
+            Stage::Complete,
+        );
+    }
+    assert_eq!(story.next().unwrap().0, 70_000_000);
+}
+
+#[test]
+fn a_batch_tells_when_its_first_and_last_finished_paths_were_touched() {
+    let mut story = Story::new();
+    story
+        .touch(0, "/p/log", Stage::Writing)
+        .touch(100, "/p/a", Stage::Complete)
+        .touch(2000, "/p/b", Stage::Complete)
+        .touch(3000, "/p/a", Stage::Complete);
+    let span = story.gatherer.take(story.at(7000)).unwrap().span;
+    assert_eq!(span, Some((story.at(100), story.at(2000))));
+    let alone = story.gatherer.take(story.at(1_900_000)).unwrap();
+    assert_eq!((alone.paths.len(), alone.span), (1, None));
+}
+
 fn stage() -> impl Strategy<Value = Stage> {
     prop_oneof![
         Just(Stage::Created),
@@ -247,6 +282,7 @@ proptest! {
         let mut waiting: BTreeMap<String, Instant> = BTreeMap::new();
         let mut micros = 0;
         let longest = LONGEST_QUIET.max(debounce.unwrap_or_default());
+        let longest_wait = IN_ALL + debounce.map_or(IN_ALL, |_| IN_ALL_DEBOUNCED);
         let collect = |story: &mut Story, waiting: &mut BTreeMap<String, Instant>, now: Instant| {
             while let Some(deadline) = story.gatherer.deadline().filter(|due| *due <= now) {
                 let Some(batch) = story.gatherer.take(deadline) else { continue };
@@ -257,7 +293,7 @@ proptest! {
                 for path in &all {
                     let first = waiting.remove(path);
                     prop_assert!(first.is_some(), "{} was not touched", path);
-                    prop_assert!(deadline - first.unwrap() <= 2 * IN_ALL, "{} waited too long", path);
+                    prop_assert!(deadline - first.unwrap() <= longest_wait, "{} waited too long", path);
                 }
             }
             Ok(())
@@ -272,7 +308,7 @@ proptest! {
             let deadline = story.gatherer.deadline();
             prop_assert!(deadline.is_some_and(|due| due <= now + longest));
         }
-        let end = story.at(micros) + 3 * IN_ALL;
+        let end = story.at(micros) + 2 * longest_wait;
         collect(&mut story, &mut waiting, end)?;
         prop_assert!(waiting.is_empty(), "lost: {:?}", waiting);
         prop_assert_eq!(story.gatherer.deadline(), None);

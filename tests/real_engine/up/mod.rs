@@ -3,6 +3,7 @@
 mod atomic;
 mod bases;
 mod build;
+mod bursts;
 mod changes;
 mod containers;
 mod ends;

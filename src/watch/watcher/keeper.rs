@@ -15,7 +15,9 @@ use crate::watch::walk::{self, Unreadable};
 
 use super::ear::Ear;
 use super::interest::Interest;
+use super::mounts::Listener;
 use super::poller::{Finding, device};
+use super::system::{self, Mount};
 use super::watches::Watches;
 use super::{Count, Notice, Shared, WatchEvent, current};
 
@@ -28,6 +30,8 @@ pub(super) enum Job {
     Readable(HostPath),
     /// A file system was unmounted here.
     Unmounted(HostPath),
+    /// Some file system was mounted or unmounted somewhere.
+    Mounts,
     /// Events were lost.
     Rescan(String),
     /// Watch something else.
@@ -52,16 +56,22 @@ pub(super) struct Keeper {
     watches: Watches,
     /// Directories that were said to be so.
     unreadable: BTreeSet<HostPath>,
+    /// What is mounted on a way to a root, or within one.
+    mounts: BTreeSet<Mount>,
+    _listener: Listener,
 }
 
 impl Keeper {
     pub(super) fn new(shared: Shared, jobs: Sender<Job>, out: UnboundedSender<WatchEvent>) -> Self {
         Self {
             shared,
+            // Before the table is read: what is mounted meanwhile is either seen there or heard of.
+            _listener: Listener::start(jobs.clone()),
             jobs,
             out,
             watches: Watches::default(),
             unreadable: BTreeSet::new(),
+            mounts: BTreeSet::new(),
         }
     }
 
@@ -117,6 +127,7 @@ impl Keeper {
                     unmounted.insert(path.clone(), device(&path));
                     renew.insert(path);
                 }
+                Job::Mounts => renew.extend(self.mounted()),
                 Job::Rescan(why) => rescan = Some(why),
                 Job::Reconfigure(interest, reply) => {
                     *self.shared.write().unwrap_or_else(PoisonError::into_inner) =
@@ -159,9 +170,26 @@ impl Keeper {
         self.watches.open(ear);
     }
 
+    /// The places where something was mounted or unmounted since the last time.
+    fn mounted(&mut self) -> BTreeSet<HostPath> {
+        let interest = current(&self.shared);
+        let now = system::mounts(|place| interest.enters(place));
+        let before = std::mem::replace(&mut self.mounts, now);
+        let changed = self.mounts.symmetric_difference(&before);
+        let places: BTreeSet<HostPath> = changed.map(|mount| mount.place.clone()).collect();
+        if !places.is_empty() {
+            self.watches.find_file_systems(&interest);
+        }
+        for place in &places {
+            self.watches.poller.arrived(place);
+        }
+        places
+    }
+
     /// Watches all that is of interest, and nothing else.
     fn everything(&mut self) {
         let interest = current(&self.shared);
+        self.mounts = system::mounts(|place| interest.enters(place));
         for scope in &interest.scopes {
             // From now on it is known which sources are directories.
             scope.sources().vanished();

@@ -7,6 +7,7 @@
 mod ear;
 mod interest;
 mod keeper;
+mod mounts;
 mod notice;
 mod poller;
 mod system;

@@ -61,6 +61,14 @@ impl Poller {
         self.next.get_or_insert_with(|| Instant::now() + INTERVAL);
     }
 
+    /// It is known already that something has come to `root`, if that is so: it is no news any more.
+    pub(super) fn arrived(&mut self, root: &HostPath) {
+        self.awaited.retain(|awaited, left| {
+            let now = device(awaited);
+            awaited != root || now.is_none() || now == *left
+        });
+    }
+
     pub(super) fn contains(&self, directory: &HostPath) -> bool {
         self.directories.contains_key(directory)
     }

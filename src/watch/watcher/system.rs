@@ -1,5 +1,6 @@
 //! What the system says of itself: its limits on watches, and which file systems give no events.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
@@ -77,6 +78,34 @@ fn kind_of(magic: u32) -> Option<&'static str> {
     })
 }
 
+/// Something that is mounted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Mount {
+    pub(super) place: HostPath,
+    /// Another one at the same place has another number.
+    number: u64,
+}
+
+/// What is mounted at the places that `matter`; nothing where the system has no table of it.
+pub(super) fn mounts(matter: impl Fn(&HostPath) -> bool) -> BTreeSet<Mount> {
+    let table = fs::read("/proc/self/mountinfo").unwrap_or_default();
+    mounts_in(&table)
+        .into_iter()
+        .filter(|mount| matter(&mount.place))
+        .collect()
+}
+
+fn mounts_in(mountinfo: &[u8]) -> Vec<Mount> {
+    let text = String::from_utf8_lossy(mountinfo);
+    let mounts = text.lines().filter_map(|line| {
+        let mut fields = line.split(' ');
+        let number = fields.next()?.parse().ok()?;
+        let place = HostPath::new(unescape(fields.nth(3)?))?;
+        Some(Mount { place, number })
+    });
+    mounts.collect()
+}
+
 /// Reads the kernel's table of mounts: `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw`.
 fn mounts_without_events(mountinfo: &[u8]) -> Vec<(HostPath, String)> {
     let mut found = Vec::new();
@@ -142,6 +171,19 @@ mod tests {
             .map(|(place, kind)| format!("{place}: {kind}"))
             .collect();
         assert_eq!(found, ["/mnt/my files: 9p", "/home/me/sshfs: fuse.sshfs"]);
+    }
+
+    #[test]
+    fn mounts_are_known_by_place_and_number() {
+        let table = b"36 35 98:0 / / rw master:1 - ext4 /dev/root rw\n\
+            40 36 0:50 / /mnt/my\\040files rw - 9p share rw\n\
+            41 40 0:51 / /mnt/my\\040files rw - tmpfs none rw\n\
+            torn line\n";
+        let found: Vec<String> = mounts_in(table)
+            .iter()
+            .map(|mount| format!("{} {}", mount.number, mount.place))
+            .collect();
+        assert_eq!(found, ["36 /", "40 /mnt/my files", "41 /mnt/my files"]);
     }
 
     #[cfg(target_os = "linux")]

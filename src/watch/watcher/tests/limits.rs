@@ -161,6 +161,57 @@ async fn a_storm_where_most_is_polled_ends_up_equal_to_the_disk() {
     super::storm::storm(4711, 3000).await;
 }
 
+fn run(program: &str, args: &[&str], paths: &[&Path]) {
+    let mut command = Command::new(program);
+    let status = command.args(args).args(paths).status();
+    assert!(status.unwrap().success());
+}
+
+/// No event of the system's tells of a mount.
+#[tokio::test]
+async fn what_is_mounted_onto_a_root_above_or_within_one_is_noticed() {
+    if !is_inside() {
+        let name = "what_is_mounted_onto_a_root_above_or_within_one_is_noticed";
+        assert_passed(again(&["-Urm"], "", name));
+        return;
+    }
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::create_dir_all(elsewhere.path().join("context/src")).unwrap();
+    for name in ["context/src/f", "context/top", "in"] {
+        fs::write(elsewhere.path().join(name), "").unwrap();
+    }
+    let other = |name: &str| elsewhere.path().join(name);
+    // Onto the root itself, and then within it.
+    let mut watched = Watched::after(|context| fs::create_dir_all(context).unwrap());
+    run(
+        "mount",
+        &["--bind"],
+        &[&other("context"), &watched.path("")],
+    );
+    watched.touched(&["src/f", "top"]).await;
+    watched.write("src/g");
+    watched.touched(&["src/g"]).await;
+    run(
+        "mount",
+        &["--bind"],
+        &[elsewhere.path(), &watched.path("src")],
+    );
+    watched.touched(&["src/in"]).await;
+    watched.write("src/more");
+    watched.touched(&["src/more"]).await;
+    for name in ["src", ""] {
+        run("umount", &["-l"], &[&watched.path(name)]);
+    }
+    // Above a root that is missing.
+    let mut watched = Watched::after(|context| fs::remove_dir(context).unwrap());
+    let above = watched.dir.path().to_owned();
+    run("mount", &["--bind"], &[elsewhere.path(), &above]);
+    watched.touched(&["src/f", "top"]).await;
+    watched.write("src/h");
+    watched.touched(&["src/h"]).await;
+    run("umount", &["-l"], &[&above]);
+}
+
 #[tokio::test]
 async fn an_unmounted_root_is_no_deletion_and_is_watched_when_it_is_mounted_again() {
     if !is_inside() {

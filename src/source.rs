@@ -12,6 +12,8 @@ pub struct Source {
     path: HostPath,
     /// How many of the path's last names no link may stand for. What is above them is the user's own way to the directory.
     depth: usize,
+    /// It is read to its end, whatever is done to it meanwhile.
+    to_the_end: bool,
 }
 
 impl Source {
@@ -20,7 +22,31 @@ impl Source {
         Self {
             path,
             depth: depth.max(1),
+            to_the_end: false,
         }
+    }
+
+    /// The same, read to its end whatever is done to it meanwhile: a file that is never left alone has to arrive as well.
+    #[must_use]
+    pub fn to_the_end(self) -> Self {
+        Self {
+            to_the_end: true,
+            ..self
+        }
+    }
+
+    /// Whether what is read of the file that was `opened` is of no use any more: another one stands in its place, or it was
+    /// written over. One that only grew is right as far as it was.
+    pub fn has_changed(&self, opened: &Metadata) -> bool {
+        if self.to_the_end {
+            return false;
+        }
+        // What is gone, or cannot be seen any more, is no file to be read.
+        std::fs::symlink_metadata(self.path.as_path()).map_or(true, |found| {
+            !is_same_file(&found, opened)
+                || found.len() < opened.len()
+                || (found.len() == opened.len() && found.modified().ok() != opened.modified().ok())
+        })
     }
 
     /// Its path.
@@ -98,6 +124,18 @@ impl From<HostPath> for Source {
     fn from(path: HostPath) -> Self {
         Self::below(path, 0)
     }
+}
+
+#[cfg(unix)]
+fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Times and sizes have to do.
+#[cfg(not(unix))]
+fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
+    one.is_file() == other.is_file() && one.created().ok() == other.created().ok()
 }
 
 fn no_file_any_more() -> io::Error {

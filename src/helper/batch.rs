@@ -242,6 +242,16 @@ struct Open {
     file: Box<dyn std::io::Read + Send>,
     /// What is still owed of the stated length.
     remaining: u64,
+    /// Where it is on the disk, and what it was when it was opened.
+    opened: Option<(Source, std::fs::Metadata)>,
+}
+
+impl Open {
+    /// Another save has come meanwhile: what was sent of it so far is of no use.
+    fn has_changed(&self) -> bool {
+        let opened = self.opened.as_ref();
+        opened.is_some_and(|(from, opened)| from.has_changed(opened))
+    }
 }
 
 impl Encoder {
@@ -269,6 +279,10 @@ impl Encoder {
     fn fill(&mut self, out: &mut Vec<u8>) -> Result<bool, Error> {
         if !std::mem::replace(&mut self.begun, true) {
             Request::Begin.encode(out)?;
+        }
+        // Once for each piece of a large file.
+        if let Some(open) = self.open.take_if(|open| open.has_changed()) {
+            return Err(Error::Changed { path: open.path });
         }
         while out.len() < PIECE {
             if self.open.is_some() {
@@ -311,6 +325,7 @@ impl Encoder {
                     path: path.to_path_buf(),
                     file: Box::new(file),
                     remaining: found.len(),
+                    opened: Some((from.clone(), found)),
                 };
                 self.file(item, *in_place, next, out)?;
             }
@@ -319,6 +334,7 @@ impl Encoder {
                     path: PathBuf::new(),
                     file: Box::new(std::io::Cursor::new(bytes.clone())),
                     remaining: bytes.len() as u64,
+                    opened: None,
                 };
                 self.file(item, *in_place, next, out)?;
             }
@@ -408,6 +424,67 @@ fn time(time: SystemTime) -> Time {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The frames of a batch with one large file, which is changed by `change` after the first piece.
+    fn sent_with(
+        change: impl Fn(&std::path::Path),
+        keep: impl Fn(Source) -> Source,
+    ) -> Result<(), Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("big");
+        std::fs::write(&path, vec![7; 8 * PIECE]).unwrap();
+        let from = crate::paths::HostPath::new(&path).unwrap();
+        let batch = Batch {
+            remove: Vec::new(),
+            put: vec![Item {
+                to: b"/big".to_vec(),
+                mode: 0o644,
+                mtime: UNIX_EPOCH,
+                may_be_there: false,
+                content: Content::File {
+                    from: keep(from.into()),
+                    in_place: false,
+                },
+            }],
+        };
+        let mut encoder = Encoder::new(&batch, Clock::of_nobody(), Duration::from_secs(1));
+        assert!(encoder.fill(&mut Vec::new())?);
+        change(&path);
+        while encoder.fill(&mut Vec::new())? {}
+        Ok(())
+    }
+
+    #[test]
+    fn a_copy_whose_source_has_changed_meanwhile_is_broken_off() {
+        let replace = |path: &std::path::Path| {
+            let other = path.with_extension("new");
+            std::fs::write(&other, vec![8; 8 * PIECE]).unwrap();
+            std::fs::rename(other, path).unwrap();
+        };
+        let write_over = |path: &std::path::Path| {
+            let file = std::fs::File::options().write(true).open(path).unwrap();
+            file.set_modified(UNIX_EPOCH).unwrap();
+        };
+        let cut = |path: &std::path::Path| {
+            let file = std::fs::File::options().write(true).open(path).unwrap();
+            file.set_len(PIECE as u64).unwrap();
+        };
+        let remove = |path: &std::path::Path| std::fs::remove_file(path).unwrap();
+        let grow = |path: &std::path::Path| {
+            let file = std::fs::File::options().write(true).open(path).unwrap();
+            file.set_len(9 * PIECE as u64).unwrap();
+        };
+        let changes: [&dyn Fn(&std::path::Path); 4] = [&replace, &write_over, &cut, &remove];
+        for change in changes {
+            let broken_off = sent_with(change, |source| source);
+            assert!(
+                matches!(broken_off, Err(Error::Changed { .. })),
+                "{broken_off:?}"
+            );
+        }
+        sent_with(grow, |source| source).unwrap();
+        sent_with(replace, Source::to_the_end).unwrap();
+    }
 
     #[test]
     fn times_before_1970_are_kept_to_the_nanosecond() {

@@ -47,7 +47,7 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// A file of the host became shorter while it was read. Nothing was changed in the container.
+    /// A file of the host became shorter, or another one, while it was read. Nothing was changed in the container.
     #[error("`{}` changed while it was read", value(&.path.to_string_lossy()))]
     Changed {
         /// The file.

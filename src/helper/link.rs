@@ -44,6 +44,13 @@ pub(super) struct Clock {
 }
 
 impl Clock {
+    /// Nobody's.
+    #[cfg(test)]
+    pub(super) fn of_nobody() -> Self {
+        let at = Instant::now();
+        Self { theirs_ms: 0, at }
+    }
+
     /// What it will say when so much time has passed from now on.
     pub(super) fn after(&self, time: Duration) -> u64 {
         let passed = u64::try_from((self.at.elapsed() + time).as_millis()).unwrap_or(u64::MAX);

@@ -36,23 +36,24 @@ impl<E: Engine> Worker<E> {
             told.containers.push(ledger.container.name.clone());
             match &landed.files {
                 Ok(applied) => {
-                    let unread = applied
-                        .as_ref()
-                        .map(|applied| applied.unread.as_slice())
-                        .unwrap_or_default();
                     if let Some(applied) = applied {
                         told.via(ledger, landed, &applied.via);
                         told.closed(ledger, &applied.closed);
                     }
                     owe_steps(ledger, part, landed);
-                    ledger.settle_as(&part.update, loaded, unread, landed.deletes_wait);
+                    let awaited = if ledger.awaits_whole_files(&part.update) {
+                        landed.unread()
+                    } else {
+                        &[]
+                    };
+                    ledger.settle_as(&part.update, loaded, landed.unread(), landed.deletes_wait);
                     for (path, _) in applied.iter().flat_map(|applied| &applied.closed) {
                         ledger.lose(path);
                     }
                     if landed.deletes_wait && !ledger.is_settled() {
                         told.waits = Some(waits_for(ledger));
                     }
-                    told.add(part, landed, loaded);
+                    told.add(part, landed, loaded, awaited);
                 }
                 Err(error) => {
                     owe_all_steps(ledger, part);

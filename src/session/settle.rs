@@ -409,6 +409,7 @@ impl<E: Engine> Worker<E> {
                 |path| self.disk.was_directory(path),
                 |path| self.disk.doubt(path),
             ),
+            awaits_whole_files: ledger.awaits_whole_files(&part.update),
             runs: now.map(|update| update.runs.clone()).unwrap_or_default(),
             restart: now.and_then(|update| update.restart.clone()),
         })

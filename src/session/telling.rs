@@ -6,7 +6,7 @@ use crate::compose::block::RestartKind;
 use crate::engine::{Container, ContainerId, Engine, State, Via};
 use crate::harmless;
 use crate::paths::ContainerPath;
-use crate::plan::{LiveUpdate, Plan};
+use crate::plan::{Copy, LiveUpdate, Plan};
 use crate::report::{Done, Ended, Event, Outcome, Took, Updated};
 use crate::update::{Landed, Ledger, Loaded};
 
@@ -220,25 +220,35 @@ impl Telling {
         }
     }
 
-    /// Counts are of one container, the fullest; times are of the slowest.
-    pub(super) fn add(&mut self, part: &Part, landed: &Landed, loaded: &Loaded) {
+    /// Counts are of one container, the fullest; times are of the slowest. What is `awaited` changed while it was copied.
+    pub(super) fn add(
+        &mut self,
+        part: &Part,
+        landed: &Landed,
+        loaded: &Loaded,
+        awaited: &[ContainerPath],
+    ) {
         self.any = true;
         let update = &part.update;
-        let copied = update
-            .copies
-            .iter()
-            .filter(|copy| loaded.get(&copy.from).is_some())
-            .count()
-            - part.live;
+        let mut copied: Vec<&Copy> = update.copies.iter().collect();
+        copied.retain(|copy| loaded.get(&copy.from).is_some() && !awaited.contains(&copy.to));
+        let first = copied.first().copied();
+        let copied = copied.len().saturating_sub(part.live);
+        if let Some(broken_off) = awaited.first() {
+            let what = format!("`{broken_off}` when it is written: it changed while it was copied");
+            if copied + part.live + update.removes.len() == 0 {
+                self.waits = Some(what);
+            } else {
+                self.updated.later = Some(what);
+            }
+        }
         if copied + part.live + update.removes.len()
             >= self.updated.copied + self.updated.live + self.updated.removed
         {
             self.updated.copied = copied;
             self.updated.live = part.live;
             self.updated.removed = update.removes.len();
-            self.updated.first = update
-                .copies
-                .first()
+            self.updated.first = first
                 .map(|copy| (copy.from.clone(), Some(copy.to.clone())))
                 .or_else(|| {
                     update

@@ -21,6 +21,8 @@ pub struct Job {
     pub container: Container,
     /// Files.
     pub delta: Delta,
+    /// Commands and the last step wait for files that changed while they were read.
+    pub awaits_whole_files: bool,
     /// Commands, in order.
     pub runs: Vec<Due>,
     /// The last step.
@@ -74,6 +76,14 @@ pub struct Landed {
     pub restart: Option<Duration>,
 }
 
+impl Landed {
+    /// Files that were not there, or changed while they were read.
+    pub fn unread(&self) -> &[ContainerPath] {
+        let applied = self.files.as_ref().ok().and_then(Option::as_ref);
+        applied.map_or(&[], |applied| &applied.unread)
+    }
+}
+
 /// A command that failed (C7).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFailure {
@@ -116,7 +126,8 @@ pub async fn apply<E: Engine>(
         jobs.iter()
             .zip(&mut landed)
             .map(|(job, landed)| async move {
-                if landed.files.is_ok() && !landed.deletes_wait && !refused {
+                let half = job.awaits_whole_files && !landed.unread().is_empty();
+                if landed.files.is_ok() && !landed.deletes_wait && !refused && !half {
                     run(engine, job, landed, reporter).await;
                 }
                 let name = &job.container.name;

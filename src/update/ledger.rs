@@ -10,6 +10,9 @@ use crate::watch::Kind;
 use super::load::Loaded;
 use super::mounts::{Bound, bound, is_live};
 
+/// A file whose copy was broken off so often, for it was written to meanwhile, is copied to its end whatever happens to it.
+const MOST_BROKEN_OFF: u32 = 3;
+
 /// What a change says by itself of whether a container may have it already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doubt {
@@ -34,6 +37,8 @@ pub struct Ledger {
     pub crashed: bool,
     /// What is known to stand there; a path that is not in here is unknown.
     held: HashMap<ContainerPath, Fingerprint>,
+    /// How often in a row the copy of a file was broken off.
+    broken_off: HashMap<ContainerPath, u32>,
 }
 
 impl Ledger {
@@ -45,6 +50,7 @@ impl Ledger {
             standing: Standing::default(),
             crashed: false,
             held: HashMap::new(),
+            broken_off: HashMap::new(),
         }
     }
 
@@ -113,7 +119,13 @@ impl Ledger {
                 to: copy.to.clone(),
                 mode: copy.entry.mode,
                 modified: copy.entry.modified,
-                body: body.clone(),
+                body: match body {
+                    Body::File { from, len } if self.is_never_left_alone(&copy.to) => Body::File {
+                        from: from.clone().to_the_end(),
+                        len: *len,
+                    },
+                    body => body.clone(),
+                },
                 in_place: copy.in_place || chmod,
                 there: self.may_be_there(&copy.to, fingerprint, doubt(&copy.from)),
             });
@@ -149,6 +161,18 @@ impl Ledger {
             }
             self.owed.remove(&copy.from);
         }
+    }
+
+    fn is_never_left_alone(&self, to: &ContainerPath) -> bool {
+        let broken_off = self.broken_off.get(to).copied().unwrap_or_default();
+        broken_off >= MOST_BROKEN_OFF
+    }
+
+    /// Whether commands and restart wait when one of the update's files cannot be brought whole: its own event brings it, and
+    /// them. They do not wait for a file that is never left alone.
+    pub fn awaits_whole_files(&self, update: &LiveUpdate) -> bool {
+        let mut copies = update.copies.iter();
+        !copies.any(|copy| self.is_never_left_alone(&copy.to))
     }
 
     /// The deletes, less those of the host's own files and those that would follow a link that has taken a directory's place,
@@ -190,8 +214,12 @@ impl Ledger {
         for copy in &update.copies {
             if unread.contains(&copy.to) {
                 self.held.remove(&copy.to);
+                *self.broken_off.entry(copy.to.clone()).or_default() += 1;
                 self.owed.insert(copy.from.clone());
-            } else if let Some((_, fingerprint)) = loaded.get(&copy.from) {
+                continue;
+            }
+            self.broken_off.remove(&copy.to);
+            if let Some((_, fingerprint)) = loaded.get(&copy.from) {
                 self.held.insert(copy.to.clone(), fingerprint.clone());
             }
         }

@@ -1,4 +1,4 @@
-//! Names that editors give to files of a moment: swap, lock and backup files. Pure; `facts.md` has the list.
+//! Names that editors give to files of a moment: probes, swap, lock and backup files. Pure; `facts.md` has the list.
 
 use std::path::{Component, Path};
 
@@ -13,6 +13,13 @@ pub(super) fn temporary(relative: &Path) -> Option<&'static str> {
     })
 }
 
+/// Whether the file's name is one that comes and goes within moments. One that stays is somebody's file like any other.
+pub(super) fn momentary(path: &Path) -> bool {
+    let name = path.file_name().map(std::ffi::OsStr::as_encoded_bytes);
+    // Vim's test of whether it may write here; Go's own tools, finding out the umask.
+    name.is_some_and(|name| name == b"4913" || name.ends_with(b"-go-tmp-umask"))
+}
+
 /// The pattern that makes `relative` an editor's own directory, or something below it.
 pub(super) fn directory(relative: &Path) -> Option<&'static str> {
     relative
@@ -24,10 +31,9 @@ pub(super) fn directory(relative: &Path) -> Option<&'static str> {
 type Matches = fn(&[u8]) -> bool;
 
 /// Each with the editors it is from. They hold for a file's own name, never for a directory above it: a directory
-/// `4913` is somebody's data.
+/// `old~` is somebody's data.
 const NAMES: &[(&str, Matches)] = &[
-    // Vim's test of whether it may write here, and its swap files.
-    ("4913", |name| name == b"4913"),
+    // Vim's swap files.
     (".*.sw?", |name| {
         name.len() >= 6 && name[0] == b'.' && name[..name.len() - 1].ends_with(b".sw")
     }),
@@ -48,8 +54,6 @@ const NAMES: &[(&str, Matches)] = &[
     (".*.kate-swp", |name| {
         name.starts_with(b".") && name.ends_with(b".kate-swp")
     }),
-    // Go's own tools, finding out the umask.
-    ("*-go-tmp-umask", |name| name.ends_with(b"-go-tmp-umask")),
 ];
 
 #[cfg(test)]
@@ -59,7 +63,6 @@ mod tests {
     #[test]
     fn editors_temporary_files_are_known_by_their_names() {
         for (path, pattern) in [
-            ("src/4913", "4913"),
             (".#main.py", ".#*"),
             ("a/#main.py#", "#*#"),
             ("main.py~", "*~"),
@@ -69,11 +72,21 @@ mod tests {
             ("main.py___jb_old___", "*___jb_old___"),
             (".goutputstream-A1B2C3", ".goutputstream-*"),
             (".main.py.kate-swp", ".*.kate-swp"),
-            ("x-go-tmp-umask", "*-go-tmp-umask"),
             ("web/.idea/workspace.xml", ".idea/**"),
             (".idea", ".idea/**"),
         ] {
             assert_eq!(temporary(Path::new(path)), Some(pattern), "{path}");
+        }
+    }
+
+    #[test]
+    fn probes_are_known_by_their_names_and_are_files_when_they_stay() {
+        for path in ["/p/src/4913", "/p/x-go-tmp-umask"] {
+            assert!(momentary(Path::new(path)), "{path}");
+            assert_eq!(temporary(Path::new(path)), None, "{path}");
+        }
+        for path in ["/p/4913/data", "/p/49130", "/"] {
+            assert!(!momentary(Path::new(path)), "{path}");
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::paths::HostPath;
 
+use super::editors;
 use super::touch::{Stage, Touch};
 
 #[cfg(test)]
@@ -17,9 +18,20 @@ const BURST: Duration = Duration::from_millis(5);
 /// A burst that goes on for so many of its quiet times is a long one: it is given twice the quiet time. More would make a
 /// burst of a thousand saves wait as long as it took to write.
 const OUTLASTS: u32 = 8;
-/// The longest quiet time of a burst, and the longest silence a file that was not closed waits for its close.
+/// The longest quiet time of a burst.
 const LONGEST_QUIET: Duration = Duration::from_millis(250);
-/// Nothing waits longer than this in all,
+/// The longest silence in which a file that was not closed waits for its close. Where no system tells of a close, silence is
+/// all there is.
+const STILL: Duration = if cfg!(any(target_os = "linux", target_os = "android")) {
+    Duration::from_secs(1)
+} else {
+    LONGEST_QUIET
+};
+/// A file that is kept open and written to for longer goes so often.
+const OPEN: Duration = Duration::from_secs(30);
+/// A name that editors use for a moment is theirs for so long; after that it is a file.
+const A_MOMENT: Duration = Duration::from_millis(500);
+/// Nothing else waits longer than this in all,
 const IN_ALL: Duration = Duration::from_secs(1);
 /// unless the user says how long it has to be quiet: then a burst that never ends is cut after this.
 const IN_ALL_DEBOUNCED: Duration = Duration::from_secs(60);
@@ -52,7 +64,8 @@ pub struct Batch {
 ///
 /// A burst's quiet time doubles each time the burst outlasts it by far, so a short burst is over quickly and a long one is
 /// not cut into pieces. Only paths that are new in the batch prolong it: a chatty file holds nobody back. A file that
-/// is still being written waits for its close without holding back the finished ones.
+/// is still being written waits for its close without holding back the finished ones, and so does one that may be gone in a
+/// moment.
 #[derive(Debug, Default)]
 pub struct Gatherer {
     quiet: Quiet,
@@ -74,6 +87,24 @@ struct Waiting {
     renewed: bool,
     /// It is one of the burst's paths.
     counted: bool,
+    name: Name,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Name {
+    Ordinary,
+    /// One that editors use for a moment.
+    Momentary,
+}
+
+impl Name {
+    fn of(path: &HostPath) -> Self {
+        if editors::momentary(path.as_path()) {
+            Self::Momentary
+        } else {
+            Self::Ordinary
+        }
+    }
 }
 
 impl Waiting {
@@ -86,14 +117,25 @@ impl Waiting {
         self.created && !self.renewed && self.stage == Stage::Gone
     }
 
-    /// Neither counts in the burst nor holds it back.
-    fn goes_alone(&self) -> bool {
-        !self.finished() || self.fleeting()
+    /// It is there, and may be gone in a moment.
+    fn passes(&self) -> bool {
+        self.name == Name::Momentary && self.finished() && self.stage != Stage::Gone
     }
 
-    /// When a path that nobody closed goes all the same.
+    /// Neither counts in the burst nor holds it back.
+    fn goes_alone(&self) -> bool {
+        !self.finished() || self.fleeting() || self.passes()
+    }
+
+    /// When a path that goes alone goes, whatever is still to come for it.
     fn due(&self) -> Instant {
-        (self.last + LONGEST_QUIET).min(self.first + IN_ALL)
+        if !self.finished() {
+            (self.last + STILL).min(self.first + OPEN)
+        } else if self.passes() {
+            (self.last + A_MOMENT).min(self.first + IN_ALL)
+        } else {
+            (self.last + LONGEST_QUIET).min(self.first + IN_ALL)
+        }
     }
 }
 
@@ -138,6 +180,7 @@ impl Gatherer {
             created: touch.stage == Stage::Created && !known,
             renewed: false,
             counted: false,
+            name: Name::of(&touch.path),
         });
         waiting.renewed |= touch.stage == Stage::Renewed;
         waiting.last = waiting.last.max(at);

@@ -117,6 +117,31 @@ async fn a_container_that_is_down_is_started_when_the_burst_is_over() {
     assert_eq!(count(&asked, "copy /app/200-0"), 1, "{asked:?}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_and_restart_wait_for_a_file_that_changed_while_it_was_copied() {
+    let web = service(RUN_AND_RESTART, &[("web-1", State::Running)]).await;
+    web.engine.break_off("/app/big");
+    web.write("src/big", "half");
+    assert!(matches!(web.outcome().done, Done::Waits(_)));
+    assert_eq!(web.engine.asked(), ["web-1: copy /app/big"]);
+    web.write("src/big", "whole");
+    web.asks(&[
+        "web-1: copy /app/big",
+        "web-1: run /bin/sh -c make in /",
+        "web-1: restart the process",
+    ]);
+    // One that is never left alone holds nothing back for long.
+    let mut waited = 0;
+    for text in ["1", "12", "123", "1234", "12345"] {
+        web.engine.break_off("/app/log");
+        web.write("src/log", text);
+        waited += usize::from(matches!(web.outcome().done, Done::Waits(_)));
+        let ran = count(&web.engine.asked(), "run /bin/sh -c make");
+        assert_eq!(ran, usize::from(text.len() > 3), "{text}");
+    }
+    assert_eq!(waited, 3);
+}
+
 fn hold_git_s_lock(web: &Situation) {
     fs::create_dir_all(web.path(".git")).unwrap();
     fs::write(web.path(".git/index.lock"), "").unwrap();

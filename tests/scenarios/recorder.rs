@@ -34,6 +34,7 @@ struct World {
     refusals: VecDeque<EngineError>,
     exits: VecDeque<i64>,
     crashes: VecDeque<i64>,
+    broken_off: VecDeque<ContainerPath>,
     failing_builds: usize,
     same_image: bool,
     during_build: Option<Box<dyn FnOnce() + Send>>,
@@ -115,6 +116,12 @@ impl Recorder {
     /// The next copy is answered so.
     pub fn refuse(&self, error: EngineError) {
         self.world().refusals.push_back(error);
+    }
+
+    /// The next copy finds that this file changes while it is read.
+    pub fn break_off(&self, to: &str) {
+        let to = ContainerPath::new(to).unwrap();
+        self.world().broken_off.push_back(to);
     }
 
     /// The next command exits so; 0 when nothing is said.
@@ -212,7 +219,7 @@ impl Engine for Recorder {
             }
             None => Ok(Applied {
                 via: Via::Helper,
-                unread: Vec::new(),
+                unread: self.world().broken_off.pop_front().into_iter().collect(),
                 closed: Vec::new(),
                 same,
             }),

@@ -167,11 +167,21 @@ impl Docker {
                 "&noOverwriteDirNonDir=true"
             }
         );
+        let mut changed = Vec::new();
         for attempt in 1.. {
+            if entries.is_empty() {
+                break;
+            }
             let (archive, story) = stream(entries.clone());
             let body = Either::Right(StreamBody::new(archive.map_ok(Frame::data).boxed()));
             let answer = self.ask(Method::PUT, &target, body, &container.id).await;
             let story = std::mem::take(&mut *story.lock().unwrap_or_else(PoisonError::into_inner));
+            if let Some(path) = story.changed {
+                // Its event is on the way, and brings what it is by then; the others go again.
+                entries.retain(|entry| entry.to != path);
+                changed.push(path);
+                continue;
+            }
             if let Some(path) = story.shrunk {
                 // Trap 2: what was sent stays, half of this file included, so all of it goes again.
                 let keeps_shrinking = attempt >= ATTEMPTS;
@@ -193,11 +203,11 @@ impl Docker {
                     "the engine answered before it had the whole archive".to_owned(),
                 ));
             }
-            let mut unread = story.vanished;
-            unread.extend(story.grown);
-            return Ok(unread);
+            changed.extend(story.vanished);
+            changed.extend(story.grown);
+            break;
         }
-        Ok(Vec::new())
+        Ok(changed)
     }
 }
 

@@ -17,6 +17,9 @@ const BLOCK: usize = 512;
 /// Bytes handed to the connection at once.
 const PIECE: usize = 128 * 1024;
 
+/// After so many bytes of a file it is looked at once more: another save may have come.
+const LOOK_AGAIN: u64 = 1 << 20;
+
 /// A member to write.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -60,6 +63,8 @@ pub struct Story {
     pub grown: Vec<ContainerPath>,
     /// The file that ended early: the stream was cut there.
     pub shrunk: Option<ContainerPath>,
+    /// The file that was written over or replaced while it was read: the stream was cut there.
+    pub changed: Option<ContainerPath>,
     /// The file that could not be read, and why: the stream was cut or not begun there.
     pub unreadable: Option<(HostPath, String)>,
 }
@@ -100,8 +105,11 @@ struct Writer {
 struct OpenFile {
     file: tokio::fs::File,
     to: ContainerPath,
-    from: HostPath,
+    from: Source,
+    opened: std::fs::Metadata,
     left: u64,
+    /// Bytes since it was looked at.
+    unseen: u64,
     padding: usize,
 }
 
@@ -145,9 +153,11 @@ impl Writer {
                 self.current = Some(OpenFile {
                     file,
                     to: entry.to.clone(),
-                    from: from.path().clone(),
+                    from: from.clone(),
                     left: seen.len(),
+                    unseen: 0,
                     padding: padding(seen.len()),
+                    opened: seen,
                 });
             }
         }
@@ -168,8 +178,16 @@ impl Writer {
         let mut limited = (&mut open.file).take(open.left.min(room));
         let read = match limited.read_buf(&mut self.buffer).await {
             Ok(read) => read,
-            Err(error) => return Err(self.unreadable(&open.from, error)),
+            Err(error) => return Err(self.unreadable(open.from.path(), error)),
         };
+        open.unseen += read as u64;
+        if open.unseen >= LOOK_AGAIN {
+            open.unseen = 0;
+            if open.from.has_changed(&open.opened) {
+                self.tell(|story| story.changed = Some(open.to.clone()));
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+        }
         if read == 0 {
             self.tell(|story| story.shrunk = Some(open.to.clone()));
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -383,6 +401,32 @@ mod tests {
         let story = story.lock().unwrap();
         assert!(!story.whole);
         assert_eq!(story.shrunk.as_ref().unwrap().to_string(), "/big");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_was_replaced_meanwhile_cuts_the_stream_unless_it_is_to_be_read_to_its_end()
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("big");
+        for to_the_end in [false, true] {
+            std::fs::write(&path, vec![1; 4 << 20]).unwrap();
+            let mut source = Source::from(HostPath::new(&path).unwrap());
+            if to_the_end {
+                source = source.to_the_end();
+            }
+            let (stream, story) = stream(vec![entry(b"big", Content::File(source))]);
+            let mut stream = std::pin::pin!(stream);
+            assert!(stream.next().await.unwrap().is_ok());
+            std::fs::write(folder.path().join("new"), vec![2; 4 << 20]).unwrap();
+            std::fs::rename(folder.path().join("new"), &path).unwrap();
+            let mut last = stream.next().await;
+            while let Some(Ok(_)) = last {
+                last = stream.next().await;
+            }
+            let story = story.lock().unwrap();
+            assert_eq!((last.is_none(), story.whole), (to_the_end, to_the_end));
+            assert_eq!(story.changed.is_some(), !to_the_end);
+        }
     }
 
     #[tokio::test]

@@ -163,14 +163,54 @@ fn a_file_that_is_still_being_written_holds_back_nobody_and_waits_for_its_close(
 }
 
 #[test]
-fn a_file_that_is_never_closed_goes_after_a_silence_or_a_second() {
+fn a_file_that_is_never_closed_goes_after_a_silence_and_while_it_grows_at_long_intervals() {
     let mut story = Story::new();
     story.touch(0, "/p/log", Stage::Writing);
-    assert_eq!(story.next().unwrap(), batch(250_000, &["/p/log"]));
-    for micros in (300_000..1_290_000).step_by(10_000) {
-        story.touch(micros, "/p/log", Stage::Writing);
+    let still = u64::try_from(STILL.as_micros()).unwrap();
+    assert_eq!(story.next().unwrap(), batch(STILL.as_micros(), &["/p/log"]));
+    for begun in [10_000_000, 40_000_000] {
+        for micros in (begun..begun + 30_000_000).step_by(10_000) {
+            story.touch(micros, "/p/log", Stage::Writing);
+            assert!(story.gatherer.take(story.at(micros)).is_none());
+        }
+        let end = u128::from(begun) + 30_000_000;
+        assert_eq!(story.next().unwrap(), batch(end, &["/p/log"]));
     }
-    assert_eq!(story.next().unwrap(), batch(1_300_000, &["/p/log"]));
+    story.touch(80_000_000, "/p/log", Stage::Writing);
+    let end = u128::from(80_000_000 + still);
+    assert_eq!(story.next().unwrap(), batch(end, &["/p/log"]));
+}
+
+#[test]
+fn a_file_that_is_written_for_seconds_goes_once_when_it_is_closed() {
+    let mut story = Story::new();
+    story.touch(0, "/p/big", Stage::Created);
+    for micros in (0..8_000_000).step_by(20_000) {
+        story.touch(micros, "/p/big", Stage::Writing);
+        assert!(story.gatherer.take(story.at(micros)).is_none());
+    }
+    story.touch(8_000_000, "/p/big", Stage::Complete);
+    assert_eq!(story.next().unwrap(), batch(8_001_000, &["/p/big"]));
+    assert_eq!(story.next(), None);
+}
+
+#[test]
+fn an_editor_s_probe_comes_and_goes_and_a_file_of_its_name_that_stays_is_a_file() {
+    let mut story = Story::new();
+    // On a busy machine the two halves of it are far apart.
+    story
+        .touch(0, "/p/4913", Stage::Created)
+        .touch(10, "/p/4913", Stage::Complete)
+        .touch(20_000, "/p/a", Stage::Complete);
+    assert_eq!(story.next().unwrap(), batch(21_000, &["/p/a"]));
+    story.touch(300_000, "/p/4913", Stage::Gone);
+    assert_eq!(story.next().unwrap().1, ["(/p/4913)"]);
+    story
+        .touch(1_000_000, "/p/4913", Stage::Created)
+        .touch(1_000_010, "/p/4913", Stage::Complete);
+    assert_eq!(story.next().unwrap(), batch(1_500_010, &["/p/4913"]));
+    story.touch(2_000_000, "/p/4913", Stage::Gone);
+    assert_eq!(story.next().unwrap(), batch(2_005_000, &["/p/4913"]));
 }
 
 #[test]
@@ -281,8 +321,8 @@ proptest! {
         let mut story = Story::with(Quiet { debounce });
         let mut waiting: BTreeMap<String, Instant> = BTreeMap::new();
         let mut micros = 0;
-        let longest = LONGEST_QUIET.max(debounce.unwrap_or_default());
-        let longest_wait = IN_ALL + debounce.map_or(IN_ALL, |_| IN_ALL_DEBOUNCED);
+        let longest = STILL.max(debounce.unwrap_or_default());
+        let longest_wait = OPEN + debounce.map_or(IN_ALL, |_| IN_ALL_DEBOUNCED);
         let collect = |story: &mut Story, waiting: &mut BTreeMap<String, Instant>, now: Instant| {
             while let Some(deadline) = story.gatherer.deadline().filter(|due| *due <= now) {
                 let Some(batch) = story.gatherer.take(deadline) else { continue };

@@ -1,6 +1,7 @@
 //! "Long bursts are few restarts": what an agent writes, what git checks out.
 
 use std::fs;
+use std::io::Write as _;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -59,4 +60,23 @@ fn a_checkout_of_three_thousand_files_is_at_most_two_restarts() {
     up.until_in_step("src", "web", "/app");
     let restarts = restarts(&mut up);
     assert!((1..=2).contains(&restarts), "{restarts} restarts");
+}
+
+/// "A file that is being written is not copied before it is closed."
+#[test]
+fn a_file_that_is_written_for_seconds_is_one_update_when_it_is_closed() {
+    let project = Project::web("- sync: ./src:/app\n- run: echo ran >> /runs\n- restart_process");
+    let mut up = project.up();
+    let mut file = fs::File::create(project.path("src/big")).unwrap();
+    let piece = vec![7; 1 << 20];
+    for _ in 0..30 {
+        file.write_all(&piece).unwrap();
+        sleep(Duration::from_millis(100));
+    }
+    assert_eq!(project.file("web", "/runs"), None);
+    drop(file);
+    up.live_updated("web");
+    up.until_in_step("src", "web", "/app");
+    up.until_file("web", "/runs", "ran\n");
+    assert_eq!(restarts(&mut up), 1);
 }

@@ -23,6 +23,8 @@ pub enum Case {
     Thousand,
     /// 10,000 files of 1 KB rewritten.
     TenThousand,
+    /// One file of 300 MB rewritten.
+    Large,
     /// A directory of 1,000 files deleted.
     Delete,
     /// Memory and processor time while nothing happens.
@@ -42,6 +44,7 @@ impl Case {
             Self::Process => "saved, and the process has restarted",
             Self::Thousand => "1,000 files of 10 KB rewritten",
             Self::TenThousand => "10,000 files of 1 KB rewritten",
+            Self::Large => "one file of 300 MB rewritten",
             Self::Delete => "directory of 1,000 files deleted",
             Self::Idle => "resident memory while watching, idle processor time",
         }
@@ -55,7 +58,7 @@ impl Case {
     /// How many rounds are counted when `runs` are asked for.
     pub fn rounds(self, runs: usize) -> usize {
         match self {
-            Self::Thousand | Self::TenThousand | Self::Delete => runs.div_ceil(3),
+            Self::Thousand | Self::TenThousand | Self::Large | Self::Delete => runs.div_ceil(3),
             Self::Save | Self::Command | Self::Restart | Self::Process => runs,
             Self::Idle => 0,
         }
@@ -96,7 +99,7 @@ impl Case {
             Self::Save | Self::Idle => "app/src/app.txt",
             Self::Command => "out/copied",
             Self::Restart | Self::Process => "out/started",
-            Self::Thousand | Self::TenThousand => {
+            Self::Thousand | Self::TenThousand | Self::Large => {
                 let files = self.rewrite_tree(source, round + 1)?;
                 let size = self.size(round + 1);
                 return Ok(Effect::files(source, &merged.join("app/src"), &files, size));
@@ -129,6 +132,7 @@ impl Case {
         match self {
             Self::Thousand | Self::Idle => (1_000, 10_240),
             Self::TenThousand => (10_000, 1_024),
+            Self::Large => (1, 300_000_000),
             Self::Delete => (1_000, 1_024),
             Self::Save | Self::Command | Self::Restart | Self::Process => (0, 0),
         }

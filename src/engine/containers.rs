@@ -308,6 +308,7 @@ fn describe(id: ContainerId, seen: ContainerInspectResponse, project: &str) -> C
             },
             _ => State::Gone,
         },
+        started: state.started_at.unwrap_or_default(),
         mounts,
         read_only: host.readonly_rootfs == Some(true),
         tty: config.tty == Some(true),

@@ -31,7 +31,7 @@ pub use moves::Moves;
 pub use screen::{Lent, has_screen};
 pub use supervise::{RunsUnder, Supervision};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::future::Future;
 use std::time::{Duration, SystemTime};
@@ -69,6 +69,8 @@ pub struct Container {
     pub image_id: String,
     /// What it is doing.
     pub state: State,
+    /// When it was started last, in the engine's words: another start, another text.
+    pub started: String,
     /// The actual mounts (E6), the image's anonymous volumes among them.
     pub mounts: Vec<Mount>,
     /// The root file system is read-only.
@@ -129,16 +131,17 @@ impl Delta {
         self.put.is_empty() && self.remove.is_empty() && self.remove_dirs.is_empty()
     }
 
-    /// Tells of a path whether it lies below a link that is put.
-    pub fn below_its_links(&self) -> impl Fn(&ContainerPath) -> bool {
+    /// Tells of a path whether it lies below a file or a link that is put: it goes with the directory that is replaced, and
+    /// by its name is the link's business from then on.
+    pub fn goes_with_what_is_put(&self) -> impl Fn(&ContainerPath) -> bool {
         let puts = self.put.iter();
-        let links: Vec<&ContainerPath> = puts
-            .filter(|put| matches!(put.body, Body::Link(_)))
+        let puts: HashSet<&ContainerPath> = puts
+            .filter(|put| put.body != Body::Directory)
             .map(|put| &put.to)
             .collect();
         move |path| {
-            let mut links = links.iter();
-            links.any(|link| path != *link && path.is_within(link))
+            let mut above = std::iter::successors(path.parent(), ContainerPath::parent);
+            !puts.is_empty() && above.any(|above| puts.contains(&above))
         }
     }
 }
@@ -351,6 +354,9 @@ pub enum EngineError {
     /// The engine answered no: words for people, its own [quoted](harmless::quoted).
     #[error("{}", harmless::message(.0))]
     Refused(String),
+    /// It cannot be done, and could not after a rebuild either: words for people.
+    #[error("{}", harmless::message(.0))]
+    InVain(String),
     /// The engine cannot be reached: words for people.
     #[error("{}", harmless::message(.0))]
     Unreachable(String),

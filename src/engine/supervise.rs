@@ -90,14 +90,16 @@ impl Docker {
         self.runs().contexts = contexts;
     }
 
-    /// The session is over: the helpers end, and what was made for this run alone is gone.
-    pub async fn close(&self) {
-        self.close_helpers().await;
+    /// The session is over: the helpers end, and what was made for this run alone is gone. Answers the containers in which
+    /// something is left of a helper that was killed.
+    pub async fn close(&self) -> Vec<String> {
+        let left = self.close_helpers().await;
         let file = self.runs().file.take();
         if let Some(file) = file {
             // Somebody may have tidied up before us.
             let _ = std::fs::remove_file(file);
         }
+        left
     }
 
     pub(super) fn takes_images_for_contexts(&self, services: &[String]) -> bool {

@@ -44,6 +44,34 @@ pub struct Item {
     pub content: Content,
 }
 
+impl Item {
+    /// Whether its content was sent ahead.
+    pub fn is_ahead(&self) -> bool {
+        matches!(self.content, Content::Ahead { .. })
+    }
+
+    /// Its content lies in the helper's directory by that name.
+    pub fn send_ahead_as(&mut self, name: Vec<u8>) {
+        if let Content::File { from, in_place } = &self.content {
+            self.content = Content::Ahead {
+                name,
+                from: from.clone(),
+                in_place: *in_place,
+            };
+        }
+    }
+
+    /// Its content comes with the batch after all.
+    pub fn send_by_stream(&mut self) {
+        if let Content::Ahead { from, in_place, .. } = &self.content {
+            self.content = Content::File {
+                from: from.clone(),
+                in_place: *in_place,
+            };
+        }
+    }
+}
+
 /// What an [`Item`] is.
 #[derive(Debug, Clone)]
 pub enum Content {
@@ -56,6 +84,15 @@ pub enum Content {
         /// Where its content is on the host.
         from: Source,
         /// Write into the inode that is there, if there is one: for bind-mounted files and watchers of single files.
+        in_place: bool,
+    },
+    /// A file whose content was put into the helper's own directory.
+    Ahead {
+        /// Its name there.
+        name: Vec<u8>,
+        /// Where it came from: should it not be there, it goes by the stream.
+        from: Source,
+        /// As for a file.
         in_place: bool,
     },
     /// A small file, read already.
@@ -199,7 +236,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
 impl Batch {
     fn load(&self) -> Load {
         let bytes = self.put.iter().map(|item| match &item.content {
-            Content::File { from, .. } => {
+            Content::File { from, .. } | Content::Ahead { from, .. } => {
                 // What counts is looked at again when it is read; this is for the time it may take.
                 std::fs::metadata(from.path().as_path()).map_or(0, |found| found.len())
             }
@@ -329,6 +366,14 @@ impl Encoder {
                 };
                 self.file(item, *in_place, next, out)?;
             }
+            Content::Ahead { name, in_place, .. } => Request::Ahead {
+                path,
+                mode,
+                mtime,
+                flags: if *in_place { IN_PLACE } else { 0 },
+                name,
+            }
+            .encode(out)?,
             Content::Bytes { bytes, in_place } => {
                 let next = Open {
                     path: PathBuf::new(),

@@ -22,6 +22,7 @@ pub struct Link<R, W> {
     pub(super) patience: Patience,
     pub(super) clock: Clock,
     euid: u32,
+    process: u32,
     in_step: bool,
 }
 
@@ -86,13 +87,13 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
             writer.flush().await
         };
         let sent = limit.wait(greeting).await?;
-        let (theirs, euid, theirs_ms) = match incoming.next(&limit).await {
+        let (theirs, euid, process, theirs_ms) = match incoming.next(&limit).await {
             Ok(Reply::Hello {
                 version,
                 euid,
+                pid,
                 clock_ms,
-                ..
-            }) => (version, euid, clock_ms),
+            }) => (version, euid, pid, clock_ms),
             Ok(_) => return Err(Error::Malformed),
             Err(stuck @ Error::Stuck { .. }) => return Err(stuck),
             Err(_) => return Err(incoming.last_words(sent).await),
@@ -113,6 +114,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
             patience: terms.patience,
             clock,
             euid,
+            process,
             in_step: true,
         })
     }
@@ -120,6 +122,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
     /// The user the helper runs as: only root can keep owners.
     pub fn user(&self) -> u32 {
         self.euid
+    }
+
+    /// Its process id in the container.
+    pub fn process(&self) -> u32 {
+        self.process
     }
 
     /// Asks for a sign of life.

@@ -69,6 +69,12 @@ impl<E: Engine> Worker<E> {
                             }
                             told.fail(format!("{}: {why}", ledger.container.name), Some("a rebuild did not help, or cannot be done; it is tried again with the next change"));
                         }
+                        EngineError::InVain(what) => told.fail(
+                            format!("{}: {what}", ledger.container.name),
+                            Some(
+                                "a rebuild would not help; it is tried again with the next change",
+                            ),
+                        ),
                         EngineError::Unreachable(reason) | EngineError::Unreadable(_, reason) => {
                             self.again.later(Instant::now(), why);
                             told.fail(
@@ -92,6 +98,13 @@ impl<E: Engine> Worker<E> {
         let nothing_to_say =
             told.waits.is_some() && why == Why::Containers && told.failure.is_none();
         if nothing_to_say || (matches!(next, Round::LookAgain) && told.is_empty()) {
+            return next;
+        }
+        // What happens to a container is no news of a failure that was told.
+        let failure = told.failure.as_ref().map(|(what, _)| what.clone());
+        let was_told = failure.is_some() && failure == self.told_failure;
+        self.told_failure = failure;
+        if was_told && why == Why::Containers {
             return next;
         }
         self.advise_on_stop(parts, landed);

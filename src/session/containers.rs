@@ -66,6 +66,7 @@ impl<E: Engine> Worker<E> {
         for ledger in ledgers {
             self.ledgers.insert(ledger.container.id.clone(), ledger);
         }
+        self.refill(begun).await;
         for ledger in self.ledgers.values() {
             if ledger.container.state == State::Running && !self.rules.block().always_rebuilds() {
                 let (engine, container) = (Arc::clone(&self.engine), ledger.container.clone());

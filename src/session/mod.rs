@@ -55,6 +55,7 @@ mod misplaced;
 mod news;
 pub mod order;
 mod rebuild;
+mod refill;
 mod reload;
 mod route;
 mod settle;

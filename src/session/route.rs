@@ -79,7 +79,16 @@ pub async fn run(first: First, mut shutdown: Shutdown, mut keys: Keys) -> ExitCo
         },
         _ = shutdown.next() => ExitCode::Interrupted,
     };
-    engine.close().await;
+    let left = engine.close().await;
+    if !left.is_empty() {
+        reporter.notice(
+            None,
+            format!(
+                "`/.liveupdate` stays in {}: the helper there was killed in the middle of an update; the next session takes it away, or it goes with its container",
+                left.join(", ")
+            ),
+        );
+    }
     if up.keep {
         return code;
     }

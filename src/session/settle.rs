@@ -28,7 +28,7 @@ pub(super) struct Part {
     /// How many copies the container sees through its bind mount (E6).
     pub(super) live: usize,
     /// What it comes from.
-    changes: Vec<Change>,
+    pub(super) changes: Vec<Change>,
     /// What its commands and restart wait for.
     pub(super) held: Option<Held>,
 }
@@ -176,7 +176,10 @@ impl<E: Engine> Worker<E> {
         if parts.is_empty() {
             return Round::Settled;
         }
-        self.say_plan(&parts, &whole);
+        // A plan that failed, and is only tried again, was told.
+        if why == Why::Change || self.told_failure.is_none() {
+            self.say_plan(&parts, &whole);
+        }
         let _under_way = self.ends.begin(&self.service.name);
         let Some(landed) = self.apply(&mut parts, &loaded).await else {
             return Round::LookAgain;

@@ -136,6 +136,8 @@ pub struct Worker<E> {
     /// What somebody has stopped on purpose, and of what that was said.
     pub(super) stops: Arc<Stops>,
     pub(super) told_stops: BTreeSet<ContainerId>,
+    /// The failure of the last update, as it was told.
+    pub(super) told_failure: Option<String>,
     /// What the engine did not take is tried again by itself.
     pub(super) again: Again,
     /// What waits for the end of a burst.
@@ -228,6 +230,7 @@ impl<E: Engine> Worker<E> {
             told_ways: HashMap::new(),
             stops: start.stops,
             told_stops: BTreeSet::new(),
+            told_failure: None,
             again: Again::default(),
             hold: Hold::default(),
             gatherer: Gatherer::new(quiet),

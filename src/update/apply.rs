@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 
 use crate::compose::block::{OnFailure, Restart, RestartKind, Run, Step};
-use crate::engine::{Applied, Container, Delta, Ended, Engine, EngineError, Exec, State, Stream};
+use crate::compose::{Mount, MountKind};
+use crate::engine::{
+    Applied, Container, Delta, Ended, Engine, EngineError, Exec, Outgoing, State, Stream,
+};
 use crate::paths::ContainerPath;
 use crate::plan::Due;
 use crate::report::{Event, Reporter};
@@ -119,9 +122,12 @@ pub async fn apply<E: Engine>(
     .await;
     let jobs = &*jobs;
     // C8: where files were refused, the answer is a rebuild, not commands on half of the files.
-    let refused = landed
-        .iter()
-        .any(|landed| matches!(landed.files, Err(EngineError::Refused(_))));
+    let refused = landed.iter().any(|landed| {
+        matches!(
+            landed.files,
+            Err(EngineError::Refused(_) | EngineError::InVain(_))
+        )
+    });
     join_all(
         jobs.iter()
             .zip(&mut landed)
@@ -163,10 +169,10 @@ async fn put<E: Engine>(
         State::Running => bring(engine, &job.container, &job.delta).await,
         State::Created | State::Paused | State::Stopped => {
             landed.deletes_wait = true;
-            bring(engine, &job.container, &puts(&job.delta)).await
+            bring(engine, &job.container, &puts(job)).await
         }
         State::Exited { .. } | State::Restarting => {
-            let files = bring(engine, &job.container, &puts(&job.delta)).await;
+            let files = bring(engine, &job.container, &puts(job)).await;
             // For nothing it is not started.
             if job.take_out(&files, &left) {
                 revive(engine, job, files, &mut landed).await
@@ -195,7 +201,7 @@ async fn revive<E: Engine>(
     let applied = files?;
     engine.start(&job.container).await?;
     landed.revived = true;
-    match bring(engine, &as_it_is_now(job, landed), &deletes(&job.delta)).await {
+    match bring(engine, &as_it_is_now(job, landed), &the_rest(job)).await {
         Ok(gone) => Ok(applied.or(gone)),
         // It ended again at once. The next change starts it once more, and only that: the deletes wait for it.
         Err(EngineError::NotRunning(_)) => {
@@ -217,24 +223,30 @@ fn as_it_is_now<'a>(job: &'a Job, landed: &Landed) -> Cow<'a, Container> {
     })
 }
 
-/// What is written, and what makes room for it.
-fn puts(delta: &Delta) -> Delta {
-    let (remove, remove_dirs) = removes(delta, true);
+/// What is written while the container does not run, and what makes room for it. Its memory is there only when it runs.
+fn puts(job: &Job) -> Delta {
+    let (remove, remove_dirs) = removes(&job.delta, true);
+    let put = job.delta.put.iter();
     Delta {
-        put: delta.put.clone(),
+        put: put.filter(|put| !is_in_memory(job, put)).cloned().collect(),
         remove,
         remove_dirs,
     }
 }
 
+fn is_in_memory(job: &Job, put: &Outgoing) -> bool {
+    job.container.state != State::Paused
+        && Mount::over(&job.container.mounts, &put.to)
+            .is_some_and(|mount| mount.kind == MountKind::Tmpfs)
+}
+
 /// The rest: what stands where something was written is that, and so is what a link leads to.
-fn deletes(delta: &Delta) -> Delta {
-    let (mut remove, mut remove_dirs) = removes(delta, false);
-    let below_a_link = delta.below_its_links();
-    remove.retain(|path| !below_a_link(path));
-    remove_dirs.retain(|path| !below_a_link(path));
+fn the_rest(job: &Job) -> Delta {
+    let delta = &job.delta;
+    let (remove, remove_dirs) = removes(delta, false);
+    let put = delta.put.iter();
     Delta {
-        put: Vec::new(),
+        put: put.filter(|put| is_in_memory(job, put)).cloned().collect(),
         remove,
         remove_dirs,
     }
@@ -242,8 +254,11 @@ fn deletes(delta: &Delta) -> Delta {
 
 fn removes(delta: &Delta, written: bool) -> (Vec<ContainerPath>, Vec<ContainerPath>) {
     let put: HashSet<&ContainerPath> = delta.put.iter().map(|put| &put.to).collect();
+    let goes_with_them = delta.goes_with_what_is_put();
     let some = |paths: &[ContainerPath]| {
-        let some = paths.iter().filter(|path| put.contains(path) == written);
+        let some = paths
+            .iter()
+            .filter(|path| (put.contains(path) || goes_with_them(path)) == written);
         some.cloned().collect()
     };
     (some(&delta.remove), some(&delta.remove_dirs))

@@ -35,6 +35,8 @@ pub struct Ledger {
     pub standing: Standing,
     /// Its process crashed after an update, and the container waits for the next one to start it.
     pub crashed: bool,
+    /// The start of the container after which its tmpfs was filled.
+    pub filled: Option<String>,
     /// What is known to stand there; a path that is not in here is unknown.
     held: HashMap<ContainerPath, Fingerprint>,
     /// How often in a row the copy of a file was broken off.
@@ -49,6 +51,7 @@ impl Ledger {
             owed,
             standing: Standing::default(),
             crashed: false,
+            filled: None,
             held: HashMap::new(),
             broken_off: HashMap::new(),
         }

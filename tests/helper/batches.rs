@@ -97,6 +97,132 @@ async fn a_reader_sees_no_missing_and_no_short_file_over_10_000_overwrites() {
     assert_eq!(reader.join().unwrap(), 0);
 }
 
+/// A big file comes to the helper's directory another way.
+#[tokio::test]
+async fn content_that_was_sent_ahead_is_moved_into_place_and_nothing_of_it_is_left() {
+    let place = Place::new();
+    let (mut link, _helper) = place.serve().await;
+    let source = place.host("source", "of old");
+    let process = link.process();
+    let ahead = |name: &str, content: &str| {
+        let name = format!("content-{process}-{name}");
+        fs::create_dir_all(place.path("home")).unwrap();
+        fs::write(place.path("home").join(&name), content).unwrap();
+        (
+            name.clone(),
+            fs::metadata(place.path("home").join(name)).unwrap().ino(),
+        )
+    };
+    let item = |target: &str, name: &str| {
+        let mut item = place.file(&source, target);
+        item.mode = 0o640;
+        item.send_ahead_as(name.as_bytes().to_vec());
+        item
+    };
+    let poured = place.container("poured", "old and longer");
+    let kept = fs::metadata(&poured).unwrap().ino();
+    let ((big, moved), (over, _)) = (ahead("big", "big"), ahead("over", "over"));
+    let mut in_place = item("poured", &over);
+    if let Content::Ahead { in_place, .. } = &mut in_place.content {
+        *in_place = true;
+    }
+    let applied = link
+        .apply(&put([item("new/big", &big), in_place]))
+        .await
+        .unwrap();
+    assert_eq!(applied.placed, 3);
+    insta::assert_snapshot!(place.tree(), @r"
+    new/ 755
+    new/big 640 big
+    poured 640 over
+    ");
+    let metadata = fs::metadata(place.path("app/new/big")).unwrap();
+    assert_eq!((metadata.ino(), metadata.mtime()), (moved, 1_700_000_000));
+    assert_eq!(fs::metadata(&poured).unwrap().ino(), kept);
+    // Once used, or sent for a batch that came to nothing, it is not there.
+    let (other, _) = ahead("other", "other");
+    let batch = put([item("a", &big), item("b", &other)]);
+    let error = link.apply(&batch).await.unwrap_err();
+    assert_eq!(error.code(), Some(Code::NotThere), "{error}");
+    for foreign in ["content-1-x", "../host/source", "init", ""] {
+        let error = link.apply(&put([item("a", foreign)])).await.unwrap_err();
+        assert_eq!(error.code(), Some(Code::NotThere), "{error}");
+    }
+    let (_unused, _) = ahead("unused", "unused");
+    link.bye().await.unwrap();
+    assert!(!place.path("home").exists());
+    assert!(!place.path("app/a").exists() && !place.path("app/b").exists());
+}
+
+/// What `setcap cap_net_bind_service=ep` writes.
+const CAPABILITY: [u8; 20] = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+fn attribute(path: &std::path::Path, name: &str) -> Option<Vec<u8>> {
+    let mut value = vec![0; 1024];
+    let length = rustix::fs::lgetxattr(path, name, value.as_mut_slice()).ok()?;
+    value.truncate(length);
+    Some(value)
+}
+
+fn set_attribute(path: &std::path::Path, name: &str, value: &[u8]) -> bool {
+    let flags = rustix::fs::XattrFlags::empty();
+    rustix::fs::lsetxattr(path, name, value, flags).is_ok()
+}
+
+#[tokio::test]
+async fn a_replaced_file_keeps_its_extended_attributes_and_its_capability_where_root_alone_decides()
+{
+    needs!(is_root(), "root, as the helper in a container is");
+    let place = Place::new();
+    let (plain, poured) = (
+        place.container("plain", "old"),
+        place.container("poured", "old"),
+    );
+    let theirs = place.container("theirs/plain", "old");
+    chown(place.path("app/theirs"), Some(1234), Some(1234)).unwrap();
+    let large = [b'x'; 1000];
+    let mut there = true;
+    for path in [&plain, &poured, &theirs] {
+        there &= set_attribute(path, "user.origin", b"image")
+            && set_attribute(path, "user.large", &large)
+            && set_attribute(path, "security.capability", &CAPABILITY);
+    }
+    needs!(
+        there,
+        "a file system with extended attributes for its temporary files"
+    );
+    let (mut link, _helper) = place.serve().await;
+    let source = place.host("new", "new");
+    let mut locked = place.file(&source, "plain");
+    locked.mode = 0o555;
+    let mut over = place.file(&source, "poured");
+    if let Content::File { in_place, .. } = &mut over.content {
+        *in_place = true;
+    }
+    let batch = put([locked, over, place.file(&source, "theirs/plain")]);
+    link.apply(&batch).await.unwrap();
+    for (path, capability) in [(&plain, true), (&poured, true), (&theirs, false)] {
+        assert_eq!(fs::read_to_string(path).unwrap(), "new");
+        let of = |name| attribute(path, name);
+        assert_eq!(
+            of("user.origin").as_deref(),
+            Some(b"image".as_slice()),
+            "{path:?}"
+        );
+        assert_eq!(
+            of("user.large").as_deref(),
+            Some(large.as_slice()),
+            "{path:?}"
+        );
+        let kept = of("security.capability");
+        assert_eq!(
+            kept.as_deref(),
+            capability.then_some(&CAPABILITY[..]),
+            "{path:?}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_replaced_file_keeps_its_owner_and_a_new_one_gets_its_directorys() {
     needs!(is_root(), "root, as the helper in a container is");

@@ -1,5 +1,6 @@
 //! When a batch cannot be: nothing has changed, the reason is named, nothing is left behind.
 
+use crate::needs::is_root;
 use crate::place::{Place, put, until};
 use docker_liveupdate::helper::{Batch, Code, Content, Error, Item};
 use docker_liveupdate::paths::HostPath;
@@ -205,15 +206,16 @@ async fn a_helper_whose_host_vanishes_in_mid_batch_leaves_no_trace() {
 #[tokio::test]
 async fn bye_removes_the_helpers_directory_unless_someone_else_lives_there() {
     let place = Place::new();
-    let (link, mut helper) = place.serve().await;
-    let other = place.put_helper("other");
-    let (second, mut other) = place.serve_with(&other).await;
-    link.bye().await.unwrap();
-    helper.wait().await.unwrap();
-    assert!(place.path("home").exists());
-    second.bye().await.unwrap();
-    other.wait().await.unwrap();
-    assert!(!place.path("home").exists());
+    let supervisor = place.init();
+    for lives_there in [true, false] {
+        if !lives_there {
+            fs::remove_file(&supervisor).unwrap();
+        }
+        let (link, mut helper) = place.serve().await;
+        link.bye().await.unwrap();
+        helper.wait().await.unwrap();
+        assert_eq!(place.path("home").exists(), lives_there);
+    }
 }
 
 #[tokio::test]
@@ -252,14 +254,59 @@ async fn a_running_helpers_executable_has_no_name_any_more() {
             .collect()
     };
     let journal = format!("journal-{}", helper.id().unwrap());
-    assert_eq!(names(), std::slice::from_ref(&journal));
     // Killed, it leaves no more than that, and the next one takes it away.
     helper.kill().await.unwrap();
-    assert_eq!(names(), [journal]);
-    let (link, _helper) = place.serve().await;
-    assert_eq!(names().len(), 1);
+    assert!(!place.path("home").exists() || names() == [journal.clone()]);
+    let (mut link, next) = place.serve().await;
+    // It has tidied up when it answers.
+    link.ping().await.unwrap();
+    assert!(next.id() == helper.id() || !place.path("home").join(journal).exists());
     link.bye().await.unwrap();
     assert!(!place.path("home").exists());
+}
+
+/// What is stopped while nothing happens is as it was before.
+#[tokio::test]
+async fn an_idle_helper_has_nothing_with_a_name_and_works_on_all_the_same() {
+    let place = Place::new();
+    fs::create_dir(place.path("app/theirs")).unwrap();
+    if is_root() {
+        std::os::unix::fs::chown(place.path("app/theirs"), Some(1234), Some(1234)).unwrap();
+    }
+    let poured = place.container("poured", "old");
+    let (mut link, mut helper) = place.serve().await;
+    let rests = || !place.path("home").exists();
+    until("nothing has a name", rests).await;
+    for content in ["one", "two"] {
+        let source = place.host("new", content);
+        let mut over = place.file(&source, "poured");
+        if let Content::File { in_place, .. } = &mut over.content {
+            *in_place = true;
+        }
+        let batch = put([place.file(&source, "theirs/new"), over]);
+        link.apply(&batch).await.unwrap();
+        assert_eq!(
+            fs::read_to_string(place.path("app/theirs/new")).unwrap(),
+            content
+        );
+        assert_eq!(fs::read_to_string(&poured).unwrap(), content);
+        until("nothing has a name again", rests).await;
+    }
+    helper.kill().await.unwrap();
+    assert!(rests());
+}
+
+/// An engine that was restarted forgets whom a helper speaks to: it would wait for ever.
+#[tokio::test]
+async fn a_new_helper_ends_an_older_one_of_the_same_session_and_no_other() {
+    let place = Place::new();
+    let (_kept, mut older) = place.serve_with(&place.put_helper("serve-ab-0")).await;
+    let (mut others, _helper) = place.serve_with(&place.put_helper("serve-cd-0")).await;
+    let (mut link, _helper) = place.serve_with(&place.put_helper("serve-ab-1")).await;
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(60), older.wait());
+    assert_eq!(ended.await.unwrap().unwrap().code(), None);
+    others.ping().await.unwrap();
+    link.ping().await.unwrap();
 }
 
 #[tokio::test]

@@ -48,6 +48,7 @@ proptest! {
             Request::Directory { path, mode },
             Request::Mode { path, mode },
             Request::File { path, mode, mtime, length, flags },
+            Request::Ahead { path, mode, mtime, flags, name: path },
             Request::Data(path),
             Request::Symlink { path, target, mtime },
             Request::Commit { until_ms: length },
@@ -82,7 +83,7 @@ proptest! {
         let (path, text) = (a.as_slice(), b.as_slice());
         let codes = [
             Code::System, Code::MountPoint, Code::NotEmpty, Code::Aborted, Code::User, Code::NoSupervisor, Code::Protocol,
-            Code::Unsafe, Code::Late,
+            Code::Unsafe, Code::Late, Code::NotThere,
         ];
         let code = codes[one as usize % codes.len()];
         let kind = [Kind::File, Kind::Directory, Kind::Symlink, Kind::Other][two as usize % 4];

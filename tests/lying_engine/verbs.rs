@@ -125,7 +125,7 @@ fn path(path: &str) -> ContainerPath {
     ContainerPath::new(path).unwrap()
 }
 
-/// So many files to write and as many to remove.
+/// So many files to write and as many to remove, and what this engine has where they go.
 fn delta(count: usize) -> Delta {
     let put = (0..count).map(|number| Outgoing {
         to: path(&format!("/app/new-{number}")),
@@ -136,9 +136,13 @@ fn delta(count: usize) -> Delta {
         there: There::No,
     });
     let old = |number| path(&format!("/app/old-{number}"));
+    let in_the_way = |number| ["a", "b"].map(|name| path(&format!("/app/new-{number}/{name}")));
     Delta {
         put: put.collect(),
-        remove: (0..count).map(old).collect(),
+        remove: (0..count)
+            .map(old)
+            .chain((0..count).flat_map(in_the_way))
+            .collect(),
         remove_dirs: vec![path("/app/old")],
     }
 }
@@ -158,6 +162,7 @@ fn web() -> Container {
         init: false,
         user: String::new(),
         group_add: Vec::new(),
+        started: String::new(),
         workdir: String::new(),
         addresses: Vec::new(),
     }

@@ -34,6 +34,45 @@ async fn a_replaced_file_keeps_its_owner_and_a_new_one_gets_its_directorys() {
     );
 }
 
+/// E4: "files that only the container has are kept".
+#[tokio::test]
+async fn a_directory_with_something_of_the_containers_own_is_not_replaced_by_a_file_or_a_link() {
+    let project = Project::connect().await;
+    let web = project.run(&["-v", "/app/mounted/volume"], WAITS).await;
+    let own = "mkdir -p /app/d/sub /app/mounted && cd /app/d && echo 1 > ours && echo 1 > sub/ours && echo 1 > sub/cache";
+    project.sh(&web, own).await;
+    let link = |path: &str| {
+        let mut link = file(path, "");
+        link.body = Body::Link(b"elsewhere".to_vec());
+        link
+    };
+    let removes = ["/app/d/ours", "/app/d/sub/ours"];
+    for (outgoing, kept) in [
+        (file("/app/d", "x"), "/app/d/sub/cache"),
+        (link("/app/d"), "/app/d/sub/cache"),
+        (file("/app/mounted", "x"), "/app/mounted/volume"),
+    ] {
+        let mut delta = put([outgoing]);
+        delta.remove = removes.map(at).to_vec();
+        delta.remove_dirs = ["/app/d/sub", "/app/d", "/app/mounted"].map(at).to_vec();
+        let error = project.engine.apply(&web, &delta).await.unwrap_err();
+        let holds = format!("is a directory that holds `{kept}`");
+        assert!(error.to_string().contains(&holds), "{error}");
+    }
+    assert_eq!(
+        project
+            .sh(&web, "cd /app/d; cat ours sub/ours sub/cache")
+            .await,
+        "1\n1\n1"
+    );
+    project.sh(&web, "rm /app/d/sub/cache").await;
+    let mut delta = put([file("/app/d", "x")]);
+    delta.remove = removes.map(at).to_vec();
+    delta.remove_dirs = ["/app/d/sub", "/app/d"].map(at).to_vec();
+    project.engine.apply(&web, &delta).await.unwrap();
+    assert_eq!(project.sh(&web, "cat /app/d").await, "x");
+}
+
 #[tokio::test]
 async fn owners_are_kept_in_large_updates_with_and_without_stat_in_the_image() {
     for prepare in ["true", "rm /bin/stat"] {
@@ -187,13 +226,16 @@ async fn a_file_takes_a_directorys_place_and_the_reverse_even_in_a_stopped_conta
     let web = project.run(&[], WAITS).await;
     project.sh(&web, "mkdir -p /app/was_dir/sub /app/link_to /app/was_dir2; echo x > /app/was_dir/sub/f; echo x > /app/was_file; echo x > /app/was_file2").await;
     docker(&["stop", "-t", "0", &web.id.0]);
-    let delta = put([
+    let mut delta = put([
         file("/app/was_dir", "file now"),
         outgoing("/app/was_dir2", Body::Link(b"was_dir".to_vec())),
         outgoing("/app/was_file", Body::Directory),
         file("/app/was_file/f", "in it"),
         file("/app/was_file2/g", "implied"),
     ]);
+    // What was in it goes with it; the rest would have to wait until the container runs.
+    delta.remove.push(at("/app/was_dir/sub/f"));
+    delta.remove_dirs.push(at("/app/was_dir/sub"));
     project.engine.apply(&web, &delta).await.unwrap();
     project.engine.start(&web).await.unwrap();
     let seen = project

@@ -518,3 +518,67 @@ async fn a_process_that_crashed_after_an_update_is_started_by_the_next_change() 
     web.write("src/a", "more");
     web.asks(&["web-1: copy /app/a"]);
 }
+
+/// E6: what a restart has emptied is filled again, and nothing else is done, or it would be empty again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tmpfs_that_a_restart_emptied_is_filled_again_without_another_restart() {
+    let web = service(
+        "- sync: ./src:/app\n- run: make\n- restart_container\n",
+        &[("web-1", State::Running)],
+    )
+    .await;
+    web.write("src/a", "1");
+    web.asks(&[
+        "web-1: copy /app/a",
+        "web-1: run /bin/sh -c make in /",
+        "web-1: restart",
+    ]);
+    for started in ["first", "second"] {
+        web.engine.starts_with_memory("web-1", "/app", started);
+        web.tell(Message::Containers);
+        web.asks(&["web-1: mkdir /app, copy /app/a, copy /app/old"]);
+        web.tell(Message::Containers);
+    }
+    web.write("src/b", "1");
+    web.asks(&[
+        "web-1: copy /app/b",
+        "web-1: run /bin/sh -c make in /",
+        "web-1: restart",
+    ]);
+}
+
+/// C8: where a rebuild would meet the same, it is not tried; and the failure is told once for each change.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_rebuild_cannot_help_is_said_once_and_not_rebuilt() {
+    let web = service(
+        "- sync: ./src:/app\n- restart_container\n",
+        &[("web-1", State::Running)],
+    )
+    .await;
+    let full = || EngineError::InVain("no space left on device".into());
+    web.engine.refuse(full());
+    web.write("src/a", "1");
+    let outcome = web.outcome();
+    assert!(
+        matches!(outcome.result, Ended::Failed { .. }),
+        "{outcome:?}"
+    );
+    assert_eq!(web.engine.asked(), ["web-1: copy /app/a"]);
+    for _ in 0..3 {
+        web.engine.refuse(full());
+        web.tell(Message::Containers);
+    }
+    web.engine.refuse(full());
+    web.write("src/b", "1");
+    // Nothing was said of those three, though they were tried.
+    let outcome = web.outcome();
+    assert!(
+        matches!(outcome.result, Ended::Failed { .. }),
+        "{outcome:?}"
+    );
+    let again = "web-1: copy /app/a";
+    let asked = [again, again, again, "web-1: copy /app/a, copy /app/b"];
+    assert_eq!(web.engine.asked(), asked);
+    web.write("src/b", "2");
+    assert_eq!(web.outcome().result, Ended::Well);
+}

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use docker_liveupdate::compose::{Mount, MountKind};
 use docker_liveupdate::engine::{
     Applied, Body, Container, ContainerId, Delta, End, Ended, Engine, EngineError, Exec,
     Fingerprint, Restarted, State, Stream, Via, Wanted,
@@ -84,6 +85,7 @@ impl Recorder {
             init: false,
             user: String::new(),
             group_add: Vec::new(),
+            started: String::new(),
             workdir: String::new(),
             addresses: Vec::new(),
         });
@@ -97,6 +99,23 @@ impl Recorder {
             .filter(|container| container.name == name)
         {
             container.state = state;
+        }
+    }
+
+    /// The container has this tmpfs, and was just started.
+    pub fn starts_with_memory(&self, name: &str, target: &str, started: &str) {
+        for container in self
+            .world()
+            .containers
+            .iter_mut()
+            .filter(|container| container.name == name)
+        {
+            container.mounts = vec![Mount {
+                kind: MountKind::Tmpfs,
+                target: ContainerPath::new(target).unwrap(),
+                read_only: false,
+            }];
+            started.clone_into(&mut container.started);
         }
     }
 

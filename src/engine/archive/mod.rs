@@ -8,6 +8,8 @@ pub mod survey;
 mod way;
 mod write;
 
+pub(super) use put::FULL;
+
 use super::client::Docker;
 use super::{Container, Delta, EngineError};
 use crate::paths::ContainerPath;
@@ -29,7 +31,7 @@ impl Docker {
         container: &Container,
         delta: &Delta,
     ) -> Result<Through, EngineError> {
-        let mut through = self.put(container, &delta.put, &delta.remove).await?;
+        let mut through = self.put(container, delta).await?;
         through.closed.extend(self.remove(container, delta).await?);
         Ok(through)
     }

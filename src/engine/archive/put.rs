@@ -13,7 +13,7 @@ use hyper::body::Frame;
 
 use super::super::client::Docker;
 use super::super::transport::escaped;
-use super::super::{Body, Container, EngineError, Outgoing};
+use super::super::{Body, Container, Delta, EngineError, Outgoing};
 use super::Through;
 use super::route::{Door, door, name_through};
 use super::survey::{Kind, Owner, Seen, Survey};
@@ -38,18 +38,17 @@ struct Load {
 }
 
 impl Docker {
-    /// Writes all of `put`. A directory goes through a link that stands in its place, unless that is in `remove`: then it
-    /// replaces the link.
+    /// Writes all of `delta.put`. A directory goes through a link that stands in its place, unless that is to be removed:
+    /// then it replaces the link. What replaces a directory does so only if all that is in it is to be removed.
     pub(in crate::engine) async fn put(
         &self,
         container: &Container,
-        put: &[Outgoing],
-        remove: &[ContainerPath],
+        delta: &Delta,
     ) -> Result<Through, EngineError> {
-        if put.is_empty() {
+        if delta.put.is_empty() {
             return Ok(Through::default());
         }
-        let (loads, closed) = self.loads(container, put, remove).await?;
+        let (loads, closed) = self.loads(container, delta).await?;
         let mut unread = Vec::new();
         for (door, load) in loads {
             if !load.replacing.is_empty() {
@@ -67,9 +66,9 @@ impl Docker {
     async fn loads(
         &self,
         container: &Container,
-        put: &[Outgoing],
-        remove: &[ContainerPath],
+        delta: &Delta,
     ) -> Result<(BTreeMap<Door, Load>, Closed), EngineError> {
+        let put = &delta.put;
         let mut survey = Survey::new(self, &container.id);
         let paths: Vec<&ContainerPath> = put.iter().map(|outgoing| &outgoing.to).collect();
         let sent = put.iter().map(size).sum();
@@ -81,7 +80,8 @@ impl Docker {
         survey.prepare(&paths, sent).await?;
         let mut closed = Closed::new();
         let mut ways: HashMap<Option<ContainerPath>, Option<String>> = HashMap::new();
-        let removed: HashSet<&ContainerPath> = remove.iter().collect();
+        let removed: HashSet<&ContainerPath> = delta.remove.iter().collect();
+        let goes: HashSet<&ContainerPath> = delta.remove.iter().chain(&delta.remove_dirs).collect();
         let mut loads: BTreeMap<Door, Load> = BTreeMap::new();
         for (outgoing, door) in put.iter().zip(doors) {
             let way = match ways.entry(outgoing.to.parent()) {
@@ -115,6 +115,18 @@ impl Docker {
                 None => parents(&mut survey, load, &door, outgoing).await?,
             };
             let replaces = there.is_some_and(|seen| is_directory != (seen.kind == Kind::Directory));
+            // The engine would take away all that is in it, what is mounted there included.
+            if replaces
+                && !is_directory
+                && let Some(kept) = survey
+                    .first_kept(&outgoing.to, |path| goes.contains(path))
+                    .await?
+            {
+                return Err(EngineError::Refused(format!(
+                    "cannot write `{}` in {}: is a directory that holds `{kept}`",
+                    outgoing.to, container.name
+                )));
+            }
             let kind = match outgoing.body {
                 Body::Directory => Kind::Directory,
                 Body::Link(_) => Kind::Link,
@@ -284,15 +296,19 @@ fn size(outgoing: &Outgoing) -> u64 {
     }
 }
 
+/// What to do about a full disk.
+pub(in crate::engine) const FULL: &str = "\nhint: make room there: `docker system df` and `docker system prune` for the engine's disk, a larger `size` for a tmpfs";
+
 /// The engine's refusal of a copy, with what to do where we know it.
 fn explained(error: EngineError, container: &Container) -> EngineError {
     let EngineError::Refused(why) = error else {
         return error;
     };
     let name = &container.name;
-    let hint = if why.contains("no space left on device") {
-        "\nhint: the disk or a size limit is full: `docker system df`, `docker system prune`"
-    } else if why.contains("read-only file system") || why.contains("marked read-only") {
+    if why.contains("no space left on device") || why.contains("disk quota exceeded") {
+        return EngineError::InVain(format!("copy into {name}: {why}{FULL}"));
+    }
+    let hint = if why.contains("read-only file system") || why.contains("marked read-only") {
         "\nhint: it is mounted read-only there"
     } else {
         ""

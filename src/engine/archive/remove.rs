@@ -27,19 +27,19 @@ enum Verb {
 }
 
 impl Docker {
-    /// Removes files and links, then directories that are empty by then; what is not there is no error. What lies below a link
-    /// that was just put went with the directory it replaced; by that name it is now the link's business. Answers what was not touched.
+    /// Removes files and links, then directories that are empty by then; what is not there is no error. What went with
+    /// a directory that was just replaced is not asked for. Answers what was not touched.
     pub(super) async fn remove(
         &self,
         container: &Container,
         delta: &Delta,
     ) -> Result<Vec<(ContainerPath, String)>, EngineError> {
         let written: HashSet<&ContainerPath> = delta.put.iter().map(|put| &put.to).collect();
-        let below_a_link = delta.below_its_links();
+        let goes_anyway = delta.goes_with_what_is_put();
         let due = |paths: &[ContainerPath]| -> Vec<ContainerPath> {
             let due = paths
                 .iter()
-                .filter(|path| !written.contains(path) && !below_a_link(path));
+                .filter(|path| !written.contains(path) && !goes_anyway(path));
             due.cloned().collect()
         };
         let (files, directories) = (due(&delta.remove), due(&delta.remove_dirs));

@@ -12,16 +12,14 @@ pub type Door = ContainerPath;
 pub fn door(container: &Container, path: &ContainerPath) -> Result<Door, EngineError> {
     let root = || ContainerPath::new("/").ok_or_else(|| EngineError::Refused(String::new()));
     let name = &container.name;
-    let no = |why: String| {
-        Err(EngineError::Refused(format!(
-            "cannot write `{path}` in {name}: {why}"
-        )))
-    };
+    let said = |why: String| format!("cannot write `{path}` in {name}: {why}");
+    // What is mounted there is there after a rebuild too.
+    let no = |why: String| Err(EngineError::InVain(said(why)));
     let Some(mount) = Mount::over(&container.mounts, path) else {
         if container.read_only {
-            return no(
+            return Err(EngineError::Refused(said(
                 "the container's root file system is read-only\nhint: sync into a volume, or take `read_only: true` out of the service for development".to_owned(),
-            );
+            )));
         }
         return root();
     };

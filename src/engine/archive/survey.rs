@@ -288,6 +288,24 @@ impl<'a> Survey<'a> {
         first_member(self.docker, self.id, path, suffix).await
     }
 
+    /// The first thing in a directory that does not go with it. Its files come with their content: those that go are ours.
+    pub async fn first_kept(
+        &self,
+        directory: &ContainerPath,
+        goes: impl Fn(&ContainerPath) -> bool,
+    ) -> Result<Option<ContainerPath>, EngineError> {
+        let Some(mut archive) = self.docker.archive_of(self.id, directory, "").await? else {
+            return Ok(None);
+        };
+        while let Some(member) = archive.next().await? {
+            let path = member_path(directory, &member.name);
+            if let Some(path) = path.filter(|path| path != directory && !goes(path)) {
+                return Ok(Some(path));
+            }
+        }
+        Ok(None)
+    }
+
     /// Reads a directory's archive up to a number of bytes, and keeps what the headers say; returns what it cost.
     async fn list(&mut self, folder: &ContainerPath, budget: u64) -> Result<u64, EngineError> {
         let Some(mut archive) = self.docker.archive_of(self.id, folder, "").await? else {

@@ -1,14 +1,17 @@
 //! The helper's executable on its way into a container: whether it may go there, which one, where, and how it is put. Does
 //! not start it.
 
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 
 use super::super::archive::survey::{Kind, Survey};
 use super::super::client::{Docker, refused};
-use super::super::{Body, Container, EngineError, Outgoing, There};
+use super::super::{Body, Container, ContainerId, Delta, EngineError, Outgoing, There};
 use crate::compose::MountKind;
 use crate::harmless;
 use crate::helper;
@@ -89,6 +92,29 @@ impl Docker {
         }
     }
 
+    /// The containers in which a helper's directory was left although its helper is gone: the archive can take nothing
+    /// away. Where a process runs under the helper, it stays for the next start.
+    pub(in crate::engine) async fn left_behind(&self, ids: Vec<ContainerId>) -> Vec<String> {
+        let Some(hidden) = ContainerPath::new(format!("/{HIDDEN}")) else {
+            return Vec::new();
+        };
+        let looks = ids.into_iter().map(|id| {
+            let hidden = &hidden;
+            async move {
+                let container = self.look_at(id).await.ok()?;
+                let is_mounted = container.mounts.iter().any(|mount| mount.target == *hidden);
+                if is_mounted || self.any_supervised(std::slice::from_ref(&container.service)) {
+                    return None;
+                }
+                let seen = Survey::new(self, &container.id).look(hidden).await.ok()??;
+                seen.is_roots_alone().then_some(container.name)
+            }
+        });
+        let mut names: Vec<String> = join_all(looks).await.into_iter().flatten().collect();
+        names.sort();
+        names
+    }
+
     /// Whether something stands at `place`.
     pub(in crate::engine) async fn has(
         &self,
@@ -125,7 +151,11 @@ impl Docker {
             in_place: false,
             there: There::No,
         };
-        let put = self.put(container, &[outgoing], &[]).await?;
+        let delta = Delta {
+            put: vec![outgoing],
+            ..Delta::default()
+        };
+        let put = self.put(container, &delta).await?;
         match put.closed.into_iter().next() {
             None => Ok(()),
             Some((path, why)) => Err(EngineError::Refused(format!("`{path}` {why}"))),
@@ -182,12 +212,13 @@ async fn someone_elses(
     Ok(None)
 }
 
-/// The name is new each time: what an older one left may still be running, and cannot be written over.
+/// The name is new each time: what an older one left may still be running, and cannot be written over. Before the count it
+/// is this session's alone: by that a helper knows those that were left behind.
 fn new_name(home: &ContainerPath) -> ContainerPath {
     static COUNT: AtomicU64 = AtomicU64::new(0);
+    static SESSION: LazyLock<u64> =
+        LazyLock::new(|| RandomState::new().hash_one(std::process::id()));
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    home.join(std::path::Path::new(&format!(
-        "serve-{}-{count}",
-        std::process::id()
-    )))
+    let name = format!("serve-{:016x}-{count}", *SESSION);
+    home.join(std::path::Path::new(&name))
 }

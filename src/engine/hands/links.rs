@@ -46,8 +46,16 @@ pub(in crate::engine) struct Helpers {
 #[derive(Default)]
 pub(super) struct Slot {
     pub(super) link: Option<HelperLink>,
+    /// The directory it stands in.
+    home: Option<ContainerPath>,
     /// Why it does not run here, and when that was found out.
     refused: Option<(String, Instant)>,
+}
+
+/// Where a helper stands, and who it is.
+pub(super) struct Standing {
+    pub(super) home: ContainerPath,
+    pub(super) process: u32,
 }
 
 impl Slot {
@@ -113,15 +121,24 @@ impl Docker {
         self.inner.helpers.slots.lock().await.remove(id);
     }
 
-    /// Ends every helper; each removes what it brought.
-    pub(in crate::engine) async fn close_helpers(&self) {
+    /// Ends every helper; each removes what it brought. Answers where something of one that was killed is left.
+    pub(in crate::engine) async fn close_helpers(&self) -> Vec<String> {
         let slots: Vec<_> = self.inner.helpers.slots.lock().await.drain().collect();
-        let ends = slots.into_iter().map(|(_, slot)| async move {
-            if let Some(link) = slot.lock().await.link.take() {
-                let _ = link.bye().await;
+        let ends = slots.into_iter().map(|(id, slot)| async move {
+            match slot.lock().await.link.take() {
+                Some(link) => link.bye().await.is_err().then_some(id),
+                None => Some(id),
             }
         });
-        let _ = tokio::time::timeout(LAST_WORDS, futures_util::future::join_all(ends)).await;
+        let ends = tokio::time::timeout(LAST_WORDS, futures_util::future::join_all(ends));
+        let unheard = ends
+            .await
+            .unwrap_or_default()
+            .into_iter()
+            .flatten()
+            .collect();
+        let looking = tokio::time::timeout(LAST_WORDS, self.left_behind(unheard));
+        looking.await.unwrap_or_default()
     }
 
     pub(super) async fn slot(&self, id: &ContainerId) -> Arc<Shared> {
@@ -149,9 +166,10 @@ impl Docker {
                 return Err(why.clone());
             }
             match self.open(container).await {
-                Ok(link) => {
+                Ok((link, home)) => {
                     slot.refused = None;
                     slot.link = Some(link);
+                    slot.home = home;
                 }
                 Err(why) => {
                     slot.refuse(why.clone());
@@ -172,7 +190,21 @@ impl Docker {
         })
     }
 
-    async fn open(&self, container: &Container) -> Result<HelperLink, String> {
+    /// Where the container's helper stands, as far as there is one.
+    pub(super) async fn standing(&self, container: &Container) -> Option<Standing> {
+        let slot = self.slot(&container.id).await;
+        let mut slot = slot.lock().await;
+        let process = self.link(container, &mut slot).await.ok()?.process();
+        Some(Standing {
+            home: slot.home.clone()?,
+            process,
+        })
+    }
+
+    async fn open(
+        &self,
+        container: &Container,
+    ) -> Result<(HelperLink, Option<ContainerPath>), String> {
         if let Some(why) = self.why_not(container) {
             return Err(why);
         }
@@ -186,7 +218,8 @@ impl Docker {
                 Err(error) if is_busy(&error) && Instant::now() < patience => {
                     tokio::time::sleep(BUSY_PAUSE).await;
                 }
-                other => return other.map_err(|error| error.to_string()),
+                Ok(link) => return Ok((link, place.parent())),
+                Err(error) => return Err(error.to_string()),
             }
         }
     }

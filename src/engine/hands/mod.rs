@@ -4,6 +4,7 @@
 mod crashes;
 mod executable;
 mod links;
+mod staging;
 mod there;
 
 pub(super) use executable::HIDDEN;
@@ -13,11 +14,13 @@ pub(super) use links::Helpers;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::archive::FULL;
 use super::client::Docker;
 use super::{
     Applied, Body, Container, Delta, Ended, EngineError, Exec, Fingerprint, Outgoing, Restarted,
     State, Stream, There, Via, Wanted,
 };
+use crate::compose::Mount;
 use crate::harmless;
 use crate::helper::{self, Batch, Code, Content, Error, Item, Kind};
 use crate::paths::ContainerPath;
@@ -58,9 +61,7 @@ impl Docker {
                 Err(error) if is_forbidden(&error) => {
                     return Ok(Asked::Plain(format!("the helper may not: {error}")));
                 }
-                Err(error @ Error::Refused { .. }) => {
-                    return Err(EngineError::Refused(error.to_string()));
-                }
+                Err(error @ Error::Refused { .. }) => return Err(refusal(container, &error)),
                 // Whoever stopped it, or stands in for it, would do so again; the plain way needs nobody in the container.
                 Err(error @ Error::Stuck { .. }) => {
                     slot.refuse(error.to_string());
@@ -94,13 +95,11 @@ impl Docker {
             .take_out(container, &mut delta, there::is_asked_first)
             .await;
         let mut update = Update {
-            batch: batch(&delta),
             hold: self.any_supervised(std::slice::from_ref(&container.service)),
-            unread: Vec::new(),
-            closed: Vec::new(),
-            same: Vec::new(),
+            ..Update::of(batch(&delta))
         };
         let asked = if container.state == State::Running {
+            self.send_ahead(container, &delta, &mut update).await?;
             self.ask_helper(container, &mut update).await?
         } else {
             Asked::Plain(format!("{} is not running", container.name))
@@ -119,7 +118,13 @@ impl Docker {
                 let few = there::are_few(&delta);
                 let asked = |put: &Outgoing| few && put.there.fingerprint().is_some();
                 same.extend(self.take_out(container, &mut delta, asked).await);
-                let through = self.apply_through_archive(container, &delta).await?;
+                let through = self.apply_through_archive(container, &delta).await;
+                let through = through.map_err(|error| match error {
+                    EngineError::InVain(what) => {
+                        EngineError::InVain(format!("{what} (the helper is not used: {why})"))
+                    }
+                    other => other,
+                })?;
                 Ok(Applied {
                     via: Via::Archive(why),
                     unread: through.unread,
@@ -296,6 +301,18 @@ struct Update {
     same: Vec<ContainerPath>,
 }
 
+impl Update {
+    fn of(batch: Batch) -> Self {
+        Self {
+            batch,
+            hold: false,
+            unread: Vec::new(),
+            closed: Vec::new(),
+            same: Vec::new(),
+        }
+    }
+}
+
 impl Question for Update {
     type Answer = ();
 
@@ -307,11 +324,18 @@ impl Question for Update {
             match link.apply(&self.batch).await {
                 // The disk moved under our hands: what cannot be read now has an event of its own coming.
                 Err(Error::Read { path, .. } | Error::Changed { path }) => {
-                    let moved = |item: &Item| matches!(&item.content, Content::File { from, .. } if from.path().as_path() == path);
+                    let moved = |item: &Item| matches!(&item.content, Content::File { from, .. } | Content::Ahead { from, .. } if from.path().as_path() == path);
                     let gone = self.batch.put.iter().filter(|item| moved(item));
                     self.unread
                         .extend(gone.filter_map(|item| ContainerPath::new(&item.to)));
                     self.batch.put.retain(|item| !moved(item));
+                }
+                // The helper it was sent to is gone, or an earlier try has used it up.
+                Err(Error::Refused {
+                    code: Code::NotThere,
+                    ..
+                }) if self.batch.put.iter().any(Item::is_ahead) => {
+                    self.batch.put.iter_mut().for_each(Item::send_by_stream);
                 }
                 // A single bind-mounted file cannot be renamed over.
                 Err(Error::Refused {
@@ -410,6 +434,32 @@ fn is_forbidden(error: &Error) -> bool {
     )
 }
 
+/// What the helper refused: whether a rebuild could help depends on what stands in the way.
+fn refusal(container: &Container, error: &Error) -> EngineError {
+    const ENOSPC: u32 = 28;
+    const EROFS: u32 = 30;
+    const EDQUOT: u32 = 122;
+    let Error::Refused {
+        code: Code::System,
+        errno,
+        path,
+        ..
+    } = error
+    else {
+        return EngineError::Refused(error.to_string());
+    };
+    let mounted = ContainerPath::new(path.as_slice())
+        .and_then(|path| Mount::over(&container.mounts, &path).cloned());
+    match (*errno, mounted) {
+        (ENOSPC | EDQUOT, _) => EngineError::InVain(format!("{error}{FULL}")),
+        (EROFS, Some(mount)) => EngineError::InVain(format!(
+            "{error}\nhint: `{}` is mounted read-only there",
+            mount.target
+        )),
+        _ => EngineError::Refused(error.to_string()),
+    }
+}
+
 fn batch(delta: &Delta) -> Batch {
     let remove = delta
         .remove
@@ -452,6 +502,9 @@ fn writes_in_place(batch: &Batch, path: &[u8]) -> bool {
                 Content::File {
                     in_place: false,
                     ..
+                } | Content::Ahead {
+                    in_place: false,
+                    ..
                 } | Content::Bytes {
                     in_place: false,
                     ..
@@ -461,7 +514,10 @@ fn writes_in_place(batch: &Batch, path: &[u8]) -> bool {
 }
 
 fn write_in_place(item: &mut Item) {
-    if let Content::File { in_place, .. } | Content::Bytes { in_place, .. } = &mut item.content {
+    if let Content::File { in_place, .. }
+    | Content::Ahead { in_place, .. }
+    | Content::Bytes { in_place, .. } = &mut item.content
+    {
         *in_place = true;
     }
 }

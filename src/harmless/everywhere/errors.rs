@@ -26,7 +26,8 @@ fn no_error_of_the_engine_shows_anything_but_text() {
             None => EngineError::Gone(ContainerId(hostile())),
             Some(EngineError::Gone(_)) => EngineError::NotRunning(ContainerId(hostile())),
             Some(EngineError::NotRunning(_)) => EngineError::Refused(words()),
-            Some(EngineError::Refused(_)) => EngineError::Unreachable(words()),
+            Some(EngineError::Refused(_)) => EngineError::InVain(words()),
+            Some(EngineError::InVain(_)) => EngineError::Unreachable(words()),
             Some(EngineError::Unreachable(_)) => EngineError::Unreadable(host(), hostile()),
             Some(EngineError::Unreadable(..)) => return None,
         })

@@ -11,6 +11,7 @@ mod protocol;
 
 mod batch;
 mod control;
+mod elders;
 mod failure;
 mod fate;
 mod hashes;

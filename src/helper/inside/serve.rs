@@ -2,6 +2,7 @@
 
 use crate::batch::{Batch, Journal};
 use crate::control::{self, Supervisor};
+use crate::elders;
 use crate::failure::Failure;
 use crate::hashes::Looks;
 use crate::protocol::{Code, Reply, Request, VERSION};
@@ -9,11 +10,17 @@ use crate::run::{self, Order};
 use crate::signals::{self, Signals};
 use crate::way::Ways;
 use crate::wire::{Hangup, Input, Output};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::Mode;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// So long nothing is asked, and the helper's directory goes away until something is.
+const IDLE: Timespec = Timespec {
+    tv_sec: 1,
+    tv_nsec: 0,
+};
 
 /// What lasts as long as the connection.
 struct Session {
@@ -52,6 +59,7 @@ struct Bye;
 impl Session {
     fn begin() -> std::io::Result<Self> {
         let (own, home) = (std::env::current_exe()?, control::home()?);
+        elders::end(&own);
         // It runs, so the name is needed no more: should we be killed, nothing of it is left.
         drop(std::fs::remove_file(&own));
         let signals = Signals::only(signals::CHILD)?;
@@ -88,11 +96,11 @@ impl Session {
             }
         };
         self.journal.end();
-        drop(std::fs::remove_dir(&self.home));
         ended
     }
 
-    /// Waits for the next frame, and meanwhile reaps what commands left behind and hands on what the supervisor says.
+    /// Waits for the next frame, and meanwhile reaps what commands left behind and hands on what the supervisor says. When none
+    /// comes for a while, nothing of the helper's has a name: a container that is stopped is as it was.
     fn next_frame<I: AsFd, O: AsFd>(
         &mut self,
         input: &mut Input<I>,
@@ -110,7 +118,8 @@ impl Session {
                 descriptors.push(PollFd::from_borrowed_fd(supervisor.fd(), PollFlags::IN));
             }
             // A failing poll is as good as one that says "read".
-            let failed = poll(&mut descriptors, None).is_err();
+            let patience = self.journal.has_a_name().then_some(&IDLE);
+            let ready = poll(&mut descriptors, patience);
             let has_news = |at: usize| {
                 descriptors
                     .get(at)
@@ -124,7 +133,10 @@ impl Session {
             if told {
                 self.hand_on(output)?;
             }
-            if asked || failed {
+            if ready == Ok(0) {
+                self.journal.rest();
+            }
+            if asked || ready.is_err() {
                 input.read()?;
             }
         }
@@ -162,6 +174,13 @@ impl Session {
                 mounts,
                 plain_mounts,
             } => {
+                // Before the answer: what the host does upon it is not taken for something left behind.
+                if version == VERSION {
+                    let all = mounts.iter().map(|path| (*path, false));
+                    let plain = plain_mounts.iter().map(|path| (*path, true));
+                    self.ways.enter_mounts(all.chain(plain));
+                    self.journal.begin(&self.ways);
+                }
                 output.send(&Reply::Hello {
                     version: VERSION,
                     euid: rustix::process::geteuid().as_raw(),
@@ -171,10 +190,6 @@ impl Session {
                 if version != VERSION {
                     return Err(Hangup);
                 }
-                let all = mounts.iter().map(|path| (*path, false));
-                let plain = plain_mounts.iter().map(|path| (*path, true));
-                self.ways.enter_mounts(all.chain(plain));
-                self.journal.begin(&self.ways);
             }
             Request::Bye => return Ok(Some(Bye)),
             // It had ended before the host's word arrived.
@@ -205,6 +220,7 @@ impl Session {
             | Request::Directory { .. }
             | Request::Mode { .. }
             | Request::File { .. }
+            | Request::Ahead { .. }
             | Request::Data(_)
             | Request::Symlink { .. }
             | Request::Commit { .. }
@@ -244,6 +260,13 @@ impl Session {
                     length,
                     flags,
                 }) => batch.file(path, mode, mtime, length, flags),
+                Ok(Request::Ahead {
+                    path,
+                    mode,
+                    mtime,
+                    flags,
+                    name,
+                }) => batch.ahead(path, mode, mtime, flags, name),
                 Ok(Request::Data(bytes)) => batch.data(bytes),
                 Ok(Request::Symlink {
                     path,

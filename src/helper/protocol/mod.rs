@@ -88,6 +88,20 @@ pub enum Request<'a> {
         /// [`IN_PLACE`], [`COMPARE`].
         flags: u8,
     },
+    /// Part of a batch: a file whose content the host has put into the helper's own directory.
+    Ahead {
+        /// Where.
+        path: &'a [u8],
+        /// Its permission bits.
+        mode: u32,
+        /// Its modification time.
+        mtime: Time,
+        /// [`IN_PLACE`].
+        flags: u8,
+        /// What its content is called there: `content-`, the helper's process id, `-`, and whatever. It is gone when the
+        /// batch is over.
+        name: &'a [u8],
+    },
     /// The next bytes of the last [`Request::File`].
     Data(&'a [u8]),
     /// Part of a batch: a symbolic link.
@@ -205,6 +219,8 @@ pub enum Code {
     Unsafe,
     /// The host has given the batch up by now.
     Late,
+    /// The content that was sent ahead is not there.
+    NotThere,
 }
 
 /// What the helper answers.

@@ -64,6 +64,18 @@ impl<'a> Request<'a> {
                 .time(*mtime)
                 .u64(*length)
                 .u8(*flags),
+            Self::Ahead {
+                path,
+                mode,
+                mtime,
+                flags,
+                name,
+            } => frame(out, 18)
+                .bytes(path)
+                .u32(*mode)
+                .time(*mtime)
+                .u8(*flags)
+                .bytes(name),
             Self::Data(bytes) => frame(out, 13).raw(bytes),
             Self::Symlink {
                 path,
@@ -141,6 +153,13 @@ impl<'a> Request<'a> {
                 mtime: from.time()?,
                 length: from.u64()?,
                 flags: from.u8()?,
+            },
+            18 => Self::Ahead {
+                path: from.bytes()?,
+                mode: from.u32()?,
+                mtime: from.time()?,
+                flags: from.u8()?,
+                name: from.bytes()?,
             },
             13 => Self::Data(from.rest()),
             14 => Self::Symlink {
@@ -465,6 +484,7 @@ impl<'a> Fields<'a> {
             6 => Ok(Code::Protocol),
             7 => Ok(Code::Unsafe),
             8 => Ok(Code::Late),
+            9 => Ok(Code::NotThere),
             _ => Err(Malformed),
         }
     }

@@ -56,3 +56,37 @@ fn a_chatty_file_does_not_hold_back_others() {
     chatter.join().unwrap();
     up.until_in_step("src", "web", "/app");
 }
+
+/// A big file is sent ahead and put in place by the helper: "stays atomic", and nothing of it is left anywhere.
+#[test]
+fn a_big_file_is_whole_at_every_look_and_nothing_of_it_is_left() {
+    let project = Project::web("- sync: ./src:/app");
+    let sizes = [12_u32 << 20, 9 << 20];
+    let big = |size: u32| vec![b'x'; size as usize];
+    project.write("src/big", big(sizes[0]));
+    let mut up = project.up();
+    up.eventually("the helper is there, and rests", || {
+        project.tree("web", "/.liveupdate").is_none()
+    });
+    let script = "until [ -e /over ]; do stat -c %s /app/big || echo none; done | sort -u";
+    let seen = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| project.sh("web", script));
+        for round in 1..6 {
+            project.write("src/next", big(sizes[round % 2]));
+            project.rename("src/next", "src/big");
+            let outcome = up.live_updated("web");
+            assert_eq!(outcome["via"], "helper", "{outcome}");
+        }
+        up.until_in_step("src", "web", "/app");
+        project.sh("web", "touch /over");
+        reader.join().unwrap()
+    });
+    let whole = sizes.map(|size| size.to_string());
+    let is_whole = |size: &str| whole.iter().any(|whole| whole == size);
+    assert!(seen.lines().all(is_whole), "{seen}");
+    up.eventually("nothing is left", || {
+        project.tree("web", "/.liveupdate").is_none()
+    });
+    assert_eq!(project.sh("web", "ls -A /app | sort"), "a.txt\nbig");
+    assert_eq!(up.rebuilds("web"), 0);
+}

@@ -334,11 +334,9 @@ fn nothing_of_the_image_is_changed_and_nothing_is_left_at_the_end() {
         .into_iter()
         .filter(|line| line.contains(".liveupdate"))
         .collect();
-    assert_eq!(hidden[0], "A /.liveupdate");
+    // While nothing happens there is nothing either.
     assert!(
-        hidden[1..]
-            .iter()
-            .all(|line| line.starts_with("A /.liveupdate/")),
+        hidden.iter().all(|line| line.starts_with("A /.liveupdate")),
         "{hidden:?}"
     );
     project.write("src/new", "new");

@@ -22,6 +22,23 @@ fn keep_leaves_the_containers_running() {
     assert_eq!(project.inspect("web", "{{.State.Status}}"), "running");
 }
 
+/// "/.liveupdate is gone after `up` also from containers that stopped meanwhile".
+#[test]
+fn a_container_that_was_stopped_or_killed_meanwhile_has_nothing_of_the_helper() {
+    for verb in [&["stop", "-t", "1"][..], &["kill"]] {
+        let project = Project::web("- sync: ./src:/app");
+        let mut up = project.up();
+        project.write("src/a.txt", "two");
+        up.live_updated("web");
+        up.eventually("nothing happens any more", || {
+            project.tree("web", "/.liveupdate").is_none()
+        });
+        project.docker(verb, "web");
+        assert_eq!(up.interrupt(), Some(130));
+        assert!(project.tree("web", "/.liveupdate").is_none());
+    }
+}
+
 /// Issue 4.7: SIGTERM and SIGHUP end it as Ctrl-C does.
 #[test]
 fn sigterm_and_sighup_stop_the_containers_too() {

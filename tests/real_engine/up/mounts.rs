@@ -102,6 +102,58 @@ fn a_tmpfs_over_the_target_is_handled_or_refused_by_name() {
     });
 }
 
+/// E6: tmpfs is handled: under a read-only root too, and filled again whenever its container starts.
+#[test]
+fn a_tmpfs_under_a_read_only_root_is_filled_with_each_start() {
+    let project = Project::web_with(
+        "read_only: true\ntmpfs: [/app]",
+        "- sync: ./src:/app\n- restart_container",
+    );
+    let mut up = project.up();
+    let id = project.id("web");
+    up.until_file("web", "/app/a.txt", "one");
+    project.write("src/deep/b.txt", "two");
+    let outcome = up.live_updated("web");
+    assert_eq!(outcome["ok"], true, "{outcome}");
+    for _ in 0..2 {
+        up.eventually("all is there after the restart", || {
+            project.sh("web", "cat /app/a.txt /app/deep/b.txt") == "onetwo"
+        });
+        project.docker(&["restart", "-t", "1"], "web");
+    }
+    up.eventually("all is there after the last one", || {
+        project.sh("web", "cat /app/a.txt /app/deep/b.txt") == "onetwo"
+    });
+    assert_eq!((project.id("web"), up.rebuilds("web")), (id, 0));
+}
+
+/// C8: "a full disk is said once per change", and no rebuild is tried, which could not help.
+#[test]
+fn a_full_disk_is_said_and_not_rebuilt() {
+    let project = Project::web_with("tmpfs: ['/app:size=1m']", "- sync: ./src:/app");
+    let mut up = project.up();
+    up.until_file("web", "/app/a.txt", "one");
+    project.write("src/big", vec![b'x'; 2 << 20]);
+    let failed = up.wait_for("the failure", |event| event["ok"] == false);
+    let failure = failed["failure"].as_str().unwrap();
+    assert!(failure.contains("no space left on device"), "{failed}");
+    project.write("src/big", "small");
+    let outcome = up.live_updated("web");
+    assert_eq!(outcome["ok"], true, "{outcome}");
+    assert_eq!(up.rebuilds("web"), 0);
+}
+
+/// The same without the helper, which alone reaches into a tmpfs.
+#[test]
+fn a_tmpfs_without_the_helper_is_said_and_not_rebuilt() {
+    let project = Project::web_with("tmpfs: [/app]", "helper: off\nsteps: [sync: ./src:/app]");
+    let mut up = project.up();
+    project.write("src/a.txt", "two");
+    up.says("only the in-container helper can write there");
+    assert!(up.said("the helper is not used: the block says `helper: off`"));
+    assert_eq!(up.rebuilds("web"), 0);
+}
+
 /// E6: "a read-only root is handled or refused by name, never silently".
 #[test]
 fn a_read_only_root_is_handled_or_refused_by_name() {

@@ -1,5 +1,6 @@
 //! Puts a staged batch in force, or takes every trace of it away.
 
+use super::attributes::Attributes;
 use super::{Applied, Batch, Place, Staged, moved, stage, temporary};
 use crate::failure::Failure;
 use crate::path;
@@ -198,8 +199,14 @@ impl Batch<'_> {
         let held = &self.directories[place.directory as usize].wanted;
         let is_roots = mode & make::SET_IDS == 0 || self.ways.is_roots(held);
         let mode = make::without_set_ids(mode, (status.uid, status.gid), is_roots);
+        let kept = Attributes::of_file(&target).rights_alone();
+        let may_lend = kept.lend_rights() && at.rights == Rights::Own && self.ways.is_roots(held);
+        let target = File::from(target);
         at.rights.assume().map_err(system)?;
-        pour(&staged, &File::from(target), mode).map_err(system)?;
+        pour(&staged, &target, mode).map_err(system)?;
+        if may_lend {
+            kept.give(&target).map_err(system)?;
+        }
         self.journal.remove_content(place.number);
         Ok(())
     }

@@ -7,8 +7,10 @@ use crate::way::{Directory, Ways};
 use crate::{path, sweep, wire};
 use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 use rustix::io::Errno;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 /// Others may pass through, as the container's own user starts its process there; what is in it is nobody else's matter.
@@ -21,6 +23,8 @@ pub struct Journal {
     home: PathBuf,
     file: Option<OwnedFd>,
     noted: bool,
+    /// The directory, or what lies in it, has a name.
+    has_a_name: bool,
 }
 
 impl Journal {
@@ -30,6 +34,7 @@ impl Journal {
             home: home.to_owned(),
             file: None,
             noted: false,
+            has_a_name: true,
         }
     }
 
@@ -37,18 +42,47 @@ impl Journal {
     /// of this process.
     pub fn begin(&mut self, ways: &Ways) {
         clean_up_after_the_dead(&self.home, ways);
-        let own = self.home.join(format!("{JOURNAL}{}", std::process::id()));
+        self.open();
+    }
+
+    fn open(&mut self) {
+        // Asked in the middle of a batch, where a user's may be in force: whoever goes on has to assume his anyway.
+        if Rights::Own.assume().is_err() {
+            return;
+        }
         let flags = OFlags::CREATE
             | OFlags::TRUNC
             | OFlags::WRONLY
             | OFlags::APPEND
             | OFlags::NOFOLLOW
             | OFlags::CLOEXEC;
-        self.file = rustix::fs::open(own, flags, Mode::from_raw_mode(0o600)).ok();
+        self.has_a_name = true;
+        let own = self.own();
+        let open = || rustix::fs::open(&own, flags, Mode::from_raw_mode(0o600));
+        self.file = self.in_home(open).ok();
+    }
+
+    fn own(&self) -> PathBuf {
+        self.home.join(format!("{JOURNAL}{}", std::process::id()))
+    }
+
+    /// Makes something in the directory, and that before it where it is gone: by our own rest, or because somebody in the
+    /// container has tidied up.
+    fn in_home<T>(&self, make: impl Fn() -> Result<T, Errno>) -> Result<T, Errno> {
+        match make() {
+            Err(Errno::NOENT) => {
+                rustix::fs::mkdir(&self.home, Mode::from_raw_mode(HOME_MODE))?;
+                make()
+            }
+            outcome => outcome,
+        }
     }
 
     /// A temporary name is about to be made in this directory.
     pub fn note(&mut self, directory: &[u8]) {
+        if self.file.is_none() {
+            self.open();
+        }
         if let Some(file) = &self.file {
             let line = [directory, b"\0"].concat();
             self.noted = wire::write_all(file, &line).is_ok() || self.noted;
@@ -65,11 +99,19 @@ impl Journal {
         }
     }
 
-    /// The helper leaves for good.
-    pub fn end(self) {
-        drop(std::fs::remove_file(
-            self.home.join(format!("{JOURNAL}{}", std::process::id())),
-        ));
+    /// Whether the directory would be found in a container that is stopped now.
+    pub fn has_a_name(&self) -> bool {
+        self.has_a_name
+    }
+
+    /// Takes all names away until the next batch: the journal's, and the directory's unless a supervisor or another helper
+    /// lives there.
+    pub fn rest(&mut self) {
+        self.file = None;
+        self.noted = false;
+        self.has_a_name = false;
+        drop(std::fs::remove_file(self.own()));
+        drop(std::fs::remove_dir(&self.home));
     }
 
     fn content(&self, number: u32) -> PathBuf {
@@ -77,19 +119,43 @@ impl Journal {
             .join(format!("{CONTENT}{}-{number}", std::process::id()))
     }
 
-    pub fn create_content(&self, number: u32) -> Result<File, Errno> {
+    /// The helper leaves for good: what was sent ahead, or half of it, goes too.
+    pub fn end(mut self) {
+        for entry in std::fs::read_dir(&self.home)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            if is_own_content(entry.file_name().as_encoded_bytes()) {
+                drop(std::fs::remove_file(entry.path()));
+            }
+        }
+        self.rest();
+    }
+
+    /// Content that the host has put here.
+    pub fn open_ahead(&mut self, name: &[u8]) -> Result<Ahead, Errno> {
+        if !is_own_content(name) {
+            return Err(Errno::INVAL);
+        }
+        self.has_a_name = true;
+        let path = self.home.join(OsStr::from_bytes(name));
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = File::from(rustix::fs::open(&path, flags, Mode::empty())?);
+        Ok(Ahead { path, file })
+    }
+
+    /// It is content like any other from now on.
+    pub fn adopt(&mut self, ahead: &Ahead, number: u32) -> Result<(), Errno> {
+        rustix::fs::rename(&ahead.path, self.content(number))
+    }
+
+    pub fn create_content(&mut self, number: u32) -> Result<File, Errno> {
         let flags =
             OFlags::CREATE | OFlags::TRUNC | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        self.has_a_name = true;
         let create = || rustix::fs::open(self.content(number), flags, Mode::from_raw_mode(0o600));
-        match create() {
-            // Somebody in the container has tidied up.
-            Err(Errno::NOENT) => {
-                rustix::fs::mkdir(&self.home, Mode::from_raw_mode(HOME_MODE))?;
-                create()
-            }
-            created => created,
-        }
-        .map(File::from)
+        self.in_home(create).map(File::from)
     }
 
     pub fn open_content(&self, number: u32) -> Result<File, Errno> {
@@ -100,6 +166,26 @@ impl Journal {
     pub fn remove_content(&self, number: u32) {
         drop(std::fs::remove_file(self.content(number)));
     }
+}
+
+/// Content that was sent ahead: gone from where it lay when it is let go.
+pub struct Ahead {
+    pub path: PathBuf,
+    pub file: File,
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        if Rights::Own.assume().is_ok() {
+            drop(std::fs::remove_file(&self.path));
+        }
+    }
+}
+
+/// Whether a name says that it is content for this helper.
+fn is_own_content(name: &[u8]) -> bool {
+    let own = format!("{CONTENT}{}-", std::process::id());
+    name.starts_with(own.as_bytes()) && !name.contains(&b'/')
 }
 
 /// Removes what helpers that were killed in the middle of a batch left behind.

@@ -1,12 +1,16 @@
 //! Makes files, links and directories in a directory that somebody else may own and write to at the same moment: whatever is
 //! set on them is set on what was made, by its descriptor, never by a name.
 
+use super::Ahead;
+use super::attributes::Attributes;
+use crate::failure;
 use crate::path::{self, Status};
 use crate::protocol::Time;
 use crate::rights::Rights;
 use crate::way::Directory;
 use rustix::fs::{
-    AtFlags, Dir, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, fchmod, futimens,
+    AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, RenameFlags, Timespec, Timestamps, Uid, fchmod,
+    futimens,
 };
 use rustix::io::Errno;
 use std::fs::File;
@@ -23,6 +27,7 @@ pub struct Made<T> {
     pub it: T,
     mode: Option<u32>,
     rights: Rights,
+    attributes: Attributes,
 }
 
 impl Made<File> {
@@ -32,12 +37,20 @@ impl Made<File> {
             it: file,
             mode: None,
             rights: Rights::Own,
+            attributes: Attributes::default(),
         }
+    }
+
+    /// It gets these in the end.
+    pub fn with(self, attributes: Attributes) -> Self {
+        Self { attributes, ..self }
     }
 
     /// The last byte has come.
     pub fn finish(&self, mtime: Time) -> Result<(), Errno> {
         self.rights.assume()?;
+        // While its owner may still write to it, and after the last write, which takes rights away.
+        self.attributes.give(&self.it)?;
         if let Some(mode) = self.mode {
             fchmod(&self.it, Mode::from_raw_mode(mode))?;
         }
@@ -45,18 +58,21 @@ impl Made<File> {
     }
 }
 
-/// A new file under a name that nothing had. It is closed to others until [`Made::finish`]. It gets the owner of what it is to
-/// replace, or the directory's.
+/// A new file under a name that nothing had: with the content that was sent ahead, or empty. It is closed to others until
+/// [`Made::finish`]. It gets the owner of what it is to replace, or the directory's.
 pub fn file(
     at: &Directory,
     name: &[u8],
     mode: u32,
     replaces: Option<Status>,
     is_roots: bool,
+    ahead: Option<&Ahead>,
 ) -> Result<Made<File>, Errno> {
-    at.rights.assume()?;
-    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(&at.fd, name, flags, Mode::from_raw_mode(0o600))?;
+    let moved = ahead.and_then(|ahead| moved(at, name, ahead).transpose());
+    let file = match moved.transpose()? {
+        Some(file) => file,
+        None => created(at, name, ahead)?,
+    };
     let mut mode = mode;
     if at.rights == Rights::Own {
         let owner = replaces.map_or((at.status.uid, at.status.gid), |old| (old.uid, old.gid));
@@ -69,7 +85,37 @@ pub fn file(
         it: File::from(file),
         mode: Some(mode),
         rights: at.rights,
+        attributes: Attributes::default(),
     })
+}
+
+/// The content that was sent ahead under its new name. `None`: it lies in another file system, or the directory is one
+/// where our own rights are not lent.
+fn moved(at: &Directory, name: &[u8], ahead: &Ahead) -> Result<Option<OwnedFd>, Errno> {
+    if at.rights != Rights::Own {
+        return Ok(None);
+    }
+    at.rights.assume()?;
+    let flags = RenameFlags::NOREPLACE;
+    match rustix::fs::renameat_with(CWD, &ahead.path, &at.fd, name, flags) {
+        Ok(()) => {}
+        Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::PERM) => return Ok(None),
+        Err(errno) => return Err(errno),
+    }
+    let file = ahead.file.try_clone();
+    file.map(|file| Some(file.into()))
+        .map_err(|error| failure::errno(&error))
+}
+
+fn created(at: &Directory, name: &[u8], ahead: Option<&Ahead>) -> Result<OwnedFd, Errno> {
+    at.rights.assume()?;
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(&at.fd, name, flags, Mode::from_raw_mode(0o600))?;
+    if let Some(ahead) = ahead {
+        let file = File::from(file.try_clone().map_err(|error| failure::errno(&error))?);
+        std::io::copy(&mut &ahead.file, &mut &file).map_err(|error| failure::errno(&error))?;
+    }
+    Ok(file)
 }
 
 /// The mode of a file that gets this owner. A program that runs as root, or in root's group, is not put where somebody other

@@ -10,6 +10,7 @@
 //! directory is opened once and kept by its descriptor from the staging to the rename; owner, mode and times are set on
 //! descriptors; and a path whose way is not safe is left out and said, without holding up the others.
 
+mod attributes;
 mod commit;
 mod journal;
 mod make;
@@ -18,6 +19,7 @@ mod removes;
 mod stage;
 mod there;
 
+use journal::Ahead;
 pub use journal::Journal;
 pub use make::readable;
 use removes::Removes;

@@ -1,7 +1,10 @@
 //! Takes the items of a batch in, one by one, and puts each under a temporary name.
 
+use super::attributes::Attributes;
 use super::make::{self, Made};
-use super::{Batch, Current, Fresh, Held, KEPT, Open, Place, Staged, There, moved, temporary};
+use super::{
+    Ahead, Batch, Current, Fresh, Held, KEPT, Open, Place, Staged, There, moved, temporary,
+};
 use crate::failure::Failure;
 use crate::path::{self, Status};
 use crate::protocol::{COMPARE, Code, IN_PLACE, Time};
@@ -62,7 +65,7 @@ impl Batch<'_> {
                 return Err(out_of_turn(path));
             }
             let path = clean(path)?;
-            let (file, there) = batch.begin_file(&path, mode, length, flags)?;
+            let (file, there) = batch.begin_file(&path, mode, length, flags, None)?;
             batch.placed += 1;
             batch.open = Some(Open {
                 path,
@@ -85,12 +88,34 @@ impl Batch<'_> {
         }
     }
 
+    /// A file whose content is here already.
+    pub fn ahead(&mut self, path: &[u8], mode: u32, mtime: Time, flags: u8, name: &[u8]) {
+        let opened = Rights::Own
+            .assume()
+            .and_then(|()| self.journal.open_ahead(name));
+        // It is let go, whatever comes of it.
+        self.step(path, |batch| {
+            if batch.open.is_some() {
+                return Err(out_of_turn(path));
+            }
+            let path = clean(path)?;
+            let ahead = opened.map_err(|errno| {
+                Failure::new(Code::NotThere, &path, crate::failure::words(errno))
+            })?;
+            let (file, _) = batch.begin_file(&path, mode, 0, flags, Some(&ahead))?;
+            batch.placed += 1;
+            file.finish(mtime)
+                .map_err(|errno| Failure::system(errno, &path))
+        });
+    }
+
     fn begin_file(
         &mut self,
         path: &[u8],
         mode: u32,
         length: u64,
         flags: u8,
+        ahead: Option<&Ahead>,
     ) -> Result<(Made<File>, Option<There>), Failure> {
         let Some((parent, name)) = path::split(path) else {
             return Err(Failure::system(Errno::ISDIR, path));
@@ -118,19 +143,49 @@ impl Batch<'_> {
         };
         let file = if in_place {
             let number = self.add(name, Staged::Content { mode })?;
-            Rights::Own
-                .assume()
-                .and_then(|()| self.journal.create_content(number))
+            let content = Rights::Own.assume().and_then(|()| match ahead {
+                Some(ahead) => {
+                    self.journal.adopt(ahead, number)?;
+                    Ok(ahead
+                        .file
+                        .try_clone()
+                        .map_err(|error| crate::failure::errno(&error))?)
+                }
+                None => self.journal.create_content(number),
+            });
+            content
                 .map(Made::content)
                 .map_err(|errno| Failure::system(errno, path))
         } else {
             // Asked for the few that have such a bit at all.
             let is_roots = mode & make::SET_IDS == 0 || self.ways.is_roots(parent);
-            self.make(path, name, Staged::Entry, |at, name| {
-                make::file(at, name, mode, target, is_roots)
-            })
+            let kept = self.kept(parent, name, target)?;
+            let file = self.make(path, name, Staged::Entry, |at, name| {
+                make::file(at, name, mode, target, is_roots, ahead)
+            });
+            file.map(|file| file.with(kept))
         };
         Ok((file?, there))
+    }
+
+    /// What stays with the name. Rights of root's are treated as a set-ID bit of root's is.
+    fn kept(
+        &self,
+        parent: &[u8],
+        name: &[u8],
+        target: Option<Status>,
+    ) -> Result<Attributes, Failure> {
+        let Some(old) = target.filter(|old| old.kind == FileType::RegularFile) else {
+            return Ok(Attributes::default());
+        };
+        let (at, _) = self.here()?;
+        let kept = Attributes::of(&at, name, &old);
+        let may_lend = || at.rights == Rights::Own && self.ways.is_roots(parent);
+        Ok(if kept.lend_rights() && !may_lend() {
+            kept.without_rights()
+        } else {
+            kept
+        })
     }
 
     pub fn data(&mut self, bytes: &[u8]) {

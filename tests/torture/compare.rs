@@ -83,7 +83,21 @@ pub struct Difference {
 impl Tree {
     /// Reads `folders` below `root`; everything, the ignored as well.
     pub fn read(root: &Path, folders: &[&str]) -> io::Result<Self> {
+        Self::read_through(root, folders, None)
+    }
+
+    /// The same, where one directory may be a link: its content is read elsewhere then.
+    pub fn read_through(
+        root: &Path,
+        folders: &[&str],
+        link: Option<(PathBuf, PathBuf)>,
+    ) -> io::Result<Self> {
         let mut tree = Self(BTreeMap::new());
+        if let Some((path, there)) = link.filter(|(path, _)| root.join(path).is_symlink()) {
+            let mode = std::fs::symlink_metadata(&there)?.mode() & 0o7777;
+            tree.walk_at(&there, &path)?;
+            tree.0.insert(path, Entry::Directory { mode });
+        }
         for folder in folders {
             match std::fs::symlink_metadata(root.join(folder)) {
                 Ok(found) if found.is_dir() => tree.walk(root, Path::new(folder))?,
@@ -97,17 +111,24 @@ impl Tree {
     }
 
     fn walk(&mut self, root: &Path, below: &Path) -> io::Result<()> {
-        for entry in std::fs::read_dir(root.join(below))? {
+        self.walk_at(&root.join(below), below)
+    }
+
+    /// The directory `at`, as what is called `below`.
+    fn walk_at(&mut self, at: &Path, below: &Path) -> io::Result<()> {
+        for entry in std::fs::read_dir(at)? {
             let name = entry?.file_name();
-            let path = below.join(name);
-            let full = root.join(&path);
+            let (path, full) = (below.join(&name), at.join(name));
+            if self.0.contains_key(&path) {
+                continue;
+            }
             let found = std::fs::symlink_metadata(&full)?;
             let mode = found.mode() & 0o7777;
             let entry = if found.is_symlink() {
                 let target = std::fs::read_link(&full)?;
                 Entry::Link { target }
             } else if found.is_dir() {
-                self.walk(root, &path)?;
+                self.walk_at(&full, &path)?;
                 Entry::Directory { mode }
             } else if found.is_file() {
                 let content = std::fs::read(&full)?;

@@ -22,6 +22,8 @@ pub enum Fault {
     Kill,
     /// `docker stop`, and the same.
     Stop,
+    /// The container's process ends by itself; whoever has to start it does.
+    Exit,
     /// `docker pause`, and a little later `docker unpause`.
     Pause,
     /// `docker compose up --force-recreate`.
@@ -39,6 +41,7 @@ pub const ALL: &[(&str, Fault)] = &[
     ("restart", Fault::Restart),
     ("kill", Fault::Kill),
     ("stop", Fault::Stop),
+    ("exit", Fault::Exit),
     ("pause", Fault::Pause),
     ("recreate", Fault::Recreate),
     ("scale", Fault::Scale),
@@ -125,6 +128,10 @@ impl<'a> Faults<'a> {
             }
             (Fault::Stop, Some(container)) => {
                 self.down_and_up(&["stop", "--time", "1", container], container, draw)
+            }
+            (Fault::Exit, Some(container)) => {
+                let end = ["killall", "-KILL", "sleep"];
+                self.down_and_up(&[&["exec", container], &end[..]].concat(), container, draw)
             }
             (Fault::Pause, Some(container)) => {
                 self.docker.ask(&["pause", container]).and_then(|_| {

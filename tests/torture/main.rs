@@ -11,6 +11,7 @@ mod names;
 #[path = "../shared/needs.rs"]
 mod needs;
 mod operations;
+mod parts;
 mod rng;
 mod settings;
 #[path = "../tools/mod.rs"]

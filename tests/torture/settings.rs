@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::engine::PrivateEngine;
 use super::faults::{ALL, Fault};
+use super::parts::{self, Part};
 use crate::tools::Tool;
 
 /// A trial.
@@ -19,6 +20,8 @@ pub struct Settings {
     pub faults: usize,
     /// Which kinds of faults.
     pub kinds: Vec<Fault>,
+    /// What else there is.
+    pub parts: Vec<Part>,
     /// The tool under torture.
     pub tool: Tool,
     /// How long it may take to settle afterwards.
@@ -30,8 +33,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// `TORTURE_SEED`, `_OPS`, `_FAULTS`, `_KINDS` (separated by commas), `_TOOL`, `_LIMIT` (seconds), `_NAMES` (any or
-    /// utf8), `_PLUGIN`; what is not set is as CI has it.
+    /// `TORTURE_SEED`, `_OPS`, `_FAULTS`, `_KINDS` and `_PARTS` (separated by commas), `_TOOL`, `_LIMIT` (seconds), `_NAMES`
+    /// (any or utf8), `_PLUGIN`; what is not set is as CI has it.
     pub fn from_environment() -> Result<Self, String> {
         let engine_at_hand = PrivateEngine::is_at_hand();
         let kinds = match std::env::var("TORTURE_KINDS") {
@@ -41,6 +44,12 @@ impl Settings {
                 .map(|(_, fault)| *fault)
                 .filter(|fault| engine_at_hand || *fault != Fault::Engine)
                 .collect(),
+        };
+        let parts = match std::env::var("TORTURE_PARTS").as_deref() {
+            Ok("none") => Vec::new(),
+            Ok("all") => parts::ALL.iter().map(|(_, part)| *part).collect(),
+            Ok(names) => names.split(',').map(str::parse).collect::<Result<_, _>>()?,
+            Err(_) => vec![Part::ImageLinks],
         };
         let tool = match std::env::var("TORTURE_TOOL").as_deref() {
             Err(_) | Ok("liveupdate") => Tool::LiveUpdate,
@@ -57,6 +66,7 @@ impl Settings {
             operations: number("TORTURE_OPS", 400)?,
             faults: number("TORTURE_FAULTS", 6)?,
             kinds,
+            parts,
             tool,
             limit: Duration::from_secs(number("TORTURE_LIMIT", 120)?),
             buildable: match std::env::var("TORTURE_NAMES").as_deref() {

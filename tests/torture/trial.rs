@@ -12,13 +12,14 @@ use super::engine::PrivateEngine;
 use super::faults::{Fault, Faults};
 use super::history::{History, show};
 use super::operations::{Files, SYNCED};
+use super::parts::{self, Place, WEB};
 use super::rng::Rng;
 use super::settings::Settings;
 use super::{ignored, tools};
+use tools::Result;
 use tools::docker::Docker;
 use tools::project::ComposeProject;
 use tools::running::Running;
-use tools::{Result, Tool};
 
 const TIME_TO_START: Duration = Duration::from_secs(180);
 /// Trees that are equal must stay equal: so long without a difference is settled.
@@ -29,7 +30,6 @@ const DOCKERFILE: &str = "\
 FROM busybox:1.37
 COPY src /app/src
 COPY static /app/static
-CMD [\"sleep\", \"86400\"]
 ";
 
 /// What came of a trial.
@@ -43,6 +43,8 @@ pub struct Verdict {
     compared: usize,
     settled_after: Duration,
     took: Duration,
+    /// What else is wrong.
+    wrongs: Vec<String>,
     /// The tool ended before it was asked to.
     tool_ended: bool,
     /// The first differing path's history.
@@ -54,7 +56,10 @@ pub struct Verdict {
 impl Verdict {
     /// Whether nothing was wrong.
     pub fn is_good(&self) -> bool {
-        self.differences.is_empty() && self.ignored_seen.is_empty() && !self.tool_ended
+        self.differences.is_empty()
+            && self.ignored_seen.is_empty()
+            && self.wrongs.is_empty()
+            && !self.tool_ended
     }
 }
 
@@ -97,6 +102,9 @@ impl fmt::Display for Verdict {
         for (way, count) in ways {
             writeln!(f, "  {count} {way}")?;
         }
+        for wrong in self.wrongs.iter().take(12) {
+            writeln!(f, "  {wrong}")?;
+        }
         for path in self.ignored_seen.iter().take(12) {
             writeln!(
                 f,
@@ -136,16 +144,14 @@ pub fn run(settings: &Settings) -> Result<Option<Verdict>> {
         .unwrap_or_default();
     let docker = Docker::with_plugin(&settings.plugin, environment)?;
     let name = format!("lutest-{}-{}", std::process::id(), settings.seed);
-    let project = ComposeProject::create(&docker, name, &compose_file(settings.tool))?;
-    project.write("Dockerfile", DOCKERFILE)?;
+    let project = ComposeProject::create(&docker, name, &compose_file(settings))?;
+    let end = "CMD [\"sleep\", \"86400\"]\n";
+    let more = parts::instructions(&settings.parts);
+    project.write("Dockerfile", format!("{DOCKERFILE}{more}{end}"))?;
+    parts::plant(&settings.parts, &project)?;
     project.write(".dockerignore", ignored::DOCKERIGNORE)?;
     let rng = Rng::new(settings.seed, 1);
-    let files = Files::plant(
-        &project.home(),
-        &project.beside("outside"),
-        rng,
-        settings.buildable,
-    )?;
+    let files = Files::plant(&project.home(), &project.beside("outside"), rng, settings)?;
     project.compose(&["build", "--quiet"])?;
     project.compose(&["up", "--detach", "--no-build"])?;
     for container in docker.containers(&project.name, "web")? {
@@ -183,8 +189,8 @@ pub fn run(settings: &Settings) -> Result<Option<Verdict>> {
     verdict.map(Some)
 }
 
-fn compose_file(tool: Tool) -> String {
-    let block = if tool.is_ours() {
+fn compose_file(settings: &Settings) -> String {
+    let block = if settings.tool.is_ours() {
         "x-live-update: [{sync: './src:/app/src'}, {sync: './static:/app/static'}]".to_owned()
     } else {
         let patterns = ignored::PATTERNS;
@@ -194,7 +200,10 @@ fn compose_file(tool: Tool) -> String {
         format!("develop: {{watch: [{}]}}", rules.join(", "))
     };
     // `restart` brings the containers back after the engine.
-    format!("services:\n  web:\n    build: .\n    init: true\n    restart: always\n    {block}\n")
+    let more = parts::services(&settings.parts);
+    format!(
+        "services:\n  web:\n    build: .\n    init: true\n    restart: always\n    {block}\n{more}"
+    )
 }
 
 struct Trial<'a> {
@@ -255,6 +264,7 @@ impl<'a> Trial<'a> {
             struck.store(usize::MAX, Ordering::Release);
             (hand.join(), seen)
         });
+        files.calm()?;
         self.ignored_seen.extend(seen);
         outcome.map_err(|_| "the hand on files panicked")??;
         Ok(faults)
@@ -264,7 +274,7 @@ impl<'a> Trial<'a> {
     fn look_for_ignored(&self, seen: &mut BTreeSet<PathBuf>) {
         for container in self.containers().unwrap_or_default() {
             // Files come and go while this looks: the next look sees what this one could not.
-            if let Ok(tree) = self.tree_of(&container) {
+            if let Ok(tree) = self.tree_of(&container, &WEB) {
                 seen.extend(tree.ignored().cloned());
             }
         }
@@ -274,20 +284,30 @@ impl<'a> Trial<'a> {
         self.docker.containers(&self.project.name, "web")
     }
 
-    fn tree_of(&self, container: &str) -> Result<Tree> {
-        let root = self.docker.root_dir(container)?.join("app");
-        Ok(Tree::read(&root, &SYNCED)?)
+    fn tree_of(&self, container: &str, place: &Place) -> Result<Tree> {
+        let root = self.docker.root_dir(container)?;
+        let link = parts::redirection(&self.settings.parts, &root)
+            .filter(|_| place.service == WEB.service);
+        Ok(Tree::read_through(
+            &root.join(place.below),
+            place.folders,
+            link,
+        )?)
     }
 
     /// Waits until nothing differs and stays so, or until the limit; then says what there is.
     fn judge(mut self, faults: &Faults, running: &mut Running, began: Instant) -> Result<Verdict> {
         faults.calm()?;
-        let host = Tree::read(&self.project.home(), &SYNCED)?;
+        let mut places = Vec::new();
+        for place in parts::places(&self.settings.parts) {
+            let host = Tree::read(&self.project.home(), place.folders)?;
+            places.push((place, host));
+        }
         let quiet = Instant::now();
         let mut equal_since: Option<Instant> = None;
         let (found, containers) = loop {
             let containers = self.containers()?;
-            let found = self.differing(&host, &containers, faults);
+            let found = self.differing(&places, faults);
             match (&found, equal_since) {
                 (Ok(found), Some(since)) if found.is_empty() => {
                     if since.elapsed() >= CALM {
@@ -318,11 +338,17 @@ impl<'a> Trial<'a> {
         Ok(Verdict {
             settings: self.settings.clone(),
             containers: containers.len(),
-            compared: host.len(),
+            compared: places.iter().map(|(_, tree)| tree.len()).sum(),
             differences: found,
             ignored_seen: self.ignored_seen,
             settled_after,
             took: began.elapsed(),
+            wrongs: parts::wrongs(
+                &self.settings.parts,
+                self.docker,
+                &self.project.name,
+                &running.output(),
+            )?,
             tool_ended: !running.is_alive(),
             trace,
             said: kept(&running.output(), self.settings.seed),
@@ -331,30 +357,41 @@ impl<'a> Trial<'a> {
 
     fn differing(
         &self,
-        host: &Tree,
-        containers: &[String],
+        places: &[(Place, Tree)],
         faults: &Faults,
     ) -> Result<Vec<(String, Difference)>> {
         let mut found = Vec::new();
-        if containers.is_empty() {
-            return Err("no container of the service runs".into());
-        }
-        for container in containers {
-            let own: Vec<_> = faults
-                .own
-                .iter()
-                .filter(|(owner, _)| owner == container)
-                .map(|(_, path)| path.clone())
-                .collect();
-            let tree = self.tree_of(container)?;
-            let differences = differences(host, &tree, &own);
-            found.extend(
-                differences
-                    .into_iter()
-                    .map(|difference| (container.clone(), difference)),
-            );
+        for (place, host) in places {
+            let containers = self.docker.containers(&self.project.name, place.service)?;
+            if containers.is_empty() {
+                return Err(format!("no container of `{}` runs", place.service).into());
+            }
+            for container in &containers {
+                found.extend(self.differing_in(container, place, host, faults)?);
+            }
         }
         Ok(found)
+    }
+
+    fn differing_in(
+        &self,
+        container: &str,
+        place: &Place,
+        host: &Tree,
+        faults: &Faults,
+    ) -> Result<Vec<(String, Difference)>> {
+        let own: Vec<_> = faults
+            .own
+            .iter()
+            .filter(|(owner, _)| owner == container && place.service == WEB.service)
+            .map(|(_, path)| path.clone())
+            .collect();
+        let tree = self.tree_of(container, place)?;
+        let differences = differences(host, &tree, &own);
+        Ok(differences
+            .into_iter()
+            .map(|difference| (container.to_owned(), difference))
+            .collect())
     }
 
     fn trace(&self, path: &Path) -> String {

@@ -8,13 +8,22 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::history::History;
+use super::ignored;
 use super::names;
+use super::parts::Part;
 use super::rng::Rng;
+use super::settings::Settings;
 use branches::Branches;
 use survey::Survey;
 
 /// The folders that are synced, below the project.
 pub const SYNCED: [&str; 2] = ["src", "static"];
+
+/// A directory that the image may have as a link: it stays, what is in it changes.
+pub const LINKED: &str = "src/linked";
+
+/// Files that come and go with a line of the ignore file.
+const FICKLE: &str = "static/fickle";
 
 /// Beyond so many entries more is deleted than made.
 const CROWDED: usize = 900;
@@ -48,6 +57,10 @@ enum Operation {
     Burst,
     Touch,
     Same,
+    HardLink,
+    Still,
+    Fickle,
+    EditIgnore,
 }
 
 const ORDINARY: &[(Operation, usize)] = &[
@@ -78,6 +91,10 @@ const ORDINARY: &[(Operation, usize)] = &[
     (Operation::Burst, 1),
     (Operation::Touch, 2),
     (Operation::Same, 2),
+    (Operation::HardLink, 4),
+    (Operation::Still, 4),
+    (Operation::Fickle, 3),
+    (Operation::EditIgnore, 1),
 ];
 
 const WHEN_CROWDED: &[(Operation, usize)] = &[
@@ -94,23 +111,31 @@ pub struct Files {
     outside: PathBuf,
     rng: Rng,
     branches: Branches,
+    /// What else there is.
+    parts: Vec<Part>,
+    /// The ignore file leaves the fickle ones out.
+    hides_fickle: bool,
     /// Whether only names in UTF-8 are left after each operation: the builder refuses all others.
     buildable: bool,
 }
 
 impl Files {
     /// The first tree, with all that a first build should find.
-    pub fn plant(home: &Path, outside: &Path, rng: Rng, buildable: bool) -> io::Result<Self> {
+    pub fn plant(home: &Path, outside: &Path, rng: Rng, settings: &Settings) -> io::Result<Self> {
         std::fs::create_dir_all(outside)?;
         for folder in SYNCED {
             std::fs::create_dir_all(home.join(folder))?;
         }
+        std::fs::create_dir_all(home.join(LINKED))?;
+        std::fs::create_dir_all(home.join(FICKLE))?;
         let mut files = Self {
             branches: Branches::plant(home)?,
             home: home.into(),
             outside: outside.into(),
             rng,
-            buildable,
+            parts: settings.parts.clone(),
+            hides_fickle: false,
+            buildable: settings.buildable,
         };
         let history = History::new();
         for _ in 0..60 {
@@ -156,7 +181,7 @@ impl Files {
         } else {
             ORDINARY
         };
-        let Some(operation) = self.rng.weighted(weights) else {
+        let Some(operation) = self.rng.weighted(weights).filter(|it| self.belongs(*it)) else {
             return Ok(());
         };
         if let Err(error) = self.perform(operation, &survey, history, number) {
@@ -167,6 +192,37 @@ impl Files {
             self.make_buildable()?;
         }
         Ok(())
+    }
+
+    /// Whether the operation belongs to the parts that were asked for.
+    fn belongs(&self, operation: Operation) -> bool {
+        let has = |part| self.parts.contains(&part);
+        match operation {
+            Operation::HardLink => has(Part::HardLinks),
+            Operation::Still => has(Part::Still),
+            Operation::Fickle => has(Part::Ignore),
+            Operation::EditIgnore => has(Part::Ignore) && self.buildable,
+            _ => true,
+        }
+    }
+
+    /// The ignore file is what it was at first.
+    pub fn calm(&mut self) -> io::Result<()> {
+        if self.hides_fickle {
+            self.edit_ignore()?;
+        }
+        Ok(())
+    }
+
+    fn edit_ignore(&mut self) -> io::Result<()> {
+        self.hides_fickle = !self.hides_fickle;
+        let more = if self.hides_fickle {
+            format!("{FICKLE}\n")
+        } else {
+            String::new()
+        };
+        let text = format!("{}{more}", ignored::DOCKERIGNORE);
+        std::fs::write(self.home.join(".dockerignore"), text)
     }
 
     /// A folder to put something into: mostly a deep one.

@@ -1,6 +1,6 @@
 //! How each operation is done.
 
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -9,9 +9,9 @@ use std::time::SystemTime;
 
 use super::branches::TRACKED;
 use super::survey::Survey;
-use super::{Files, Operation};
+use super::{FICKLE, Files, LINKED, Operation};
 use crate::history::History;
-use crate::names;
+use crate::{names, parts};
 
 impl Files {
     #[expect(
@@ -209,6 +209,22 @@ impl Files {
                 let content = fs::read(files.home.join(path))?;
                 write(&files.home.join(path), &content)
             }),
+            Operation::HardLink => self.on_file(survey, |files, path| {
+                let to = files.new_file(survey);
+                note("give it a second name", &[path, &to]);
+                fs::hard_link(files.home.join(path), files.home.join(to))
+            }),
+            Operation::Still => self.write_again(history, number),
+            Operation::Fickle => {
+                let path = Path::new(FICKLE).join(self.rng.below(8).to_string());
+                let content = self.content();
+                note("write the fickle", &[&path]);
+                write(&self.home.join(path), &content)
+            }
+            Operation::EditIgnore => {
+                note("edit the ignore file", &[Path::new(FICKLE)]);
+                self.edit_ignore()
+            }
         }
     }
 
@@ -228,9 +244,47 @@ impl Files {
         survey: &Survey,
         then: impl FnOnce(&mut Self, &Path) -> io::Result<()>,
     ) -> io::Result<()> {
-        match self.rng.pick(&survey.directories) {
+        let fixed = [LINKED, FICKLE];
+        let may_go =
+            |path: &&PathBuf| !fixed.iter().any(|fixed| path.as_path() == Path::new(fixed));
+        let directories: Vec<&PathBuf> = survey.directories.iter().filter(may_go).collect();
+        match self.rng.pick(&directories) {
             Some(path) => then(self, path),
             None => Ok(()),
+        }
+    }
+
+    /// A file gets the content, the mode or the name that it has.
+    fn write_again(&mut self, history: &History, number: usize) -> io::Result<()> {
+        let still = self.home.with_file_name(parts::STILL);
+        let path = parts::still_file(&still, self.rng.below(parts::STILL_FILES));
+        let how = ["write", "rename", "chmod", "touch", "xattr", "truncate"];
+        let how = how[self.rng.below(how.len())];
+        history.note(number, format!("{how}, and nothing changes"), &[&path]);
+        let content = fs::read(&path)?;
+        match how {
+            "write" => fs::write(&path, content),
+            "rename" => {
+                let temporary = path.with_extension("txt~");
+                fs::write(&temporary, content)?;
+                fs::rename(temporary, path)
+            }
+            "chmod" => fs::set_permissions(&path, fs::metadata(&path)?.permissions()),
+            "xattr" => {
+                let flags = rustix::fs::XattrFlags::empty();
+                // A file system without them has nothing to change.
+                let _ = rustix::fs::setxattr(&path, "user.torture", &number.to_le_bytes(), flags);
+                Ok(())
+            }
+            // As an editor does it that empties the file first.
+            "truncate" => {
+                let mut file = File::create(&path)?;
+                file.write_all(&content)
+            }
+            _ => OpenOptions::new()
+                .append(true)
+                .open(path)?
+                .set_modified(SystemTime::now()),
         }
     }
 

@@ -35,26 +35,7 @@ impl<E: Engine> Worker<E> {
             };
             told.containers.push(ledger.container.name.clone());
             match &landed.files {
-                Ok(applied) => {
-                    if let Some(applied) = applied {
-                        told.via(ledger, landed, &applied.via);
-                        told.closed(ledger, &applied.closed);
-                    }
-                    owe_steps(ledger, part, landed);
-                    let awaited = if ledger.awaits_whole_files(&part.update) {
-                        landed.unread()
-                    } else {
-                        &[]
-                    };
-                    ledger.settle_as(&part.update, loaded, landed.unread(), landed.deletes_wait);
-                    for (path, _) in applied.iter().flat_map(|applied| &applied.closed) {
-                        ledger.lose(path);
-                    }
-                    if landed.deletes_wait && !ledger.is_settled() {
-                        told.waits = Some(waits_for(ledger));
-                    }
-                    told.add(part, landed, loaded, awaited);
-                }
+                Ok(_) => told.brought(ledger, part, landed, loaded),
                 Err(error) => {
                     owe_all_steps(ledger, part);
                     // Half of it may be there: nothing is known until it has been brought again (trap 2).
@@ -128,6 +109,31 @@ impl<E: Engine> Worker<E> {
             took,
         }));
         next
+    }
+}
+
+impl Telling {
+    /// What arrived: the container is owed it no more.
+    fn brought(&mut self, ledger: &mut Ledger, part: &Part, landed: &Landed, loaded: &Loaded) {
+        let applied = landed.files.as_ref().ok().and_then(Option::as_ref);
+        if let Some(applied) = applied {
+            self.via(ledger, landed, &applied.via);
+            self.closed(ledger, &applied.closed);
+        }
+        owe_steps(ledger, part, landed);
+        let awaited = if ledger.awaits_whole_files(&part.update) {
+            landed.unread()
+        } else {
+            &[]
+        };
+        ledger.settle_as(&part.update, loaded, landed.unread(), landed.deletes_wait);
+        for (path, _) in applied.iter().flat_map(|applied| &applied.closed) {
+            ledger.lose(path);
+        }
+        if landed.deletes_wait && !ledger.is_settled() {
+            self.waits = Some(waits_for(ledger));
+        }
+        self.add(part, landed, loaded, awaited);
     }
 }
 

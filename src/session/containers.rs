@@ -206,6 +206,7 @@ impl<E: Engine> Worker<E> {
             // Not known to be gone is removed again.
             Err(_) => owed.extend(self.disk.gone().cloned()),
         }
+        owed.extend(self.disk.chmodded().cloned());
         match self.compare_with_disk(&container).await {
             Ok(comparison) => {
                 let mut ledger = Ledger::new(container, owed);

@@ -363,6 +363,19 @@ impl Disk {
         }
     }
 
+    /// Directories whose mode was changed since the first look. A comparison leaves a directory's mode to the container, which
+    /// is right until it was changed here.
+    pub fn chmodded(&self) -> impl Iterator<Item = &HostPath> {
+        self.since
+            .iter()
+            .filter(|(_, known)| {
+                let entry = known.entry.as_ref();
+                let is_directory = entry.is_some_and(|entry| entry.kind == Kind::Directory);
+                known.changed > 0 && is_directory && known.was_directory == Some(true)
+            })
+            .map(|(path, _)| path)
+    }
+
     /// Present paths that changed, or whose place did, at any time since the first look: no image is sure to have them, even
     /// one built later.
     pub fn ever_changed(&self) -> impl Iterator<Item = (&HostPath, &Entry)> {
@@ -583,8 +596,10 @@ mod tests {
         if let Change::Written(_, entry) = &mut closed {
             entry.mode = 0o700;
         }
+        assert_eq!(disk.chmodded().count(), 0);
         assert_eq!(note(&mut disk, [closed]), BTreeSet::from([path("d")]));
         assert_eq!(disk.was_directory(&path("d")), Some(true));
+        assert_eq!(disk.chmodded().collect::<Vec<_>>(), [&path("d")]);
     }
 
     #[test]

@@ -19,14 +19,15 @@ fn floods(script: &str) -> Project {
 #[test]
 fn every_line_is_shown_once_from_the_first_on_whatever_the_log_keeps() {
     let project =
-        floods("echo first; sleep 1; seq 1 100000; trap exit TERM; while :; do sleep 0.1; done");
-    // What it writes while it starts is shown at once.
+        floods("echo first; sleep 1; seq 1 10000; trap exit TERM; while :; do sleep 0.1; done");
+    // Far more than the engine keeps, and less than may wait for a slow reader: the test is one on a busy machine. What it
+    // writes while it starts is shown at once.
     let mut up = project.begin(&[]);
     for round in 1..=2 {
         let first = up.wait_for("the first line", |event| event["event"] == "log");
         assert_eq!(first["text"], "first", "round {round}");
         let mut expected = 1;
-        while expected <= 100_000 {
+        while expected <= 10_000 {
             let line = up.wait_for("the next line", |event| event["event"] == "log");
             assert_eq!(line["text"], expected.to_string(), "round {round}");
             expected += 1;

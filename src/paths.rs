@@ -139,6 +139,9 @@ impl Hash for HostPath {
     }
 }
 
+/// In bytes.
+const CHUNK: usize = 16;
+
 impl PartialOrd for HostPath {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
@@ -148,6 +151,10 @@ impl PartialOrd for HostPath {
 impl Ord for HostPath {
     fn cmp(&self, other: &Self) -> Ordering {
         let (one, two) = (self.bytes(), other.bytes());
+        // Most paths that are compared begin alike, which whole chunks tell faster than bytes.
+        let chunks = one.chunks_exact(CHUNK).zip(two.chunks_exact(CHUNK));
+        let alike = CHUNK * chunks.take_while(|(one, two)| one == two).count();
+        let (one, two) = (&one[alike..], &two[alike..]);
         // What ends a name sorts before every byte of a longer one.
         let rank = |byte: &u8| (!is_separator(*byte), *byte);
         match one.iter().zip(two).position(|(one, two)| one != two) {

@@ -59,6 +59,8 @@ impl Docker {
     ) -> Result<Found, EngineError> {
         let mut look = Look {
             wanted,
+            above: BTreeSet::new(),
+            links: BTreeSet::new(),
             found: Found::new(),
             one_by_one: Vec::new(),
             budget,
@@ -66,6 +68,7 @@ impl Docker {
         if wanted.len() <= FEW {
             look.one_by_one.extend(wanted.keys().cloned());
         } else {
+            look.note_what_is_above();
             for root in roots {
                 self.tree(id, root, &mut look).await?;
             }
@@ -78,6 +81,7 @@ impl Docker {
                 self.follow(id, &path, &mut look).await?;
             }
         }
+        look.found.retain(|path, _| wanted.contains_key(path));
         Ok(look.found)
     }
 
@@ -131,6 +135,10 @@ impl Docker {
 /// What was asked, and what is known by now.
 struct Look<'a> {
     wanted: &'a Wanted,
+    /// The directories that lie above what was asked for.
+    above: BTreeSet<ContainerPath>,
+    /// Those of them that are links, and were not asked for themselves.
+    links: BTreeSet<ContainerPath>,
     found: Found,
     /// What has to be asked for by itself.
     one_by_one: Vec<ContainerPath>,
@@ -139,9 +147,21 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// A link where the host has a directory: a way, if it leads to one.
+    fn note_what_is_above(&mut self) {
+        for path in self.wanted.keys() {
+            let mut directory = path.parent();
+            while let Some(above) = directory {
+                directory = above.parent();
+                if !self.above.insert(above) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// A link where the host has a directory, or where something below it was asked for: a way, if it leads to one.
     fn is_link_on_the_way(&self, path: &ContainerPath) -> bool {
-        let sought = self.wanted.get(path) == Some(&Sought::Directory);
+        let sought = self.wanted.get(path) == Some(&Sought::Directory) || self.above.contains(path);
         sought && matches!(self.found.get(path), Some(Fingerprint::Link { .. }))
     }
 
@@ -155,8 +175,12 @@ impl Look<'_> {
             let is_link = matches!(print, Fingerprint::Link { .. });
             is_link && path.is_within(root) && !followed.contains(*path)
         });
-        let (path, _) = links.find(|(path, _)| *path == root || self.is_link_on_the_way(path))?;
-        Some(path.clone())
+        let asked_for = links
+            .find(|(path, _)| *path == root || self.is_link_on_the_way(path))
+            .map(|(path, _)| path);
+        let mut others = self.links.iter();
+        let is_next = |path: &&ContainerPath| path.is_within(root) && !followed.contains(*path);
+        asked_for.or_else(|| others.find(is_next)).cloned()
     }
 
     /// What was found behind a link is not what stands there itself, unless a directory is sought and it is one.
@@ -187,6 +211,9 @@ impl Look<'_> {
                 continue;
             };
             if !self.wanted.contains_key(&path) && path != *root {
+                if member.kind == EntryType::Symlink && self.above.contains(&path) {
+                    self.links.insert(path);
+                }
                 continue;
             }
             if member.kind == EntryType::Link {

@@ -187,6 +187,30 @@ async fn a_target_behind_a_link_is_written_through_it() {
     assert_eq!(prints[&at("/app/src")], Fingerprint::Link { target });
 }
 
+/// E6: also where the link is none of the paths that are asked for, as when the host's directory is gone.
+#[tokio::test]
+async fn what_lies_behind_a_link_is_found_by_paths_below_it_alone() {
+    let project = Project::connect().await;
+    let web = project.run(&[], WAITS).await;
+    let make = "mkdir -p /app /far/deep; cd /app; ln -s /far linked; ln -s deep /far/on; ln -s linked/gone lost; \
+                echo a > linked/a; echo b > linked/on/b";
+    project.sh(&web, make).await;
+    for stopped in [false, true] {
+        if stopped {
+            docker(&["stop", "-t", "0", &web.id.0]);
+        }
+        let paths = ["/app/linked/a", "/app/linked/on/b", "/app/lost/c"];
+        let (asked, roots) = (many(paths), [at("/app")]);
+        let prints = project.engine.fingerprints(&web, &asked, &roots).await;
+        let found: Vec<String> = prints.unwrap().keys().map(ToString::to_string).collect();
+        assert_eq!(
+            found,
+            ["/app/linked/a", "/app/linked/on/b"],
+            "stopped: {stopped}"
+        );
+    }
+}
+
 /// C5: with few paths and with many, running or not.
 #[tokio::test]
 async fn a_directory_that_comes_after_a_link_was_removed_replaces_the_link() {

@@ -8,7 +8,7 @@ use crate::fixture::{IMAGE, Project, WAITS, at, docker, file, outgoing, remove};
 async fn files_and_links_go_and_what_only_the_container_has_stays() {
     let project = Project::connect().await;
     let web = project.run(&["--user", "1000"], WAITS).await;
-    project.sh(&web, "mkdir -p /app/full/own /app/empty /app/a_dir; cd /app; touch full/ours full/own/theirs empty/ours; ln -s full link; chmod 700 /app").await;
+    project.sh(&web, "mkdir -p /app/full/own /app/empty /app/a_dir; cd /app; touch full/ours full/own/theirs empty/ours a_dir/theirs; ln -s full link; chmod 700 /app").await;
     let delta = remove(
         [
             "/app/full/ours",
@@ -22,10 +22,31 @@ async fn files_and_links_go_and_what_only_the_container_has_stays() {
     project.engine.apply(&web, &delta).await.unwrap();
     assert_eq!(
         project.sh(&web, "cd /app; find . | sort").await,
-        ".\n./a_dir\n./full\n./full/own\n./full/own/theirs"
+        ".\n./a_dir\n./a_dir/theirs\n./full\n./full/own\n./full/own/theirs"
     );
     // Once more: every verb is safe to repeat.
     project.engine.apply(&web, &delta).await.unwrap();
+}
+
+/// E4: what the host had there last need not be what the container has: it may have come and gone while the engine was away.
+#[tokio::test]
+async fn a_file_goes_by_a_directorys_name_and_an_empty_directory_by_a_files() {
+    let project = Project::connect().await;
+    let web = project.run(&[], WAITS).await;
+    project.sh(&web, "mkdir -p /app/deep/in /app/was/in /app/full; cd /app; touch deep/in/swap was/in/f full/theirs; ln -s deep link").await;
+    let delta = remove(
+        ["/app/was", "/app/was/in/f", "/app/full"],
+        [
+            "/app/was/in",
+            "/app/link",
+            "/app/deep/in/swap",
+            "/app/deep/in",
+            "/app/deep",
+        ],
+    );
+    project.engine.apply(&web, &delta).await.unwrap();
+    let left = project.sh(&web, "cd /app; find . | sort").await;
+    assert_eq!(left, ".\n./full\n./full/theirs");
 }
 
 /// C5: the directory was moved, and a link to it took its place.

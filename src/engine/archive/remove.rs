@@ -50,23 +50,66 @@ impl Docker {
         let mut closed = Vec::new();
         let mut files = self.owned(container, survey, files, &mut closed).await?;
         files.sort();
+        let mut are_none = Vec::new();
         for files in files.chunk_by(|one, other| one.0 == other.0) {
             let (owner, files) = unzipped(files);
             let verb = self.verb(container, owner, Verb::Files, &files).await?;
             if verb.failed() {
-                self.all_gone(container, owner, &files).await?;
+                let others = self.all_gone(container, owner, &files).await?;
+                are_none.extend(others.into_iter().map(|path| (owner.to_owned(), path)));
             }
         }
         // A directory that is not empty stays: what is left in it is the container's own (E4). What lies in one goes before it.
-        let directories = self
+        let mut directories = self
             .owned(container, survey, directories, &mut closed)
             .await?;
+        directories.extend(are_none);
+        directories.sort_by(|(_, one), (_, other)| other.cmp(one));
         for directories in directories.chunk_by(|one, other| one.0 == other.0) {
             let (owner, directories) = unzipped(directories);
-            self.verb(container, owner, Verb::EmptyDirectories, &directories)
-                .await?;
+            let verb = Verb::EmptyDirectories;
+            if self
+                .verb(container, owner, verb, &directories)
+                .await?
+                .failed()
+            {
+                self.remove_what_is_none(container, owner, directories)
+                    .await?;
+            }
         }
         Ok(closed)
+    }
+
+    /// After `rmdir` complained: of what came and went on the host while nothing could be brought, the container may have a file
+    /// where the host had a directory last.
+    async fn remove_what_is_none(
+        &self,
+        container: &Container,
+        owner: &str,
+        directories: Vec<ContainerPath>,
+    ) -> Result<(), EngineError> {
+        let mut survey = Survey::new(self, &container.id);
+        survey
+            .prepare(&directories.iter().collect::<Vec<_>>(), 0)
+            .await?;
+        let (mut files, mut left) = (Vec::new(), Vec::new());
+        for path in directories {
+            match survey.look(&path).await? {
+                Some(seen) if seen.kind != Kind::Directory => files.push(path),
+                Some(_) => left.push(path),
+                None => {}
+            }
+        }
+        if files.is_empty() {
+            return Ok(());
+        }
+        let verb = self.verb(container, owner, Verb::Files, &files).await?;
+        if verb.failed() {
+            self.all_gone(container, owner, &files).await?;
+        }
+        self.verb(container, owner, Verb::EmptyDirectories, &left)
+            .await?;
+        Ok(())
     }
 
     /// The paths with the user that deletes each; those that nobody should delete are `closed`.
@@ -180,19 +223,24 @@ impl Docker {
         }
     }
 
-    /// After `rm` complained: what counts is whether anything that should be gone is still there.
+    /// After `rm` complained: what counts is whether anything that should be gone is still there. Answers the directories: empty
+    /// ones go as such.
     async fn all_gone(
         &self,
         container: &Container,
         user: &str,
         files: &[ContainerPath],
-    ) -> Result<(), EngineError> {
+    ) -> Result<Vec<ContainerPath>, EngineError> {
         let mut survey = Survey::new(self, &container.id);
         survey.prepare(&files.iter().collect::<Vec<_>>(), 0).await?;
+        let mut directories = Vec::new();
         for path in files {
-            let left = survey.look(path).await?;
-            // A directory of that name is the container's own.
-            if left.is_some_and(|seen| seen.kind != Kind::Directory) {
+            let Some(left) = survey.look(path).await? else {
+                continue;
+            };
+            if left.kind == Kind::Directory {
+                directories.push(path.clone());
+            } else {
                 let again = [path.clone()];
                 if let Answer::Failed(why) = self.verb(container, user, Verb::Files, &again).await?
                 {
@@ -203,7 +251,7 @@ impl Docker {
                 }
             }
         }
-        Ok(())
+        Ok(directories)
     }
 }
 

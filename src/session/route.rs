@@ -182,6 +182,10 @@ impl Session {
                 let looks = Arc::new(Looks::default());
                 self.tell_all(|| Message::Rescan(Arc::clone(&looks)));
             }
+            WatchEvent::Linked(inode) => {
+                let inodes = Arc::new(BTreeSet::from([inode]));
+                self.tell_all(|| Message::OtherNames(Arc::clone(&inodes)));
+            }
             WatchEvent::Notice(notice) => self.reporter.notice(None, notice.to_string()),
         }
     }

@@ -181,7 +181,7 @@ pub(super) fn entry(path: &HostPath, found: &Metadata) -> Entry {
 }
 
 #[cfg(unix)]
-fn inode(found: &Metadata) -> Inode {
+pub(super) fn inode(found: &Metadata) -> Inode {
     use std::os::unix::fs::MetadataExt;
     Inode {
         number: found.ino(),
@@ -190,7 +190,7 @@ fn inode(found: &Metadata) -> Inode {
 }
 
 #[cfg(not(unix))]
-fn inode(_: &Metadata) -> Inode {
+pub(super) fn inode(_: &Metadata) -> Inode {
     Inode::default()
 }
 

@@ -10,6 +10,7 @@ use notify::{Event, EventKind};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::paths::HostPath;
+use crate::watch::look;
 use crate::watch::touch::{Stage, Touch};
 
 use super::interest::Interest;
@@ -150,6 +151,13 @@ impl Ear {
             *told = touch.at;
         }
         if !interest.watches(&touch.path) {
+            if matches!(stage, Stage::Complete | Stage::Attributes)
+                && let Ok(found) = fs::symlink_metadata(&touch.path)
+                && found.is_file()
+                && has_other_names(&found)
+            {
+                let _ = self.out.send(WatchEvent::Linked(look::inode(&found)));
+            }
             return;
         }
         match stage {
@@ -178,14 +186,8 @@ impl notify::EventHandler for Ear {
     }
 }
 
-#[cfg(unix)]
 fn has_other_names(found: &fs::Metadata) -> bool {
-    std::os::unix::fs::MetadataExt::nlink(found) > 1
-}
-
-#[cfg(not(unix))]
-fn has_other_names(_: &fs::Metadata) -> bool {
-    false
+    look::inode(found).has_other_names()
 }
 
 #[cfg(test)]

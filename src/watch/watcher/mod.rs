@@ -26,6 +26,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::harmless;
 use crate::paths::HostPath;
 
+use super::change::Inode;
 use super::scope::Scope;
 use super::touch::Touch;
 
@@ -39,6 +40,8 @@ pub use notice::Notice;
 pub enum WatchEvent {
     /// Something happened at a watched path or an extra file.
     Touched(Touch),
+    /// A file was changed through a name that nobody watches, and has others.
+    Linked(Inode),
     /// Events were lost: only a comparison of the trees can tell what happened (E4). The watches are in place again.
     Rescan {
         /// For people.

@@ -113,6 +113,22 @@ fn up_with_names_starts_and_updates_only_those() {
     assert_eq!(project.id("slow"), "");
 }
 
+/// "A write through one name of a file changes all its watched names": also where that one is ignored itself.
+#[test]
+fn a_write_through_an_ignored_name_changes_the_watched_names_of_the_file() {
+    let project = Project::web("- sync: ./src:/app");
+    project.write(".dockerignore", "**/*.secret\n");
+    project.write("src/key.secret", "one");
+    let up = project.up();
+    project.hard_link("src/key.secret", "src/key.txt");
+    up.until_file("web", "/app/key.txt", "one");
+    for text in ["longer", "short"] {
+        project.write("src/key.secret", text);
+        up.until_file("web", "/app/key.txt", text);
+    }
+    assert_eq!(up.sh("web", "ls /app/*.secret 2>/dev/null || true"), "");
+}
+
 /// "A write through one name of a file changes all its watched names": also those that another service watches.
 #[test]
 fn a_write_through_one_name_changes_all_names_of_the_file_for_all_services() {

@@ -125,7 +125,7 @@ pub(super) async fn storm(seed: u64, operations: u64) {
             event = watched.events.recv() => match event.expect("the watcher has ended") {
                 WatchEvent::Touched(touch) => gatherer.touch(&touch),
                 WatchEvent::Rescan { .. } => mirror = truth(&scope),
-                WatchEvent::Notice(_) => {}
+                WatchEvent::Linked(_) | WatchEvent::Notice(_) => {}
             },
             () = tokio::time::sleep_until(deadline.unwrap_or(soon).into()) => {
                 if let Some(batch) = gatherer.take(Instant::now()) {

@@ -1,4 +1,4 @@
-//! Names that editors give to files of a moment: probes, swap, lock and backup files. Pure; `facts.md` has the list.
+//! Names that editors give to files of a moment: probes, swap, lock and backup files. Pure; `docs/traps.md` has the list.
 
 use std::path::{Component, Path};
 

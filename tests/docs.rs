@@ -56,7 +56,8 @@ fn rules_in(text: &str) -> BTreeSet<String> {
             continue;
         }
         let after = &text[start + 1..];
-        let digits = |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let digits =
+            |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let mut end = digits(after);
         if end == 0 {
             continue;
@@ -84,8 +85,14 @@ fn traps_in(text: &str) -> BTreeSet<u32> {
     for (start, word) in text.match_indices("trap") {
         let behind = &text[start + word.len()..];
         let behind = behind.strip_prefix('s').unwrap_or(behind);
-        let numbers = behind.split([' ', ',']).filter(|word| !matches!(*word, "" | "and"));
-        let number = |word: &str| word.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().ok();
+        let numbers = behind
+            .split([' ', ','])
+            .filter(|word| !matches!(*word, "" | "and"));
+        let number = |word: &str| {
+            word.trim_end_matches(|c: char| !c.is_ascii_digit())
+                .parse::<u32>()
+                .ok()
+        };
         traps.extend(numbers.map_while(number));
     }
     traps
@@ -129,7 +136,11 @@ fn every_rule_that_a_comment_cites_is_in_the_spec() {
             cited.insert(rule);
         }
     }
-    assert!(missing.is_empty(), "not in docs/spec.md:\n{}", missing.join("\n"));
+    assert!(
+        missing.is_empty(),
+        "not in docs/spec.md:\n{}",
+        missing.join("\n")
+    );
     assert!(cited.len() > 30, "comments cite {cited:?} alone");
 }
 
@@ -151,7 +162,11 @@ fn every_trap_that_a_comment_cites_is_in_the_list() {
             cited.insert(trap);
         }
     }
-    assert!(missing.is_empty(), "not in docs/traps.md:\n{}", missing.join("\n"));
+    assert!(
+        missing.is_empty(),
+        "not in docs/traps.md:\n{}",
+        missing.join("\n")
+    );
     assert!(cited.len() > 5, "comments cite {cited:?} alone");
 }
 
@@ -161,9 +176,15 @@ fn every_file_that_the_map_names_is_there() {
     let named: BTreeSet<&str> = quoted(&map)
         .filter(|name| name.starts_with("src/") || name.starts_with("tests/"))
         .collect();
-    let missing: Vec<&&str> = named.iter().filter(|name| !package().join(name).exists()).collect();
+    let missing: Vec<&&str> = named
+        .iter()
+        .filter(|name| !package().join(name).exists())
+        .collect();
     assert!(missing.is_empty(), "docs/architecture.md names {missing:?}");
-    assert!(named.len() > 30, "docs/architecture.md names {named:?} alone");
+    assert!(
+        named.len() > 30,
+        "docs/architecture.md names {named:?} alone"
+    );
 }
 
 /// A row of the way: the file, then its functions.
@@ -184,7 +205,11 @@ fn every_function_on_the_way_of_a_save_is_in_the_file_that_the_map_says() {
             let heads = [format!("fn {name}("), format!("fn {name}<")];
             heads.iter().any(|head| source.contains(head))
         };
-        missing.extend(quoted(functions).filter(|name| !is_there(name)).map(|name| format!("{file}: {name}")));
+        missing.extend(
+            quoted(functions)
+                .filter(|name| !is_there(name))
+                .map(|name| format!("{file}: {name}")),
+        );
     }
     assert!(missing.is_empty(), "docs/architecture.md names {missing:?}");
     assert!(rows > 10, "the way of a save has {rows} rows");
@@ -192,10 +217,20 @@ fn every_function_on_the_way_of_a_save_is_in_the_file_that_the_map_says() {
 
 #[test]
 fn a_citation_is_known_as_such() {
-    let rules = rules_in("C9's advice (`spec.md` C3.2, E2'), B1 to B4; not UTF8, xB2, F_1, 0xC3, C3A or A1.");
-    assert_eq!(rules.iter().collect::<Vec<_>>(), ["B1", "B4", "C3.2", "C9", "E2'"]);
-    let traps = traps_in("Trap 4: a header (traps 5 and 7; engine traps 2, 3). It traps 1 more or none, a 10 s trap.");
-    assert_eq!(traps.iter().copied().collect::<Vec<_>>(), [1, 2, 3, 4, 5, 7]);
+    let rules = rules_in(
+        "C9's advice (`spec.md` C3.2, E2'), B1 to B4; not UTF8, xB2, F_1, 0xC3, C3A or A1.",
+    );
+    assert_eq!(
+        rules.iter().collect::<Vec<_>>(),
+        ["B1", "B4", "C3.2", "C9", "E2'"]
+    );
+    let traps = traps_in(
+        "Trap 4: a header (traps 5 and 7; engine traps 2, 3). It traps 1 more or none, a 10 s trap.",
+    );
+    assert_eq!(
+        traps.iter().copied().collect::<Vec<_>>(),
+        [1, 2, 3, 4, 5, 7]
+    );
     let source = "let at = \"http://C5\"; // C6\n    /// E4:\n    /// all.\nlet b = 2;\n";
     assert_eq!(comments_of(source), "C6 E4: all.");
 }

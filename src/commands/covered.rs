@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::compose::block::Sync;
 use crate::compose::{Mount, MountKind, Service};
 use crate::harmless::value;
-use crate::update::{Bound, below, bound};
+use crate::service::{Bound, below, bound};
 
 /// A sync's place in the container, as far as a mount covers it.
 pub struct Covered<'a> {

@@ -15,8 +15,7 @@ use crate::paths::HostPath;
 use crate::plan::rules::Mapping;
 use crate::plan::{Idle, LiveUpdate, Plan};
 use crate::report::json::{plan_fields, via, via_reason};
-use crate::session::worker::Configuration;
-use crate::update;
+use crate::service::{self, Configuration};
 use crate::watch::{Verdict, Why, look};
 
 use super::output::{DIM, TITLE, beside, count, list, say, say_object, style_of};
@@ -302,14 +301,14 @@ impl<'a> Meaning<'a> {
     fn is_hidden(&self, update: &LiveUpdate) -> bool {
         let mounts = &self.service.service.mounts;
         let mut copies = update.copies.iter();
-        copies.any(|copy| update::is_hidden(mounts, &copy.from, &copy.to))
+        copies.any(|copy| service::is_hidden(mounts, &copy.from, &copy.to))
     }
 
     /// E6, by the mounts that the compose file gives.
     fn is_live(&self, update: &LiveUpdate) -> bool {
         let mounts = &self.service.service.mounts;
         let mut copies = update.copies.iter();
-        copies.any(|copy| update::is_live(mounts, copy))
+        copies.any(|copy| service::is_live(mounts, copy))
     }
 }
 

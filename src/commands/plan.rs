@@ -8,10 +8,10 @@ use crate::cli::{Changes, ExitCode, Format};
 use crate::docker::DockerCli;
 use crate::paths::HostPath;
 use crate::plan::rules::Target;
-use crate::plan::{self, Plan, Standing};
+use crate::plan::{self, Debts, Plan};
 use crate::report::json::plan_fields;
+use crate::service::Configuration;
 use crate::session::complain;
-use crate::session::worker::Configuration;
 use crate::watch::{Change, look};
 
 use super::git;
@@ -83,7 +83,7 @@ pub fn plan_of(service: &Configuration, paths: &[HostPath]) -> Plan {
     let unseen = paths.iter().filter(|path| is_deleted_source(service, path));
     batch.extend(unseen.cloned().map(Change::Removed));
     batch.sort_by(|one, other| one.path().cmp(other.path()));
-    plan::plan(&service.rules, &batch, &Standing::default())
+    plan::plan(&service.rules, &batch, &Debts::default())
 }
 
 /// A sync's source that is not there: a session that saw the file knows that it was deleted (C5); here the user says so.

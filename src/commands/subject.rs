@@ -7,8 +7,9 @@ use crate::compose::Project;
 use crate::docker::DockerCli;
 use crate::harmless;
 use crate::paths::HostPath;
-use crate::session::worker::Configuration;
-use crate::session::{self, complain, configuration_of};
+use crate::service::Configuration;
+use crate::service::configuration_of;
+use crate::session::{self, complain};
 use crate::watch::Verdict;
 
 /// A project and what holds for each of its services that have a block.
@@ -109,5 +110,5 @@ fn real(path: &HostPath) -> Option<HostPath> {
 
 /// What a rebuild builds, in order.
 pub fn builds(configuration: &Configuration) -> Vec<String> {
-    crate::session::order::names(&configuration.targets)
+    crate::service::stages::names(&configuration.targets)
 }

@@ -11,13 +11,13 @@ use crate::docker::DockerCli;
 use crate::engine::{Container, Docker, Engine, EngineError, Fingerprint, State};
 use crate::harmless;
 use crate::paths::{ContainerPath, HostPath};
-use crate::plan::{self, Because, LiveUpdate, Plan, Standing};
-use crate::session::compare::{Comparison, compare_all, stale};
-use crate::session::disk::Disk;
-use crate::session::unpaid;
-use crate::session::worker::{Configuration, look_at};
-use crate::session::{Loading, complain};
-use crate::update::{self, Doubt, Ledger, Unread};
+use crate::plan::{self, Because, Debts, LiveUpdate, Plan};
+use crate::service::compare::{self, Comparison, Wanted};
+use crate::service::disk::Disk;
+use crate::service::update::Unread;
+use crate::service::{Configuration, Doubt, Ledger};
+use crate::session::{Loading, complain, scan, unpaid};
+use crate::update;
 use crate::watch::{Looks, look};
 
 use super::output::{BAD, DIM, GOOD, count, say, say_object};
@@ -42,7 +42,7 @@ pub async fn run(docker: &DockerCli, services: &[String], fix: bool, format: For
     let mut subjects = Vec::new();
     let looks = Arc::new(Looks::default());
     for service in &configurations {
-        let disk = Arc::new(Disk::of(look_at(&looks, &service.scope).await));
+        let disk = Arc::new(Disk::of(scan(&looks, &service.scope).await));
         match containers(&loading.engine, service).await {
             Ok(containers) => {
                 if containers.is_empty() {
@@ -173,18 +173,19 @@ impl Subject<'_> {
             )
         };
         let present = disk.present().filter(|(path, _)| is_content(path));
-        let comparing = compare_all(self.engine, rules, present, &self.container);
-        let name = &self.container.name;
-        let say = || complain(&format!("note: {name} is still being compared"));
-        let mut found = update::if_slow(comparing, update::SLOW, say).await?;
         let owed = unpaid::of_the_session(self.project, &self.engine.place());
         let gone = owed.get(&self.container.id).into_iter().flatten();
         // It may be there again, or belong elsewhere by now.
         let is_gone = |path: &&HostPath| std::fs::symlink_metadata(path).is_err();
         let gone = gone.filter(|path| self.service.scope.watches(path) && is_gone(path));
-        let looking = stale(self.engine, rules, gone, &self.container);
-        found.stale = update::if_slow(looking, update::SLOW, say).await?;
-        Ok(found)
+        let wanted = Wanted {
+            expected: compare::expected(rules, present, &self.container),
+            gone: compare::gone(rules, gone, &self.container),
+        };
+        let comparing = update::compare(self.engine, rules, &self.container, wanted);
+        let name = &self.container.name;
+        let say = || complain(&format!("note: {name} is still being compared"));
+        update::if_slow(comparing, update::SLOW, say).await
     }
 
     async fn repair(&self, found: &Comparison, disk: &Disk) -> Repair {
@@ -192,7 +193,7 @@ impl Subject<'_> {
         // A directory comes before what lies in it.
         drift.sort();
         let batch = look::look(&self.service.scope, &drift);
-        let update = match plan::plan(&self.service.rules, &batch, &Standing::default()) {
+        let update = match plan::plan(&self.service.rules, &batch, &Debts::default()) {
             Plan::LiveUpdate(update) => update,
             Plan::Rebuild(because) => {
                 return Repair::Failed {

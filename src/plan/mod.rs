@@ -6,7 +6,7 @@ mod words;
 
 pub use rules::Rules;
 pub use words::{
-    Because, Copy, Due, DueBecause, Idle, LeftOut, LiveUpdate, Plan, Remove, Standing, Why,
+    Because, Copy, Debts, Due, DueBecause, Idle, LeftOut, LiveUpdate, Plan, Remove, Why,
 };
 
 use std::collections::HashMap;
@@ -18,8 +18,8 @@ use crate::watch::{Change, Entry, Kind};
 use rules::{Mapping, Target};
 
 /// The plan for `batch`: changes that are watched for this service, in the order of the batch.
-pub fn plan(rules: &Rules, batch: &[Change], standing: &Standing) -> Plan {
-    if batch.is_empty() && !standing.is_owed_anything() {
+pub fn plan(rules: &Rules, batch: &[Change], debts: &Debts) -> Plan {
+    if batch.is_empty() && !debts.is_owed_anything() {
         return Plan::Nothing(Idle::NothingChanged);
     }
     if let Some(because) = batch
@@ -28,11 +28,11 @@ pub fn plan(rules: &Rules, batch: &[Change], standing: &Standing) -> Plan {
     {
         return Plan::Rebuild(because);
     }
-    in_place(rules, batch, standing)
+    in_place(rules, batch, debts)
 }
 
 /// The plan for changes whose build, where they asked for one, is done (F1): what their syncs bring into its container.
-pub fn in_place(rules: &Rules, batch: &[Change], standing: &Standing) -> Plan {
+pub fn in_place(rules: &Rules, batch: &[Change], debts: &Debts) -> Plan {
     let mut update = LiveUpdate::default();
     for change in batch {
         if let Some(because) = place(rules, change, &mut update) {
@@ -42,8 +42,8 @@ pub fn in_place(rules: &Rules, batch: &[Change], standing: &Standing) -> Plan {
     if rules.are_crossing() {
         keep_one_for_each_place(&mut update);
     }
-    add_runs(rules, standing, &mut update);
-    add_restart(rules, standing, &mut update);
+    add_runs(rules, debts, &mut update);
+    add_restart(rules, debts, &mut update);
     if update.is_empty() {
         return Plan::Nothing(match update.left_out.first() {
             Some(left_out) => Idle::LeftOut(left_out.clone()),
@@ -171,19 +171,15 @@ fn is_directory(change: &Change) -> bool {
 }
 
 /// C3.4: without trigger always, with triggers when a changed synced file matches one; and what is owed (C7).
-fn add_runs(rules: &Rules, standing: &Standing, update: &mut LiveUpdate) {
+fn add_runs(rules: &Rules, debts: &Debts, update: &mut LiveUpdate) {
     let applies = update.touches_container();
     let due: Vec<Due> = rules
         .runs()
         .iter()
         .enumerate()
         .filter_map(|(index, run)| {
-            let because = due_because(update, run, applies).or_else(|| {
-                standing
-                    .owed_runs
-                    .contains(&index)
-                    .then_some(DueBecause::Owed)
-            })?;
+            let because = due_because(update, run, applies)
+                .or_else(|| debts.owed_runs.contains(&index).then_some(DueBecause::Owed))?;
             Some(Due {
                 index,
                 run: run.clone(),
@@ -209,7 +205,7 @@ fn due_because(update: &LiveUpdate, run: &Run, applies: bool) -> Option<DueBecau
     })
 }
 
-fn add_restart(rules: &Rules, standing: &Standing, update: &mut LiveUpdate) {
+fn add_restart(rules: &Rules, debts: &Debts, update: &mut LiveUpdate) {
     let Some(restart) = rules.restart() else {
         return;
     };
@@ -218,7 +214,7 @@ fn add_restart(rules: &Rules, standing: &Standing, update: &mut LiveUpdate) {
     } else {
         triggers(update, restart)
     };
-    if triggered || standing.owed_restart {
+    if triggered || debts.owed_restart {
         let step = restarting_rule(rules, update).unwrap_or_else(|| restart.step.clone());
         update.restart = Some(Restart {
             step,

@@ -28,7 +28,7 @@ fn entry(kind: Kind) -> Entry {
 struct Situation {
     block: Block,
     batch: Vec<Change>,
-    standing: Standing,
+    debts: Debts,
     steps: usize,
 }
 
@@ -36,7 +36,7 @@ fn service() -> Situation {
     Situation {
         block: Block::default(),
         batch: Vec::new(),
-        standing: Standing::default(),
+        debts: Debts::default(),
         steps: 0,
     }
 }
@@ -118,7 +118,7 @@ impl Situation {
     }
 
     fn owes_run(mut self, index: usize) -> Self {
-        self.standing.owed_runs.insert(index);
+        self.debts.owed_runs.insert(index);
         self
     }
 
@@ -159,7 +159,7 @@ impl Situation {
         plan(
             &Rules::of(&project, &service).unwrap(),
             &self.batch,
-            &self.standing,
+            &self.debts,
         )
     }
 

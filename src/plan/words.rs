@@ -31,14 +31,14 @@ pub enum Idle {
 
 /// What is owed to a container from earlier updates (C7).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct Debts {
     /// Indexes of the runs that failed, never got their turn, or wait for the end of a burst.
     pub owed_runs: BTreeSet<usize>,
     /// A restart that never got its turn, or waits.
     pub owed_restart: bool,
 }
 
-impl Standing {
+impl Debts {
     /// Whether an update is due even without a change.
     pub fn is_owed_anything(&self) -> bool {
         !self.owed_runs.is_empty() || self.owed_restart

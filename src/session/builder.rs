@@ -13,7 +13,7 @@ use crate::plan::{Because, Rules};
 use crate::watch::Scope;
 
 use super::custom;
-use super::order::Target;
+use crate::service::stages::Target;
 
 /// When the last good build of an image began. Locked for as long as it is being built.
 type Slot = Arc<Mutex<Option<Instant>>>;

@@ -16,21 +16,22 @@ use crate::engine::{
 use crate::report::{Event, Reporter, Silence, StartedService};
 use crate::watch::{Looks, Scope, WatchEvent, Watcher};
 
+use super::arrange::{arrange_runs, relatives};
 use super::builder::Builder;
-use super::configuration::{arrange_runs, configuration_of, relatives};
 use super::contents::Contents;
 use super::ear;
 use super::ends::Ends;
 use super::follow::Follower;
 use super::loading::{Loading, complain};
 use super::logs::Logs;
-use super::news::Seen;
-use super::order::{self, Target};
 use super::reload::files_of;
 use super::route::Session;
+use super::seen::Seen;
 use super::stops::Stops;
 use super::unpaid::Unpaid;
-use super::worker::{Configuration, Message, Start, Worker};
+use super::worker::{Message, Start, Worker};
+use crate::service::stages::{self, Target};
+use crate::service::{Configuration, configuration_of};
 
 /// The session before its first start.
 pub struct First {
@@ -112,7 +113,7 @@ impl First {
             all_seen.push(Seen::of(configuration, &looks).await);
         }
         drop(looks);
-        let there = self.strangers().await;
+        let there = self.preexisting().await;
         let stops = Arc::new(Stops::default());
         let (follower, tell_follower) = Follower::new(
             Arc::clone(&self.loading.engine),
@@ -221,8 +222,8 @@ impl First {
 
     /// The containers that are there already: what is in them nobody here knows. And the services whose containers the
     /// engine did not tell.
-    async fn strangers(&self) -> (BTreeSet<ContainerId>, BTreeSet<String>) {
-        let (mut strangers, mut unseen) = (BTreeSet::new(), BTreeSet::new());
+    async fn preexisting(&self) -> (BTreeSet<ContainerId>, BTreeSet<String>) {
+        let (mut preexisting, mut unseen) = (BTreeSet::new(), BTreeSet::new());
         let services = &self.loading.project.services;
         let looks = services
             .iter()
@@ -230,12 +231,12 @@ impl First {
         for (service, seen) in services.iter().zip(join_all(looks).await) {
             match seen {
                 Ok(containers) => {
-                    strangers.extend(containers.into_iter().map(|container| container.id));
+                    preexisting.extend(containers.into_iter().map(|container| container.id));
                 }
                 Err(_) => drop(unseen.insert(service.name.clone())),
             }
         }
-        (strangers, unseen)
+        (preexisting, unseen)
     }
 
     async fn build_and_start(&self) -> Result<Begun, ExitCode> {
@@ -314,7 +315,7 @@ impl First {
             .iter()
             .filter(|service| self.chosen(service));
         let builder = self.builder();
-        for go in order::goes(project, services) {
+        for go in stages::goes(project, services) {
             let together = go.iter().all(|target| target.custom.is_none()) && {
                 let _screen = self.screen();
                 let mut show = show(&self.reporter);
@@ -359,7 +360,7 @@ impl First {
             .iter()
             .filter_map(|along| project.service(along))
             .filter(|service| self.chosen(service));
-        for base in order::goes(project, wanted).concat() {
+        for base in stages::goes(project, wanted).concat() {
             if begun.failed.contains(&base.service) {
                 continue;
             }
@@ -425,7 +426,7 @@ impl Session {
         &mut self,
         all: Vec<(Configuration, Seen)>,
         begun: &Begun,
-        (strangers, unseen): &(BTreeSet<ContainerId>, BTreeSet<String>),
+        (preexisting, unseen): &(BTreeSet<ContainerId>, BTreeSet<String>),
     ) {
         let mut started = Vec::new();
         let mut in_step = Vec::new();
@@ -454,7 +455,7 @@ impl Session {
                 seen,
                 built,
                 begun.failed.contains(&name),
-                strangers.clone(),
+                preexisting.clone(),
             ));
         }
         let ready = Event::Started {
@@ -480,7 +481,7 @@ impl Session {
         seen: Seen,
         built: Option<String>,
         build_failed: bool,
-        strangers: BTreeSet<ContainerId>,
+        preexisting: BTreeSet<ContainerId>,
     ) -> oneshot::Receiver<()> {
         let name = configuration.service.name.clone();
         self.scopes
@@ -497,7 +498,7 @@ impl Session {
             seen,
             built,
             build_failed,
-            strangers,
+            preexisting,
             stops: Arc::clone(&self.stops),
         });
         if self.paused {

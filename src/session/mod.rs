@@ -31,43 +31,27 @@
 //! | `logs` | the containers' output |
 //! | `reload` | compose files, env files, ignore files changed (E7) |
 
-mod again;
 mod alone;
-mod books;
+mod arrange;
 pub mod builder;
-pub mod compare;
-mod configuration;
-mod configure;
-mod containers;
 mod contents;
 mod custom;
-pub mod disk;
 mod ear;
 pub mod ends;
+mod execute;
 mod first;
 mod follow;
-mod hold;
-mod leave_out;
-mod linked;
 mod loading;
 mod logs;
-mod misplaced;
-mod news;
-pub mod order;
-mod rebuild;
-mod refill;
 mod reload;
 mod route;
-mod settle;
+mod seen;
 pub mod stops;
-mod telling;
-mod told;
 pub mod unpaid;
 pub mod worker;
 
-pub use configuration::{configuration_of, scope_of};
 pub use loading::{Loading, complain, exit_code, load, no_such_service};
-pub use news::Seen;
+pub use seen::{Seen, scan};
 
 use std::time::Duration;
 

@@ -17,13 +17,14 @@ use crate::plan::Because;
 use crate::report::Reporter;
 use crate::watch::{Looks, Scope};
 
-use super::configuration::{arrange_runs, configuration_of, relatives, runs_under};
+use super::arrange::{arrange_runs, relatives, runs_under};
 use super::contents::Contents;
 use super::first::lasting_flags;
 use super::follow::Heard;
-use super::news::Seen;
 use super::route::Session;
+use super::seen::Seen;
 use super::worker::Message;
+use crate::service::configuration_of;
 
 /// An editor's save, or a `git checkout`, touches several of them within this time.
 const GATHER: Duration = Duration::from_millis(50);

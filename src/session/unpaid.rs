@@ -12,7 +12,7 @@ use crate::own_folder::{OwnFolder, name_of};
 use crate::paths::HostPath;
 
 /// So many of one container are told: more of them say no more than that it is out of step.
-const MOST: usize = 10_000;
+pub const MOST: usize = 10_000;
 /// What is paid within this time was under way, and is not written at all.
 const UNDER_WAY: Duration = Duration::from_millis(50);
 /// A file that is longer than this is none of ours.

@@ -1,6 +1,5 @@
 //! Reads what is to be copied, once for all containers, and knows it by content.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read as _};
 
@@ -10,6 +9,7 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::engine::{Body, Fingerprint};
 use crate::paths::HostPath;
 use crate::plan::Copy;
+use crate::service::update::{Loaded, Unread};
 use crate::source::Source;
 use crate::watch::{Entry, Kind};
 
@@ -18,28 +18,6 @@ const SMALL: u64 = 1 << 20;
 /// All files of one batch together hold at most this much memory, in bytes; the rest is streamed from the disk.
 const HELD_AT_MOST: u64 = 64 << 20;
 
-/// The contents of one batch.
-#[derive(Debug, Default)]
-pub struct Loaded {
-    contents: HashMap<HostPath, (Body, Fingerprint)>,
-}
-
-impl Loaded {
-    /// The content of a copy that could be read.
-    pub fn get(&self, from: &HostPath) -> Option<&(Body, Fingerprint)> {
-        self.contents.get(from)
-    }
-}
-
-/// A file that could not be read after all.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unread {
-    /// It is gone again, or another thing stands there: its own event brings the next look.
-    Changed,
-    /// It may not be read; the system's own words.
-    Refused(String),
-}
-
 /// Reads all copies of a batch.
 pub fn load(copies: &[Copy]) -> (Loaded, Vec<(HostPath, Unread)>) {
     let mut loaded = Loaded::default();
@@ -47,7 +25,7 @@ pub fn load(copies: &[Copy]) -> (Loaded, Vec<(HostPath, Unread)>) {
     let mut held = 0;
     for copy in copies {
         // One file for several places is read once.
-        if loaded.contents.contains_key(&copy.from) {
+        if loaded.has(&copy.from) {
             continue;
         }
         let source = Source::below(copy.from.clone(), copy.depth);
@@ -56,9 +34,7 @@ pub fn load(copies: &[Copy]) -> (Loaded, Vec<(HostPath, Unread)>) {
                 if let Body::Bytes(bytes) = &body {
                     held += bytes.len() as u64;
                 }
-                loaded
-                    .contents
-                    .insert(copy.from.clone(), (body, fingerprint));
+                loaded.insert(copy.from.clone(), body, fingerprint);
             }
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 unread.push((copy.from.clone(), Unread::Refused(error.to_string())));

@@ -1,13 +1,11 @@
-//! A plan in, calls on the engine out: loads each file once, brings it to every container, runs, restarts. Decides nothing.
+//! Carries out what a service decided: reads files, compares, copies, runs. All it has of the engine is the trait.
 
-mod apply;
-mod ledger;
+mod carry;
+mod compare;
 mod load;
-mod mounts;
 mod slow;
 
-pub use apply::{Job, Landed, RunFailure, apply};
-pub use ledger::{Doubt, Ledger};
-pub use load::{Loaded, Unread, fingerprint, load};
-pub use mounts::{Bound, below, bound, is_hidden, is_live};
+pub use carry::{copy, finish, release, start};
+pub use compare::compare;
+pub use load::{fingerprint, load};
 pub use slow::{SLOW, if_slow, said_if_slow};

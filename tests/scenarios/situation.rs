@@ -12,10 +12,11 @@ use docker_liveupdate::docker::DockerCli;
 use docker_liveupdate::engine::{ContainerId, State};
 use docker_liveupdate::paths::HostPath;
 use docker_liveupdate::report::{Event, Exit, Outcome, Reporter};
+use docker_liveupdate::service::{Configuration, scope_of, stages::Target};
 use docker_liveupdate::session::stops::Stops;
 use docker_liveupdate::session::unpaid::Unpaid;
-use docker_liveupdate::session::worker::{Configuration, Message, Start, Worker};
-use docker_liveupdate::session::{Seen, builder::Builder, ends::Ends, order::Target, scope_of};
+use docker_liveupdate::session::worker::{Message, Start, Worker};
+use docker_liveupdate::session::{Seen, builder::Builder, ends::Ends};
 use docker_liveupdate::watch::{Stage, Touch};
 use tokio::sync::{mpsc as tokio_mpsc, oneshot};
 
@@ -109,7 +110,7 @@ pub async fn service(block: &str, containers: &[(&str, State)]) -> Situation {
         configuration,
         built: Some("image".into()),
         build_failed: false,
-        strangers: BTreeSet::new(),
+        preexisting: BTreeSet::new(),
     });
     let (in_step, _) = oneshot::channel();
     tokio::spawn(worker.work(in_step));

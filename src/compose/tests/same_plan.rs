@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Situation, compose, host};
 use crate::compose::{Project, convert};
-use crate::plan::{self, LiveUpdate, Plan, Rules, Standing};
+use crate::plan::{self, Debts, LiveUpdate, Plan, Rules};
 use crate::watch::{Change, Entry, Inode, Kind, Scope};
 
 /// Paths of rules, some of which hold others or lie outside of the context.
@@ -148,7 +148,7 @@ fn done(project: &Project, situation: &Situation, batch: &[Change]) -> Vec<Strin
         .filter(|change| scope.watches(change.path()))
         .cloned()
         .collect();
-    match plan::plan(&rules, &watched, &Standing::default()) {
+    match plan::plan(&rules, &watched, &Debts::default()) {
         Plan::Nothing(_) => Vec::new(),
         Plan::LiveUpdate(update) => lines(&update),
         Plan::Rebuild(because) => {
@@ -158,7 +158,7 @@ fn done(project: &Project, situation: &Situation, batch: &[Change]) -> Vec<Strin
                 .filter(|change| rules.follows_rebuild(change.path()) || rules.syncs(change.path()))
                 .collect();
             let mut lines = vec![format!("rebuild for {:?}", because.path())];
-            if let Plan::LiveUpdate(update) = plan::in_place(&rules, &after, &Standing::default()) {
+            if let Plan::LiveUpdate(update) = plan::in_place(&rules, &after, &Debts::default()) {
                 lines.extend(self::lines(&update));
             }
             lines

@@ -2,7 +2,7 @@
 
 use super::{compose, host};
 use crate::compose::block::{Command, Origin, RestartKind, Unmatched};
-use crate::plan::{self, Rules, Standing};
+use crate::plan::{self, Debts, Rules};
 use crate::watch::{Change, Entry, Inode, Kind};
 
 #[test]
@@ -124,7 +124,7 @@ fn f1_plans_speak_of_watch_rules_and_of_the_path_as_it_was_written() {
             inode: Inode::default(),
         };
         let batch = [Change::Written(host(path), entry)];
-        let plan = plan::plan(&rules, &batch, &Standing::default());
+        let plan = plan::plan(&rules, &batch, &Debts::default());
         plan.to_string()
     };
     assert_eq!(

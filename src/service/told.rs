@@ -27,17 +27,17 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// Nothing yet; the first build is over.
-    pub fn new() -> Self {
+    /// Nothing yet; the first build was over then.
+    pub fn new(built: Instant) -> Self {
         Self {
             paths: HashMap::new(),
-            built: Instant::now(),
+            built,
         }
     }
 
-    /// A build has ended just now.
-    pub fn built(&mut self) {
-        self.built = Instant::now();
+    /// A build has ended.
+    pub fn built(&mut self, now: Instant) {
+        self.built = now;
     }
 
     pub fn hear(&mut self, touch: &Touch) {

@@ -1,74 +1,100 @@
-//! What is said of one settling: the plan, what came of it in one line, and advice that is given once. Decides nothing.
+//! What is said of an update: what came of it in one line, and advice that is given once. Decides nothing.
 
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use crate::compose::block::RestartKind;
-use crate::engine::{Container, ContainerId, Engine, State, Via};
+use crate::engine::{Container, ContainerId, State, Via};
 use crate::harmless;
 use crate::paths::ContainerPath;
-use crate::plan::{Copy, LiveUpdate, Plan};
-use crate::report::{Done, Ended, Event, Outcome, Took, Updated};
-use crate::update::{Landed, Ledger, Loaded};
+use crate::plan::Copy;
+use crate::report::{self, Ended, Event, Outcome, Took, Updated};
 
+use super::LiveService;
+use super::action::{Action, Occasion};
 use super::hold::later;
-use super::settle::Part;
-use super::worker::Worker;
+use super::ledger::Ledger;
+use super::update::{Landed, Loaded, Part};
 
-impl<E: Engine> Worker<E> {
-    pub(super) fn say_plan(&self, parts: &[Part], whole: &LiveUpdate) {
-        let update = parts.first().map_or(whole, |part| &part.update);
-        for left_out in &whole.left_out {
-            self.reporter
-                .notice(Some(&self.service.name), format!("left out {left_out}"));
-        }
-        self.reporter.say(Event::Plan {
-            service: self.service.name.clone(),
-            plan: Plan::LiveUpdate(update.clone()),
-        });
+/// What was told, and is not told again.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// C9's advice is given once.
+    advised_on_stop: bool,
+    /// The way that updates take, by container.
+    ways: HashMap<String, Via>,
+    /// Of which containers it was said that somebody has stopped them.
+    pub stops: BTreeSet<ContainerId>,
+    /// The failure of the last update.
+    pub failure: Option<String>,
+}
+
+impl LiveService {
+    pub(super) fn notice(&self, text: String) -> Action {
+        Action::Say(Event::Notice {
+            service: Some(self.name().to_owned()),
+            text,
+        })
     }
 
-    pub(super) fn say_same(&self, whole: &LiveUpdate, begun: Instant, wait: Duration) {
-        if whole.touches_container() {
-            let took = Took {
-                wait,
-                total: begun.elapsed(),
-                ..Took::default()
-            };
-            self.say(Done::Same, &[], took, Ended::Well);
-        }
+    pub(super) fn problem(&self, message: String, hint: Option<&str>) -> Action {
+        Action::Say(Event::Problem {
+            service: Some(self.name().to_owned()),
+            message,
+            hint: hint.map(str::to_owned),
+        })
+    }
+
+    pub(super) fn conclude(
+        &self,
+        done: report::Done,
+        containers: Vec<String>,
+        took: Took,
+        result: Ended,
+    ) -> Action {
+        let outcome = Outcome {
+            service: self.name().to_owned(),
+            done,
+            containers,
+            via: None,
+            result,
+            took,
+        };
+        Action::Conclude(outcome, Vec::new())
+    }
+
+    /// Every content was there already.
+    pub(super) fn same(&self, occasion: Occasion, now: Instant) -> Action {
+        let took = occasion.took(now);
+        self.conclude(report::Done::Same, Vec::new(), took, Ended::Well)
     }
 
     /// C9: said once, with what would help.
-    pub(super) fn advise_on_stop(&mut self, parts: &[Part], landed: &[Landed]) {
-        let killed = landed
-            .iter()
-            .any(|landed| matches!(landed.restarted, Some(Ok(restarted)) if restarted.killed));
-        if killed && !self.advised_on_stop {
-            self.advised_on_stop = true;
-            let part = parts.first();
-            let container = part.and_then(|part| Some(&self.ledgers.get(&part.id)?.container));
-            let restart = part.and_then(|part| Some(&part.update.restart.as_ref()?.kind));
-            if let (Some(container), Some(restart)) = (container, restart) {
-                let advice = advice_on_stop(container, restart);
-                self.reporter.notice(Some(&self.service.name), advice);
-            }
+    pub(super) fn advise_on_stop(&mut self, parts: &[Part]) -> Option<Action> {
+        let is_killed =
+            |part: &Part| matches!(part.landed.restarted, Some(Ok(restarted)) if restarted.killed);
+        if !parts.iter().any(is_killed) || std::mem::replace(&mut self.said.advised_on_stop, true) {
+            return None;
         }
+        let part = parts.first()?;
+        let restart = part.plan.restart.as_ref()?;
+        Some(self.notice(advice_on_stop(&part.container, &restart.kind)))
     }
 
     /// Which way updates take: with a container's first update, and when that has changed.
-    pub(super) fn say_ways(&mut self, ways: Vec<(String, Via)>) {
+    pub(super) fn say_ways(&mut self, ways: Vec<(String, Via)>) -> Vec<Action> {
         let mut news: Vec<(Via, Vec<String>)> = Vec::new();
         for (container, via) in ways {
-            if self.told_ways.get(&container) == Some(&via) {
+            if self.said.ways.get(&container) == Some(&via) {
                 continue;
             }
-            self.told_ways.insert(container.clone(), via.clone());
+            self.said.ways.insert(container.clone(), via.clone());
             match news.iter_mut().find(|(known, _)| *known == via) {
                 Some((_, containers)) => containers.push(container),
                 None => news.push((via, vec![container])),
             }
         }
-        for (via, mut containers) in news {
+        let news = news.into_iter().map(|(via, mut containers)| {
             containers.sort();
             // What this way cannot promise belongs to it.
             let but = match via {
@@ -77,37 +103,9 @@ impl<E: Engine> Worker<E> {
                     "; that way cannot rule out that a process in the container turns a path elsewhere in that very moment (SECURITY.md)"
                 }
             };
-            let text = format!("updates of {} go through {via}{but}", containers.join(", "));
-            self.reporter.notice(Some(&self.service.name), text);
-        }
-    }
-
-    /// What becomes of edits while a container is stopped: once for each time that it is.
-    pub(super) fn say_stopped(&mut self, ids: &[ContainerId]) {
-        for id in ids {
-            let Some(ledger) = self.ledgers.get(id) else {
-                continue;
-            };
-            if ledger.container.state == State::Stopped && self.told_stops.insert(id.clone()) {
-                let text = format!(
-                    "{} was stopped by somebody: it gets its files and is left stopped until it is started (`docker compose start {}`)",
-                    ledger.container.name,
-                    harmless::value(&self.service.name)
-                );
-                self.reporter.notice(Some(&self.service.name), text);
-            }
-        }
-    }
-
-    pub(super) fn say(&self, done: Done, containers: &[String], took: Took, result: Ended) {
-        self.reporter.say(Event::Outcome(Outcome {
-            service: self.service.name.clone(),
-            done,
-            containers: containers.to_vec(),
-            via: None,
-            result,
-            took,
-        }));
+            self.notice(format!("updates of {} go through {via}{but}", containers.join(", ")))
+        });
+        news.collect()
     }
 }
 
@@ -154,7 +152,7 @@ pub(super) fn waits_for(ledger: &Ledger) -> String {
 
 /// Gathers what is to be said of one update.
 #[derive(Default)]
-pub(super) struct Telling {
+pub(super) struct Summary {
     pub(super) updated: Updated,
     pub(super) containers: Vec<String>,
     pub(super) via: Option<Via>,
@@ -163,10 +161,12 @@ pub(super) struct Telling {
     pub(super) took: Took,
     pub(super) waits: Option<String>,
     pub(super) failure: Option<(String, Option<String>)>,
+    /// The engine did not answer: it is tried again by itself.
+    pub(super) is_unreachable: bool,
     any: bool,
 }
 
-impl Telling {
+impl Summary {
     pub(super) fn new(wait: Duration) -> Self {
         Self {
             took: Took {
@@ -221,15 +221,9 @@ impl Telling {
     }
 
     /// Counts are of one container, the fullest; times are of the slowest. What is `awaited` changed while it was copied.
-    pub(super) fn add(
-        &mut self,
-        part: &Part,
-        landed: &Landed,
-        loaded: &Loaded,
-        awaited: &[ContainerPath],
-    ) {
+    pub(super) fn add(&mut self, part: &Part, loaded: &Loaded, awaited: &[ContainerPath]) {
         self.any = true;
-        let update = &part.update;
+        let (update, landed) = (&part.plan, &part.landed);
         let mut copied: Vec<&Copy> = update.copies.iter().collect();
         copied.retain(|copy| loaded.get(&copy.from).is_some() && !awaited.contains(&copy.to));
         let first = copied.first().copied();
@@ -285,15 +279,22 @@ impl Telling {
         self.took.restart = self.took.restart.max(landed.restart);
     }
 
-    pub(super) fn done(self) -> (Done, Vec<String>, Took, Ended) {
+    pub(super) fn outcome(self, service: &str) -> Outcome {
         let result = match self.failure {
             Some((what, hint)) => Ended::Failed { what, hint },
             None => Ended::Well,
         };
         let done = match self.waits {
-            Some(why) if result == Ended::Well => Done::Waits(why),
-            _ => Done::Updated(self.updated),
+            Some(why) if result == Ended::Well => report::Done::Waits(why),
+            _ => report::Done::Updated(self.updated),
         };
-        (done, self.containers, self.took, result)
+        Outcome {
+            service: service.to_owned(),
+            done,
+            containers: self.containers,
+            via: self.via,
+            result,
+            took: self.took,
+        }
     }
 }

@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::paths::HostPath;
-use crate::update::Doubt;
 use crate::watch::{Change, Entries, Entry, Inode, Kind};
 
+use super::ledger::Doubt;
 use super::linked::Linked;
 use super::told::Heard;
 
+/// So many paths that are gone are remembered for containers of images that nobody here built; of more, the latest.
+const MOST_GONE: usize = 100_000;
+
 /// A state that the disk was in, by its number: a hundred thousand paths need not be kept twice to come back to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Look(u64);
+pub struct Revision(u64);
 
 /// The last look at every watched path: the first one, which others may have as well, and over it what changed since.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +23,11 @@ pub struct Disk {
     first: Vec<Arc<Entries>>,
     /// Of these the first look says nothing any more.
     since: BTreeMap<HostPath, Known>,
-    look: u64,
+    revision: u64,
+    /// Of states before this one nobody asks any more.
+    oldest: u64,
+    /// How many of `since` are gone.
+    gone: usize,
     linked: Linked,
 }
 
@@ -30,13 +37,13 @@ struct Known {
     entry: Option<Entry>,
     /// What stood there before the last change.
     was_directory: Option<bool>,
-    /// The look that was told of a change last; what it saw may have been the same as before.
+    /// The revision of the last event for it, even of one that changed nothing.
     changed: u64,
-    /// The look that saw it become what it is.
+    /// The revision at which it became what it is.
     altered: u64,
-    /// The looks at which it came or went, the last one last.
+    /// The revisions at which it came or went, the last one last; those that somebody may ask for.
     flipped: Vec<u64>,
-    /// It belongs to another place than an image may have it at.
+    /// Its target changed in a reload (E7), so no image is known to have it there.
     moved: bool,
     /// Whether a container may have what is there now.
     doubt: Doubt,
@@ -76,7 +83,7 @@ impl Disk {
         changes: impl IntoIterator<Item = Change>,
         heard: impl Fn(&HostPath) -> Heard,
     ) -> BTreeSet<HostPath> {
-        self.look += 1;
+        self.revision += 1;
         let mut news = BTreeSet::new();
         for change in changes {
             let (path, entry) = match change {
@@ -111,30 +118,59 @@ impl Disk {
             });
             let altered = match &before {
                 Some(known) if known.entry == entry => known.altered,
-                _ => self.look,
+                _ => self.revision,
             };
             let was_there = was.is_some();
             let (mut flipped, moved) = before
                 .map(|known| (known.flipped, known.moved))
                 .unwrap_or_default();
             if was_there != entry.is_some() {
-                flipped.push(self.look);
+                flipped.push(self.revision);
             }
-            self.since.insert(
+            flipped.retain(|revision| *revision > self.oldest);
+            self.gone += usize::from(entry.is_none());
+            let known = self.since.insert(
                 path.clone(),
                 Known {
                     entry,
                     was_directory,
-                    changed: self.look,
+                    changed: self.revision,
                     altered,
                     flipped,
                     moved,
                     doubt,
                 },
             );
+            self.gone -= usize::from(known.is_some_and(|known| known.entry.is_none()));
             news.insert(path);
         }
+        if self.gone > MOST_GONE {
+            self.forget_the_oldest_gone();
+        }
         news
+    }
+
+    /// Of states before `oldest` nobody asks any more; `None`: of none at all.
+    pub fn forget_before(&mut self, oldest: Option<Revision>) {
+        self.oldest = oldest.map_or(self.revision, |oldest| oldest.0);
+    }
+
+    /// Half of what is gone is forgotten, unless an image that was built here may still have it.
+    fn forget_the_oldest_gone(&mut self) {
+        let is_gone = |known: &&Known| known.entry.is_none();
+        let mut gone: Vec<u64> = self
+            .since
+            .values()
+            .filter(is_gone)
+            .map(|it| it.changed)
+            .collect();
+        let middle = gone.len() / 2;
+        let (_, middle, _) = gone.select_nth_unstable(middle);
+        let (until, oldest) = (*middle, self.oldest);
+        self.since.retain(|_, known| {
+            known.entry.is_some() || known.changed > until || known.changed > oldest
+        });
+        self.gone = self.since.values().filter(is_gone).count();
     }
 
     /// What stands at `path` is what stood there; its times and names may be others.
@@ -261,6 +297,8 @@ impl Disk {
             }
         }
         self.since.retain(|path, _| keep(path));
+        let gone = self.since.values().filter(|known| known.entry.is_none());
+        self.gone = gone.count();
         self.linked.retain(keep);
     }
 
@@ -321,12 +359,12 @@ impl Disk {
     }
 
     /// The present state, to come back to.
-    pub fn now(&self) -> Look {
-        Look(self.look)
+    pub fn now(&self) -> Revision {
+        Revision(self.revision)
     }
 
     /// What changed since `then`: what a container of an image built then has to be brought (E1).
-    pub fn changed_since(&self, then: Look) -> BTreeSet<HostPath> {
+    pub fn changed_since(&self, then: Revision) -> BTreeSet<HostPath> {
         self.since
             .iter()
             .filter(|(_, known)| {
@@ -338,7 +376,7 @@ impl Disk {
     }
 
     /// Whether `path` is what it was then.
-    pub fn is_as_it_was(&self, path: &HostPath, then: Look) -> bool {
+    pub fn is_as_it_was(&self, path: &HostPath, then: Revision) -> bool {
         self.since.get(path).is_none_or(|known| {
             let absent = known.entry.is_none() && !known.was_present(then);
             known.altered <= then.0 || absent
@@ -426,7 +464,7 @@ impl Known {
         }
     }
 
-    fn was_present(&self, then: Look) -> bool {
+    fn was_present(&self, then: Revision) -> bool {
         let since = self.flipped.iter().rev().take_while(|look| **look > then.0);
         self.entry.is_some() == (since.count() % 2 == 0)
     }

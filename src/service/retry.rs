@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::settle::Why;
+use super::action::Trigger;
 
 /// The pauses between two attempts.
 const FIRST: Duration = Duration::from_millis(250);
@@ -10,12 +10,12 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 /// The next attempt of one worker.
 #[derive(Debug)]
-pub(super) struct Again {
-    next: Option<(Instant, Why)>,
+pub(super) struct Retry {
+    next: Option<(Instant, Trigger)>,
     pause: Duration,
 }
 
-impl Default for Again {
+impl Default for Retry {
     fn default() -> Self {
         Self {
             next: None,
@@ -24,14 +24,14 @@ impl Default for Again {
     }
 }
 
-impl Again {
+impl Retry {
     /// Something failed that may go well a little later; a change that failed stays a change.
-    pub(super) fn later(&mut self, now: Instant, why: Why) {
-        let why = match self.next {
-            Some((_, Why::Change)) => Why::Change,
-            _ => why,
+    pub(super) fn later(&mut self, now: Instant, trigger: Trigger) {
+        let trigger = match self.next {
+            Some((_, Trigger::Change)) => Trigger::Change,
+            _ => trigger,
         };
-        self.next = Some((now + self.pause, why));
+        self.next = Some((now + self.pause, trigger));
     }
 
     /// When the next attempt is due.
@@ -40,10 +40,10 @@ impl Again {
     }
 
     /// The attempt that is due by `now`; should it fail as well, the next one comes later.
-    pub(super) fn take(&mut self, now: Instant) -> Option<Why> {
-        let (_, why) = self.next.take_if(|(due, _)| *due <= now)?;
+    pub(super) fn take(&mut self, now: Instant) -> Option<Trigger> {
+        let (_, trigger) = self.next.take_if(|(due, _)| *due <= now)?;
         self.pause = (self.pause * 2).min(LONGEST);
-        Some(why)
+        Some(trigger)
     }
 
     /// An attempt is over: after one that went well, the next failure is a first one.
@@ -61,31 +61,31 @@ mod tests {
     #[test]
     fn attempts_come_ever_later_until_one_goes_well() {
         let start = Instant::now();
-        let mut again = Again::default();
-        assert_eq!(again.due(), None);
+        let mut retry = Retry::default();
+        assert_eq!(retry.due(), None);
         let mut pauses = Vec::new();
         for _ in 0..9 {
-            again.later(start, Why::Containers);
-            let due = again.due().unwrap();
-            assert_eq!(again.take(start), None);
-            assert_eq!(again.take(due), Some(Why::Containers));
+            retry.later(start, Trigger::Containers);
+            let due = retry.due().unwrap();
+            assert_eq!(retry.take(start), None);
+            assert_eq!(retry.take(due), Some(Trigger::Containers));
             pauses.push((due - start).as_millis());
         }
         assert_eq!(
             pauses,
             [250, 500, 1000, 2000, 4000, 8000, 16000, 30000, 30000]
         );
-        again.rest();
-        again.later(start, Why::Containers);
-        assert_eq!(again.due(), Some(start + FIRST));
+        retry.rest();
+        retry.later(start, Trigger::Containers);
+        assert_eq!(retry.due(), Some(start + FIRST));
     }
 
     #[test]
     fn a_change_that_failed_stays_a_change() {
         let start = Instant::now();
-        let mut again = Again::default();
-        again.later(start, Why::Change);
-        again.later(start, Why::Containers);
-        assert_eq!(again.take(start + FIRST), Some(Why::Change));
+        let mut retry = Retry::default();
+        retry.later(start, Trigger::Change);
+        retry.later(start, Trigger::Containers);
+        assert_eq!(retry.take(start + FIRST), Some(Trigger::Change));
     }
 }

@@ -1,4 +1,4 @@
-//! What of a project each worker, and the engine, needs to know. Starts nothing.
+//! What the engine and the builder need to know of a project.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,50 +6,10 @@ use std::sync::Arc;
 use crate::compose::block::{HelperUse, RestartKind};
 use crate::compose::{Mount, Project, Service};
 use crate::engine::{Docker, RunsUnder};
-use crate::paths::HostPath;
-use crate::plain_file;
-use crate::plan::Rules;
-use crate::watch::Scope;
+use crate::service::Configuration;
+use crate::service::stages::contexts_as_images;
 
 use super::builder::Relative;
-use super::order::{self, contexts_as_images};
-use super::worker::Configuration;
-
-/// What is watched for `service`; a pattern that cannot be read is said with its file and line.
-pub fn scope_of(project: &Project, service: &Service) -> Result<Scope, String> {
-    let scope = Scope::of(project, service, |file| plain_file::read_if_any(file));
-    scope
-        .map(|scope| scope.without_own_output(own_output()))
-        .map_err(|bad| {
-            let lines: Vec<String> = bad.iter().map(|bad| format!("error: {bad}")).collect();
-            lines.join("\n")
-        })
-}
-
-/// What one worker needs to know of the project; `None` for a service that is left alone.
-pub fn configuration_of(
-    project: &Arc<Project>,
-    service: &Service,
-) -> Option<Result<Configuration, String>> {
-    let rules = Rules::of(project, service)?;
-    let scope = match scope_of(project, service) {
-        Ok(scope) => Arc::new(scope),
-        Err(bad) => return Some(Err(bad)),
-    };
-    // What a rebuild builds: its bases first (D2), then itself.
-    let targets = order::goes(project, [service]).concat();
-    let can_build = targets
-        .last()
-        .is_some_and(|target| target.service == service.name);
-    Some(Ok(Configuration {
-        project: Arc::clone(project),
-        service: service.clone(),
-        rules,
-        scope,
-        targets,
-        can_build,
-    }))
-}
 
 /// Those whose images Compose builds in one go with images of others.
 pub fn relatives(configurations: &[Configuration]) -> Vec<Relative> {
@@ -129,16 +89,4 @@ pub fn runs_under(service: &Service) -> Option<RunsUnder> {
 /// A mount that a sync can write to.
 fn takes_updates(mount: &Mount) -> bool {
     !mount.read_only && !mount.is_of_a_host()
-}
-
-/// `docker liveupdate up > up.log` in the project directory: the files our own output goes to.
-fn own_output() -> Vec<HostPath> {
-    // Only Linux says where an open file is; elsewhere such a file has to be ignored by rule.
-    let link = |number| std::fs::read_link(format!("/proc/self/fd/{number}")).ok();
-    [1, 2]
-        .into_iter()
-        .filter_map(link)
-        .filter_map(HostPath::new)
-        .filter(|path| path.as_path().is_file())
-        .collect()
 }

@@ -3,28 +3,37 @@
 use std::collections::BTreeMap;
 
 use crate::compose::Mount;
-use crate::engine::{Container, Engine};
+use crate::engine::Container;
 use crate::paths::HostPath;
-use crate::update::{Bound, Ledger, bound};
 use crate::watch::{Change, Kind};
 
-use super::worker::Worker;
+use super::LiveService;
+use super::action::Action;
+use super::ledger::Ledger;
+use super::mounts::{Bound, bound};
 
-impl<E: Engine> Worker<E> {
+impl LiveService {
+    /// Takes out of what the containers are owed what no update can bring, and says it.
+    pub(super) fn leave_out(&mut self) -> Vec<Action> {
+        let built = (!self.config.can_build).then(|| self.leave_out_what_only_a_build_brings());
+        let hidden = self.leave_out_what_a_mount_hides();
+        built.flatten().into_iter().chain(hidden).collect()
+    }
+
     /// B9: nothing can be built, so what no sync brings is left out.
-    pub(super) fn leave_out_what_only_a_build_brings(&mut self) {
-        let rules = &self.rules;
+    fn leave_out_what_only_a_build_brings(&mut self) -> Option<Action> {
+        let rules = &self.config.rules;
         let only_built = |_: &Container, path: &HostPath| {
             let why = "no sync covers it, and the service has only an `image:`";
             rules.rebuilds(path).then(|| why.to_owned())
         };
         let left = take_out(self.ledgers.values_mut(), only_built);
-        self.say_left_out(&left);
+        self.say_left_out(&left)
     }
 
     /// E6: what lies below a bind mount of something else is hidden by that, and would be written into the host's own files.
-    pub(super) fn leave_out_what_a_mount_hides(&mut self) {
-        let rules = &self.rules;
+    fn leave_out_what_a_mount_hides(&mut self) -> Option<Action> {
+        let rules = &self.config.rules;
         let hidden = |container: &Container, path: &HostPath| {
             let mounts = &container.mounts;
             if !mounts.iter().any(Mount::is_of_a_host) {
@@ -41,24 +50,19 @@ impl<E: Engine> Worker<E> {
             mount.map(|mount| format!("another one is mounted at `{}`", mount.target))
         };
         let left = take_out(self.ledgers.values_mut(), hidden);
-        self.say_left_out(&left);
+        self.say_left_out(&left)
     }
 
     /// The first file of them all; a directory is worth no word.
-    fn say_left_out(&self, left: &BTreeMap<HostPath, String>) {
+    fn say_left_out(&self, left: &BTreeMap<HostPath, String>) -> Option<Action> {
         let is_directory = |path: &HostPath| matches!(self.disk.change(path), Change::Written(_, entry) if entry.kind == Kind::Directory);
         let mut files = left.iter().filter(|(path, _)| !is_directory(path));
-        let Some((first, why)) = files.next() else {
-            return;
-        };
+        let (first, why) = files.next()?;
         let more = match files.count() {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        self.reporter.notice(
-            Some(&self.service.name),
-            format!("left out: `{first}`{more}; {why}"),
-        );
+        Some(self.notice(format!("left out: `{first}`{more}; {why}")))
     }
 }
 

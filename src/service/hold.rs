@@ -5,26 +5,25 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::compose::block::RestartKind;
-use crate::engine::{Engine, State};
+use crate::engine::State;
 use crate::paths::HostPath;
-use crate::plan::{Because, LiveUpdate};
-use crate::update::Landed;
-use crate::watch::git::{Git, Writes};
+use crate::plan::LiveUpdate;
+use crate::watch::git::Writes;
 use crate::watch::{Calm, Held};
 
-use super::settle::{Part, Why};
-use super::worker::Worker;
+use super::LiveService;
+use super::action::{Action, Costly, Occasion, Trigger};
+use super::update::{Part, Update};
 
 /// While git writes, it is looked at so often.
 const LOOK_AT_GIT: Duration = Duration::from_millis(20);
 /// A rebase that goes on for longer gets its commands and restarts meanwhile.
 const LONGEST_GIT: Duration = Duration::from_secs(60);
 
-/// What one worker holds back.
+/// What one service holds back.
 #[derive(Debug, Default)]
 pub(super) struct Hold {
     calm: Calm,
-    git: Git,
     waiting: Option<Waiting>,
     /// Why what is done now had to wait.
     over: Option<Held>,
@@ -35,7 +34,7 @@ struct Waiting {
     /// The first change whose commands or restart wait.
     begun: Instant,
     since: Instant,
-    why: Why,
+    trigger: Trigger,
     held: Held,
     /// When to look again; `None` while that is done.
     until: Option<Instant>,
@@ -49,20 +48,15 @@ impl Hold {
     }
 
     /// What waits is due at `now`: since when it waits, and what it is for.
-    pub(super) fn begin(&mut self, now: Instant) -> Option<(Instant, Why)> {
+    pub(super) fn begin(&mut self, now: Instant) -> Option<(Instant, Trigger)> {
         let waiting = self.waiting.as_mut()?;
         waiting.until.take_if(|until| *until <= now)?;
-        Some((waiting.begun, waiting.why))
+        Some((waiting.begun, waiting.trigger))
     }
 
     /// What was due was settled, unless it has to wait once more.
     pub(super) fn end(&mut self) {
         self.waiting.take_if(|waiting| waiting.until.is_none());
-    }
-
-    /// Other directories are watched from now on.
-    pub(super) fn forget_git(&mut self) {
-        self.git.forget();
     }
 
     /// Why what was done just now had waited, if it had.
@@ -77,19 +71,53 @@ impl Hold {
     }
 
     /// Takes note of how long the containers took to restart.
-    pub(super) fn restarted(&mut self, parts: &[Part], landed: &[Landed], ended: Instant) {
-        let took = parts.iter().zip(landed).filter_map(|(part, landed)| {
-            let restart = part.update.restart.as_ref()?;
+    pub(super) fn restarted(&mut self, parts: &[Part], ended: Instant) {
+        let took = parts.iter().filter_map(|part| {
+            let restart = part.plan.restart.as_ref()?;
             let starts = !matches!(restart.kind, RestartKind::Signal { .. });
-            landed.restart.filter(|_| starts)
+            part.landed.restart.filter(|_| starts)
         });
         if let Some(begun) = took.max().and_then(|took| ended.checked_sub(took)) {
             self.calm.restarted(begun, ended);
         }
     }
+
+    /// What holds back now; it is looked at again when that may be over.
+    fn holds(&mut self, occasion: Occasion, git: bool, now: Instant) -> Option<Held> {
+        let (held, until) = if git && self.git_may(now) {
+            (Held::Git, now + LOOK_AT_GIT)
+        } else {
+            self.calm.held(now)?
+        };
+        let waiting = self.waiting.get_or_insert(Waiting {
+            begun: occasion.begun,
+            since: now,
+            trigger: occasion.trigger,
+            held,
+            until: None,
+            said: false,
+        });
+        if occasion.trigger == Trigger::Change {
+            waiting.trigger = occasion.trigger;
+        }
+        (waiting.held, waiting.until) = (held, Some(until));
+        Some(held)
+    }
+
+    /// Whether git may hold back any longer.
+    fn git_may(&self, now: Instant) -> bool {
+        let since = self.waiting.as_ref().map_or(now, |waiting| waiting.since);
+        now.saturating_duration_since(since) < LONGEST_GIT
+    }
+
+    /// Whether the wait is still to be said: once for each, unless the line of an update says it.
+    fn is_to_be_said(&mut self) -> bool {
+        let waiting = self.waiting.as_mut();
+        waiting.is_some_and(|waiting| !std::mem::replace(&mut waiting.said, true))
+    }
 }
 
-impl<E: Engine> Worker<E> {
+impl LiveService {
     /// Takes note of a batch's news; its paths were touched between the two times.
     pub(super) fn note_burst(
         &mut self,
@@ -98,126 +126,84 @@ impl<E: Engine> Worker<E> {
     ) {
         // The user's own quiet time is over when a batch is there.
         if let Some((first, last)) = span
-            && self.rules.block().debounce.is_none()
+            && self.config.rules.block().debounce.is_none()
         {
             self.hold.calm.batch(news.iter(), first, last);
         }
     }
 
-    /// What holds back commands, restarts and rebuilds now; they are looked at again when that may be over.
-    fn held(&mut self, begun: Instant, why: Why) -> Option<Held> {
-        if self.apply_now {
-            return None;
-        }
-        let now = Instant::now();
-        let since = self.hold.waiting.as_ref().map_or(now, |it| it.since);
-        let git_may = now.saturating_duration_since(since) < LONGEST_GIT;
-        let (held, until) = if git_may && self.git_writes(now) {
-            (Held::Git, now + LOOK_AT_GIT)
-        } else {
-            self.hold.calm.held(now)?
-        };
-        let waiting = self.hold.waiting.get_or_insert(Waiting {
-            begun,
-            since: now,
-            why,
-            held,
-            until: None,
-            said: false,
-        });
-        if why == Why::Change {
-            waiting.why = why;
-        }
-        (waiting.held, waiting.until) = (held, Some(until));
-        Some(held)
+    /// Whether the update runs something, or starts a container: that is done when a burst is over.
+    pub(super) fn is_costly(&self, update: &Update) -> bool {
+        let costs = |part: &Part| has_steps(&part.plan) || is_down(&part.container.state);
+        update.parts.iter().any(costs)
     }
 
-    fn git_writes(&mut self, now: Instant) -> bool {
-        match self
-            .hold
-            .git
-            .writes(self.scope.roots(), self.last_touch, now)
-        {
+    /// What is costly is done now, or waits.
+    pub(super) fn git_said(&mut self, costly: Costly, writes: Writes, now: Instant) -> Vec<Action> {
+        let mut actions = Vec::new();
+        let git = match writes {
             Writes::No => false,
             Writes::Yes => true,
             Writes::NotAwaited(lock) => {
                 let lock = HostPath::new(lock).map_or_else(String::new, |lock| format!("`{lock}`"));
-                self.reporter.notice(
-                    Some(&self.service.name),
-                    format!(
-                        "{lock} is there, but nothing was written for a while: it is not waited for (remove it if no git is at work)"
-                    ),
-                );
+                actions.push(self.notice(format!(
+                    "{lock} is there, but nothing was written for a while: it is not waited for (remove it if no git is at work)"
+                )));
                 false
             }
+        };
+        match costly {
+            Costly::Update(update) => match self.hold.holds(update.occasion, git, now) {
+                Some(held) => actions.extend(self.hold_back(update, held)),
+                None => {
+                    self.hold.acts();
+                    actions.extend(self.copy(update));
+                }
+            },
+            // A burst's rebuilds would be many.
+            Costly::Rebuild(because, occasion) => match self.hold.holds(occasion, git, now) {
+                Some(held) if self.hold.is_to_be_said() => {
+                    actions.push(self.notice(format!("rebuilt {}: {because}", when(held))));
+                }
+                Some(_) => {}
+                None => actions.extend(self.rebuild(because, occasion, false)),
+            },
         }
+        actions
     }
 
-    /// Marks `parts` when it is not the time of their commands and restarts, and drops those that ask for nothing else; what
+    /// Marks the parts, for it is not the time of their commands and restarts, and drops those that ask for nothing else; what
     /// waits is owed.
-    pub(super) fn hold_back(&mut self, parts: &mut Vec<Part>, begun: Instant, why: Why) {
-        let costs = |part: &Part| {
-            let ledger = self.ledgers.get(&part.id);
-            has_steps(&part.update) || ledger.is_some_and(|it| is_down(&it.container.state))
-        };
-        if !parts.iter().any(costs) {
-            return;
-        }
-        let Some(held) = self.held(begun, why) else {
-            self.hold.acts();
-            return;
-        };
-        for part in &mut *parts {
-            let Some(ledger) = self.ledgers.get_mut(&part.id) else {
+    fn hold_back(&mut self, mut update: Update, held: Held) -> Vec<Action> {
+        for part in &mut update.parts {
+            let Some(ledger) = self.ledgers.get_mut(&part.container.id) else {
                 continue;
             };
-            let update = &mut part.update;
-            if is_down(&ledger.container.state) {
+            if is_down(&part.container.state) {
                 // Its files wait with its start: half of them would only have it end again.
-                *update = LiveUpdate::default();
+                part.plan = LiveUpdate::default();
                 continue;
             }
             part.held = Some(held);
-            if update.touches_container() {
+            if part.plan.touches_container() {
                 // Which of them it really asks for is known when its files are there.
                 continue;
             }
-            let standing = &mut ledger.standing;
-            let runs = update.runs.iter().map(|due| due.index);
-            standing.owed_runs.extend(runs);
-            standing.owed_restart |= update.restart.is_some();
-            for path in &update.noticed {
+            let runs = part.plan.runs.iter().map(|due| due.index);
+            ledger.debts.owed_runs.extend(runs);
+            ledger.debts.owed_restart |= part.plan.restart.is_some();
+            for path in &part.plan.noticed {
                 ledger.owed.remove(path);
             }
         }
-        parts.retain(|part| part.update.touches_container());
-        let say = parts.is_empty();
-        self.say_held(say.then(|| format!("what it asks for is done {}", when(held))));
-    }
-
-    /// Whether a rebuild has to wait: a burst's rebuilds would be many.
-    pub(super) fn rebuild_waits(&mut self, because: &Because, begun: Instant, why: Why) -> bool {
-        // What answers a failure has been tried already.
-        if because.is_failure() {
-            return false;
+        update.parts.retain(|part| part.plan.touches_container());
+        let is_to_be_said = self.hold.is_to_be_said();
+        if !update.parts.is_empty() {
+            return self.copy(update);
         }
-        let Some(held) = self.held(begun, why) else {
-            return false;
-        };
-        self.say_held(Some(format!("rebuilt {}: {because}", when(held))));
-        true
-    }
-
-    /// Said once for each wait, unless the line of an update says it.
-    fn say_held(&mut self, what: Option<String>) {
-        let Some(waiting) = &mut self.hold.waiting else {
-            return;
-        };
-        if !std::mem::replace(&mut waiting.said, true)
-            && let Some(what) = what
-        {
-            self.reporter.notice(Some(&self.service.name), what);
-        }
+        let notice = format!("what it asks for is done {}", when(held));
+        let notice = is_to_be_said.then(|| self.notice(notice));
+        self.settled_with(update.occasion, notice.into_iter().collect())
     }
 }
 

@@ -4,11 +4,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::engine::{Body, Container, Delta, Fingerprint, Outgoing, There};
 use crate::paths::{ContainerPath, HostPath};
-use crate::plan::{Copy, LiveUpdate, Remove, Standing};
+use crate::plan::{Copy, Debts, LiveUpdate, Remove};
 use crate::watch::Kind;
 
-use super::load::Loaded;
 use super::mounts::{Bound, bound, is_live};
+use super::update::Loaded;
 
 /// A file whose copy was broken off so often, for it was written to meanwhile, is copied to its end whatever happens to it.
 const MOST_BROKEN_OFF: u32 = 3;
@@ -32,7 +32,7 @@ pub struct Ledger {
     /// Host paths that changed and are not in the container yet.
     pub owed: BTreeSet<HostPath>,
     /// Runs and restart that it is owed.
-    pub standing: Standing,
+    pub debts: Debts,
     /// Its process crashed after an update, and the container waits for the next one to start it.
     pub crashed: bool,
     /// The start of the container after which its tmpfs was filled.
@@ -49,7 +49,7 @@ impl Ledger {
         Self {
             container,
             owed,
-            standing: Standing::default(),
+            debts: Debts::default(),
             crashed: false,
             filled: None,
             held: HashMap::new(),
@@ -59,7 +59,7 @@ impl Ledger {
 
     /// Nothing is owed.
     pub fn is_settled(&self) -> bool {
-        self.owed.is_empty() && !self.standing.is_owed_anything()
+        self.owed.is_empty() && !self.debts.is_owed_anything()
     }
 
     /// Writes down what a comparison found in the container.

@@ -1,0 +1,320 @@
+//! One update on its way, as data: what each container is brought, and how far that came.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+use crate::compose::block::{OnFailure, Restart, RestartKind, Step};
+use crate::compose::{Mount, MountKind};
+use crate::engine::{
+    Applied, Body, Container, Delta, EngineError, Fingerprint, Outgoing, Restarted, State as Doing,
+};
+use crate::paths::{ContainerPath, HostPath};
+use crate::plan::{Copy, Due, LeftOut, LiveUpdate};
+use crate::watch::{Change, Held};
+
+use super::action::{Occasion, list};
+
+/// The contents of one batch.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    contents: HashMap<HostPath, (Body, Fingerprint)>,
+}
+
+impl Loaded {
+    /// The content of a copy that could be read.
+    pub fn get(&self, from: &HostPath) -> Option<&(Body, Fingerprint)> {
+        self.contents.get(from)
+    }
+
+    /// Whether a copy was read already: one file for several places is read once.
+    pub fn has(&self, from: &HostPath) -> bool {
+        self.contents.contains_key(from)
+    }
+
+    /// Takes in what was read of a file.
+    pub fn insert(&mut self, from: HostPath, body: Body, fingerprint: Fingerprint) {
+        self.contents.insert(from, (body, fingerprint));
+    }
+}
+
+/// A file that could not be read after all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// It is gone again, or another thing stands there: its own event brings the next look.
+    Changed,
+    /// It may not be read; the system's own words.
+    Refused(String),
+}
+
+/// An update of some of a service's containers.
+#[derive(Debug)]
+pub struct Update {
+    /// On what occasion.
+    pub occasion: Occasion,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// What each container is brought.
+    pub parts: Vec<Part>,
+    /// The files' contents, once they are read.
+    pub loaded: Loaded,
+    /// Changed files that are not applied anywhere.
+    pub left_out: Vec<LeftOut>,
+    /// Whether it was to change files in a container, whatever was there already.
+    pub touches: bool,
+}
+
+/// What an update is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To bring what is owed.
+    Owed,
+    /// To fill a tmpfs that a start has emptied: files alone.
+    Refill,
+}
+
+/// What one container is brought, and how far that came.
+#[derive(Debug)]
+pub struct Part {
+    /// As last seen.
+    pub container: Container,
+    /// Its plan.
+    pub plan: LiveUpdate,
+    /// How many copies the container sees through its bind mount (E6).
+    pub live: usize,
+    /// What the plan comes from.
+    pub changes: Vec<Change>,
+    /// What its commands and restart wait for.
+    pub held: Option<Held>,
+    /// What is brought to it, and taken away.
+    pub delta: Delta,
+    /// What follows when it was started.
+    pub rest: Delta,
+    /// Commands and the last step wait for files that changed while they were read.
+    pub awaits_whole_files: bool,
+    /// What is done when all containers have their files.
+    pub steps: Option<Steps>,
+    /// How far it came.
+    pub landed: Landed,
+}
+
+/// Commands, then the last step.
+#[derive(Debug, Default)]
+pub struct Steps {
+    /// In order.
+    pub runs: Vec<Due>,
+    /// After the commands, if all went well.
+    pub restart: Option<Restart>,
+}
+
+/// A command that failed (C7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFailure {
+    /// Its step.
+    pub step: Step,
+    /// What happened, for people.
+    pub what: String,
+    /// What to try.
+    pub hint: Option<String>,
+    /// What it asks for.
+    pub on_failure: OnFailure,
+}
+
+/// How far one container came. What is not in here was not done and stays owed.
+#[derive(Debug)]
+pub struct Landed {
+    /// The files; `Ok(None)` when there were none to bring.
+    pub files: Result<Option<Applied>, EngineError>,
+    /// Deletes wait until the container runs: tar cannot delete (trap 8). One that was revived may have ended again.
+    pub deletes_wait: bool,
+    /// It is to be started (E2).
+    pub starts: bool,
+    /// It was started, and what came of the rest of its files; or it could not be.
+    pub started: Option<Result<Result<Option<Applied>, EngineError>, EngineError>>,
+    /// It had exited and was started again.
+    pub revived: bool,
+    /// Indexes of the commands that ended well.
+    pub ran: Vec<usize>,
+    /// The command that did not, and all after it are owed.
+    pub run_failure: Option<RunFailure>,
+    /// The last step: done, failed, or not reached.
+    pub restarted: Option<Result<Restarted, EngineError>>,
+    /// Time for files.
+    pub copy: Option<Duration>,
+    /// Time for commands.
+    pub run: Option<Duration>,
+    /// Time for the last step.
+    pub restart: Option<Duration>,
+}
+
+impl Default for Landed {
+    fn default() -> Self {
+        Self {
+            files: Ok(None),
+            deletes_wait: false,
+            starts: false,
+            started: None,
+            revived: false,
+            ran: Vec::new(),
+            run_failure: None,
+            restarted: None,
+            copy: None,
+            run: None,
+            restart: None,
+        }
+    }
+}
+
+impl Landed {
+    /// What came of the files, where some were brought.
+    pub fn applied(&self) -> Option<&Applied> {
+        self.files.as_ref().ok().and_then(Option::as_ref)
+    }
+
+    /// Files that were not there, or changed while they were read.
+    pub fn unread(&self) -> &[ContainerPath] {
+        self.applied().map_or(&[], |applied| &applied.unread)
+    }
+
+    /// Files that stood there already.
+    pub fn same(&self) -> &[ContainerPath] {
+        self.applied().map_or(&[], |applied| &applied.same)
+    }
+
+    /// The engine said no: half of the files may be there.
+    pub fn is_refused(&self) -> bool {
+        matches!(
+            self.files,
+            Err(EngineError::Refused(_) | EngineError::InVain(_))
+        )
+    }
+}
+
+impl Update {
+    /// All that is to be read, whichever container it goes to.
+    pub fn copies(&self) -> impl Iterator<Item = &Copy> {
+        self.parts.iter().flat_map(|part| &part.plan.copies)
+    }
+
+    pub(super) fn containers(&self) -> Vec<Container> {
+        let parts = self.parts.iter();
+        parts.map(|part| part.container.clone()).collect()
+    }
+
+    pub(super) fn names(&self) -> String {
+        list(self.parts.iter().map(|part| &part.container.name))
+    }
+
+    pub(super) fn names_of_exited(&self) -> String {
+        let parts = self.parts.iter().filter(|part| part.landed.starts);
+        list(parts.map(|part| &part.container.name))
+    }
+
+    pub(super) fn write_copies(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = |part: &Part| {
+            let (name, delta) = (&part.container.name, &part.delta);
+            let removes = delta.remove.len() + delta.remove_dirs.len();
+            format!("copy to {name}: put {}, remove {removes}", delta.put.len())
+        };
+        f.write_str(&list(self.parts.iter().map(part)))
+    }
+
+    pub(super) fn write_steps(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = |part: &Part| {
+            let steps = part.steps.iter().flat_map(|steps| {
+                let runs = steps.runs.iter();
+                let runs = runs.map(|due| format!(", run `{}`", due.run.command));
+                let last = steps.restart.iter();
+                runs.chain(last.map(|restart| format!(", {}", restart.kind)))
+            });
+            format!(
+                "finish {}{}",
+                part.container.name,
+                steps.collect::<String>()
+            )
+        };
+        f.write_str(&list(self.parts.iter().map(part)))
+    }
+}
+
+impl Part {
+    /// A container with its plan; nothing is brought yet.
+    pub(super) fn new(container: Container, plan: LiveUpdate, changes: Vec<Change>) -> Self {
+        Self {
+            container,
+            plan,
+            live: 0,
+            changes,
+            held: None,
+            delta: Delta::default(),
+            rest: Delta::default(),
+            awaits_whole_files: false,
+            steps: None,
+            landed: Landed::default(),
+        }
+    }
+
+    /// Divides what is brought by what the container does: one that does not run gets what can be written meanwhile, and the
+    /// rest when it was started.
+    pub(super) fn divide(&mut self, whole: Delta) {
+        match self.container.state {
+            Doing::Running | Doing::Gone => self.delta = whole,
+            Doing::Created | Doing::Paused | Doing::Stopped => {
+                self.landed.deletes_wait = true;
+                self.delta = self.puts(&whole);
+            }
+            Doing::Exited { .. } | Doing::Restarting => {
+                self.landed.starts = true;
+                self.delta = self.puts(&whole);
+                self.rest = self.the_rest(&whole);
+            }
+        }
+    }
+
+    /// What is written while the container does not run, and what makes room for it. Its memory is there only when it runs.
+    fn puts(&self, whole: &Delta) -> Delta {
+        let (remove, remove_dirs) = removes(whole, true);
+        let put = whole.put.iter();
+        Delta {
+            put: put.filter(|put| !self.is_in_memory(put)).cloned().collect(),
+            remove,
+            remove_dirs,
+        }
+    }
+
+    /// The rest: what stands where something was written is that, and so is what a link leads to.
+    fn the_rest(&self, whole: &Delta) -> Delta {
+        let (remove, remove_dirs) = removes(whole, false);
+        let put = whole.put.iter();
+        Delta {
+            put: put.filter(|put| self.is_in_memory(put)).cloned().collect(),
+            remove,
+            remove_dirs,
+        }
+    }
+
+    fn is_in_memory(&self, put: &Outgoing) -> bool {
+        self.container.state != Doing::Paused
+            && Mount::over(&self.container.mounts, &put.to)
+                .is_some_and(|mount| mount.kind == MountKind::Tmpfs)
+    }
+
+    /// The last step that is due now is one that starts a process anew.
+    pub(super) fn restarts_process(&self) -> bool {
+        let restart = self.steps.as_ref().and_then(|steps| steps.restart.as_ref());
+        restart.is_some_and(|restart| matches!(restart.kind, RestartKind::Process { .. }))
+    }
+}
+
+fn removes(delta: &Delta, written: bool) -> (Vec<ContainerPath>, Vec<ContainerPath>) {
+    let put: std::collections::HashSet<&ContainerPath> =
+        delta.put.iter().map(|put| &put.to).collect();
+    let goes_with_them = delta.goes_with_what_is_put();
+    let some = |paths: &[ContainerPath]| {
+        let some = paths
+            .iter()
+            .filter(|path| (put.contains(path) || goes_with_them(path)) == written);
+        some.cloned().collect()
+    };
+    (some(&delta.remove), some(&delta.remove_dirs))
+}

@@ -1,0 +1,287 @@
+//! The calls on the engine for one update: files everywhere, then commands, then the last step. Decides nothing: what is
+//! brought, started and run stands in the update.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+
+use crate::compose::block::{Restart, RestartKind, Run};
+use crate::engine::{Applied, Container, Delta, Ended, Engine, EngineError, Exec, State, Stream};
+use crate::paths::ContainerPath;
+use crate::plan::Due;
+use crate::report::{Event, Reporter};
+use crate::service::update::{Part, RunFailure, Update};
+
+use super::slow::{SLOW, said_if_slow};
+
+/// C10: brings all containers their files, side by side.
+pub async fn copy<E: Engine>(engine: &E, update: &mut Update, reporter: &Reporter) {
+    join_all(update.parts.iter_mut().map(|part| async move {
+        let begun = Instant::now();
+        let bringing = bring(engine, &part.container, &part.delta);
+        part.landed.files = said_if_slow(
+            bringing,
+            SLOW,
+            &part.container,
+            || no_files_yet(&part.container),
+            reporter,
+        )
+        .await;
+        part.landed.copy = (!part.delta.is_empty()).then(|| begun.elapsed());
+    }))
+    .await;
+}
+
+/// E2: starts those that had exited; deletes follow, as they need a running one.
+pub async fn start<E: Engine>(engine: &E, update: &mut Update, reporter: &Reporter) {
+    let starting = update.parts.iter_mut().filter(|part| part.landed.starts);
+    join_all(starting.map(|part| async move {
+        let begun = Instant::now();
+        let started = said_if_slow(
+            start_one(engine, part),
+            SLOW,
+            &part.container,
+            || no_files_yet(&part.container),
+            reporter,
+        );
+        part.landed.started = Some(started.await);
+        let took = begun.elapsed();
+        part.landed.copy = Some(part.landed.copy.unwrap_or_default() + took);
+    }))
+    .await;
+}
+
+async fn start_one<E: Engine>(
+    engine: &E,
+    part: &Part,
+) -> Result<Result<Option<Applied>, EngineError>, EngineError> {
+    engine.start(&part.container).await?;
+    let running = Container {
+        state: State::Running,
+        ..part.container.clone()
+    };
+    Ok(bring(engine, &running, &part.rest).await)
+}
+
+fn no_files_yet(container: &Container) -> String {
+    format!(
+        "{} has not taken its files yet; it is waited for a while",
+        container.name
+    )
+}
+
+async fn bring<E: Engine>(
+    engine: &E,
+    container: &Container,
+    delta: &Delta,
+) -> Result<Option<Applied>, EngineError> {
+    if delta.is_empty() {
+        return Ok(None);
+    }
+    engine.apply(container, delta).await.map(Some)
+}
+
+/// Runs what is due in each container, and lets go of them all.
+pub async fn finish<E: Engine>(engine: &E, update: &mut Update, reporter: &Reporter) {
+    join_all(update.parts.iter_mut().map(|part| async move {
+        run(engine, part, reporter).await;
+        release(engine, &part.container, reporter).await;
+    }))
+    .await;
+}
+
+/// An update of the container is over.
+pub async fn release<E: Engine>(engine: &E, container: &Container, reporter: &Reporter) {
+    let name = &container.name;
+    let so_far = move || format!("the helper in {name} does not answer; it is waited for a while");
+    said_if_slow(engine.release(container), SLOW, container, so_far, reporter).await;
+}
+
+async fn run<E: Engine>(engine: &E, part: &mut Part, reporter: &Reporter) {
+    let (container, landed) = (&part.container, &mut part.landed);
+    let Some(steps) = &part.steps else {
+        return;
+    };
+    let begun = Instant::now();
+    for due in &steps.runs {
+        if let Err(failure) = run_one(engine, container, due, reporter).await {
+            landed.run_failure = Some(failure);
+            break;
+        }
+        landed.ran.push(due.index);
+    }
+    landed.run = (!steps.runs.is_empty()).then(|| begun.elapsed());
+    let restart = steps.restart.as_ref();
+    let Some(restart) = restart.filter(|_| landed.run_failure.is_none()) else {
+        return;
+    };
+    let begun = Instant::now();
+    let name = &container.name;
+    let so_far = move || format!("{name} is not restarted yet; it is waited for a while");
+    // A process that takes its grace is not stuck.
+    let slow = SLOW + grace(restart);
+    let step = last_step(engine, container, restart);
+    landed.restarted = Some(said_if_slow(step, slow, container, so_far, reporter).await);
+    landed.restart = Some(begun.elapsed());
+}
+
+/// How long the process may take to stop: the step's word, or more than most services say.
+fn grace(restart: &Restart) -> Duration {
+    const USUAL: Duration = Duration::from_secs(10);
+    match &restart.kind {
+        RestartKind::Container { timeout } | RestartKind::Process { timeout, .. } => {
+            timeout.unwrap_or(USUAL)
+        }
+        RestartKind::Signal { .. } => Duration::ZERO,
+    }
+}
+
+async fn last_step<E: Engine>(
+    engine: &E,
+    container: &Container,
+    restart: &Restart,
+) -> Result<crate::engine::Restarted, EngineError> {
+    match &restart.kind {
+        RestartKind::Container { timeout } => engine.restart(container, *timeout).await,
+        RestartKind::Process { signal, timeout } => {
+            engine
+                .restart_process(container, signal.as_deref(), *timeout)
+                .await
+        }
+        RestartKind::Signal { name } => {
+            engine.signal(container, name).await?;
+            Ok(crate::engine::Restarted {
+                killed: false,
+                whole_container: false,
+            })
+        }
+    }
+}
+
+async fn run_one<E: Engine>(
+    engine: &E,
+    container: &Container,
+    due: &Due,
+    reporter: &Reporter,
+) -> Result<(), RunFailure> {
+    let run = &due.run;
+    let exec = Exec {
+        argv: run.command.argv(),
+        workdir: directory(run, container),
+        user: run.user.clone(),
+        privileged: run.privileged,
+        environment: run.environment.clone(),
+        timeout: run.timeout,
+    };
+    let command = run.command.text();
+    let mut lines = Lines::new(container, &command, reporter);
+    let ended = engine
+        .run(container, &exec, &mut |stream, bytes| {
+            lines.hear(stream, bytes);
+        })
+        .await;
+    lines.finish();
+    let (what, hint) = match ended {
+        Ok(Ended::Exit(0)) => return Ok(()),
+        Ok(Ended::Exit(127)) => (
+            "exited with code 127: no such program in the image".to_owned(),
+            "install it in the image, or give its full path; a list is executed without a shell",
+        ),
+        Ok(Ended::Exit(126)) => (
+            "exited with code 126: it may not be executed".to_owned(),
+            "chmod +x it, or run it through its interpreter",
+        ),
+        Ok(Ended::Exit(code)) => (
+            format!("exited with code {code}"),
+            "its output is above; it is run again with the next update",
+        ),
+        Ok(Ended::TimedOut) => (
+            format!(
+                "was ended after its timeout of {}",
+                humantime::format_duration(run.timeout.unwrap_or_default())
+            ),
+            "give it a longer `timeout`, or find out what it waits for",
+        ),
+        Err(error) => (
+            format!("could not be run: {error}"),
+            "it is run again with the next update",
+        ),
+    };
+    Err(RunFailure {
+        step: run.step.clone(),
+        what: format!(
+            "{} `{}` in {} {what}",
+            run.step, run.command, container.name
+        ),
+        hint: Some(hint.to_owned()),
+        on_failure: run.on_failure,
+    })
+}
+
+/// C7: "all commands are executed from /", says the reference; a relative directory is one of the container's own.
+fn directory(run: &Run, container: &Container) -> String {
+    match run.workdir.as_deref() {
+        None => "/".to_owned(),
+        Some(dir) if dir.is_empty() || dir.starts_with('/') => dir.to_owned(),
+        Some(dir) => {
+            let whole = ContainerPath::new(format!("/{}/{dir}", container.workdir));
+            whole.map_or_else(String::new, |whole| whole.verbatim().into_owned())
+        }
+    }
+}
+
+/// Cuts a command's output into lines as it comes.
+struct Lines<'a> {
+    container: &'a Container,
+    command: &'a str,
+    reporter: &'a Reporter,
+    rest: Vec<u8>,
+    stream: Stream,
+}
+
+/// A line that never ends is shown in pieces of this size, in bytes.
+const LONGEST: usize = 16 << 10;
+
+impl<'a> Lines<'a> {
+    fn new(container: &'a Container, command: &'a str, reporter: &'a Reporter) -> Self {
+        Self {
+            container,
+            command,
+            reporter,
+            rest: Vec::new(),
+            stream: Stream::Out,
+        }
+    }
+
+    fn hear(&mut self, stream: Stream, bytes: &[u8]) {
+        if stream != self.stream {
+            self.finish();
+            self.stream = stream;
+        }
+        for byte in bytes {
+            if *byte == b'\n' || self.rest.len() >= LONGEST {
+                self.say();
+            }
+            if *byte != b'\n' {
+                self.rest.push(*byte);
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        if !self.rest.is_empty() {
+            self.say();
+        }
+    }
+
+    fn say(&mut self) {
+        let line = std::mem::take(&mut self.rest);
+        let text = String::from_utf8_lossy(&line);
+        self.reporter.say(Event::Step {
+            container: self.container.name.clone(),
+            command: self.command.to_owned(),
+            stream: self.stream,
+            text: text.trim_end_matches('\r').to_owned(),
+        });
+    }
+}

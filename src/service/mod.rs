@@ -46,6 +46,8 @@ mod refill;
 mod retry;
 pub mod stages;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod told;
 pub mod update;
 

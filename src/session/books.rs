@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 use crate::compose::block::OnFailure;
 use crate::engine::{ContainerId, Engine, EngineError, State};
 use crate::plan::Because;
-use crate::report::{Done, Event, Outcome};
+use crate::report::{Done, Event, Failure, Failures, Outcome};
 use crate::update::{Landed, Ledger, Loaded};
 
-use super::hold::is_over;
 use super::settle::{Part, Round, Why};
 use super::telling::{Telling, waits_for};
 use super::worker::Worker;
@@ -27,7 +26,7 @@ impl<E: Engine> Worker<E> {
         let may_build = self.may_build() && !self.rebuilt_in_vain && !self.is_stopped();
         let mut told = Telling::new(wait);
         told.updated.catching_up = why == Why::Containers;
-        told.updated.after = self.hold.was_for().map(|held| is_over(held).to_owned());
+        told.updated.after = self.hold.was_for();
         let mut next = Round::Settled;
         for (part, landed) in parts.iter().zip(landed) {
             let Some(ledger) = self.ledgers.get_mut(&part.id) else {
@@ -48,20 +47,21 @@ impl<E: Engine> Worker<E> {
                             if may_build {
                                 return Round::Rebuild(Because::Refused(why.clone()));
                             }
-                            told.fail(format!("{}: {why}", ledger.container.name), Some("a rebuild did not help, or cannot be done; it is tried again with the next change"));
+                            told.failures.push(Failure::Refused {
+                                container: ledger.container.name.clone(),
+                                why: why.clone(),
+                            });
                         }
-                        EngineError::InVain(what) => told.fail(
-                            format!("{}: {what}", ledger.container.name),
-                            Some(
-                                "a rebuild would not help; it is tried again with the next change",
-                            ),
-                        ),
+                        EngineError::InVain(why) => told.failures.push(Failure::InVain {
+                            container: ledger.container.name.clone(),
+                            why: why.clone(),
+                        }),
                         EngineError::Unreachable(reason) | EngineError::Unreadable(_, reason) => {
                             self.again.later(Instant::now(), why);
-                            told.fail(
-                                format!("{}: {reason}", ledger.container.name),
-                                Some("it is tried again as soon as the engine answers"),
-                            );
+                            told.failures.push(Failure::TriedAgain {
+                                container: ledger.container.name.clone(),
+                                why: reason.clone(),
+                            });
                         }
                     }
                 }
@@ -69,20 +69,20 @@ impl<E: Engine> Worker<E> {
             if let Some(failure) = &landed.run_failure {
                 if failure.on_failure == OnFailure::Rebuild && may_build {
                     return Round::Rebuild(Because::RunFailed {
-                        step: failure.step.clone(),
+                        step: failure.what.step.clone(),
                     });
                 }
-                told.fail(failure.what.clone(), failure.hint.as_deref());
+                told.failures.push(Failure::Run(failure.what.clone()));
             }
         }
         // A container that somebody is just making: its next state brings the rest, and that is what is worth a line.
         let nothing_to_say =
-            told.waits.is_some() && why == Why::Containers && told.failure.is_none();
+            told.waits.is_some() && why == Why::Containers && told.failures.is_empty();
         if nothing_to_say || (matches!(next, Round::LookAgain) && told.is_empty()) {
             return next;
         }
         // What happens to a container is no news of a failure that was told.
-        let failure = told.failure.as_ref().map(|(what, _)| what.clone());
+        let failure = (!told.failures.is_empty()).then(|| Failures(told.failures.clone()));
         let was_told = failure.is_some() && failure == self.told_failure;
         self.told_failure = failure;
         if was_told && why == Why::Containers {

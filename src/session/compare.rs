@@ -6,7 +6,7 @@ use crate::engine::{Container, Engine, EngineError, Fingerprint, Sought};
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::Rules;
 use crate::plan::rules::{Target, depth};
-use crate::report::Reporter;
+use crate::report::{Reporter, Slow};
 use crate::source::Source;
 use crate::update::{self, Ledger, SLOW, said_if_slow};
 use crate::watch::{Entry, Kind};
@@ -71,8 +71,8 @@ pub async fn compare<'a, E: Engine>(
     said_if_slow(comparing, SLOW, container, || so_far(container), reporter).await
 }
 
-fn so_far(container: &Container) -> String {
-    format!("{} is still being compared with the disk", container.name)
+fn so_far(container: &Container) -> Slow {
+    Slow::Comparison(container.name.clone())
 }
 
 /// As [`compare`], with the files that a rebuild would be asked for by.

@@ -9,7 +9,7 @@ use futures_util::stream::{self, StreamExt as _};
 use crate::compose::MountKind;
 use crate::engine::{Container, ContainerId, Engine, EngineError, State};
 use crate::paths::{ContainerPath, HostPath};
-use crate::report::{Done, Ended, Took};
+use crate::report::{Done, Ended, Notice, Problem, Took};
 use crate::update::Ledger;
 use crate::watch::Entry;
 
@@ -28,11 +28,8 @@ impl<E: Engine> Worker<E> {
             Err(error) => {
                 // That the engine is away, and when it is back, the stream of events says.
                 if !matches!(error, EngineError::Unreachable(_)) {
-                    self.reporter.problem(
-                        Some(&self.service.name),
-                        format!("its containers cannot be looked at: {error}"),
-                        Some("the next look is in a moment"),
-                    );
+                    let problem = Problem::ContainersUnknown(error);
+                    self.reporter.problem(Some(&self.service.name), problem);
                 }
                 return self.again.later(Instant::now(), Why::Containers);
             }
@@ -215,14 +212,9 @@ impl<E: Engine> Worker<E> {
             }
             Err(error) => {
                 if !matches!(error, EngineError::Gone(_)) {
-                    self.reporter.problem(
-                        Some(&self.service.name),
-                        format!(
-                            "{} could not be compared with the disk: {error}",
-                            container.name
-                        ),
-                        Some("all synced files are brought to it again"),
-                    );
+                    let container = container.name.clone();
+                    let problem = Problem::NotCompared { container, error };
+                    self.reporter.problem(Some(&self.service.name), problem);
                 }
                 let rules = &self.rules;
                 let present = self.disk.present().map(|(path, _)| path);
@@ -253,11 +245,11 @@ impl<E: Engine> Worker<E> {
                     names.push(container.name.clone());
                     self.note_comparison(&container, comparison);
                 }
-                Err(error) => self.reporter.problem(
-                    Some(&self.service.name),
-                    format!("{} could not be compared: {error}", container.name),
-                    None,
-                ),
+                Err(error) => {
+                    let container = container.name.clone();
+                    let problem = Problem::NotVerified { container, error };
+                    self.reporter.problem(Some(&self.service.name), problem);
+                }
             }
         }
         let took = Took {
@@ -271,14 +263,8 @@ impl<E: Engine> Worker<E> {
         } else if drifted == 0 {
             self.say(Done::Verified, &names, took, Ended::Well);
         } else {
-            self.reporter.notice(
-                Some(&self.service.name),
-                if drifted == 1 {
-                    "1 path has drifted; repairing it".to_owned()
-                } else {
-                    format!("{drifted} paths have drifted; repairing them")
-                },
-            );
+            let notice = Notice::Drifted { paths: drifted };
+            self.reporter.notice(Some(&self.service.name), notice);
             self.settle(begun, Duration::ZERO, Why::Change).await;
         }
     }

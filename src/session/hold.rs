@@ -8,6 +8,7 @@ use crate::compose::block::RestartKind;
 use crate::engine::{Engine, State};
 use crate::paths::HostPath;
 use crate::plan::{Because, LiveUpdate};
+use crate::report::{Later, LaterRestart, Notice};
 use crate::update::Landed;
 use crate::watch::git::{Git, Writes};
 use crate::watch::{Calm, Held};
@@ -141,13 +142,8 @@ impl<E: Engine> Worker<E> {
             Writes::No => false,
             Writes::Yes => true,
             Writes::NotAwaited(lock) => {
-                let lock = HostPath::new(lock).map_or_else(String::new, |lock| format!("`{lock}`"));
-                self.reporter.notice(
-                    Some(&self.service.name),
-                    format!(
-                        "{lock} is there, but nothing was written for a while: it is not waited for (remove it if no git is at work)"
-                    ),
-                );
+                let notice = Notice::StaleGitLock(HostPath::new(lock));
+                self.reporter.notice(Some(&self.service.name), notice);
                 false
             }
         }
@@ -192,7 +188,7 @@ impl<E: Engine> Worker<E> {
         }
         parts.retain(|part| part.update.touches_container());
         let say = parts.is_empty();
-        self.say_held(say.then(|| format!("what it asks for is done {}", when(held))));
+        self.say_held(say.then_some(Notice::StepsWait(held)));
     }
 
     /// Whether a rebuild has to wait: a burst's rebuilds would be many.
@@ -204,12 +200,13 @@ impl<E: Engine> Worker<E> {
         let Some(held) = self.held(begun, why) else {
             return false;
         };
-        self.say_held(Some(format!("rebuilt {}: {because}", when(held))));
+        let because = because.clone();
+        self.say_held(Some(Notice::RebuildWaits { held, because }));
         true
     }
 
     /// Said once for each wait, unless the line of an update says it.
-    fn say_held(&mut self, what: Option<String>) {
+    fn say_held(&mut self, what: Option<Notice>) {
         let Some(waiting) = &mut self.hold.waiting else {
             return;
         };
@@ -231,36 +228,17 @@ fn is_down(state: &State) -> bool {
 }
 
 /// What of an update waits, and for what.
-pub(super) fn later(update: &LiveUpdate, held: Held) -> Option<String> {
+pub(super) fn later(update: &LiveUpdate, held: Held) -> Option<Later> {
     if !has_steps(update) {
         return None;
     }
-    let runs = match update.runs.len() {
-        0 => None,
-        1 => Some("1 command".to_owned()),
-        many => Some(format!("{many} commands")),
-    };
     let restart = update.restart.as_ref().map(|restart| match &restart.kind {
-        RestartKind::Container { .. } | RestartKind::Process { .. } => "restart".to_owned(),
-        RestartKind::Signal { name } => name.clone(),
+        RestartKind::Container { .. } | RestartKind::Process { .. } => LaterRestart::Restart,
+        RestartKind::Signal { name } => LaterRestart::Signal(name.clone()),
     });
-    let what: Vec<String> = runs.into_iter().chain(restart).collect();
-    Some(format!("{} {}", what.join(" and "), when(held)))
-}
-
-fn when(held: Held) -> &'static str {
-    match held {
-        Held::Burst => "when the burst is over",
-        Held::Git => "when git has written its files",
-        Held::Start => "when the last restart has had its time",
-    }
-}
-
-/// What is said of what had to wait.
-pub(super) fn is_over(held: Held) -> &'static str {
-    match held {
-        Held::Burst => "the burst is over",
-        Held::Git => "git has written its files",
-        Held::Start => "the last restart has had its time",
-    }
+    Some(Later::Steps {
+        runs: update.runs.len(),
+        restart,
+        held,
+    })
 }

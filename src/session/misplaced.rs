@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::engine::{Engine, EngineError, Fingerprint, Sought};
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::{Copy, LiveUpdate, Rules};
+use crate::report::{Obstacle, Problem};
 use crate::update::Landed;
 use crate::watch::Kind;
 
@@ -33,13 +34,15 @@ impl<E: Engine> Worker<E> {
                 .fingerprints(&ledger.container, &asked, &roots)
                 .await
                 .unwrap_or_default();
-            for (from, to, why) in misplaced(&self.rules, &part.update, &found) {
+            for (from, to, obstacle) in misplaced(&self.rules, &part.update, &found) {
                 any |= ledger.owed.remove(&from);
-                self.reporter.problem(
-                    Some(&self.service.name),
-                    format!("`{from}` was not copied to `{to}`: {why} in {}", ledger.container.name),
-                    Some("a target names the file itself, not the directory it goes into; `docker liveupdate check` names targets that exclude each other"),
-                );
+                let problem = Problem::Misplaced {
+                    from,
+                    to,
+                    container: ledger.container.name.clone(),
+                    obstacle,
+                };
+                self.reporter.problem(Some(&self.service.name), problem);
             }
         }
         if any {
@@ -88,19 +91,19 @@ fn misplaced(
     rules: &Rules,
     update: &LiveUpdate,
     found: &BTreeMap<ContainerPath, Fingerprint>,
-) -> Vec<(HostPath, ContainerPath, String)> {
+) -> Vec<(HostPath, ContainerPath, Obstacle)> {
     let mut all = Vec::new();
     for copy in &update.copies {
         let is_directory = matches!(found.get(&copy.to), Some(Fingerprint::Directory { .. }));
         let file = files_above(rules, copy)
             .into_iter()
             .find(|place| matches!(found.get(place), Some(Fingerprint::File { .. })));
-        let why = match file {
-            _ if is_single_file(copy) && is_directory => "that is a directory".to_owned(),
-            Some(file) => format!("`{file}` is a file"),
+        let obstacle = match file {
+            _ if is_single_file(copy) && is_directory => Obstacle::Directory,
+            Some(file) => Obstacle::File(file),
             None => continue,
         };
-        all.push((copy.from.clone(), copy.to.clone(), why));
+        all.push((copy.from.clone(), copy.to.clone(), obstacle));
     }
     all
 }

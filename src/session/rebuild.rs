@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::engine::{Container, Engine, EngineError, State};
+use crate::engine::{Container, Engine, State};
 use crate::paths::HostPath;
 use crate::plan::Because;
-use crate::report::{Done, Ended, Event, Reporter, Took};
+use crate::report::{Done, Ended, Event, Failure, Failures, Problem, Reporter, Took};
 use crate::update::Ledger;
 
 use super::compare::compare_all;
@@ -18,11 +18,9 @@ impl<E: Engine> Worker<E> {
     pub(super) async fn rebuild(&mut self, because: Because, begun: Instant, wait: Duration) {
         // Where there is nothing to build, what is owed is the start alone.
         if !self.can_build && because != Because::BuildOwed {
-            self.reporter.problem(
-                Some(&self.service.name),
-                format!("cannot rebuild ({because}): the service has only an `image:`"),
-                Some("give it a `build:`, or recreate it with `docker compose up`"),
-            );
+            let service = Some(&*self.service.name);
+            self.reporter
+                .problem(service, Problem::OnlyAnImage(because));
             return;
         }
         let service = self.service.name.clone();
@@ -103,10 +101,9 @@ impl<E: Engine> Worker<E> {
                 Box::pin(self.look_at_containers(Instant::now())).await;
             }
             Err(error) => {
-                let result = Ended::Failed {
-                    what: error.to_string(),
-                    hint: Some(self.hint_after(&error)),
-                };
+                let old_runs = !self.ledgers.is_empty();
+                let failure = Failure::Build { error, old_runs };
+                let result = Ended::Failed(Failures(vec![failure]));
                 self.say(Done::Rebuilt(because), &[], took, result);
             }
         }
@@ -121,9 +118,9 @@ impl<E: Engine> Worker<E> {
             .recreate(&service, &mut show(&reporter, &service))
             .await;
         if let Err(error) = recreated {
-            let hint = self.hint_after(&error);
-            self.reporter
-                .problem(Some(&service), error.to_string(), Some(&hint));
+            let old_runs = !self.ledgers.is_empty();
+            let problem = Problem::NotRecreated { error, old_runs };
+            self.reporter.problem(Some(&service), problem);
             self.build_owed = true;
         }
         Box::pin(self.look_at_containers(now)).await;
@@ -187,20 +184,6 @@ impl<E: Engine> Worker<E> {
             Ok(comparison) => comparison.note_in(ledger),
             // Not known to be there is brought.
             Err(_) => ledger.owed.extend(synced.iter().cloned()),
-        }
-    }
-
-    fn hint_after(&self, error: &EngineError) -> String {
-        if let Some(way_out) = error.way_out() {
-            return way_out.to_owned();
-        }
-        match error {
-            EngineError::Unreachable(_) => "it is tried again with the next change".to_owned(),
-            _ if self.ledgers.is_empty() => {
-                "fix it and save: the next change builds again".to_owned()
-            }
-            _ => "the old container keeps running; fix it and save: the next change builds again"
-                .to_owned(),
         }
     }
 }

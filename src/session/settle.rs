@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 
 use crate::compose::block::{Restart, RestartKind};
 use crate::engine::{ContainerId, End, Engine, State};
-use crate::harmless;
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::rules::Mapping;
 use crate::plan::{self, Because, LiveUpdate, Plan};
-use crate::report::{Done, Ended, Event, Took};
+use crate::report::{Done, Ended, Event, Problem, Took, Waits};
 use crate::update::{self, Job, Landed, Ledger, Loaded, Unread};
 use crate::watch::{Change, Held};
 
@@ -234,8 +233,7 @@ impl<E: Engine> Worker<E> {
             total: begun.elapsed(),
             ..Took::default()
         };
-        let why = format!("it is rebuilt when it is started: {because}");
-        self.say(Done::Waits(why), &[], took, Ended::Well);
+        self.say(Done::Waits(Waits::Stopped(because)), &[], took, Ended::Well);
         Round::Settled
     }
 
@@ -320,12 +318,7 @@ impl<E: Engine> Worker<E> {
             total: begun.elapsed(),
             ..Took::default()
         };
-        self.say(
-            Done::Waits("no container; a new one gets all that changed".into()),
-            &[],
-            took,
-            Ended::Well,
-        );
+        self.say(Done::Waits(Waits::NoContainer), &[], took, Ended::Well);
         Round::Settled
     }
 
@@ -336,11 +329,9 @@ impl<E: Engine> Worker<E> {
                 ledger.owed.remove(path);
             }
             if let Unread::Refused(why) = why {
-                self.reporter.problem(
-                    Some(&self.service.name),
-                    format!("`{path}` cannot be read: {}", harmless::value(why)),
-                    Some("the containers keep what they have; give yourself permission to read it, or ignore it"),
-                );
+                let (path, why) = (path.clone(), why.clone());
+                let problem = Problem::Unreadable { path, why };
+                self.reporter.problem(Some(&self.service.name), problem);
             }
         }
     }

@@ -4,10 +4,12 @@ use std::time::{Duration, Instant};
 
 use crate::compose::block::RestartKind;
 use crate::engine::{Container, ContainerId, Engine, State, Via};
-use crate::harmless;
 use crate::paths::ContainerPath;
 use crate::plan::{Copy, LiveUpdate, Plan};
-use crate::report::{Done, Ended, Event, Outcome, Took, Updated};
+use crate::report::{
+    Done, Ended, Event, Failure, Failures, Later, Notice, Outcome, Rest, Restarted, StopRemedy,
+    Took, Updated, Waits,
+};
 use crate::update::{Landed, Ledger, Loaded};
 
 use super::hold::later;
@@ -18,8 +20,8 @@ impl<E: Engine> Worker<E> {
     pub(super) fn say_plan(&self, parts: &[Part], whole: &LiveUpdate) {
         let update = parts.first().map_or(whole, |part| &part.update);
         for left_out in &whole.left_out {
-            self.reporter
-                .notice(Some(&self.service.name), format!("left out {left_out}"));
+            let notice = Notice::LeftOut(left_out.clone());
+            self.reporter.notice(Some(&self.service.name), notice);
         }
         self.reporter.say(Event::Plan {
             service: self.service.name.clone(),
@@ -70,15 +72,8 @@ impl<E: Engine> Worker<E> {
         }
         for (via, mut containers) in news {
             containers.sort();
-            // What this way cannot promise belongs to it.
-            let but = match via {
-                Via::Helper => "",
-                Via::Archive(_) => {
-                    "; that way cannot rule out that a process in the container turns a path elsewhere in that very moment (SECURITY.md)"
-                }
-            };
-            let text = format!("updates of {} go through {via}{but}", containers.join(", "));
-            self.reporter.notice(Some(&self.service.name), text);
+            let notice = Notice::Ways { containers, via };
+            self.reporter.notice(Some(&self.service.name), notice);
         }
     }
 
@@ -89,12 +84,11 @@ impl<E: Engine> Worker<E> {
                 continue;
             };
             if ledger.container.state == State::Stopped && self.told_stops.insert(id.clone()) {
-                let text = format!(
-                    "{} was stopped by somebody: it gets its files and is left stopped until it is started (`docker compose start {}`)",
-                    ledger.container.name,
-                    harmless::value(&self.service.name)
-                );
-                self.reporter.notice(Some(&self.service.name), text);
+                let notice = Notice::LeftStopped {
+                    service: self.service.name.clone(),
+                    container: ledger.container.name.clone(),
+                };
+                self.reporter.notice(Some(&self.service.name), notice);
             }
         }
     }
@@ -112,43 +106,31 @@ impl<E: Engine> Worker<E> {
 }
 
 /// What would help a process that is killed at each restart; nothing that it has already.
-fn advice_on_stop(container: &Container, restart: &RestartKind) -> String {
-    let (signal, advice) = match restart {
+fn advice_on_stop(container: &Container, restart: &RestartKind) -> Notice {
+    let (signal, remedy) = match restart {
         RestartKind::Process {
             signal: Some(signal),
             ..
-        } => (
-            signal,
-            "handle it, or give `restart_process` another `signal` or a shorter `timeout`",
-        ),
-        RestartKind::Process { .. } => (
-            &container.stop_signal,
-            "handle it, or give `restart_process` a `signal` that it heeds, or a shorter `timeout`",
-        ),
-        _ if container.init => (
-            &container.stop_signal,
-            "set `stop_signal`, or use `restart_process`",
-        ),
-        _ => (
-            &container.stop_signal,
-            "set `init: true` or `stop_signal`, or use `restart_process`",
-        ),
+        } => (signal, StopRemedy::AnotherSignal),
+        RestartKind::Process { .. } => (&container.stop_signal, StopRemedy::ItsOwnSignal),
+        _ if container.init => (&container.stop_signal, StopRemedy::StopSignal),
+        _ => (&container.stop_signal, StopRemedy::Init),
     };
-    format!(
-        "the process ignored {} until it was killed, which takes the whole grace period each time; {advice}",
-        harmless::value(signal)
-    )
+    Notice::StopIgnored {
+        signal: signal.clone(),
+        remedy,
+    }
 }
 
-pub(super) fn waits_for(ledger: &Ledger) -> String {
-    let name = &ledger.container.name;
-    match ledger.container.state {
-        State::Paused => format!("{name} is paused; the rest follows when it goes on"),
-        State::Stopped => format!("{name} is stopped; the rest follows when it is started"),
-        State::Exited { .. } | State::Restarting => {
-            format!("{name} ended again at once; the rest follows with the next change")
-        }
-        _ => format!("{name} was never started; the rest follows when it is"),
+pub(super) fn waits_for(ledger: &Ledger) -> Waits {
+    Waits::NotRunning {
+        container: ledger.container.name.clone(),
+        rest: match ledger.container.state {
+            State::Paused => Rest::Paused,
+            State::Stopped => Rest::Stopped,
+            State::Exited { .. } | State::Restarting => Rest::Ended,
+            _ => Rest::NeverStarted,
+        },
     }
 }
 
@@ -161,8 +143,8 @@ pub(super) struct Telling {
     /// The way of each container that was running.
     pub(super) ways: Vec<(String, Via)>,
     pub(super) took: Took,
-    pub(super) waits: Option<String>,
-    pub(super) failure: Option<(String, Option<String>)>,
+    pub(super) waits: Option<Waits>,
+    pub(super) failures: Vec<Failure>,
     any: bool,
 }
 
@@ -178,16 +160,7 @@ impl Telling {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        !self.any && self.failure.is_none()
-    }
-
-    pub(super) fn fail(&mut self, what: String, hint: Option<&str>) {
-        if let Some((said, _)) = &mut self.failure {
-            said.push('\n');
-            said.push_str(&what);
-        } else {
-            self.failure = Some((what, hint.map(str::to_owned)));
-        }
+        !self.any && self.failures.is_empty()
     }
 
     /// What was not touched for safety's sake. It is brought with the next change to it, or by a rebuild: to try again by
@@ -196,15 +169,17 @@ impl Telling {
         const SHOWN: usize = 5;
         let name = &ledger.container.name;
         for (path, why) in closed.iter().take(SHOWN) {
-            self.fail(
-                format!("{name}: `{path}` was not touched: it {why}"),
-                Some(
-                    "root's rights are not lent to whoever made that; take it away in the container, or rebuild the service, then save the file again",
-                ),
-            );
+            self.failures.push(Failure::Closed {
+                container: name.clone(),
+                path: path.clone(),
+                why: why.clone(),
+            });
         }
         if let Some(more) = closed.len().checked_sub(SHOWN + 1) {
-            self.fail(format!("{name}: nor were {} others", more + 1), None);
+            self.failures.push(Failure::MoreClosed {
+                container: name.clone(),
+                more: more + 1,
+            });
         }
     }
 
@@ -235,11 +210,10 @@ impl Telling {
         let first = copied.first().copied();
         let copied = copied.len().saturating_sub(part.live);
         if let Some(broken_off) = awaited.first() {
-            let what = format!("`{broken_off}` when it is written: it changed while it was copied");
             if copied + part.live + update.removes.len() == 0 {
-                self.waits = Some(what);
+                self.waits = Some(Waits::StillWritten(broken_off.clone()));
             } else {
-                self.updated.later = Some(what);
+                self.updated.later = Some(Later::StillWritten(broken_off.clone()));
             }
         }
         if copied + part.live + update.removes.len()
@@ -265,19 +239,15 @@ impl Telling {
         match (&landed.restarted, &update.restart) {
             (Some(Ok(restarted)), Some(restart)) => {
                 self.updated.restarted = Some(match &restart.kind {
-                    RestartKind::Container { .. } => "restarted".to_owned(),
+                    RestartKind::Container { .. } => Restarted::Container,
                     RestartKind::Process { .. } if restarted.whole_container => {
-                        "restarted the container (its process does not run under the helper)"
-                            .to_owned()
+                        Restarted::ContainerForProcess
                     }
-                    RestartKind::Process { .. } => "restarted the process".to_owned(),
-                    RestartKind::Signal { name } => format!("sent {name}"),
+                    RestartKind::Process { .. } => Restarted::Process,
+                    RestartKind::Signal { name } => Restarted::Signal(name.clone()),
                 });
             }
-            (Some(Err(error)), _) => self.fail(
-                format!("the last step failed: {error}"),
-                Some("it is done again with the next update"),
-            ),
+            (Some(Err(error)), _) => self.failures.push(Failure::LastStep(error.clone())),
             _ => {}
         }
         self.took.copy = self.took.copy.max(landed.copy);
@@ -286,9 +256,10 @@ impl Telling {
     }
 
     pub(super) fn done(self) -> (Done, Vec<String>, Took, Ended) {
-        let result = match self.failure {
-            Some((what, hint)) => Ended::Failed { what, hint },
-            None => Ended::Well,
+        let result = if self.failures.is_empty() {
+            Ended::Well
+        } else {
+            Ended::Failed(Failures(self.failures))
         };
         let done = match self.waits {
             Some(why) if result == Ended::Well => Done::Waits(why),

@@ -14,7 +14,7 @@ use crate::engine::{ContainerId, End, Engine, Via};
 use crate::paths::HostPath;
 use crate::plan::rules::Mapping;
 use crate::plan::{Because, Rules};
-use crate::report::{Done, Event, Outcome, Reporter, Took};
+use crate::report::{Done, Event, Failures, HowToGoOn, Outcome, Reporter, Took, Waits};
 use crate::update::Ledger;
 use crate::watch::{Entries, Gatherer, Inode, Looks, Quiet, Scope, Touch, look};
 
@@ -137,7 +137,7 @@ pub struct Worker<E> {
     pub(super) stops: Arc<Stops>,
     pub(super) told_stops: BTreeSet<ContainerId>,
     /// The failure of the last update, as it was told.
-    pub(super) told_failure: Option<String>,
+    pub(super) told_failure: Option<Failures>,
     /// What the engine did not take is tried again by itself.
     pub(super) again: Again,
     /// What waits for the end of a burst.
@@ -467,18 +467,16 @@ impl<E: Engine> Worker<E> {
         if paths.is_empty() {
             return;
         }
-        let count = paths.len();
-        let changes = if count == 1 {
-            "1 change waits".to_owned()
-        } else {
-            format!("{count} changes wait")
-        };
+        let changes = paths.len();
         self.reporter.say(Event::Outcome(Outcome {
             service: self.service.name.clone(),
-            done: Done::Waits(if self.paused {
-                format!("{changes} until `p` goes on")
-            } else {
-                format!("{changes} for {}", self.how_to_apply)
+            done: Done::Waits(Waits::ForTheUser {
+                changes,
+                how: if self.paused {
+                    HowToGoOn::Resume
+                } else {
+                    HowToGoOn::Apply(Arc::clone(&self.how_to_apply))
+                },
             }),
             took,
             ..Outcome::default()

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use crate::compose::block::{OnFailure, Restart, RestartKind, Run, Step};
+use crate::compose::block::{OnFailure, Restart, RestartKind, Run};
 use crate::compose::{Mount, MountKind};
 use crate::engine::{
     Applied, Container, Delta, Ended, Engine, EngineError, Exec, Outgoing, State, Stream,
 };
 use crate::paths::ContainerPath;
 use crate::plan::Due;
-use crate::report::{Event, Reporter};
+use crate::report::{Event, Reporter, RunEnd, RunFailed, Slow};
 
 use super::slow::{SLOW, said_if_slow};
 
@@ -88,16 +88,12 @@ impl Landed {
 }
 
 /// A command that failed (C7).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RunFailure {
     /// Its index among the block's runs.
     pub index: usize,
-    /// Its step.
-    pub step: Step,
-    /// What happened, for people.
-    pub what: String,
-    /// What to try.
-    pub hint: Option<String>,
+    /// What happened.
+    pub what: RunFailed,
     /// What it asks for.
     pub on_failure: OnFailure,
 }
@@ -114,8 +110,7 @@ pub async fn apply<E: Engine>(
         let left = move |same: &[ContainerPath]| left(index, same);
         async move {
             let name = &container.name;
-            let so_far =
-                move || format!("{name} has not taken its files yet; it is waited for a while");
+            let so_far = move || Slow::Files(name.clone());
             said_if_slow(put(engine, job, left), SLOW, &container, so_far, reporter).await
         }
     }))
@@ -137,9 +132,7 @@ pub async fn apply<E: Engine>(
                     run(engine, job, landed, reporter).await;
                 }
                 let name = &job.container.name;
-                let so_far = move || {
-                    format!("the helper in {name} does not answer; it is waited for a while")
-                };
+                let so_far = move || Slow::Helper(name.clone());
                 let release = engine.release(&job.container);
                 said_if_slow(release, SLOW, &job.container, so_far, reporter).await;
             }),
@@ -301,7 +294,7 @@ async fn run<E: Engine>(engine: &E, job: &Job, landed: &mut Landed, reporter: &R
     };
     let begun = Instant::now();
     let name = &container.name;
-    let so_far = move || format!("{name} is not restarted yet; it is waited for a while");
+    let so_far = move || Slow::Restart(name.clone());
     // A process that takes its grace is not stuck.
     let slow = SLOW + grace(restart);
     let step = last_step(engine, &container, restart);
@@ -365,40 +358,20 @@ async fn run_one<E: Engine>(
         })
         .await;
     lines.finish();
-    let (what, hint) = match ended {
+    let end = match ended {
         Ok(Ended::Exit(0)) => return Ok(()),
-        Ok(Ended::Exit(127)) => (
-            "exited with code 127: no such program in the image".to_owned(),
-            "install it in the image, or give its full path; a list is executed without a shell",
-        ),
-        Ok(Ended::Exit(126)) => (
-            "exited with code 126: it may not be executed".to_owned(),
-            "chmod +x it, or run it through its interpreter",
-        ),
-        Ok(Ended::Exit(code)) => (
-            format!("exited with code {code}"),
-            "its output is above; it is run again with the next update",
-        ),
-        Ok(Ended::TimedOut) => (
-            format!(
-                "was ended after its timeout of {}",
-                humantime::format_duration(run.timeout.unwrap_or_default())
-            ),
-            "give it a longer `timeout`, or find out what it waits for",
-        ),
-        Err(error) => (
-            format!("could not be run: {error}"),
-            "it is run again with the next update",
-        ),
+        Ok(Ended::Exit(code)) => RunEnd::Exit(code),
+        Ok(Ended::TimedOut) => RunEnd::TimedOut(run.timeout.unwrap_or_default()),
+        Err(error) => RunEnd::NotRun(error),
     };
     Err(RunFailure {
         index: due.index,
-        step: run.step.clone(),
-        what: format!(
-            "{} `{}` in {} {what}",
-            run.step, run.command, container.name
-        ),
-        hint: Some(hint.to_owned()),
+        what: RunFailed {
+            step: run.step.clone(),
+            command: run.command.clone(),
+            container: container.name.clone(),
+            end,
+        },
         on_failure: run.on_failure,
     })
 }

@@ -3,6 +3,7 @@
 use crate::cli::{Down, ExitCode, Reason, Shutdown};
 use crate::docker::DockerCli;
 use crate::harmless;
+use crate::report::Refusal;
 use crate::session::complain;
 
 /// Runs `docker compose down` to its end.
@@ -14,7 +15,7 @@ pub async fn run(docker: &DockerCli, down: &Down) -> ExitCode {
     let mut shutdown = match Shutdown::listen() {
         Ok(shutdown) => shutdown,
         Err(error) => {
-            complain(&format!("error: no signals can be received: {error}"));
+            complain(&Refusal::NoSignals(error.to_string()).to_string());
             return ExitCode::Docker;
         }
     };

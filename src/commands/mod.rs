@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::children;
 use crate::cli::{Command, ExitCode, Format, Invocation, Shutdown};
+use crate::report::Refusal;
 use crate::session::{self, complain};
 
 use output::say;
@@ -38,7 +39,7 @@ async fn unless_told_to_end(invocation: Invocation) -> ExitCode {
     let mut shutdown = match Shutdown::listen() {
         Ok(shutdown) => shutdown,
         Err(error) => {
-            complain(&format!("error: no signals can be received: {error}"));
+            complain(&Refusal::NoSignals(error.to_string()).to_string());
             return ExitCode::Docker;
         }
     };

@@ -343,7 +343,7 @@ pub struct LogLine {
 }
 
 /// Why the engine did not do what was asked; the kinds are what callers act on.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
     /// No such container (any more).
     #[error("container {0} is gone")]

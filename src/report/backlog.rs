@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::event::Event;
+use super::notice::Notice;
 
 /// Bytes of output that may wait: some ten thousand lines.
 const BUDGET: usize = 2 << 20;
@@ -32,7 +33,7 @@ pub struct Backlog {
 }
 
 /// Lines that were dropped, by whose they were.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dropped(BTreeMap<String, u64>);
 
 impl Default for Backlog {
@@ -166,21 +167,27 @@ impl Dropped {
         }
     }
 
+    /// So many lines of one.
+    #[cfg(test)]
+    pub fn of(whose: &str, lines: u64) -> Self {
+        Self(BTreeMap::from([(whose.to_owned(), lines)]))
+    }
+
+    /// How many.
+    pub fn lines(&self) -> u64 {
+        self.0.values().sum()
+    }
+
+    /// Whose they were.
+    pub fn whose(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// What is told of it.
-    pub fn notice(&self) -> Event {
-        let lines: u64 = self.0.values().sum();
-        let (lines, were) = if lines == 1 {
-            ("1 line".to_owned(), "was")
-        } else {
-            (format!("{lines} lines"), "were")
-        };
-        let whose: Vec<&str> = self.0.keys().map(String::as_str).collect();
+    pub fn notice(self) -> Event {
         Event::Notice {
             service: None,
-            text: format!(
-                "{lines} of the output of {} {were} dropped here: nobody read what came before",
-                whose.join(", ")
-            ),
+            notice: Notice::OutputDropped(self),
         }
     }
 }
@@ -209,11 +216,8 @@ mod tests {
         assert_eq!(backlog.printed(line("web-1").output_size()), None);
         assert!(!backlog.takes(&line("web-1")), "one gap, told once");
         let dropped = backlog.printed(line("web-1").output_size()).unwrap();
-        let Event::Notice { text, .. } = dropped.notice() else {
-            panic!("{dropped:?}");
-        };
         assert_eq!(
-            text,
+            dropped.to_string(),
             "4 lines of the output of db-1, web-1 were dropped here: nobody read what came before"
         );
         assert_eq!(backlog.bytes(), 0);
@@ -263,7 +267,7 @@ mod tests {
         assert!(backlog.takes(&line("web-1")));
         let notice = Event::Notice {
             service: None,
-            text: "x".repeat(1000),
+            notice: Notice::Unsupervised("x".repeat(1000)),
         };
         assert!(backlog.takes(&notice) && backlog.takes(&notice));
         assert_eq!(backlog.printed(notice.output_size()), None);

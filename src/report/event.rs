@@ -7,6 +7,12 @@ use crate::helper;
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::follow::Move;
 use crate::plan::{Because, Plan};
+use crate::watch::Held;
+
+use super::failure::Failures;
+use super::notice::Notice;
+use super::problem::Problem;
+use super::waits::{Later, Restarted, Waits};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,8 +30,8 @@ pub enum Event {
     Notice {
         /// The service it is about.
         service: Option<String>,
-        /// One line.
-        text: String,
+        /// What.
+        notice: Notice,
     },
     /// A batch closed: what changed on disk for a service.
     Change {
@@ -77,9 +83,7 @@ pub enum Event {
         /// The service it is about.
         service: Option<String>,
         /// What.
-        message: String,
-        /// What to try.
-        hint: Option<String>,
+        problem: Problem,
     },
     /// A line of a container's log.
     Log {
@@ -173,7 +177,7 @@ pub enum Done {
     /// Restarted or recreated, because the one it depends on was.
     Followed(Followed),
     /// Nothing could be done yet: it waits, and for what.
-    Waits(String),
+    Waits(Waits),
 }
 
 /// One service that followed another.
@@ -202,12 +206,12 @@ pub struct Updated {
     pub removed: usize,
     /// How many commands ran to a good end.
     pub ran: usize,
-    /// `restarted`, `sent HUP` …
-    pub restarted: Option<String>,
-    /// What waits, and for what: `restart when the burst is over`.
-    pub later: Option<String>,
-    /// What it had waited for, which is no more: `the burst is over`.
-    pub after: Option<String>,
+    /// The last step, as it was done.
+    pub restarted: Option<Restarted>,
+    /// What waits, and for what.
+    pub later: Option<Later>,
+    /// What it had waited for, which is no more.
+    pub after: Option<Held>,
     /// How many exited containers were started again.
     pub revived: usize,
     /// Brought to a container that missed it, not by an edit just now.
@@ -215,18 +219,13 @@ pub struct Updated {
 }
 
 /// How it ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Ended {
     /// All done.
     #[default]
     Well,
-    /// Not all done: what failed, what is owed now, and what to try.
-    Failed {
-        /// What failed.
-        what: String,
-        /// What to try.
-        hint: Option<String>,
-    },
+    /// Not all done: what failed, and is owed now.
+    Failed(Failures),
 }
 
 /// Where the time went.

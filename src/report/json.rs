@@ -10,6 +10,7 @@ use crate::paths::{ContainerPath, HostPath};
 use crate::plan::{Because, LiveUpdate, Plan};
 
 use super::event::{Done, Ended, Event, Exit, Outcome, Took};
+use super::waits::is_over;
 
 /// The version of the objects: a field may be added in a version, never changed or removed.
 pub const VERSION: u32 = 1;
@@ -55,7 +56,9 @@ fn fields(event: &Event) -> Value {
             "services": services.iter().map(|service| json!({"name": service.name, "containers": service.containers, "addresses": service.addresses})).collect::<Vec<_>>(),
             "directories": directories,
         }),
-        Event::Notice { service, text } => json!({"service": service, "text": text}),
+        Event::Notice { service, notice } => {
+            json!({"service": service, "text": notice.to_string()})
+        }
         Event::Change { service, paths } => {
             json!({"service": service, "paths": paths.iter().map(HostPath::verbatim).collect::<Vec<_>>()})
         }
@@ -85,11 +88,9 @@ fn fields(event: &Event) -> Value {
         Event::Build { service, text } => json!({"service": service, "build": true, "text": text}),
         Event::Outcome(outcome) => outcome_fields(outcome),
         Event::Exit(exit) => exit_fields(exit),
-        Event::Problem {
-            service,
-            message,
-            hint,
-        } => json!({"service": service, "message": message, "hint": hint}),
+        Event::Problem { service, problem } => {
+            json!({"service": service, "message": problem.to_string(), "hint": problem.hint()})
+        }
         Event::Log {
             container,
             stream,
@@ -140,13 +141,17 @@ fn outcome_fields(outcome: &Outcome) -> Value {
     let (action, detail) = done_fields(&outcome.done);
     let (ok, failure, hint) = match &outcome.result {
         Ended::Well => (true, None, None),
-        Ended::Failed { what, hint } => (false, Some(what), hint.as_ref()),
+        Ended::Failed(failures) => (false, Some(failures.to_string()), failures.hint()),
     };
     json!({
         "service": outcome.service, "action": action, "detail": detail, "containers": outcome.containers,
         "via": outcome.via.as_ref().map(via), "via_reason": outcome.via.as_ref().and_then(via_reason),
         "ok": ok, "failure": failure, "hint": hint, "ms": took_fields(&outcome.took),
     })
+}
+
+fn words(words: Option<impl ToString>) -> Option<String> {
+    words.map(|words| words.to_string())
 }
 
 fn exit_fields(exit: &Exit) -> Value {
@@ -169,8 +174,8 @@ fn done_fields(done: &Done) -> (&'static str, Value) {
             "live-update",
             json!({
                 "copied": updated.copied, "live": updated.live, "removed": updated.removed, "ran": updated.ran,
-                "restarted": updated.restarted, "revived": updated.revived, "catching_up": updated.catching_up,
-                "later": updated.later, "after": updated.after,
+                "restarted": words(updated.restarted.as_ref()), "revived": updated.revived, "catching_up": updated.catching_up,
+                "later": words(updated.later.as_ref()), "after": updated.after.map(is_over),
                 "first": updated.first.as_ref().map(|(from, to)| json!({
                     "from": from.verbatim(), "to": to.as_ref().map(ContainerPath::verbatim),
                 })),
@@ -190,7 +195,7 @@ fn done_fields(done: &Done) -> (&'static str, Value) {
                 "of": followed.of, "was": followed.was.to_string(), "how": followed.how.to_string(), "reason": followed.tie,
             }),
         ),
-        Done::Waits(why) => ("waits", json!({"reason": why})),
+        Done::Waits(why) => ("waits", json!({"reason": why.to_string()})),
     }
 }
 

@@ -2,14 +2,28 @@
 
 mod backlog;
 pub mod event;
+mod failure;
 pub mod json;
+mod notice;
+#[cfg(test)]
+mod nowhere_else;
 mod print;
+mod problem;
+mod refusal;
+mod shown;
 pub mod text;
+mod waits;
 
+pub use backlog::Dropped;
 pub use event::{
     After, Done, Ended, Event, Exit, Followed, Outcome, StartedService, Took, Updated,
 };
+pub use failure::{Failure, Failures, RunEnd, RunFailed};
+pub use notice::{Notice, Slow, StopRemedy, Unbrought};
 pub use print::{Format, Printing, Reporter, Silence};
+pub use problem::{Obstacle, Problem};
+pub use refusal::Refusal;
+pub use waits::{HowToGoOn, Later, LaterRestart, Rest, Restarted, Waits};
 
 /// What a person would read of `event`, without colours, in one line.
 pub fn plain(event: &Event) -> String {

@@ -9,6 +9,8 @@ use tokio::sync::oneshot;
 use super::backlog::Backlog;
 use super::event::Event;
 use super::json;
+use super::notice::Notice;
+use super::problem::Problem;
 use super::text::Text;
 
 /// So much goes out in one write, while more waits.
@@ -125,12 +127,11 @@ impl Reporter {
         self.backlog.room().await;
     }
 
-    /// A problem with a hint.
-    pub fn problem(&self, service: Option<&str>, message: impl Into<String>, hint: Option<&str>) {
+    /// Something that went wrong.
+    pub fn problem(&self, service: Option<&str>, problem: Problem) {
         self.say(Event::Problem {
             service: service.map(str::to_owned),
-            message: message.into(),
-            hint: hint.map(str::to_owned),
+            problem,
         });
     }
 
@@ -145,11 +146,11 @@ impl Reporter {
         }
     }
 
-    /// A line worth knowing.
-    pub fn notice(&self, service: Option<&str>, text: impl Into<String>) {
+    /// Something worth knowing.
+    pub fn notice(&self, service: Option<&str>, notice: Notice) {
         self.say(Event::Notice {
             service: service.map(str::to_owned),
-            text: text.into(),
+            notice,
         });
     }
 }
@@ -267,6 +268,10 @@ mod tests {
 
     const LINES: usize = 1_000_000;
 
+    fn numbered(number: usize) -> Notice {
+        Notice::Unsupervised(format!("notice {number}"))
+    }
+
     /// A million lines and ten notices for a terminal that does not read; what it shows when it does.
     fn flood(format: Format) -> Vec<String> {
         let terminal = Terminal::default();
@@ -280,7 +285,7 @@ mod tests {
         for number in 0..LINES {
             reporter.say(line.clone());
             if number % (LINES / 10) == 0 {
-                reporter.notice(Some("web"), format!("notice {number}"));
+                reporter.notice(Some("web"), numbered(number));
             }
             assert!(reporter.backlog.bytes() <= 2 << 20);
         }
@@ -330,7 +335,7 @@ mod tests {
         let text = Text::default();
         let (reporter, printing) = Reporter::onto(terminal.clone(), Format::Text, text);
         for number in 0..10_000 {
-            reporter.notice(None, format!("notice {number}"));
+            reporter.notice(None, numbered(number));
         }
         drop(reporter);
         let begun = std::time::Instant::now();

@@ -11,6 +11,8 @@ use crate::engine::{Stream, is_news};
 use crate::harmless::{message, value};
 
 use super::event::{Done, Ended, Event, Followed, Outcome, Took, Updated};
+use super::shown::count;
+use super::waits::is_over;
 
 /// Turns events into lines, remembering only what prefixes and colours need.
 #[derive(Debug, Default)]
@@ -63,11 +65,11 @@ impl Text {
                     names.join(", ")
                 )
             }
-            Event::Notice { service, text } => {
+            Event::Notice { service, notice } => {
                 format!(
                     "{DIM}{}{}{DIM:#}\n",
                     prefix(service.as_deref()),
-                    message(text)
+                    message(&notice.to_string())
                 )
             }
             Event::Rebuild {
@@ -100,18 +102,14 @@ impl Text {
             }
             Event::Outcome(outcome) => Self::outcome(outcome),
             Event::Exit(exit) => Self::exit(exit),
-            Event::Problem {
-                service,
-                message: what,
-                hint,
-            } => {
+            Event::Problem { service, problem } => {
                 let mut line = format!(
                     "{BAD}error{BAD:#}: {}{}\n",
                     prefix(service.as_deref()),
-                    message(what)
+                    message(&problem.to_string())
                 );
-                if let Some(hint) = hint {
-                    let _ = writeln!(line, "hint: {}", value(hint));
+                if let Some(hint) = problem.hint() {
+                    let _ = writeln!(line, "hint: {}", value(&hint));
                 }
                 line
             }
@@ -146,7 +144,7 @@ impl Text {
     fn outcome(outcome: &Outcome) -> String {
         let service = value(&outcome.service);
         let (style, what) = match (&outcome.result, &outcome.done) {
-            (Ended::Failed { .. }, Done::Updated(updated)) => {
+            (Ended::Failed(_), Done::Updated(updated)) => {
                 let done = Self::updated(outcome, updated);
                 (
                     BAD,
@@ -157,14 +155,14 @@ impl Text {
                     },
                 )
             }
-            (Ended::Failed { .. }, Done::Rebuilt(because)) => (
+            (Ended::Failed(_), Done::Rebuilt(because)) => (
                 BAD,
                 format!("not rebuilt ({})", message(&because.to_string())),
             ),
-            (Ended::Failed { .. }, Done::Followed(followed)) => {
+            (Ended::Failed(_), Done::Followed(followed)) => {
                 (BAD, format!("not {}", follows(followed)))
             }
-            (Ended::Failed { .. }, _) => (BAD, "failed".to_owned()),
+            (Ended::Failed(_), _) => (BAD, "failed".to_owned()),
             (Ended::Well, Done::Verified) => (
                 GOOD,
                 "verified: the containers have what the disk has".to_owned(),
@@ -185,18 +183,20 @@ impl Text {
                 ),
             ),
             (Ended::Well, Done::Followed(followed)) => (GOOD, follows(followed)),
-            (Ended::Well, Done::Waits(why)) => (WAITING, format!("waits: {}", message(why))),
+            (Ended::Well, Done::Waits(why)) => {
+                (WAITING, format!("waits: {}", message(&why.to_string())))
+            }
         };
         let mut line = format!(
             "{style}{service}{style:#}  {what} {DIM}({}){DIM:#}\n",
             took(&outcome.took)
         );
-        if let Ended::Failed { what, hint } = &outcome.result {
-            for text in message(what).lines() {
+        if let Ended::Failed(failures) = &outcome.result {
+            for text in message(&failures.to_string()).lines() {
                 let _ = writeln!(line, "{BAD}{service}{BAD:#}  {text}");
             }
-            if let Some(hint) = hint {
-                let _ = writeln!(line, "hint: {}", value(hint));
+            if let Some(hint) = failures.hint() {
+                let _ = writeln!(line, "hint: {}", value(&hint));
             }
         }
         line
@@ -221,26 +221,16 @@ impl Text {
         if updated.ran > 0 {
             parts.push(format!("ran {}", count(updated.ran, "command", "commands")));
         }
-        parts.extend(
-            updated
-                .restarted
-                .as_deref()
-                .map(|how| value(how).into_owned()),
-        );
+        parts.extend(updated.restarted.as_ref().map(ToString::to_string));
         if Self::files(updated).is_none()
             && let Some(last) = parts.last_mut()
         {
             last.push_str(&place);
         }
-        parts.extend(
-            updated
-                .later
-                .as_deref()
-                .map(|later| value(later).into_owned()),
-        );
+        parts.extend(updated.later.as_ref().map(ToString::to_string));
         let mut text = parts.join(", ");
-        if let Some(after) = updated.after.as_deref().filter(|_| !text.is_empty()) {
-            let _ = write!(text, ": {}", value(after));
+        if let Some(after) = updated.after.filter(|_| !text.is_empty()) {
+            let _ = write!(text, ": {}", is_over(after));
         }
         if updated.catching_up && !text.is_empty() {
             format!("caught up: {text}")
@@ -290,14 +280,6 @@ fn prefix(service: Option<&str>) -> String {
     service.map_or_else(String::new, |service| format!("{}  ", value(service)))
 }
 
-fn count(number: usize, one: &str, many: &str) -> String {
-    if number == 1 {
-        format!("1 {one}")
-    } else {
-        format!("{number} {many}")
-    }
-}
-
 fn took(took: &Took) -> String {
     let parts = [
         ("copy", took.copy),
@@ -336,9 +318,12 @@ fn bare(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compose::block::{Command, Step};
     use crate::paths::{ContainerPath, HostPath};
     use crate::plan::Because;
     use crate::plan::follow::Move;
+    use crate::report::{Failure, Failures, Later, LaterRestart, Restarted, RunEnd, RunFailed};
+    use crate::watch::Held;
 
     fn plain(event: &Event) -> String {
         let colored = Text::default().lines(event);
@@ -362,7 +347,11 @@ mod tests {
         let copied = Updated {
             first: Some((HostPath::new("/p/a").unwrap(), None)),
             copied: 120,
-            later: Some("restart when the burst is over".into()),
+            later: Some(Later::Steps {
+                runs: 0,
+                restart: Some(LaterRestart::Restart),
+                held: Held::Burst,
+            }),
             ..Updated::default()
         };
         assert_eq!(
@@ -370,8 +359,8 @@ mod tests {
             "web  copied 120 files in web-1, restart when the burst is over (0.0 ms: wait 0.0)\n"
         );
         let restarted = Updated {
-            restarted: Some("restarted".into()),
-            after: Some("the burst is over".into()),
+            restarted: Some(Restarted::Container),
+            after: Some(Held::Burst),
             ..Updated::default()
         };
         assert_eq!(
@@ -391,7 +380,7 @@ mod tests {
                 )),
                 copied: 1,
                 ran: 1,
-                restarted: Some("restarted".into()),
+                restarted: Some(Restarted::Container),
                 ..Updated::default()
             }),
             containers: vec!["web-1".into(), "web-2".into()],
@@ -473,10 +462,16 @@ mod tests {
         let outcome = Outcome {
             service: "web".into(),
             done: Done::Updated(Updated::default()),
-            result: Ended::Failed {
-                what: "step 3 `npm install` exited with code 1".into(),
-                hint: Some("fix it".into()),
-            },
+            result: Ended::Failed(Failures(vec![Failure::Run(RunFailed {
+                step: Step {
+                    number: 3,
+                    name: None,
+                    action: None,
+                },
+                command: Command::Shell("npm install".into()),
+                container: "web-1".into(),
+                end: RunEnd::Exit(1),
+            })])),
             took: Took {
                 total: ms(5),
                 wait: ms(1),
@@ -486,7 +481,8 @@ mod tests {
         };
         assert_eq!(
             plain(&Event::Outcome(outcome)),
-            "web  failed (5.0 ms: wait 1.0)\nweb  step 3 `npm install` exited with code 1\nhint: fix it\n"
+            "web  failed (5.0 ms: wait 1.0)\nweb  step 3 `npm install` in web-1 exited with code 1\n\
+             hint: its output is above; it is run again with the next update\n"
         );
     }
 

@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::engine::{ContainerId, EngineError, State};
-use crate::harmless;
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::rules::Mapping;
 use crate::plan::{Plan, Rules};
-use crate::report::Event;
+use crate::report::{Event, Notice, Problem};
 use crate::watch::Change;
 
 use super::LiveService;
@@ -58,10 +57,8 @@ impl LiveService {
                 ledger.owed.remove(path);
             }
             if let Unread::Refused(why) = why {
-                actions.push(self.problem(
-                    format!("`{path}` cannot be read: {}", harmless::value(why)),
-                    Some("the containers keep what they have; give yourself permission to read it, or ignore it"),
-                ));
+                let (path, why) = (path.clone(), why.clone());
+                actions.push(self.problem(Problem::Unreadable { path, why }));
             }
         }
         actions
@@ -305,7 +302,7 @@ impl LiveService {
     fn say_plan(&self, update: &Update) -> Vec<Action> {
         let left_out = update.left_out.iter();
         let mut actions: Vec<Action> = left_out
-            .map(|left_out| self.notice(format!("left out {left_out}")))
+            .map(|left_out| self.notice(Notice::LeftOut(left_out.clone())))
             .collect();
         let size = |part: &&Part| part.plan.copies.len() + part.plan.removes.len();
         if let Some(fullest) = update.parts.iter().max_by_key(size) {
@@ -325,12 +322,10 @@ impl LiveService {
                 continue;
             };
             if ledger.container.state == State::Stopped && self.said.stops.insert(id.clone()) {
-                let text = format!(
-                    "{} was stopped by somebody: it gets its files and is left stopped until it is started (`docker compose start {}`)",
-                    ledger.container.name,
-                    harmless::value(self.name())
-                );
-                actions.push(self.notice(text));
+                actions.push(self.notice(Notice::LeftStopped {
+                    service: self.name().to_owned(),
+                    container: ledger.container.name.clone(),
+                }));
             }
         }
         actions

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::compose::MountKind;
 use crate::engine::{Container, ContainerId, EngineError, State};
 use crate::paths::{ContainerPath, HostPath};
-use crate::report::{self, Ended, Took};
+use crate::report::{self, Ended, Notice, Problem, Took};
 
 use super::LiveService;
 use super::action::{Action, Admission, Comparing, Find, Occasion, Step, Trigger};
@@ -32,10 +32,7 @@ impl LiveService {
             Err(error) => {
                 // That the engine is away, and when it is back, the stream of events says.
                 if !matches!(error, EngineError::Unreachable(_)) {
-                    actions.push(self.problem(
-                        format!("its containers cannot be looked at: {error}"),
-                        Some("the next look is in a moment"),
-                    ));
+                    actions.push(self.problem(Problem::ContainersUnknown(error)));
                 }
                 self.retry.later(now, Trigger::Containers);
                 return actions;
@@ -161,11 +158,8 @@ impl LiveService {
                     Ok(comparison) => comparison.note_in(&mut ledger),
                     Err(error) => {
                         if about == About::Everything && !matches!(error, EngineError::Gone(_)) {
-                            let name = &ledger.container.name;
-                            actions.push(self.problem(
-                                format!("{name} could not be compared with the disk: {error}"),
-                                Some("all synced files are brought to it again"),
-                            ));
+                            let container = ledger.container.name.clone();
+                            actions.push(self.problem(Problem::NotCompared { container, error }));
                         }
                         ledger.owed.extend(self.owed_unasked(&about));
                     }
@@ -241,10 +235,10 @@ impl LiveService {
                     }
                     names.push(container.name);
                 }
-                Err(error) => actions.push(self.problem(
-                    format!("{} could not be compared: {error}", container.name),
-                    None,
-                )),
+                Err(error) => {
+                    let container = container.name;
+                    actions.push(self.problem(Problem::NotVerified { container, error }));
+                }
             }
         }
         // What waits for the user, or for the engine, is not in step either, whatever the comparison saw: it sees no deletion.
@@ -258,11 +252,7 @@ impl LiveService {
             return actions;
         }
         if drifted > 0 {
-            actions.push(self.notice(if drifted == 1 {
-                "1 path has drifted; repairing it".to_owned()
-            } else {
-                format!("{drifted} paths have drifted; repairing them")
-            }));
+            actions.push(self.notice(Notice::Drifted { paths: drifted }));
         }
         actions.extend(self.reconcile(Occasion::change(begun, AT_ONCE), now));
         actions

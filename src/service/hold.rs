@@ -8,6 +8,7 @@ use crate::compose::block::RestartKind;
 use crate::engine::State;
 use crate::paths::HostPath;
 use crate::plan::LiveUpdate;
+use crate::report::{Later, LaterRestart, Notice};
 use crate::watch::git::Writes;
 use crate::watch::{Calm, Held};
 
@@ -145,10 +146,7 @@ impl LiveService {
             Writes::No => false,
             Writes::Yes => true,
             Writes::NotAwaited(lock) => {
-                let lock = HostPath::new(lock).map_or_else(String::new, |lock| format!("`{lock}`"));
-                actions.push(self.notice(format!(
-                    "{lock} is there, but nothing was written for a while: it is not waited for (remove it if no git is at work)"
-                )));
+                actions.push(self.notice(Notice::StaleGitLock(HostPath::new(lock))));
                 false
             }
         };
@@ -163,7 +161,7 @@ impl LiveService {
             // A burst's rebuilds would be many.
             Costly::Rebuild(because, occasion) => match self.hold.holds(occasion, git, now) {
                 Some(held) if self.hold.is_to_be_said() => {
-                    actions.push(self.notice(format!("rebuilt {}: {because}", when(held))));
+                    actions.push(self.notice(Notice::RebuildWaits { held, because }));
                 }
                 Some(_) => {}
                 None => actions.extend(self.rebuild(because, occasion, false)),
@@ -201,8 +199,7 @@ impl LiveService {
         if !update.parts.is_empty() {
             return self.copy(update);
         }
-        let notice = format!("what it asks for is done {}", when(held));
-        let notice = is_to_be_said.then(|| self.notice(notice));
+        let notice = is_to_be_said.then(|| self.notice(Notice::StepsWait(held)));
         self.settled_with(update.occasion, notice.into_iter().collect())
     }
 }
@@ -217,36 +214,17 @@ fn is_down(state: &State) -> bool {
 }
 
 /// What of an update waits, and for what.
-pub(super) fn later(update: &LiveUpdate, held: Held) -> Option<String> {
+pub(super) fn later(update: &LiveUpdate, held: Held) -> Option<Later> {
     if !has_steps(update) {
         return None;
     }
-    let runs = match update.runs.len() {
-        0 => None,
-        1 => Some("1 command".to_owned()),
-        many => Some(format!("{many} commands")),
-    };
     let restart = update.restart.as_ref().map(|restart| match &restart.kind {
-        RestartKind::Container { .. } | RestartKind::Process { .. } => "restart".to_owned(),
-        RestartKind::Signal { name } => name.clone(),
+        RestartKind::Container { .. } | RestartKind::Process { .. } => LaterRestart::Restart,
+        RestartKind::Signal { name } => LaterRestart::Signal(name.clone()),
     });
-    let what: Vec<String> = runs.into_iter().chain(restart).collect();
-    Some(format!("{} {}", what.join(" and "), when(held)))
-}
-
-fn when(held: Held) -> &'static str {
-    match held {
-        Held::Burst => "when the burst is over",
-        Held::Git => "when git has written its files",
-        Held::Start => "when the last restart has had its time",
-    }
-}
-
-/// What is said of what had to wait.
-pub(super) fn is_over(held: Held) -> &'static str {
-    match held {
-        Held::Burst => "the burst is over",
-        Held::Git => "git has written its files",
-        Held::Start => "the last restart has had its time",
-    }
+    Some(Later::Steps {
+        runs: update.runs.len(),
+        restart,
+        held,
+    })
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::compose::Mount;
 use crate::engine::Container;
 use crate::paths::HostPath;
+use crate::report::{Notice, Unbrought};
 use crate::watch::{Change, Kind};
 
 use super::LiveService;
@@ -24,8 +25,7 @@ impl LiveService {
     fn leave_out_what_only_a_build_brings(&mut self) -> Option<Action> {
         let rules = &self.config.rules;
         let only_built = |_: &Container, path: &HostPath| {
-            let why = "no sync covers it, and the service has only an `image:`";
-            rules.rebuilds(path).then(|| why.to_owned())
+            rules.rebuilds(path).then_some(Unbrought::OnlyByABuild)
         };
         let left = take_out(self.ledgers.values_mut(), only_built);
         self.say_left_out(&left)
@@ -47,30 +47,32 @@ impl LiveService {
                     Bound::Nothing | Bound::TheFile => return None,
                 }
             }
-            mount.map(|mount| format!("another one is mounted at `{}`", mount.target))
+            mount.map(|mount| Unbrought::Hidden {
+                mount: mount.target.clone(),
+            })
         };
         let left = take_out(self.ledgers.values_mut(), hidden);
         self.say_left_out(&left)
     }
 
     /// The first file of them all; a directory is worth no word.
-    fn say_left_out(&self, left: &BTreeMap<HostPath, String>) -> Option<Action> {
+    fn say_left_out(&self, left: &BTreeMap<HostPath, Unbrought>) -> Option<Action> {
         let is_directory = |path: &HostPath| matches!(self.disk.change(path), Change::Written(_, entry) if entry.kind == Kind::Directory);
         let mut files = left.iter().filter(|(path, _)| !is_directory(path));
         let (first, why) = files.next()?;
-        let more = match files.count() {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        Some(self.notice(format!("left out: `{first}`{more}; {why}")))
+        Some(self.notice(Notice::Unbrought {
+            first: first.clone(),
+            why: why.clone(),
+            more: files.count(),
+        }))
     }
 }
 
 /// Takes what there is a reason for out of what the containers are owed.
 fn take_out<'a>(
     ledgers: impl Iterator<Item = &'a mut Ledger>,
-    reason: impl Fn(&Container, &HostPath) -> Option<String>,
-) -> BTreeMap<HostPath, String> {
+    reason: impl Fn(&Container, &HostPath) -> Option<Unbrought>,
+) -> BTreeMap<HostPath, Unbrought> {
     let mut left = BTreeMap::new();
     for ledger in ledgers {
         let container = &ledger.container;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::engine::{Fingerprint, Sought, Wanted};
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::{Copy, LiveUpdate, Rules};
+use crate::report::{Obstacle, Problem};
 use crate::watch::Kind;
 
 use super::LiveService;
@@ -20,20 +21,19 @@ impl LiveService {
             let Some(ledger) = self.ledgers.get_mut(&part.container.id) else {
                 continue;
             };
-            for (from, to, why) in misplaced(&self.config.rules, &part.plan, found) {
+            for (from, to, obstacle) in misplaced(&self.config.rules, &part.plan, found) {
                 if ledger.owed.remove(&from) {
-                    let name = &part.container.name;
-                    set_aside.push(format!(
-                        "`{from}` was not copied to `{to}`: {why} in {name}"
-                    ));
+                    set_aside.push(Problem::Misplaced {
+                        from,
+                        to,
+                        container: part.container.name.clone(),
+                        obstacle,
+                    });
                 }
             }
         }
-        let hint = "a target names the file itself, not the directory it goes into; `docker liveupdate check` names targets that exclude each other";
         let set_aside = set_aside.into_iter();
-        set_aside
-            .map(|what| self.problem(what, Some(hint)))
-            .collect()
+        set_aside.map(|problem| self.problem(problem)).collect()
     }
 
     /// The places that single files go to, and those above the others that belong to a single file.
@@ -70,19 +70,19 @@ fn misplaced(
     rules: &Rules,
     update: &LiveUpdate,
     found: &BTreeMap<ContainerPath, Fingerprint>,
-) -> Vec<(HostPath, ContainerPath, String)> {
+) -> Vec<(HostPath, ContainerPath, Obstacle)> {
     let mut all = Vec::new();
     for copy in &update.copies {
         let is_directory = matches!(found.get(&copy.to), Some(Fingerprint::Directory { .. }));
         let file = files_above(rules, copy)
             .into_iter()
             .find(|place| matches!(found.get(place), Some(Fingerprint::File { .. })));
-        let why = match file {
-            _ if is_single_file(copy) && is_directory => "that is a directory".to_owned(),
-            Some(file) => format!("`{file}` is a file"),
+        let obstacle = match file {
+            _ if is_single_file(copy) && is_directory => Obstacle::Directory,
+            Some(file) => Obstacle::File(file),
             None => continue,
         };
-        all.push((copy.from.clone(), copy.to.clone(), why));
+        all.push((copy.from.clone(), copy.to.clone(), obstacle));
     }
     all
 }

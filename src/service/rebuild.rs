@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::engine::{Container, EngineError, State};
 use crate::paths::HostPath;
 use crate::plan::Because;
-use crate::report::{self, Ended, Event, Took};
+use crate::report::{self, Ended, Event, Failure, Failures, Problem, Took};
 use crate::watch::Scope;
 
 use super::action::{Action, Build, Find, Occasion};
@@ -45,10 +45,7 @@ impl LiveService {
         let can_build = self.config.can_build;
         // Where there is nothing to build, what is owed is the start alone.
         if !can_build && because != Because::BuildOwed {
-            return vec![self.problem(
-                format!("cannot rebuild ({because}): the service has only an `image:`"),
-                Some("give it a `build:`, or recreate it with `docker compose up`"),
-            )];
+            return vec![self.problem(Problem::OnlyAnImage(because))];
         }
         self.hold.acts();
         vec![
@@ -113,7 +110,7 @@ impl LiveService {
                 vec![Action::Identify(rebuild)]
             }
             Ok(()) => vec![Action::Recreate(Some(rebuild))],
-            Err(error) => self.rebuild_failed(rebuild, &error, now),
+            Err(error) => self.rebuild_failed(rebuild, error, now),
         }
     }
 
@@ -165,7 +162,7 @@ impl LiveService {
         };
         rebuild.took.start = Some(took);
         if let Err(error) = result {
-            return self.rebuild_failed(rebuild, &error, now);
+            return self.rebuild_failed(rebuild, error, now);
         }
         self.images.build_owed = false;
         rebuild.took.total = now.saturating_duration_since(rebuild.occasion.begun);
@@ -190,15 +187,13 @@ impl LiveService {
     fn rebuild_failed(
         &mut self,
         mut rebuild: Rebuild,
-        error: &EngineError,
+        error: EngineError,
         now: Instant,
     ) -> Vec<Action> {
         self.images.build_owed = true;
         rebuild.took.total = now.saturating_duration_since(rebuild.occasion.begun);
-        let result = Ended::Failed {
-            what: error.to_string(),
-            hint: Some(self.hint_after(error)),
-        };
+        let old_runs = !self.ledgers.is_empty();
+        let result = Ended::Failed(Failures(vec![Failure::Build { error, old_runs }]));
         let done = report::Done::Rebuilt(rebuild.because);
         let mut actions = vec![self.conclude(done, Vec::new(), rebuild.took, result)];
         if !rebuild.is_order {
@@ -211,8 +206,8 @@ impl LiveService {
     fn started_anew(&mut self, result: Result<(), EngineError>, now: Instant) -> Vec<Action> {
         let mut actions = Vec::new();
         if let Err(error) = result {
-            let hint = self.hint_after(&error);
-            actions.push(self.problem(error.to_string(), Some(&hint)));
+            let old_runs = !self.ledgers.is_empty();
+            actions.push(self.problem(Problem::NotRecreated { error, old_runs }));
             self.images.build_owed = true;
         }
         actions.push(find(now));
@@ -241,19 +236,5 @@ impl LiveService {
         let synced = self.images.built_and_synced.iter();
         let there = |path: &&HostPath| self.disk.has(path) && self.is_built(path);
         synced.filter(there).cloned().collect()
-    }
-
-    fn hint_after(&self, error: &EngineError) -> String {
-        if let Some(way_out) = error.way_out() {
-            return way_out.to_owned();
-        }
-        match error {
-            EngineError::Unreachable(_) => "it is tried again with the next change".to_owned(),
-            _ if self.ledgers.is_empty() => {
-                "fix it and save: the next change builds again".to_owned()
-            }
-            _ => "the old container keeps running; fix it and save: the next change builds again"
-                .to_owned(),
-        }
     }
 }

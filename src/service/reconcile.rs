@@ -1,13 +1,14 @@
 //! From what is owed to what is done about it: nothing, an update, or a rebuild, and why.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::engine::{ContainerId, State};
 use crate::paths::HostPath;
 use crate::plan::rules::Mapping;
 use crate::plan::{self, Because, Debts, LiveUpdate, Plan};
-use crate::report::{self, Ended, Event};
+use crate::report::{self, Ended, Event, HowToGoOn, Waits};
 use crate::watch::Change;
 
 use super::LiveService;
@@ -136,8 +137,7 @@ impl LiveService {
         }
         let ids: Vec<ContainerId> = self.ledgers.keys().cloned().collect();
         let mut said = self.say_stopped(&ids);
-        let why = format!("it is rebuilt when it is started: {because}");
-        said.push(self.waits(why, occasion, now));
+        said.push(self.waits(Waits::Stopped(because), occasion, now));
         self.settled_with(occasion, said)
     }
 
@@ -159,8 +159,7 @@ impl LiveService {
         if self.images.build_owed {
             return self.rebuild_in_time(Because::BuildOwed, occasion);
         }
-        let why = "no container; a new one gets all that changed".to_owned();
-        let waits = self.waits(why, occasion, now);
+        let waits = self.waits(Waits::NoContainer, occasion, now);
         self.settled_with(occasion, vec![waits])
     }
 
@@ -168,20 +167,21 @@ impl LiveService {
     fn waits_for_the_user(&self, occasion: Occasion, now: Instant) -> Option<Action> {
         let owed = self.ledgers.values().flat_map(|ledger| &ledger.owed);
         let paths: BTreeSet<&HostPath> = owed.collect();
-        let changes = match paths.len() {
-            0 => return None,
-            1 => "1 change waits".to_owned(),
-            count => format!("{count} changes wait"),
+        if paths.is_empty() {
+            return None;
+        }
+        let waits = Waits::ForTheUser {
+            changes: paths.len(),
+            how: if self.user.paused {
+                HowToGoOn::Resume
+            } else {
+                HowToGoOn::Apply(Arc::clone(&self.user.how_to_apply))
+            },
         };
-        let why = if self.user.paused {
-            format!("{changes} until `p` goes on")
-        } else {
-            format!("{changes} for {}", self.user.how_to_apply)
-        };
-        Some(self.waits(why, occasion, now))
+        Some(self.waits(waits, occasion, now))
     }
 
-    fn waits(&self, why: String, occasion: Occasion, now: Instant) -> Action {
+    fn waits(&self, why: Waits, occasion: Occasion, now: Instant) -> Action {
         let done = report::Done::Waits(why);
         self.conclude(done, Vec::new(), occasion.took(now), Ended::Well)
     }

@@ -5,11 +5,10 @@ use std::time::Instant;
 use crate::compose::block::OnFailure;
 use crate::engine::{ContainerId, EngineError, State};
 use crate::plan::Because;
-use crate::report;
+use crate::report::{self, Failure, Failures};
 
 use super::LiveService;
 use super::action::{Action, Occasion, Trigger};
-use super::hold::is_over;
 use super::ledger::Ledger;
 use super::summary::{Summary, waits_for};
 use super::update::{Loaded, Part, Purpose, Update};
@@ -32,7 +31,7 @@ impl LiveService {
             self.may_build(occasion) && !self.images.rebuilt_in_vain && !self.is_stopped();
         let mut summary = Summary::new(occasion.wait);
         summary.updated.catching_up = occasion.trigger == Trigger::Containers;
-        summary.updated.after = self.hold.was_for().map(|held| is_over(held).to_owned());
+        summary.updated.after = self.hold.was_for();
         let mut next = Next::Settled;
         for part in &update.parts {
             match self.write_down_part(update, part, may_build, &mut summary) {
@@ -88,22 +87,20 @@ impl LiveService {
                     EngineError::Refused(why) if may_build => {
                         next = Next::Rebuild(Because::Refused(why.clone()));
                     }
-                    EngineError::Refused(why) => summary.fail(
-                        format!("{name}: {why}"),
-                        Some(
-                            "a rebuild did not help, or cannot be done; it is tried again with the next change",
-                        ),
-                    ),
-                    EngineError::InVain(what) => summary.fail(
-                        format!("{name}: {what}"),
-                        Some("a rebuild would not help; it is tried again with the next change"),
-                    ),
+                    EngineError::Refused(why) => summary.failures.push(Failure::Refused {
+                        container: name.clone(),
+                        why: why.clone(),
+                    }),
+                    EngineError::InVain(why) => summary.failures.push(Failure::InVain {
+                        container: name.clone(),
+                        why: why.clone(),
+                    }),
                     EngineError::Unreachable(reason) | EngineError::Unreadable(_, reason) => {
                         summary.is_unreachable = true;
-                        summary.fail(
-                            format!("{name}: {reason}"),
-                            Some("it is tried again as soon as the engine answers"),
-                        );
+                        summary.failures.push(Failure::TriedAgain {
+                            container: name.clone(),
+                            why: reason.clone(),
+                        });
                     }
                 }
                 owe_all(ledger, part, update.purpose, &next);
@@ -111,10 +108,10 @@ impl LiveService {
         }
         if let Some(failure) = &part.landed.run_failure {
             if failure.on_failure == OnFailure::Rebuild && may_build {
-                let step = failure.step.clone();
+                let step = failure.what.step.clone();
                 return Next::Rebuild(Because::RunFailed { step });
             }
-            summary.fail(failure.what.clone(), failure.hint.as_deref());
+            summary.failures.push(Failure::Run(failure.what.clone()));
         }
         next
     }
@@ -129,12 +126,13 @@ impl LiveService {
     ) -> Vec<Action> {
         let is_catching_up = update.occasion.trigger == Trigger::Containers;
         // A container that somebody is just making: its next state brings the rest, and that is what is worth a line.
-        let nothing_to_say = summary.waits.is_some() && is_catching_up && summary.failure.is_none();
+        let nothing_to_say =
+            summary.waits.is_some() && is_catching_up && summary.failures.is_empty();
         if nothing_to_say || (looks_again && summary.is_empty()) {
             return Vec::new();
         }
         // What happens to a container is no news of a failure that was told.
-        let failure = summary.failure.as_ref().map(|(what, _)| what.clone());
+        let failure = (!summary.failures.is_empty()).then(|| Failures(summary.failures.clone()));
         let was_told = failure.is_some() && failure == self.said.failure;
         self.said.failure = failure;
         if was_told && is_catching_up {

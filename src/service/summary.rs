@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use crate::compose::block::RestartKind;
 use crate::engine::{Container, ContainerId, State, Via};
-use crate::harmless;
 use crate::paths::ContainerPath;
 use crate::plan::Copy;
-use crate::report::{self, Ended, Event, Outcome, Took, Updated};
+use crate::report::{
+    self, Ended, Event, Failure, Failures, Later, Notice, Outcome, Problem, Rest, Restarted,
+    StopRemedy, Took, Updated, Waits,
+};
 
 use super::LiveService;
 use super::action::{Action, Occasion};
@@ -26,22 +28,21 @@ pub(super) struct Told {
     /// Of which containers it was said that somebody has stopped them.
     pub stops: BTreeSet<ContainerId>,
     /// The failure of the last update.
-    pub failure: Option<String>,
+    pub failure: Option<Failures>,
 }
 
 impl LiveService {
-    pub(super) fn notice(&self, text: String) -> Action {
+    pub(super) fn notice(&self, notice: Notice) -> Action {
         Action::Say(Event::Notice {
             service: Some(self.name().to_owned()),
-            text,
+            notice,
         })
     }
 
-    pub(super) fn problem(&self, message: String, hint: Option<&str>) -> Action {
+    pub(super) fn problem(&self, problem: Problem) -> Action {
         Action::Say(Event::Problem {
             service: Some(self.name().to_owned()),
-            message,
-            hint: hint.map(str::to_owned),
+            problem,
         })
     }
 
@@ -96,57 +97,38 @@ impl LiveService {
         }
         let news = news.into_iter().map(|(via, mut containers)| {
             containers.sort();
-            // What this way cannot promise belongs to it.
-            let but = match via {
-                Via::Helper => "",
-                Via::Archive(_) => {
-                    "; that way cannot rule out that a process in the container turns a path elsewhere in that very moment (SECURITY.md)"
-                }
-            };
-            self.notice(format!("updates of {} go through {via}{but}", containers.join(", ")))
+            self.notice(Notice::Ways { containers, via })
         });
         news.collect()
     }
 }
 
 /// What would help a process that is killed at each restart; nothing that it has already.
-fn advice_on_stop(container: &Container, restart: &RestartKind) -> String {
-    let (signal, advice) = match restart {
+fn advice_on_stop(container: &Container, restart: &RestartKind) -> Notice {
+    let (signal, remedy) = match restart {
         RestartKind::Process {
             signal: Some(signal),
             ..
-        } => (
-            signal,
-            "handle it, or give `restart_process` another `signal` or a shorter `timeout`",
-        ),
-        RestartKind::Process { .. } => (
-            &container.stop_signal,
-            "handle it, or give `restart_process` a `signal` that it heeds, or a shorter `timeout`",
-        ),
-        _ if container.init => (
-            &container.stop_signal,
-            "set `stop_signal`, or use `restart_process`",
-        ),
-        _ => (
-            &container.stop_signal,
-            "set `init: true` or `stop_signal`, or use `restart_process`",
-        ),
+        } => (signal, StopRemedy::AnotherSignal),
+        RestartKind::Process { .. } => (&container.stop_signal, StopRemedy::ItsOwnSignal),
+        _ if container.init => (&container.stop_signal, StopRemedy::StopSignal),
+        _ => (&container.stop_signal, StopRemedy::Init),
     };
-    format!(
-        "the process ignored {} until it was killed, which takes the whole grace period each time; {advice}",
-        harmless::value(signal)
-    )
+    Notice::StopIgnored {
+        signal: signal.clone(),
+        remedy,
+    }
 }
 
-pub(super) fn waits_for(ledger: &Ledger) -> String {
-    let name = &ledger.container.name;
-    match ledger.container.state {
-        State::Paused => format!("{name} is paused; the rest follows when it goes on"),
-        State::Stopped => format!("{name} is stopped; the rest follows when it is started"),
-        State::Exited { .. } | State::Restarting => {
-            format!("{name} ended again at once; the rest follows with the next change")
-        }
-        _ => format!("{name} was never started; the rest follows when it is"),
+pub(super) fn waits_for(ledger: &Ledger) -> Waits {
+    Waits::NotRunning {
+        container: ledger.container.name.clone(),
+        rest: match ledger.container.state {
+            State::Paused => Rest::Paused,
+            State::Stopped => Rest::Stopped,
+            State::Exited { .. } | State::Restarting => Rest::Ended,
+            _ => Rest::NeverStarted,
+        },
     }
 }
 
@@ -159,8 +141,8 @@ pub(super) struct Summary {
     /// The way of each container that was running.
     pub(super) ways: Vec<(String, Via)>,
     pub(super) took: Took,
-    pub(super) waits: Option<String>,
-    pub(super) failure: Option<(String, Option<String>)>,
+    pub(super) waits: Option<Waits>,
+    pub(super) failures: Vec<Failure>,
     /// The engine did not answer: it is tried again by itself.
     pub(super) is_unreachable: bool,
     any: bool,
@@ -178,16 +160,7 @@ impl Summary {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        !self.any && self.failure.is_none()
-    }
-
-    pub(super) fn fail(&mut self, what: String, hint: Option<&str>) {
-        if let Some((said, _)) = &mut self.failure {
-            said.push('\n');
-            said.push_str(&what);
-        } else {
-            self.failure = Some((what, hint.map(str::to_owned)));
-        }
+        !self.any && self.failures.is_empty()
     }
 
     /// What was not touched for safety's sake. It is brought with the next change to it, or by a rebuild: to try again by
@@ -196,15 +169,17 @@ impl Summary {
         const SHOWN: usize = 5;
         let name = &ledger.container.name;
         for (path, why) in closed.iter().take(SHOWN) {
-            self.fail(
-                format!("{name}: `{path}` was not touched: it {why}"),
-                Some(
-                    "root's rights are not lent to whoever made that; take it away in the container, or rebuild the service, then save the file again",
-                ),
-            );
+            self.failures.push(Failure::Closed {
+                container: name.clone(),
+                path: path.clone(),
+                why: why.clone(),
+            });
         }
         if let Some(more) = closed.len().checked_sub(SHOWN + 1) {
-            self.fail(format!("{name}: nor were {} others", more + 1), None);
+            self.failures.push(Failure::MoreClosed {
+                container: name.clone(),
+                more: more + 1,
+            });
         }
     }
 
@@ -229,11 +204,10 @@ impl Summary {
         let first = copied.first().copied();
         let copied = copied.len().saturating_sub(part.live);
         if let Some(broken_off) = awaited.first() {
-            let what = format!("`{broken_off}` when it is written: it changed while it was copied");
             if copied + part.live + update.removes.len() == 0 {
-                self.waits = Some(what);
+                self.waits = Some(Waits::StillWritten(broken_off.clone()));
             } else {
-                self.updated.later = Some(what);
+                self.updated.later = Some(Later::StillWritten(broken_off.clone()));
             }
         }
         if copied + part.live + update.removes.len()
@@ -259,19 +233,15 @@ impl Summary {
         match (&landed.restarted, &update.restart) {
             (Some(Ok(restarted)), Some(restart)) => {
                 self.updated.restarted = Some(match &restart.kind {
-                    RestartKind::Container { .. } => "restarted".to_owned(),
+                    RestartKind::Container { .. } => Restarted::Container,
                     RestartKind::Process { .. } if restarted.whole_container => {
-                        "restarted the container (its process does not run under the helper)"
-                            .to_owned()
+                        Restarted::ContainerForProcess
                     }
-                    RestartKind::Process { .. } => "restarted the process".to_owned(),
-                    RestartKind::Signal { name } => format!("sent {name}"),
+                    RestartKind::Process { .. } => Restarted::Process,
+                    RestartKind::Signal { name } => Restarted::Signal(name.clone()),
                 });
             }
-            (Some(Err(error)), _) => self.fail(
-                format!("the last step failed: {error}"),
-                Some("it is done again with the next update"),
-            ),
+            (Some(Err(error)), _) => self.failures.push(Failure::LastStep(error.clone())),
             _ => {}
         }
         self.took.copy = self.took.copy.max(landed.copy);
@@ -280,9 +250,10 @@ impl Summary {
     }
 
     pub(super) fn outcome(self, service: &str) -> Outcome {
-        let result = match self.failure {
-            Some((what, hint)) => Ended::Failed { what, hint },
-            None => Ended::Well,
+        let result = if self.failures.is_empty() {
+            Ended::Well
+        } else {
+            Ended::Failed(Failures(self.failures))
         };
         let done = match self.waits {
             Some(why) if result == Ended::Well => report::Done::Waits(why),

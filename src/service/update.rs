@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::compose::block::{OnFailure, Restart, RestartKind, Step};
+use crate::compose::block::{OnFailure, Restart, RestartKind};
 use crate::compose::{Mount, MountKind};
 use crate::engine::{
     Applied, Body, Container, Delta, EngineError, Fingerprint, Outgoing, Restarted, State as Doing,
 };
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::{Copy, Due, LeftOut, LiveUpdate};
+use crate::report::RunFailed;
 use crate::watch::{Change, Held};
 
 use super::action::{Occasion, list};
@@ -108,14 +109,10 @@ pub struct Steps {
 }
 
 /// A command that failed (C7).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RunFailure {
-    /// Its step.
-    pub step: Step,
-    /// What happened, for people.
-    pub what: String,
-    /// What to try.
-    pub hint: Option<String>,
+    /// What happened.
+    pub what: RunFailed,
     /// What it asks for.
     pub on_failure: OnFailure,
 }

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::engine::{Container, ContainerId, End, Engine, EngineError, State};
 use crate::paths::HostPath;
 use crate::plan::Rules;
-use crate::report::{Event, Outcome, Reporter};
+use crate::report::{Event, Outcome, Reporter, Slow};
 use crate::service::action::{Admission, Build, Find, Scanned};
 use crate::service::compare::{About, Comparison};
 use crate::service::{Action, Done, LiveService, Looking, Rebuild, scope_of, update::Update};
@@ -273,7 +273,7 @@ impl<E: Engine> Hands<E> {
         let rules: &Rules = &service.config.rules;
         let wanted = service.wanted(about, container);
         let comparing = update::compare(&*self.engine, rules, container, wanted);
-        let so_far = || format!("{} is still being compared with the disk", container.name);
+        let so_far = || Slow::Comparison(container.name.clone());
         said_if_slow(comparing, SLOW, container, so_far, &self.reporter).await
     }
 

@@ -13,7 +13,7 @@ use crate::compose::{self, Service};
 use crate::engine::{
     Container, ContainerId, Docker, Engine as _, Lent, State, has_screen, scale_flag,
 };
-use crate::report::{Event, Reporter, Silence, StartedService};
+use crate::report::{Event, Notice, Problem, Reporter, Silence, StartedService};
 use crate::watch::{Looks, Scope, WatchEvent, Watcher};
 
 use super::arrange::{arrange_runs, relatives};
@@ -52,8 +52,6 @@ struct Begun {
     /// Services whose build or start failed (E3).
     failed: BTreeSet<String>,
 }
-
-const WITHOUT_BUILDKIT: &str = "the engine is Podman, which has no BuildKit: images are built with `DOCKER_BUILDKIT=0` (set it to 1 to have BuildKit all the same)";
 
 impl First {
     /// What was read, what was asked for, who is told, what the user does to apply what waits, and where it is told what
@@ -209,7 +207,7 @@ impl First {
         match Watcher::start(scopes, self.loading.project.sources.clone(), touches) {
             Ok((watcher, notices)) => {
                 for notice in notices {
-                    self.reporter.notice(None, notice.to_string());
+                    self.reporter.notice(None, Notice::Watching(notice));
                 }
                 Ok(watcher)
             }
@@ -245,7 +243,7 @@ impl First {
         if builds.any(|service| self.chosen(service) && service.build.is_some())
             && self.loading.engine.builds_without_buildkit().await
         {
-            self.reporter.notice(None, WITHOUT_BUILDKIT);
+            self.reporter.notice(None, Notice::WithoutBuildKit);
         }
         if self.up.build {
             self.build(&mut begun).await;
@@ -281,11 +279,7 @@ impl First {
             .await;
         drop(screen);
         if let Err(error) = started {
-            self.reporter.problem(
-                None,
-                error.to_string(),
-                Some("fix it and save: the next change tries again"),
-            );
+            self.reporter.problem(None, Problem::NotStarted(error));
             for name in good {
                 let runs = self
                     .loading
@@ -343,17 +337,14 @@ impl First {
         let _screen = target.custom.is_none().then(|| self.screen());
         let bases = project.service(name).map_or(&[][..], |it| &it.bases);
         let failed_base = bases.iter().find(|base| begun.failed.contains(*base));
-        let hint = "fix it and save: the next change builds again";
-        let (why, hint) = if let Some(base) = failed_base {
-            let why =
-                format!("not built: it is built from the image of `{base}`, whose build failed");
-            (why, hint)
+        let problem = if let Some(base) = failed_base {
+            Problem::BaseNotBuilt { base: base.clone() }
         } else if let Err(error) = builder.build(one, now, None, &mut show(reporter)).await {
-            (error.to_string(), error.way_out().unwrap_or(hint))
+            Problem::NotBuilt(error)
         } else {
             return;
         };
-        reporter.problem(Some(name), why, Some(hint));
+        reporter.problem(Some(name), problem);
         begun.failed.insert(name.clone());
         let wanted = target
             .along
@@ -366,7 +357,7 @@ impl First {
             }
             let one = std::slice::from_ref(&base);
             if let Err(error) = builder.build(one, now, None, &mut show(reporter)).await {
-                reporter.problem(Some(&base.service), error.to_string(), Some(hint));
+                reporter.problem(Some(&base.service), Problem::NotBuilt(error));
                 begun.failed.insert(base.service.clone());
             }
         }

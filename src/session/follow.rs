@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use crate::compose::Tie;
 use crate::engine::{ContainerId, Docker, Engine as _, EngineError, Moves, State};
 use crate::plan::follow::{Doing, Follow, Life, Lives, Move, follow, remember};
-use crate::report::{Done, Ended, Event, Followed, Outcome, Reporter, Took};
+use crate::report::{Done, Ended, Event, Failure, Failures, Followed, Outcome, Reporter, Took};
 
 use super::stops::{Said, Stops};
 
@@ -251,7 +251,7 @@ impl Follower {
             let begun = Instant::now();
             let restarts = restarts.into_iter().map(|follow| async {
                 let went = self.restart(&follow.tie.service).await;
-                (follow, went.map_err(|error| error.to_string()))
+                (follow, went)
             });
             for (follow, went) in join_all(restarts).await {
                 self.tell(follow, went, begun, lives).await;
@@ -259,15 +259,14 @@ impl Follower {
         }
     }
 
-    async fn recreate(&self, follows: &[Follow]) -> Result<(), String> {
+    async fn recreate(&self, follows: &[Follow]) -> Result<(), EngineError> {
         let names: Vec<String> = follows
             .iter()
             .map(|follow| follow.tie.service.clone())
             .collect();
         let reporter = self.reporter.clone();
         let mut show = |line: &str| reporter.build(None, line);
-        let went = self.engine.replace(&names, &mut show).await;
-        went.map_err(|error| error.to_string())
+        self.engine.replace(&names, &mut show).await
     }
 
     async fn restart(&self, service: &str) -> Result<(), EngineError> {
@@ -292,7 +291,7 @@ impl Follower {
     async fn tell(
         &mut self,
         follow: Follow,
-        went: Result<(), String>,
+        went: Result<(), EngineError>,
         begun: Instant,
         lives: &Lives,
     ) {
@@ -303,17 +302,14 @@ impl Follower {
                 self.failed.remove(&service);
                 Ended::Well
             }
-            Err(what) => {
+            Err(error) => {
                 let on = moment(lives.get(&follow.tie.on));
                 self.failed.insert(service.clone(), on);
-                let hint = match follow.needs {
-                    Move::Restarted => format!("`docker compose restart {service}` tries again"),
-                    Move::Recreated => format!("`docker compose up -d {service}` tries again"),
-                };
-                Ended::Failed {
-                    what,
-                    hint: Some(hint),
-                }
+                Ended::Failed(Failures(vec![Failure::Follow {
+                    service: service.clone(),
+                    needs: follow.needs,
+                    error,
+                }]))
             }
         };
         let total = begun.elapsed();

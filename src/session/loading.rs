@@ -7,6 +7,7 @@ use crate::compose::{self, Project};
 use crate::docker::DockerCli;
 use crate::engine::Docker;
 use crate::harmless;
+use crate::report::Refusal;
 
 /// A project that was read, and the engine it runs on.
 pub struct Loading {
@@ -92,12 +93,9 @@ pub fn no_such_service(project: &Project, name: &str) -> String {
         .map(|service| (strsim::jaro(name, &service.name), &service.name))
         .filter(|(likeness, _)| *likeness > 0.7)
         .max_by(|(one, _), (two, _)| one.total_cmp(two));
-    let hint = match near {
-        Some((_, near)) => format!("did you mean `{}`?", harmless::value(near)),
-        None => {
-            "name a service of this project; `docker compose config --services` lists them".into()
-        }
+    let refusal = Refusal::NoSuchService {
+        name: name.to_owned(),
+        near: near.map(|(_, near)| near.clone()),
     };
-    let name = harmless::value(name);
-    format!("error: there is no service `{name}`\nhint: {hint}")
+    refusal.to_string()
 }

@@ -13,7 +13,7 @@ use crate::compose::Project;
 use crate::engine::{
     Container, ContainerId, Docker, Engine as _, EngineError, EngineEvent, LogsFrom, Output,
 };
-use crate::report::{Event, Reporter};
+use crate::report::{Event, Notice, Reporter};
 
 /// The pauses before an engine that said no is asked again what containers there are.
 const PAUSES: [Duration; 3] = [
@@ -138,7 +138,10 @@ impl Listener {
                             });
                         }
                     }
-                    Output::Gap(why) => reporter.notice(Some(&service), format!("{name}: {why}")),
+                    Output::Gap(why) => {
+                        let container = name.clone();
+                        reporter.notice(Some(&service), Notice::LogGap { container, why });
+                    }
                 }
                 next = told.next().await;
             }

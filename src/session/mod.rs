@@ -56,8 +56,7 @@ pub use seen::{Seen, scan};
 use std::time::Duration;
 
 use crate::cli::{ExitCode, Format, Invocation, Keys, Shutdown, Up};
-use crate::harmless;
-use crate::report;
+use crate::report::{self, Refusal};
 
 use alone::{Alone, NotAlone};
 use first::First;
@@ -68,7 +67,7 @@ pub async fn up(invocation: &Invocation, up: &Up) -> ExitCode {
     let mut shutdown = match Shutdown::listen() {
         Ok(shutdown) => shutdown,
         Err(error) => {
-            complain(&format!("error: no signals can be received: {error}"));
+            complain(&Refusal::NoSignals(error.to_string()).to_string());
             return ExitCode::Docker;
         }
     };
@@ -93,20 +92,13 @@ pub async fn up(invocation: &Invocation, up: &Up) -> ExitCode {
     let alone = match Alone::of(&loading.project.name, &loading.engine.place()) {
         Ok(alone) => Some(alone),
         Err(NotAlone::Another(process)) => {
-            let process =
-                process.map_or_else(String::new, |process| format!(" (process {process})"));
-            complain(&format!(
-                "error: project `{}` is already being live-updated{process}\n\
-                 hint: end that `docker liveupdate up` first, or give this one another name with `-p`",
-                harmless::value(&loading.project.name)
-            ));
+            let project = loading.project.name.clone();
+            complain(&Refusal::AnotherSession { project, process }.to_string());
             return ExitCode::Problems;
         }
         // A folder that cannot be written is no reason to refuse to work.
         Err(NotAlone::Unknown(error)) => {
-            complain(&format!(
-                "warning: whether another `docker liveupdate up` runs cannot be known: {error}"
-            ));
+            complain(&Refusal::PerhapsAnother(error.to_string()).to_string());
             None
         }
     };

@@ -11,10 +11,9 @@ use tokio::time::Instant;
 
 use crate::compose::{self, Project, Service, edited};
 use crate::engine::{Container, Docker, Engine as _, State, scale_flag};
-use crate::harmless::value;
 use crate::paths::HostPath;
 use crate::plan::Because;
-use crate::report::Reporter;
+use crate::report::{Notice, Problem, Reporter};
 use crate::watch::{Looks, Scope};
 
 use super::arrange::{arrange_runs, relatives, runs_under};
@@ -28,8 +27,6 @@ use crate::service::configuration_of;
 
 /// An editor's save, or a `git checkout`, touches several of them within this time.
 const GATHER: Duration = Duration::from_millis(50);
-
-const STAYS_IN_FORCE: &str = "the last good configuration stays in force until this is fixed";
 
 /// Whether, and when, the model has to be read again.
 #[derive(Debug, Default)]
@@ -106,7 +103,9 @@ impl Session {
         let project = match compose::load(&self.cli).await {
             Ok(loaded) => {
                 for warning in loaded.warnings {
-                    self.reporter.notice(None, indented(&warning.render(false)));
+                    let warning = warning.render(false);
+                    self.reporter
+                        .notice(None, Notice::ConfigurationWarning(warning));
                 }
                 Arc::new(loaded.project)
             }
@@ -114,19 +113,16 @@ impl Session {
                 self.keep_the_last(reload, watching, error.sources().to_vec());
                 let text = error.render(false);
                 let text = text.strip_prefix("error: ").unwrap_or(&text);
-                self.reporter
-                    .problem(None, indented(text), Some(STAYS_IN_FORCE));
+                let problem = Problem::BadConfiguration(indented(text));
+                self.reporter.problem(None, problem);
                 return;
             }
         };
         let before = Arc::clone(&self.project);
         if project.name != before.name {
-            let (old, new) = (value(&before.name), value(&project.name));
-            self.reporter.problem(
-                None,
-                format!("the project is called `{new}` now, and its containers belong to `{old}`: nothing was done"),
-                Some("end this session and start `docker liveupdate up` again"),
-            );
+            let (old, new) = (before.name.clone(), project.name.clone());
+            self.reporter
+                .problem(None, Problem::ProjectRenamed { old, new });
             self.keep_the_last(reload, watching, project.sources.clone());
             return;
         }
@@ -137,8 +133,7 @@ impl Session {
             return;
         }
         if model || self.project != before {
-            self.reporter
-                .notice(None, "the configuration was read again");
+            self.reporter.notice(None, Notice::ConfigurationRead);
         }
         self.say_what_compose_leaves(&before);
         self.bring_up(&before);
@@ -147,12 +142,8 @@ impl Session {
     /// Compose would have to delete them; nobody but the user may.
     fn say_what_compose_leaves(&self, before: &Project) {
         for volume in edited::volumes(before, &self.project) {
-            let volume = value(&volume);
-            self.reporter.problem(
-                None,
-                format!("the volume `{volume}` is defined in another way now, and nothing was done: one that exists stays as it is"),
-                Some("its data go with it when it is made again: `docker liveupdate down --volumes`, then `up`"),
-            );
+            self.reporter
+                .problem(None, Problem::VolumeEdited { volume });
         }
     }
 
@@ -175,7 +166,8 @@ impl Session {
                 Some(Ok(configuration)) => configurations.push(configuration),
                 Some(Err(bad)) => {
                     let bad = bad.strip_prefix("error: ").unwrap_or(&bad);
-                    self.reporter.problem(None, bad, Some(STAYS_IN_FORCE));
+                    let problem = Problem::BadConfiguration(bad.to_owned());
+                    self.reporter.problem(None, problem);
                     return false;
                 }
                 None => {}
@@ -229,9 +221,11 @@ impl Session {
         let files = self.project.sources.iter().chain(also).cloned().collect();
         match self.watcher.reconfigure(scopes, files) {
             Ok(notices) => notices
-                .iter()
-                .for_each(|notice| self.reporter.notice(None, notice.to_string())),
-            Err(error) => self.reporter.problem(None, error.to_string(), None),
+                .into_iter()
+                .for_each(|notice| self.reporter.notice(None, Notice::Watching(notice))),
+            Err(error) => self
+                .reporter
+                .problem(None, Problem::Watching(error.to_string())),
         }
     }
 
@@ -342,20 +336,18 @@ async fn bring_up(
         let containers = match engine.containers(&service.name).await {
             Ok(containers) => containers,
             Err(error) => {
-                let what = format!("its containers cannot be looked at: {error}");
-                let hint = "save the compose file again to bring it up";
-                reporter.problem(Some(&service.name), what, Some(hint));
+                reporter.problem(Some(&service.name), Problem::NotBroughtUp(error));
                 continue;
             }
         };
         let runs = |container: &Container| container.state == State::Running;
         if !service.is_new && !containers.iter().any(runs) {
             if !service.stale.is_empty() && !containers.is_empty() {
-                let what = format!(
-                    "{} edited, and nothing was done: its containers do not run",
-                    were(&service.stale)
-                );
-                reporter.problem(Some(&service.name), what, Some(&by_hand(&service.name)));
+                let problem = Problem::EditWithoutContainers {
+                    service: service.name.clone(),
+                    edited: service.stale,
+                };
+                reporter.problem(Some(&service.name), problem);
             }
             continue;
         }
@@ -366,8 +358,8 @@ async fn bring_up(
         if service.stale.is_empty() {
             changed.push(service);
         } else {
-            let what = format!("recreating: {} edited", were(&service.stale));
-            reporter.notice(Some(&service.name), what);
+            let edited = service.stale.clone();
+            reporter.notice(Some(&service.name), Notice::Recreating { edited });
             forced.push(service);
         }
     }
@@ -379,11 +371,8 @@ async fn bring_up(
         let flags: Vec<OsString> = flags.iter().cloned().chain(force.map(Into::into)).collect();
         let mut show = |line: &str| reporter.build(None, line);
         if let Err(error) = engine.up(&names, &flags, &mut show).await {
-            let hint = match force {
-                None => "fix it and save".to_owned(),
-                Some(_) => by_hand(&names.join(" ")),
-            };
-            reporter.problem(None, error.to_string(), Some(&hint));
+            let forced = if force.is_some() { names } else { Vec::new() };
+            reporter.problem(None, Problem::EditNotStarted { error, forced });
             for service in services {
                 if let Some(worker) = service.worker {
                     // A session that is ending needs no word.
@@ -392,14 +381,4 @@ async fn bring_up(
             }
         }
     }
-}
-
-fn were(stale: &[String]) -> String {
-    let verb = if stale.len() == 1 { "was" } else { "were" };
-    format!("{} {verb}", stale.join(", "))
-}
-
-/// The next change of Compose's own would not bring it.
-fn by_hand(names: &str) -> String {
-    format!("`docker compose up -d --force-recreate {names}` makes them anew")
 }

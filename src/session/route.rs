@@ -11,10 +11,9 @@ use crate::compose::Project;
 use crate::compose::block::TriggerMode;
 use crate::docker::DockerCli;
 use crate::engine::{Docker, End, EngineEvent, Supervision};
-use crate::harmless;
 use crate::paths::HostPath;
 use crate::plan::Because;
-use crate::report::Reporter;
+use crate::report::{Notice, Problem, Reporter};
 use crate::watch::{Looks, Scope, WatchEvent, Watcher};
 
 use super::builder::Builder;
@@ -68,7 +67,7 @@ pub async fn run(first: First, mut shutdown: Shutdown, mut keys: Keys) -> ExitCo
         started = first.start() => match started {
             Ok(mut session) => {
                 if keys.are_heard() {
-                    reporter.notice(None, HELP);
+                    reporter.notice(None, Notice::Keys);
                 } else {
                     session.say_how_to_apply();
                 }
@@ -81,23 +80,17 @@ pub async fn run(first: First, mut shutdown: Shutdown, mut keys: Keys) -> ExitCo
     };
     let left = engine.close().await;
     if !left.is_empty() {
-        reporter.notice(
-            None,
-            format!(
-                "`/.liveupdate` stays in {}: the helper there was killed in the middle of an update; the next session takes it away, or it goes with its container",
-                left.join(", ")
-            ),
-        );
+        reporter.notice(None, Notice::HelperStays { containers: left });
     }
     if up.keep {
         return code;
     }
-    reporter.notice(None, "stopping the containers (again: at once)");
+    reporter.notice(None, Notice::Stopping);
     let mut unheard = |_: &str| {};
     tokio::select! {
         stopped = engine.stop(&up.services, up.stop_timeout, &mut unheard) => {
             if let Err(error) = stopped {
-                reporter.problem(None, format!("the containers could not be stopped: {error}"), Some("`docker liveupdate down` tries again"));
+                reporter.problem(None, Problem::NotStopped(error));
             }
         }
         _ = shutdown.next() => {
@@ -106,8 +99,6 @@ pub async fn run(first: First, mut shutdown: Shutdown, mut keys: Keys) -> ExitCo
     }
     code
 }
-
-const HELP: &str = "keys: r rebuild, u apply what waits, p pause, v verify, q quit, ? help";
 
 impl Session {
     /// Manual mode without a terminal: nobody would guess.
@@ -121,17 +112,14 @@ impl Session {
                 let mode = service.block.as_ref().map(|block| block.trigger_mode);
                 mode == Some(TriggerMode::Manual)
             })
-            .map(|service| format!("`{}`", service.name))
+            .map(|service| service.name.clone())
             .collect();
         if !manual.is_empty() {
-            self.reporter.notice(
-                None,
-                format!(
-                    "{} in `trigger_mode: manual`, and there is no terminal for the key `u`: apply what waits with {}",
-                    manual.join(", "),
-                    self.how_to_apply
-                ),
-            );
+            let notice = Notice::ManualWithoutKeys {
+                services: manual,
+                how_to_apply: Arc::clone(&self.how_to_apply),
+            };
+            self.reporter.notice(None, notice);
         }
     }
 
@@ -145,7 +133,7 @@ impl Session {
                         self.hear_of_files(event, &mut reload);
                     }
                 } else {
-                    self.reporter.problem(None, "watching has stopped unexpectedly", Some("start `docker liveupdate up` again"));
+                    self.reporter.problem(None, Problem::WatchingStopped);
                     return;
                 },
                 event = self.engine_events.recv() => match event {
@@ -175,9 +163,7 @@ impl Session {
                 reload.hear(&self.files, &touch.path);
             }
             WatchEvent::Rescan { why } => {
-                let why = harmless::value(&why);
-                self.reporter
-                    .notice(None, format!("{why}; comparing the trees"));
+                self.reporter.notice(None, Notice::EventsLost { why });
                 reload.hear_of_loss();
                 let looks = Arc::new(Looks::default());
                 self.tell_all(|| Message::Rescan(Arc::clone(&looks)));
@@ -186,7 +172,7 @@ impl Session {
                 let inodes = Arc::new(BTreeSet::from([inode]));
                 self.tell_all(|| Message::OtherNames(Arc::clone(&inodes)));
             }
-            WatchEvent::Notice(notice) => self.reporter.notice(None, notice.to_string()),
+            WatchEvent::Notice(notice) => self.reporter.notice(None, Notice::Watching(notice)),
         }
     }
 
@@ -223,15 +209,12 @@ impl Session {
                 self.telling.spawn(self.tell_of(end));
             }
             EngineEvent::Reconnected => {
-                self.reporter
-                    .notice(None, "the engine is back; looking at everything again");
+                self.reporter.notice(None, Notice::EngineIsBack);
                 self.tell_all(|| Message::EngineIsBack);
             }
-            EngineEvent::Lost(why) => self.reporter.problem(
-                None,
-                format!("the engine is away: {why}"),
-                Some("changes are kept and applied when it is back"),
-            ),
+            EngineEvent::Lost(why) => {
+                self.reporter.problem(None, Problem::EngineAway { why });
+            }
         }
     }
 
@@ -247,7 +230,7 @@ impl Session {
                 Supervision::Fine => ends.tell(end, false).await,
                 Supervision::Known => {}
                 Supervision::Failed(why) => {
-                    reporter.notice(Some(&end.service), why);
+                    reporter.notice(Some(&end.service), Notice::Unsupervised(why));
                     if let Some(worker) = worker {
                         // A session that is ending needs no other start.
                         let _ = worker.send(Message::StartAnew);
@@ -265,18 +248,16 @@ impl Session {
             Key::Pause => {
                 self.paused = !self.paused;
                 let paused = self.paused;
-                self.reporter.notice(
-                    None,
-                    if paused {
-                        "paused: changes wait (p goes on)"
-                    } else {
-                        "going on"
-                    },
-                );
+                let notice = if paused {
+                    Notice::Paused
+                } else {
+                    Notice::GoesOn
+                };
+                self.reporter.notice(None, notice);
                 self.tell_all(|| Message::Pause(paused));
             }
             Key::Verify => self.tell_all(|| Message::Verify),
-            Key::Help => self.reporter.notice(None, HELP),
+            Key::Help => self.reporter.notice(None, Notice::Keys),
             Key::Quit => return true,
         }
         false

@@ -9,7 +9,7 @@ use crate::compose::block::{Restart, RestartKind, Run};
 use crate::engine::{Applied, Container, Delta, Ended, Engine, EngineError, Exec, State, Stream};
 use crate::paths::ContainerPath;
 use crate::plan::Due;
-use crate::report::{Event, Reporter};
+use crate::report::{Event, Reporter, RunEnd, RunFailed, Slow};
 use crate::service::update::{Part, RunFailure, Update};
 
 use super::slow::{SLOW, said_if_slow};
@@ -23,7 +23,7 @@ pub async fn copy<E: Engine>(engine: &E, update: &mut Update, reporter: &Reporte
             bringing,
             SLOW,
             &part.container,
-            || no_files_yet(&part.container),
+            || Slow::Files(part.container.name.clone()),
             reporter,
         )
         .await;
@@ -41,7 +41,7 @@ pub async fn start<E: Engine>(engine: &E, update: &mut Update, reporter: &Report
             start_one(engine, part),
             SLOW,
             &part.container,
-            || no_files_yet(&part.container),
+            || Slow::Files(part.container.name.clone()),
             reporter,
         );
         part.landed.started = Some(started.await);
@@ -61,13 +61,6 @@ async fn start_one<E: Engine>(
         ..part.container.clone()
     };
     Ok(bring(engine, &running, &part.rest).await)
-}
-
-fn no_files_yet(container: &Container) -> String {
-    format!(
-        "{} has not taken its files yet; it is waited for a while",
-        container.name
-    )
 }
 
 async fn bring<E: Engine>(
@@ -93,7 +86,7 @@ pub async fn finish<E: Engine>(engine: &E, update: &mut Update, reporter: &Repor
 /// An update of the container is over.
 pub async fn release<E: Engine>(engine: &E, container: &Container, reporter: &Reporter) {
     let name = &container.name;
-    let so_far = move || format!("the helper in {name} does not answer; it is waited for a while");
+    let so_far = move || Slow::Helper(name.clone());
     said_if_slow(engine.release(container), SLOW, container, so_far, reporter).await;
 }
 
@@ -117,7 +110,7 @@ async fn run<E: Engine>(engine: &E, part: &mut Part, reporter: &Reporter) {
     };
     let begun = Instant::now();
     let name = &container.name;
-    let so_far = move || format!("{name} is not restarted yet; it is waited for a while");
+    let so_far = move || Slow::Restart(name.clone());
     // A process that takes its grace is not stuck.
     let slow = SLOW + grace(restart);
     let step = last_step(engine, container, restart);
@@ -181,39 +174,19 @@ async fn run_one<E: Engine>(
         })
         .await;
     lines.finish();
-    let (what, hint) = match ended {
+    let end = match ended {
         Ok(Ended::Exit(0)) => return Ok(()),
-        Ok(Ended::Exit(127)) => (
-            "exited with code 127: no such program in the image".to_owned(),
-            "install it in the image, or give its full path; a list is executed without a shell",
-        ),
-        Ok(Ended::Exit(126)) => (
-            "exited with code 126: it may not be executed".to_owned(),
-            "chmod +x it, or run it through its interpreter",
-        ),
-        Ok(Ended::Exit(code)) => (
-            format!("exited with code {code}"),
-            "its output is above; it is run again with the next update",
-        ),
-        Ok(Ended::TimedOut) => (
-            format!(
-                "was ended after its timeout of {}",
-                humantime::format_duration(run.timeout.unwrap_or_default())
-            ),
-            "give it a longer `timeout`, or find out what it waits for",
-        ),
-        Err(error) => (
-            format!("could not be run: {error}"),
-            "it is run again with the next update",
-        ),
+        Ok(Ended::Exit(code)) => RunEnd::Exit(code),
+        Ok(Ended::TimedOut) => RunEnd::TimedOut(run.timeout.unwrap_or_default()),
+        Err(error) => RunEnd::NotRun(error),
     };
     Err(RunFailure {
-        step: run.step.clone(),
-        what: format!(
-            "{} `{}` in {} {what}",
-            run.step, run.command, container.name
-        ),
-        hint: Some(hint.to_owned()),
+        what: RunFailed {
+            step: run.step.clone(),
+            command: run.command.clone(),
+            container: container.name.clone(),
+            end,
+        },
         on_failure: run.on_failure,
     })
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::Container;
-use crate::report::Reporter;
+use crate::report::{Notice, Reporter, Slow};
 
 /// After so long something may be stuck.
 pub const SLOW: Duration = Duration::from_secs(5);
@@ -25,9 +25,9 @@ pub async fn said_if_slow<T>(
     work: impl Future<Output = T>,
     slow: Duration,
     container: &Container,
-    so_far: impl FnOnce() -> String,
+    so_far: impl FnOnce() -> Slow,
     reporter: &Reporter,
 ) -> T {
-    let say = || reporter.notice(Some(&container.service), so_far());
+    let say = || reporter.notice(Some(&container.service), Notice::Slow(so_far()));
     if_slow(work, slow, say).await
 }

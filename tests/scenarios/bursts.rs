@@ -4,8 +4,9 @@ use std::fs;
 use std::time::{Duration, SystemTime};
 
 use docker_liveupdate::engine::State;
-use docker_liveupdate::report::{Done, Updated};
+use docker_liveupdate::report::{Done, Later, LaterRestart, Updated};
 use docker_liveupdate::session::worker::Message;
+use docker_liveupdate::watch::Held;
 
 use crate::situation::{Situation, service};
 
@@ -69,13 +70,15 @@ async fn files_of_a_burst_go_as_they_come_and_its_commands_and_restart_when_it_i
 async fn the_line_of_an_update_whose_restart_waits_says_so() {
     let web = service(RUN_AND_RESTART, &[("web-1", State::Running)]).await;
     let waits = burst(&web);
-    assert_eq!(
-        waits.later.as_deref(),
-        Some("1 command and restart when the burst is over")
-    );
+    let later = Later::Steps {
+        runs: 1,
+        restart: Some(LaterRestart::Restart),
+        held: Held::Burst,
+    };
+    assert_eq!(waits.later, Some(later));
     assert!(waits.copied > 0 && waits.ran == 0 && waits.restarted.is_none());
     let done = update(&web);
-    assert_eq!(done.after.as_deref(), Some("the burst is over"));
+    assert_eq!(done.after, Some(Held::Burst));
     assert!(done.ran == 1 && done.restarted.is_some());
 }
 
@@ -153,8 +156,12 @@ async fn while_git_holds_its_index_lock_nothing_is_restarted() {
     hold_git_s_lock(&web);
     web.write("src/a", "1");
     let waits = update(&web);
-    let later = Some("1 command and restart when git has written its files");
-    assert_eq!(waits.later.as_deref(), later);
+    let later = Later::Steps {
+        runs: 1,
+        restart: Some(LaterRestart::Restart),
+        held: Held::Git,
+    };
+    assert_eq!(waits.later, Some(later));
     assert_eq!(web.engine.asked(), ["web-1: copy /app/a"]);
     fs::remove_file(web.path(".git/index.lock")).unwrap();
     web.asks(&[

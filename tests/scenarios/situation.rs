@@ -252,7 +252,7 @@ impl Situation {
     pub fn notice(&self, text: &str) {
         loop {
             match self.events.recv_timeout(PATIENCE) {
-                Ok(Event::Notice { text: said, .. }) if said.contains(text) => return,
+                Ok(Event::Notice { notice, .. }) if notice.to_string().contains(text) => return,
                 Ok(_) => {}
                 Err(error) => panic!("no notice `{text}`: {error}"),
             }
@@ -281,7 +281,9 @@ impl Situation {
     fn next<T>(&self, wanted: impl Fn(Event) -> Option<T>) -> T {
         loop {
             match self.events.recv_timeout(PATIENCE) {
-                Ok(Event::Notice { text, .. }) => self.notices.lock().unwrap().push(text),
+                Ok(Event::Notice { notice, .. }) => {
+                    self.notices.lock().unwrap().push(notice.to_string());
+                }
                 Ok(event) => {
                     if let Some(found) = wanted(event) {
                         return found;

@@ -11,11 +11,12 @@ use crate::report::text::Text;
 use crate::report::{
     After, Done, Ended, Event, Exit, Followed, Outcome, StartedService, Took, Updated, json,
 };
-use crate::watch::{Entry, Inode, Kind};
+use crate::watch::{Entry, Held, Inode, Kind};
 
+use super::said::{failures, last_step, notices, problems, waits};
 use super::{HOSTILE, assert_harmless, every, host, hostile, there, words};
 
-fn step() -> Step {
+pub(super) fn step() -> Step {
     Step {
         number: 1,
         name: Some(hostile()),
@@ -43,12 +44,12 @@ fn whys() -> Vec<Why> {
     })
 }
 
-fn left_out() -> Vec<LeftOut> {
+pub(super) fn left_out() -> Vec<LeftOut> {
     let whys = whys().into_iter();
     whys.map(|why| LeftOut { path: host(), why }).collect()
 }
 
-fn becauses() -> Vec<Because> {
+pub(super) fn becauses() -> Vec<Because> {
     every(|last| {
         Some(match last {
             None => Because::FallBackOn {
@@ -177,15 +178,16 @@ fn plans() -> Vec<Plan> {
 }
 
 fn updated(copied: usize, live: usize, removed: usize, to: bool) -> Done {
+    let (restarted, later) = last_step(copied + 2 * live + 3 * removed);
     Done::Updated(Updated {
         first: Some((host(), to.then(there))),
         copied,
         live,
         removed,
         ran: 1,
-        restarted: Some(hostile()),
-        later: Some(hostile()),
-        after: Some(hostile()),
+        restarted: Some(restarted),
+        later: Some(later),
+        after: Some(Held::Start),
         revived: 1,
         catching_up: true,
     })
@@ -200,8 +202,8 @@ fn dones() -> Vec<Done> {
         updated(0, 0, 1, false),
         updated(2, 0, 0, true),
         updated(0, 0, 0, false),
-        Done::Waits(words()),
     ];
+    dones.extend(waits().into_iter().map(Done::Waits));
     dones.extend(becauses().into_iter().map(Done::Rebuilt));
     dones.extend(becauses().into_iter().map(Done::BuiltTheSame));
     dones.extend([Move::Restarted, Move::Recreated].map(|how| {
@@ -227,16 +229,8 @@ fn dones() -> Vec<Done> {
 }
 
 fn outcomes() -> Vec<Outcome> {
-    let results = every(|last| {
-        Some(match last {
-            None => Ended::Well,
-            Some(Ended::Well) => Ended::Failed {
-                what: words(),
-                hint: Some(hostile()),
-            },
-            Some(Ended::Failed { .. }) => return None,
-        })
-    });
+    let failed = failures().into_iter().map(Ended::Failed);
+    let results: Vec<Ended> = [Ended::Well].into_iter().chain(failed).collect();
     let vias = every(|last| {
         Some(match last {
             None => Via::Helper,
@@ -306,10 +300,13 @@ fn next(last: Option<&Event>) -> Option<Vec<Event>> {
             ],
             directories: 1,
         }],
-        Some(Event::Started { .. }) => vec![Event::Notice {
-            service: Some(hostile()),
-            text: words(),
-        }],
+        Some(Event::Started { .. }) => notices()
+            .into_iter()
+            .map(|notice| Event::Notice {
+                service: Some(hostile()),
+                notice,
+            })
+            .collect(),
         Some(Event::Notice { .. }) => vec![Event::Change {
             service: hostile(),
             paths: vec![host()],
@@ -341,11 +338,13 @@ fn next(last: Option<&Event>) -> Option<Vec<Event>> {
         }],
         Some(Event::Build { .. }) => outcomes().into_iter().map(Event::Outcome).collect(),
         Some(Event::Outcome(_)) => exits().into_iter().map(Event::Exit).collect(),
-        Some(Event::Exit(_)) => vec![Event::Problem {
-            service: Some(hostile()),
-            message: words(),
-            hint: Some(hostile()),
-        }],
+        Some(Event::Exit(_)) => problems()
+            .into_iter()
+            .map(|problem| Event::Problem {
+                service: Some(hostile()),
+                problem,
+            })
+            .collect(),
         Some(Event::Problem { .. }) => vec![Event::Log {
             container: hostile(),
             stream: Stream::Err,

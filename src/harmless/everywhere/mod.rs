@@ -2,6 +2,7 @@
 
 mod errors;
 mod events;
+mod said;
 
 /// A value that would write the title and the clipboard, change colours, forge lines of ours and turn the text around.
 pub(crate) const HOSTILE: &str = concat!(

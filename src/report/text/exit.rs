@@ -46,8 +46,8 @@ impl Text {
     fn name_of(done: &Done) -> String {
         match done {
             Done::Updated(updated) => Self::files(updated).unwrap_or_else(|| {
-                let how = updated.restarted.as_deref();
-                how.map_or_else(|| "an update".to_owned(), |how| value(how).into_owned())
+                let how = updated.restarted.as_ref();
+                how.map_or_else(|| "an update".to_owned(), ToString::to_string)
             }),
             Done::Rebuilt(because) => {
                 format!("the rebuild ({})", message(&because.to_string()))

@@ -256,7 +256,7 @@ fn e7_a_command_that_is_owed_stays_owed_under_its_new_number() {
         "copy to web-1: put 1, remove 0",
         "finish web-1, run `one`",
         "say: web  updates of web-1 go through the helper inside the container",
-        "conclude: web  /p/src/a -> /app/a in web-1, then failed (1.0 ms: wait 1.0, copy 1.0) / web  `one` exited with code 1",
+        "conclude: web  /p/src/a -> /app/a in web-1, then failed (1.0 ms: wait 1.0, copy 1.0) / web  step 2 `one` in web-1 exited with code 1 / hint: its output is above; it is run again with the next update",
     ]);
     let block = "[{sync: ./src:/app}, {run: {cmd: two, trigger: ./src/b}}, {run: one}]";
     let new = configuration(block, true);

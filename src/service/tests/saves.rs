@@ -69,7 +69,7 @@ fn c7_a_failed_command_skips_what_follows_and_runs_again_with_each_change_until_
         "copy to web-1: put 1, remove 0",
         "finish web-1, run `one`, run `two`, restart the container",
         "say: web  updates of web-1 go through the helper inside the container",
-        "conclude: web  /p/src/a -> /app/a in web-1, then failed (1.0 ms: wait 1.0, copy 1.0) / web  `one` exited with code 1",
+        "conclude: web  /p/src/a -> /app/a in web-1, then failed (1.0 ms: wait 1.0, copy 1.0) / web  step 2 `one` in web-1 exited with code 1 / hint: its output is above; it is run again with the next update",
     ]);
     web.wait(3000);
     web.write("src/a", "2");

@@ -13,6 +13,7 @@ use crate::engine::{
 };
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::{Because, Rules};
+use crate::report::{RunEnd, RunFailed};
 use crate::service::action::{Action, Build, Done, Scanned};
 use crate::service::compare::{About, Comparison};
 use crate::service::disk::Disk;
@@ -554,9 +555,12 @@ impl World {
                     && code != 0
                 {
                     part.landed.run_failure = Some(RunFailure {
-                        step: due.run.step.clone(),
-                        what: format!("`{}` exited with code {code}", due.run.command),
-                        hint: None,
+                        what: RunFailed {
+                            step: due.run.step.clone(),
+                            command: due.run.command.clone(),
+                            container: part.container.name.clone(),
+                            end: RunEnd::Exit(code),
+                        },
                         on_failure: due.run.on_failure,
                     });
                     break;

@@ -1,14 +1,13 @@
 //! What is to be done for one service, as data, and what came of it. Each action prints itself, so that a test reads them.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::engine::{Container, ContainerId, End, EngineError, Fingerprint, Wanted};
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::Because;
-use crate::report::{self, Event, Outcome, Took};
+use crate::report::{Event, Outcome, Took};
 use crate::watch::git::Writes;
 use crate::watch::{Change, Entries, Inode, Looks, Scope};
 
@@ -245,72 +244,4 @@ pub struct Build {
     pub took: Duration,
     /// How it ended.
     pub result: Result<(), EngineError>,
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Say(event) => write!(f, "say: {}", report::plain(event)),
-            Self::Conclude(outcome, _) => {
-                let event = Event::Outcome(outcome.clone());
-                write!(f, "conclude: {}", report::plain(&event))
-            }
-            Self::TellDeletions => f.write_str("tell the deletions that are owed"),
-            Self::TellOtherNames(files) => write!(f, "tell the others of {} files", files.len()),
-            Self::TellEnd(end) => write!(f, "tell that {} ended", end.name),
-            Self::Find(Find { rebuilt: None, .. }) => f.write_str("find the containers"),
-            Self::Find(_) => f.write_str("find the new containers"),
-            Self::Forget(ids) => write!(f, "forget {}", list(ids.iter().map(|id| &id.0))),
-            Self::Admit(all) => f.write_str(&list(all.iter().map(|new| {
-                let asked: String = new.about.iter().map(|about| format!(", {about}")).collect();
-                let (name, owed) = (&new.container.name, new.owed.len());
-                format!("admit {name}: owed {owed}{asked}")
-            }))),
-            Self::Compare(asked, _) => {
-                f.write_str(&list(asked.iter().map(|(container, about)| {
-                    format!("compare {}: {about}", container.name)
-                })))
-            }
-            Self::WarmUp(containers) => write!(f, "warm up {}", names(containers)),
-            Self::Look(looking) => write!(f, "look at {}", looking.asked.len()),
-            Self::Scan(..) => f.write_str("look at everything"),
-            Self::AskGit(_) => f.write_str("ask whether git writes"),
-            Self::Read(update) => write!(f, "read {}", update.copies().count()),
-            Self::Copy(update) => update.write_copies(f),
-            Self::Locate(update, _) => write!(f, "locate what is in the way in {}", update.names()),
-            Self::Start(update) => write!(f, "start {}", update.names_of_exited()),
-            Self::Finish(update) => update.write_steps(f),
-            Self::Release(containers) => write!(f, "release {}", names(containers)),
-            Self::ListenForCrashes(containers) => {
-                write!(f, "listen for a crash of {}", names(containers))
-            }
-            Self::ReadIgnoreFiles(_) => f.write_str("read the ignore files"),
-            Self::Build(rebuild) => write!(f, "build: {}", rebuild.because),
-            Self::Identify(_) => f.write_str("identify the image"),
-            Self::Recreate(_) => f.write_str("recreate"),
-            Self::Continue(step) => write!(f, "then {step}"),
-        }
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Reconcile(occasion) if occasion.in_place => "update in place",
-            Self::Reconcile(_) => "reconcile",
-            Self::Retry(_) => "reconcile again",
-            Self::Wake(_) => "reconcile who is owed something",
-            Self::StartFailed => "owe a build where there is no container",
-        })
-    }
-}
-
-fn names(containers: &[Container]) -> String {
-    list(containers.iter().map(|container| &container.name))
-}
-
-/// `a, b, c`.
-pub(super) fn list(words: impl Iterator<Item = impl fmt::Display>) -> String {
-    let words: Vec<String> = words.map(|word| word.to_string()).collect();
-    words.join(", ")
 }

@@ -1,7 +1,6 @@
 //! What a container should hold, and what a comparison found it to hold (E5, `verify`). Asks nobody.
 
 use std::collections::HashSet;
-use std::fmt;
 
 use crate::engine::{Container, Fingerprint};
 use crate::paths::{ContainerPath, HostPath};
@@ -69,16 +68,6 @@ pub enum About {
     Gone,
     /// These paths, as far as the disk has them.
     Paths(Vec<HostPath>),
-}
-
-impl fmt::Display for About {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Everything => f.write_str("everything"),
-            Self::Gone => f.write_str("what is gone"),
-            Self::Paths(paths) => write!(f, "{} paths", paths.len()),
-        }
-    }
 }
 
 /// What a comparison needs to know.

@@ -21,7 +21,7 @@
 //! | `refill` | a tmpfs is filled after a start |
 //! | `reconfigure` | new rules (E7) |
 //! | `retry` | when what the engine did not take is tried again |
-//! | `action` | what is to be done, and what came of it |
+//! | `action`, `describe` | what is to be done, and what came of it |
 
 pub mod action;
 mod batch;
@@ -29,6 +29,7 @@ mod carry;
 pub mod compare;
 pub mod config;
 mod containers;
+mod describe;
 pub mod disk;
 mod hold;
 mod images;

@@ -1,7 +1,6 @@
 //! One update on its way, as data: what each container is brought, and how far that came.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::time::Duration;
 
 use crate::compose::block::{OnFailure, Restart, RestartKind};
@@ -14,7 +13,7 @@ use crate::plan::{Copy, Due, LeftOut, LiveUpdate};
 use crate::report::RunFailed;
 use crate::watch::{Change, Held};
 
-use super::action::{Occasion, list};
+use super::action::Occasion;
 
 /// The contents of one batch.
 #[derive(Debug, Default)]
@@ -196,41 +195,6 @@ impl Update {
     pub(super) fn containers(&self) -> Vec<Container> {
         let parts = self.parts.iter();
         parts.map(|part| part.container.clone()).collect()
-    }
-
-    pub(super) fn names(&self) -> String {
-        list(self.parts.iter().map(|part| &part.container.name))
-    }
-
-    pub(super) fn names_of_exited(&self) -> String {
-        let parts = self.parts.iter().filter(|part| part.landed.starts);
-        list(parts.map(|part| &part.container.name))
-    }
-
-    pub(super) fn write_copies(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let part = |part: &Part| {
-            let (name, delta) = (&part.container.name, &part.delta);
-            let removes = delta.remove.len() + delta.remove_dirs.len();
-            format!("copy to {name}: put {}, remove {removes}", delta.put.len())
-        };
-        f.write_str(&list(self.parts.iter().map(part)))
-    }
-
-    pub(super) fn write_steps(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let part = |part: &Part| {
-            let steps = part.steps.iter().flat_map(|steps| {
-                let runs = steps.runs.iter();
-                let runs = runs.map(|due| format!(", run `{}`", due.run.command));
-                let last = steps.restart.iter();
-                runs.chain(last.map(|restart| format!(", {}", restart.kind)))
-            });
-            format!(
-                "finish {}{}",
-                part.container.name,
-                steps.collect::<String>()
-            )
-        };
-        f.write_str(&list(self.parts.iter().map(part)))
     }
 }
 

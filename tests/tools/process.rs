@@ -40,10 +40,19 @@ pub fn executable(pid: u32) -> Option<String> {
 
 /// Resident memory of these processes, in MiB.
 pub fn resident_mib(pids: &[u32]) -> f64 {
+    memory_mib(pids, "VmRSS:")
+}
+
+/// The most that each of them ever had, in MiB.
+pub fn peak_mib(pids: &[u32]) -> f64 {
+    memory_mib(pids, "VmHWM:")
+}
+
+fn memory_mib(pids: &[u32], key: &str) -> f64 {
     let kib: u32 = pids
         .iter()
         .filter_map(|pid| {
-            status_line(*pid, "VmRSS:")?
+            status_line(*pid, key)?
                 .split(' ')
                 .next()?
                 .parse::<u32>()
@@ -60,6 +69,15 @@ pub fn cpu_seconds(pids: &[u32]) -> f64 {
         .filter_map(|pid| Some(stat_field(*pid, 13)? + stat_field(*pid, 14)?))
         .sum();
     f64::from(ticks) / TICKS_PER_SECOND
+}
+
+/// Processor time of all children that have ended, and of theirs, in seconds.
+pub fn ended_cpu_seconds() -> f64 {
+    let own = std::process::id();
+    let ticks = stat_field(own, 15).zip(stat_field(own, 16));
+    ticks.map_or(0.0, |(user, system)| {
+        f64::from(user + system) / TICKS_PER_SECOND
+    })
 }
 
 /// Inotify watches held by these processes.

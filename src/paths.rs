@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::ffi::OsStr;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::path::{Component, Path, PathBuf};
@@ -119,6 +120,40 @@ impl HostPath {
     pub fn parent(&self) -> Option<Self> {
         self.0.parent().map(|parent| Self(parent.to_path_buf()))
     }
+
+    /// The containing directory and the name in it; a file system's root itself, with no name.
+    pub fn parts(&self) -> (&Path, &OsStr) {
+        let parts = self.0.parent().zip(self.0.file_name());
+        parts.unwrap_or((&self.0, OsStr::new("")))
+    }
+
+    /// What `name`, one of those that [`parts`](Self::parts) gives, is in this directory.
+    #[must_use]
+    pub fn child(&self, name: &OsStr) -> Self {
+        if name.is_empty() {
+            return self.clone();
+        }
+        let mut path = PathBuf::with_capacity(self.bytes().len() + 1 + name.len());
+        path.push(&self.0);
+        path.push(name);
+        Self(path)
+    }
+
+    /// How the [`child`](Self::child) `name` sorts against `path`, without being made.
+    pub fn cmp_child(&self, name: &OsStr, path: &Self) -> Ordering {
+        let Some(rest) = path.bytes().strip_prefix(self.bytes()) else {
+            return self.cmp(path);
+        };
+        let ends_with_one = self.bytes().last().is_some_and(|byte| is_separator(*byte));
+        let rest = match rest.split_first() {
+            _ if ends_with_one => rest,
+            Some((byte, rest)) if is_separator(*byte) => rest,
+            // What ends a name sorts before every byte of a longer one.
+            Some(_) if !name.is_empty() => return Ordering::Less,
+            _ => return name.len().cmp(&rest.len()),
+        };
+        compare(name.as_encoded_bytes(), rest)
+    }
 }
 
 fn is_separator(byte: u8) -> bool {
@@ -154,13 +189,16 @@ impl Ord for HostPath {
         // Most paths that are compared begin alike, which whole chunks tell faster than bytes.
         let chunks = one.chunks_exact(CHUNK).zip(two.chunks_exact(CHUNK));
         let alike = CHUNK * chunks.take_while(|(one, two)| one == two).count();
-        let (one, two) = (&one[alike..], &two[alike..]);
-        // What ends a name sorts before every byte of a longer one.
-        let rank = |byte: &u8| (!is_separator(*byte), *byte);
-        match one.iter().zip(two).position(|(one, two)| one != two) {
-            Some(at) => rank(&one[at]).cmp(&rank(&two[at])),
-            None => one.len().cmp(&two.len()),
-        }
+        compare(&one[alike..], &two[alike..])
+    }
+}
+
+fn compare(one: &[u8], two: &[u8]) -> Ordering {
+    // What ends a name sorts before every byte of a longer one.
+    let rank = |byte: &u8| (!is_separator(*byte), *byte);
+    match one.iter().zip(two).position(|(one, two)| one != two) {
+        Some(at) => rank(&one[at]).cmp(&rank(&two[at])),
+        None => one.len().cmp(&two.len()),
     }
 }
 
@@ -359,6 +397,10 @@ mod tests {
             prop_assert_eq!(one.cmp(&two), one.as_path().cmp(two.as_path()));
             prop_assert_eq!(one == two, one.as_path() == two.as_path());
             prop_assert_eq!(one.below(&two), one.as_path().strip_prefix(two.as_path()).ok());
+            let (directory, name) = one.parts();
+            let directory = HostPath::new(directory).unwrap();
+            prop_assert_eq!(&directory.child(name), &one);
+            prop_assert_eq!(directory.cmp_child(name, &two), one.cmp(&two));
         }
     }
 

@@ -31,6 +31,8 @@ pub struct Cost {
     pub rescan_cpu: f64,
 }
 
+/// The tool's command name, of which the kernel keeps the beginning.
+const TOOL: &str = "docker-liveupdate";
 /// So many saves are measured.
 const SAVES: usize = 20;
 
@@ -85,9 +87,8 @@ fn start(docker: &Docker, project: &ComposeProject) -> Result<Running> {
 /// The tool's own process, without Compose's.
 fn tool(running: &Running) -> Vec<u32> {
     let mut processes = running.processes();
-    processes.retain(|pid| {
-        process::executable(*pid).is_some_and(|program| program.contains("liveupdate"))
-    });
+    // All that it starts is Docker's or Compose's.
+    processes.retain(|pid| process::name(*pid).is_some_and(|name| TOOL.starts_with(&name)));
     processes
 }
 

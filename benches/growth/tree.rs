@@ -36,6 +36,7 @@ impl Tree {
     pub fn plant(project: &ComposeProject, size: Size) -> Result<Self> {
         let home = project.home();
         project.write(".dockerignore", "ignored\n*.log\n")?;
+        project.write("Dockerfile", "FROM busybox:1.37\n")?;
         plant_files(&home.join("common"), 10, 10)?;
         let synced = size.files / SYNCED;
         let mut parts = Vec::new();

@@ -172,7 +172,8 @@ impl Subject<'_> {
                 Some(Because::BuildFile { .. })
             )
         };
-        let present = disk.present().filter(|(path, _)| is_content(path));
+        let synced = compare::synced(rules, disk);
+        let present = synced.filter(|(path, _)| is_content(path));
         let owed = unpaid::of_the_session(self.project, &self.engine.place());
         let gone = owed.get(&self.container.id).into_iter().flatten();
         // It may be there again, or belong elsewhere by now.

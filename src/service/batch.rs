@@ -76,7 +76,7 @@ impl LiveService {
         let below: Vec<HostPath> = paths
             .iter()
             .flat_map(|path| self.disk.present_below(path))
-            .map(|(below, _)| below.clone())
+            .map(|(below, _)| below)
             .collect();
         Some(vec![Action::Look(Looking {
             asked: paths.into_iter().chain(below).collect(),

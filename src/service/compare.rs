@@ -10,6 +10,7 @@ use crate::source::Source;
 use crate::watch::{Entry, Kind};
 
 use super::LiveService;
+use super::disk::Disk;
 use super::ledger::Ledger;
 use super::mounts::is_hidden;
 
@@ -100,7 +101,7 @@ pub struct Expected {
 /// What `container` is to hold of `present`: what the disk holds of the watched paths.
 pub fn expected<'a>(
     rules: &Rules,
-    present: impl Iterator<Item = (&'a HostPath, &'a Entry)>,
+    present: impl Iterator<Item = (HostPath, &'a Entry)>,
     container: &Container,
 ) -> Vec<Expected> {
     let is_content = |entry: &Entry| {
@@ -109,26 +110,24 @@ pub fn expected<'a>(
             Kind::File { .. } | Kind::Directory | Kind::Link { .. }
         )
     };
-    let mut expected: Vec<Expected> = present
-        .filter(|(_, entry)| is_content(entry))
-        .flat_map(|(path, entry)| {
-            let targets = rules.targets(path);
-            targets.map(move |target| (path, entry, target))
-        })
-        // Where a bind mount carries something else, there is nothing of ours to compare (E6).
-        .filter(|(path, _, target)| !is_hidden(&container.mounts, path, &target.to))
-        .map(|(path, entry, Target { to, sync })| {
-            let is_target = *path == sync.local && entry.kind == Kind::Directory;
-            Expected {
-                source: Source::below(path.clone(), depth(sync, path)),
+    let mut expected = Vec::new();
+    for (path, entry) in present.filter(|(_, entry)| is_content(entry)) {
+        for Target { to, sync } in rules.targets(&path) {
+            // Where a bind mount carries something else, there is nothing of ours to compare (E6).
+            if is_hidden(&container.mounts, &path, &to) {
+                continue;
+            }
+            let is_target = path == sync.local && entry.kind == Kind::Directory;
+            expected.push(Expected {
+                source: Source::below(path.clone(), depth(sync, &path)),
                 entry: entry.clone(),
                 to: if is_target { sync.remote.clone() } else { to },
                 is_target,
                 mode_counts: false,
                 step: sync.step.number,
-            }
-        })
-        .collect();
+            });
+        }
+    }
     if rules.are_crossing() {
         // Of several files for one place the earlier step's is the one that goes there.
         expected.sort_by_key(|expected| expected.step);
@@ -136,6 +135,17 @@ pub fn expected<'a>(
         expected.retain(|expected| taken.insert(expected.to.clone()));
     }
     expected
+}
+
+/// Everything that is there and that a sync may bring, sorted: of a large tree a service may sync little.
+pub fn synced<'a>(rules: &'a Rules, disk: &'a Disk) -> impl Iterator<Item = (HostPath, &'a Entry)> {
+    let syncs = rules.block().syncs.iter();
+    let mut sources: Vec<&HostPath> = syncs.map(|sync| &sync.local).collect();
+    // What lies in another one comes right after it.
+    sources.sort();
+    sources.dedup_by(|inner, outer| inner.below(outer).is_some());
+    let all = sources.into_iter();
+    all.flat_map(|source| disk.present_below(source))
 }
 
 /// Where `container` may still have what is gone on the host.
@@ -160,8 +170,8 @@ impl LiveService {
             },
             // How the image is built is no content of the container, wherever the file lies (C3.2).
             About::Everything => {
-                let present = self.disk.present();
-                let content = present.filter(|(path, _)| rules.asks_for_rebuild(path).is_none());
+                let synced = synced(rules, &self.disk);
+                let content = synced.filter(|(path, _)| rules.asks_for_rebuild(path).is_none());
                 let mut expected = expected(rules, content, container);
                 let chmodded: HashSet<&HostPath> = self.disk.chmodded().collect();
                 if !chmodded.is_empty() {
@@ -176,7 +186,8 @@ impl LiveService {
             }
             About::Paths(paths) => {
                 let present = paths.iter();
-                let present = present.filter_map(|path| Some((path, self.disk.entry(path)?)));
+                let entry = |path: &HostPath| Some((path.clone(), self.disk.entry(path)?));
+                let present = present.filter_map(entry);
                 Wanted {
                     expected: expected(rules, present, container),
                     ..Wanted::default()
@@ -193,7 +204,7 @@ impl LiveService {
             About::Everything => {
                 let present = self.disk.present().map(|(path, _)| path);
                 let content = present.filter(|path| rules.asks_for_rebuild(path).is_none());
-                content.cloned().collect()
+                content.collect()
             }
             About::Paths(paths) => paths.clone(),
         }

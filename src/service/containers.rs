@@ -11,7 +11,7 @@ use crate::report::{self, Ended, Notice, Problem, Took};
 use super::LiveService;
 use super::action::{Action, Admission, Comparing, Find, Occasion, Step, Trigger};
 use super::batch::AT_ONCE;
-use super::compare::{About, Comparison};
+use super::compare::{About, Comparison, synced};
 use super::ledger::Ledger;
 
 impl LiveService {
@@ -112,17 +112,17 @@ impl LiveService {
     fn doubtful(&self, container: &Container, owed: &BTreeSet<HostPath>) -> Vec<HostPath> {
         let rules = &self.config.rules;
         let changed = self.disk.ever_changed();
+        let changed = changed.map(|(path, _)| path.clone());
         let all = changed.chain(self.in_a_volume(container));
-        let doubtful: BTreeSet<&HostPath> = all
-            .map(|(path, _)| path)
+        let doubtful: BTreeSet<HostPath> = all
             // How the image is built is no content of the container, wherever the file lies (C3.2).
-            .filter(|path| !owed.contains(*path) && rules.asks_for_rebuild(path).is_none())
+            .filter(|path| !owed.contains(path) && rules.asks_for_rebuild(path).is_none())
             .collect();
-        doubtful.into_iter().cloned().collect()
+        doubtful.into_iter().collect()
     }
 
     /// What a container has in a volume, which may be left from one before it.
-    fn in_a_volume(&self, container: &Container) -> Vec<(&HostPath, &crate::watch::Entry)> {
+    fn in_a_volume(&self, container: &Container) -> Vec<HostPath> {
         let volumes: Vec<&ContainerPath> = container
             .mounts
             .iter()
@@ -136,8 +136,8 @@ impl LiveService {
             let mut targets = self.config.rules.targets(path);
             targets.any(|target| volumes.iter().any(|volume| target.to.is_within(volume)))
         };
-        let present = self.disk.present();
-        present.filter(|(path, _)| lies_in_one(path)).collect()
+        let synced = synced(&self.config.rules, &self.disk).map(|(path, _)| path);
+        synced.filter(lies_in_one).collect()
     }
 
     /// New containers have said what they hold.

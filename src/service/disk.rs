@@ -1,10 +1,11 @@
 //! What the disk held when it was last looked at: every watched path of one service. Pure; the looking is done by `watch`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::iter::Peekable;
 use std::sync::Arc;
 
 use crate::paths::HostPath;
-use crate::watch::{Change, Entries, Entry, Inode, Kind};
+use crate::watch::{Change, Entries, Entry, Inode, Kind, Scope};
 
 use super::ledger::Doubt;
 use super::linked::Linked;
@@ -240,13 +241,15 @@ impl Disk {
         if found.is_empty() {
             return;
         }
-        let firsts = self.first.iter().flat_map(|entries| entries.iter());
+        let inodes: HashSet<u64> = found.keys().copied().collect();
+        let is_sought = |entry: &Entry| inodes.contains(&entry.inode.number);
+        let firsts = self.first.iter().flat_map(|it| it.whose(is_sought));
         let since = self.since.iter();
-        let since = since.filter_map(|(path, known)| Some((path, known.entry.as_ref()?)));
+        let since = since.filter_map(|(path, known)| Some((path.clone(), known.entry.as_ref()?)));
         // Which of them still stand for it is asked when they are needed.
         for (path, entry) in firsts.chain(since) {
             if let Some((_, names)) = found.get_mut(&entry.inode.number) {
-                names.insert(path.clone());
+                names.insert(path);
             }
         }
         for (inode, names) in found.into_values() {
@@ -264,42 +267,44 @@ impl Disk {
         names.cloned().collect()
     }
 
-    /// Holds a complete look against what is known: what differs, and what was not seen.
+    /// Holds a complete look against what is known: what differs, and what was not seen. Where two looks differ is found out
+    /// once for all services.
     pub fn compare(&self, seen: &[Arc<Entries>]) -> (Vec<Change>, Vec<HostPath>) {
-        let is_seen = |path: &HostPath| seen.iter().any(|entries| entries.contains_key(path));
-        let missing = self
-            .present()
-            .map(|(path, _)| path)
-            .filter(|path| !is_seen(path))
-            .cloned()
-            .collect();
-        let mut changes = BTreeMap::new();
-        for (path, entry) in seen.iter().flat_map(|entries| entries.iter()) {
-            if self.entry(path) != Some(entry) {
-                changes.insert(path, entry);
+        let mut doubtful: BTreeSet<HostPath> = self.since.keys().cloned().collect();
+        for (before, now) in self.first.iter().zip(seen) {
+            doubtful.extend(now.differences(before).iter().cloned());
+        }
+        // Of what is in no pair nothing is known to be the same.
+        let pairs = self.first.len().min(seen.len());
+        let alone = self.first[pairs..].iter().chain(&seen[pairs..]);
+        doubtful.extend(alone.flat_map(|it| it.iter().map(|(path, _)| path)));
+        let (mut changes, mut missing) = (Vec::new(), Vec::new());
+        for path in doubtful {
+            let known = self.entry(&path);
+            match seen.iter().find_map(|entries| entries.get(&path)) {
+                Some(entry) if known != Some(entry) => {
+                    changes.push(Change::Written(path, entry.clone()));
+                }
+                None if known.is_some() => missing.push(path),
+                _ => {}
             }
         }
-        let changes = changes
-            .into_iter()
-            .map(|(path, entry)| Change::Written(path.clone(), entry.clone()))
-            .collect();
         (changes, missing)
     }
 
-    /// Knows from now on only of paths that `keep` wants.
-    pub fn retain(&mut self, keep: impl Fn(&HostPath) -> bool) {
+    /// Knows from now on only of paths that `scope` watches.
+    pub fn narrow(&mut self, scope: &Scope) {
+        let key = scope.key();
         for entries in &mut self.first {
             // Nobody else's is narrowed by it.
-            if !entries.keys().all(&keep) {
-                let kept = entries.iter().filter(|(path, _)| keep(path));
-                let kept = kept.map(|(path, entry)| (path.clone(), entry.clone()));
-                *entries = Arc::new(kept.collect());
+            if !scope.watches_all_of(entries) {
+                *entries = entries.narrowed(key, |path| scope.watches(path));
             }
         }
-        self.since.retain(|path, _| keep(path));
+        self.since.retain(|path, _| scope.watches(path));
         let gone = self.since.values().filter(|known| known.entry.is_none());
         self.gone = gone.count();
-        self.linked.retain(keep);
+        self.linked.retain(|path| scope.watches(path));
     }
 
     /// What stands at `path`, as a change to plan for.
@@ -324,38 +329,15 @@ impl Disk {
     pub fn present_below<'a>(
         &'a self,
         root: &'a HostPath,
-    ) -> impl Iterator<Item = (&'a HostPath, &'a Entry)> {
-        let mut present = BTreeMap::new();
-        for entries in &self.first {
-            let below = entries.range(root.clone()..);
-            present.extend(
-                below
-                    .take_while(|(path, _)| path.below(root).is_some())
-                    .map(|(path, entry)| (path, Some(entry))),
-            );
-        }
+    ) -> impl Iterator<Item = (HostPath, &'a Entry)> {
         let since = self.since.range(root.clone()..);
-        present.extend(
-            since
-                .take_while(|(path, _)| path.below(root).is_some())
-                .map(|(path, known)| (path, known.entry.as_ref())),
-        );
-        present
-            .into_iter()
-            .filter_map(|(path, entry)| Some((path, entry?)))
+        let since = since.take_while(|(path, _)| path.below(root).is_some());
+        Present::of(since, self.first.iter().map(|it| it.below(root)))
     }
 
     /// Every path that is there, sorted.
-    pub fn present(&self) -> impl Iterator<Item = (&HostPath, &Entry)> {
-        let mut present = BTreeMap::new();
-        for entries in &self.first {
-            present.extend(entries.iter().map(|(path, entry)| (path, Some(entry))));
-        }
-        let since = self.since.iter();
-        present.extend(since.map(|(path, known)| (path, known.entry.as_ref())));
-        present
-            .into_iter()
-            .filter_map(|(path, entry)| Some((path, entry?)))
+    pub fn present(&self) -> impl Iterator<Item = (HostPath, &Entry)> {
+        Present::of(self.since.iter(), self.first.iter().map(|it| it.iter()))
     }
 
     /// The present state, to come back to.
@@ -421,6 +403,46 @@ impl Disk {
             .iter()
             .filter(|(_, known)| known.changed > 0 || known.moved)
             .filter_map(|(path, known)| Some((path, known.entry.as_ref()?)))
+    }
+}
+
+/// What is known of each path, sorted; `None`: it is gone.
+type KnownPaths<'a> = Box<dyn Iterator<Item = (HostPath, Option<&'a Entry>)> + 'a>;
+
+/// What is there, by what changed since the first look and, where that says nothing, by the look.
+struct Present<'a>(Vec<Peekable<KnownPaths<'a>>>);
+
+impl<'a> Present<'a> {
+    fn of(
+        since: impl Iterator<Item = (&'a HostPath, &'a Known)> + 'a,
+        first: impl Iterator<Item = impl Iterator<Item = (HostPath, &'a Entry)> + 'a>,
+    ) -> Self {
+        let since = since.map(|(path, known)| (path.clone(), known.entry.as_ref()));
+        let mut all: Vec<KnownPaths<'a>> = vec![Box::new(since)];
+        for entries in first {
+            all.push(Box::new(entries.map(|(path, entry)| (path, Some(entry)))));
+        }
+        Self(all.into_iter().map(Iterator::peekable).collect())
+    }
+}
+
+impl<'a> Iterator for Present<'a> {
+    type Item = (HostPath, &'a Entry);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let heads = self.0.iter_mut().enumerate();
+            let heads = heads.filter_map(|(at, paths)| Some((at, &paths.peek()?.0)));
+            // Of two for one path the first counts.
+            let (at, _) = heads.min_by(|(_, one), (_, other)| one.cmp(other))?;
+            let (path, entry) = self.0[at].next()?;
+            for paths in &mut self.0[at + 1..] {
+                while paths.next_if(|(other, _)| *other == path).is_some() {}
+            }
+            if let Some(entry) = entry {
+                return Some((path, entry));
+            }
+        }
     }
 }
 
@@ -586,7 +608,7 @@ mod tests {
 
     #[test]
     fn an_older_state_is_known_by_its_number_whatever_came_and_went_since() {
-        let first = Entries::from([(path("a"), entry(Kind::File { len: 1 }))]);
+        let first = Entries::from_iter([(path("a"), entry(Kind::File { len: 1 }))]);
         let mut disk = Disk::of(vec![Arc::new(first)]);
         let first = disk.now();
         note(&mut disk, [Change::Removed(path("a")), file("b")]);
@@ -669,7 +691,7 @@ mod tests {
     #[test]
     fn what_is_another_by_its_length_or_is_new_needs_no_comparison() {
         let long = || there("a", Kind::File { len: 2 });
-        let first = Entries::from([(path("a"), entry(Kind::File { len: 1 }))]);
+        let first = Entries::from_iter([(path("a"), entry(Kind::File { len: 1 }))]);
         let mut disk = Disk::of(vec![Arc::new(first)]);
         note(&mut disk, [long(), file("b")]);
         assert_eq!(
@@ -686,10 +708,7 @@ mod tests {
         let mut disk = Disk::default();
         note(&mut disk, [file("d"), file("d-e"), file("d/f"), file("da")]);
         let root = path("d");
-        let below: Vec<_> = disk
-            .present_below(&root)
-            .map(|(path, _)| path.clone())
-            .collect();
+        let below: Vec<_> = disk.present_below(&root).map(|(path, _)| path).collect();
         assert_eq!(below, [path("d"), path("d/f")]);
     }
 }

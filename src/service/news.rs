@@ -67,7 +67,7 @@ pub fn named(rules: &Rules, disk: &Disk) -> Vec<HostPath> {
             .filter(|(_, entry)| matches!(entry.kind, Kind::File { .. }))
             .map(|(path, _)| path)
             .filter(|path| rules.decides_by_content(path));
-        named.extend(files.cloned());
+        named.extend(files);
     }
     named
 }

@@ -9,7 +9,7 @@ use crate::plan::Rules;
 use crate::watch::{Looks, Quiet, Scope};
 
 use super::action::{Action, Comparing};
-use super::compare::About;
+use super::compare::{About, synced};
 use super::{Configuration, LiveService, find};
 
 impl LiveService {
@@ -35,7 +35,7 @@ impl LiveService {
 
     /// What is no longer watched is neither copied nor deleted.
     pub(super) fn narrow(&mut self, scope: Arc<Scope>, before: &Scope) {
-        self.disk.retain(|path| scope.watches(path));
+        self.disk.narrow(&scope);
         for ledger in self.ledgers.values_mut() {
             ledger.owed.retain(|path| scope.watches(path));
         }
@@ -60,15 +60,12 @@ impl LiveService {
     /// A path that goes elsewhere than before has to be there: unless a container holds it already, it is owed.
     fn owe_what_moved(&mut self, before: &Rules) -> Vec<Action> {
         let rules = &self.config.rules;
-        let moved: Vec<HostPath> = self
-            .disk
-            .present()
+        let moved: Vec<HostPath> = synced(rules, &self.disk)
             .map(|(path, _)| path)
             .filter(|path| {
                 let goes_there = |to| before.targets(path).any(|old| old.to == to);
                 !rules.targets(path).all(|target| goes_there(target.to))
             })
-            .cloned()
             .collect();
         if moved.is_empty() {
             return Vec::new();

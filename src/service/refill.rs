@@ -11,6 +11,7 @@ use crate::plan::{self, Debts, Plan};
 
 use super::LiveService;
 use super::action::{Action, Occasion};
+use super::compare::synced;
 use super::ledger::Ledger;
 use super::update::{Loaded, Part, Purpose, Update};
 
@@ -54,15 +55,15 @@ impl LiveService {
             let lies_there =
                 |to: &ContainerPath| Mount::over(&container.mounts, to).is_some_and(is_memory);
             let (mut changes, mut lost) = (Vec::new(), BTreeSet::new());
-            for (path, _) in self.disk.present() {
-                if ledger.owed.contains(path) || rules.asks_for_rebuild(path).is_some() {
+            for (path, _) in synced(rules, &self.disk) {
+                if ledger.owed.contains(&path) || rules.asks_for_rebuild(&path).is_some() {
                     continue;
                 }
                 let known = lost.len();
-                let targets = rules.targets(path).map(|target| target.to);
+                let targets = rules.targets(&path).map(|target| target.to);
                 lost.extend(targets.filter(lies_there));
                 if lost.len() > known {
-                    changes.push(self.disk.change(path));
+                    changes.push(self.disk.change(&path));
                 }
             }
             ledger.filled = Some(container.started.clone());

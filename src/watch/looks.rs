@@ -1,19 +1,19 @@
 //! Looks at whole trees: one for all services that watch the same root by the same rules, whoever asks first (`spec.md` E8).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
+use std::vec;
 
 use crate::paths::HostPath;
 
 use super::change::Entry;
+use super::entries::{Entries, Making};
 use super::look::{entry, is_there};
 use super::scope::{Scope, Watching};
 use super::walk;
-
-/// What stands in one watched root.
-pub type Entries = BTreeMap<HostPath, Entry>;
 
 /// A look at everything, begun at one moment: each root is walked when the first service asks for it.
 #[derive(Debug)]
@@ -53,43 +53,72 @@ impl Looks {
             seen.push(Arc::clone(look.get_or_init(|| Arc::new(walk(&watching)))));
         }
         // What is watched although its directory is not.
-        let mut always = Entries::new();
+        let mut always = Making::default();
         for path in scope.always() {
-            add(&mut always, path.clone(), false);
+            add(&mut always, path, fs::symlink_metadata(path));
         }
-        seen.push(Arc::new(always));
+        seen.push(Arc::new(always.done()));
         seen
     }
 }
 
+/// Everything in the root, in the order of the paths: what lies in a directory comes next after it.
 fn walk(watching: &Watching<'_>) -> Entries {
-    let mut entries = Entries::new();
+    let mut making = Making::by(Some(watching.key()));
     let root = watching.root();
     if watching.watches(root) {
-        add(&mut entries, root.clone(), true);
+        add(&mut making, root, fs::metadata(root));
     }
+    let mut open = Vec::new();
     if watching.keeps_directory(root) && root.as_path().is_dir() {
-        walk::walk(
-            root,
-            |directory| watching.keeps_directory(directory),
-            |found| {
-                if watching.watches(&found.path) {
-                    add(&mut entries, found.path, false);
-                }
-            },
-        );
+        open.push(held(watching, root));
     }
-    entries
+    while let Some(directory) = open.last_mut() {
+        let Some(held_there) = directory.next() else {
+            open.pop();
+            continue;
+        };
+        if let Some(entry) = held_there.entry {
+            making.push(&held_there.path, entry);
+        }
+        if held_there.is_kept {
+            open.push(held(watching, &held_there.path));
+        }
+    }
+    making.done()
 }
 
-fn add(entries: &mut Entries, path: HostPath, followed: bool) {
-    let found = if followed {
-        fs::metadata(&path)
-    } else {
-        fs::symlink_metadata(&path)
-    };
+/// What a directory holds that concerns us.
+struct Held {
+    path: HostPath,
+    /// `None`: it is not watched itself.
+    entry: Option<Entry>,
+    /// It is a directory, and something below it may be watched.
+    is_kept: bool,
+}
+
+/// What `directory` holds, sorted; nothing where it cannot be read. The directory is closed again: a deep tree needs no more
+/// open files than a flat one.
+fn held(watching: &Watching<'_>, directory: &HostPath) -> vec::IntoIter<Held> {
+    let all = walk::list(directory).into_iter().flatten();
+    let all = all.filter_map(|found| {
+        // Asked of the open directory, which is cheaper than by its path.
+        let look = || Some(entry(&found.path, &found.entry.metadata().ok()?));
+        let watched = watching.watches(&found.path);
+        let held = Held {
+            entry: watched.then(look).flatten(),
+            is_kept: found.is_dir && watching.keeps_directory(&found.path),
+            path: found.path,
+        };
+        (held.entry.is_some() || held.is_kept).then_some(held)
+    });
+    let mut all: Vec<Held> = all.collect();
+    all.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+    all.into_iter()
+}
+
+fn add(making: &mut Making, path: &HostPath, found: io::Result<fs::Metadata>) {
     if let Ok(found) = found {
-        let entry = entry(&path, &found);
-        entries.insert(path, entry);
+        making.push(path, entry(path, &found));
     }
 }

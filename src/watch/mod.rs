@@ -21,15 +21,20 @@ pub mod look;
 
 pub mod looks;
 
+pub mod entries;
+
+mod names;
+
 mod sources;
 
 pub mod change;
 
 pub use calm::{Calm, Held};
 pub use change::{Change, Entry, Inode, Kind};
+pub use entries::Entries;
 pub use gather::{Batch, Gatherer, Quiet};
 pub use look::Signature;
-pub use looks::{Entries, Looks};
+pub use looks::Looks;
 pub use scope::{Scope, Verdict};
 pub use touch::{Stage, Touch};
 pub use watcher::{Notice, WatchError, WatchEvent, Watcher};

@@ -13,6 +13,7 @@ use crate::paths::HostPath;
 use crate::plain_file::IfAny;
 
 use super::editors;
+use super::entries::Entries;
 use super::sources::Sources;
 use super::touch::{Stage, Touch};
 use super::why::{BadIgnore, Place, Why};
@@ -171,6 +172,18 @@ impl Scope {
         let own_output = self.own_output.as_slice();
         let roots = self.roots.iter();
         roots.map(move |root| Watching { root, own_output })
+    }
+
+    /// Whether all is watched that a look by these rules has found.
+    pub fn watches_all_of(&self, entries: &Entries) -> bool {
+        let of = entries.of();
+        of.is_some() && self.each_root().any(|root| Some(root.key()) == of)
+    }
+
+    /// Two of the same key watch the same; what is remembered of the sources is not in it.
+    pub fn key(&self) -> u128 {
+        let all = format!("{:?}", (&self.roots, &self.always, &self.own_output));
+        xxhash_rust::xxh3::xxh3_128(all.as_bytes())
     }
 
     /// The watched files and directories, existing or not.

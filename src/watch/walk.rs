@@ -6,12 +6,14 @@ use std::io;
 use crate::paths::HostPath;
 
 /// Something a directory holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Found {
     /// Where.
     pub path: HostPath,
     /// Whether it is a directory, and not a link to one.
     pub is_dir: bool,
+    /// The way to ask for more of it.
+    pub entry: fs::DirEntry,
 }
 
 /// A directory that cannot be read, and so is skipped.
@@ -30,8 +32,9 @@ pub fn list(directory: &HostPath) -> io::Result<impl Iterator<Item = Found> + us
         // An entry that cannot be read is gone by now.
         let entry = entry.ok()?;
         Some(Found {
-            path: directory.join(entry.file_name()),
+            path: directory.child(&entry.file_name()),
             is_dir: entry.file_type().is_ok_and(|kind| kind.is_dir()),
+            entry,
         })
     }))
 }

@@ -10,6 +10,8 @@ use crate::watch::scope::Scope;
 #[derive(Debug)]
 pub(super) struct Interest {
     pub(super) scopes: Vec<Arc<Scope>>,
+    /// Of those that watch the same one: a path is asked about once, not once for each service.
+    distinct: Vec<Arc<Scope>>,
     files: HashSet<HostPath>,
     /// The roots, the single files, and every directory above one of them. By the name in the directory above, a root
     /// is found again that was moved away, does not exist yet, or lies behind a link.
@@ -31,7 +33,10 @@ impl Interest {
                 }
             }
         }
+        let mut keys = HashSet::new();
+        let distinct = scopes.iter().filter(|scope| keys.insert(scope.key()));
         Self {
+            distinct: distinct.cloned().collect(),
             scopes,
             files,
             leads,
@@ -40,17 +45,19 @@ impl Interest {
 
     /// Whether a change of `path` is news.
     pub(super) fn watches(&self, path: &HostPath) -> bool {
-        self.files.contains(path) || self.scopes.iter().any(|scope| scope.watches(path))
+        self.files.contains(path) || self.distinct.iter().any(|scope| scope.watches(path))
     }
 
     /// Whether something below the directory `path` may be watched.
     pub(super) fn keeps(&self, path: &HostPath) -> bool {
-        self.scopes.iter().any(|scope| scope.keeps_directory(path))
+        self.distinct
+            .iter()
+            .any(|scope| scope.keeps_directory(path))
     }
 
     /// Whether it is no news itself to somebody who watches what is below it.
     pub(super) fn is_passed_through(&self, path: &HostPath) -> bool {
-        let mut scopes = self.scopes.iter();
+        let mut scopes = self.distinct.iter();
         scopes.any(|scope| scope.keeps_directory(path) && !scope.watches(path))
     }
 
@@ -92,7 +99,7 @@ impl Interest {
 
     /// The watched roots of all scopes.
     pub(super) fn roots(&self) -> impl Iterator<Item = &HostPath> {
-        self.scopes.iter().flat_map(|scope| scope.roots())
+        self.distinct.iter().flat_map(|scope| scope.roots())
     }
 }
 

@@ -1,0 +1,56 @@
+//! The names of a table, one after the other in one piece of memory. No I/O.
+
+use std::ffi::OsStr;
+
+/// Names, by the order in which they came.
+#[cfg(unix)]
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    bytes: Vec<u8>,
+    /// Where each name ends.
+    ends: Vec<u32>,
+}
+
+#[cfg(unix)]
+impl Names {
+    pub fn push(&mut self, name: &OsStr) {
+        self.bytes.extend_from_slice(name.as_encoded_bytes());
+        // Names of more than 4 GiB belong to more paths than fit into the memory.
+        let end = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+        self.ends.push(end);
+    }
+
+    pub fn get(&self, at: usize) -> &OsStr {
+        use std::os::unix::ffi::OsStrExt as _;
+        let begin = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let name = &self.bytes[begin as usize..self.ends[at] as usize];
+        OsStr::from_bytes(name)
+    }
+
+    pub fn shrink_to_fit(&mut self) {
+        self.bytes.shrink_to_fit();
+        self.ends.shrink_to_fit();
+    }
+}
+
+/// Elsewhere a piece of a name's memory cannot be taken for a name.
+#[cfg(not(unix))]
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    names: Vec<Box<OsStr>>,
+}
+
+#[cfg(not(unix))]
+impl Names {
+    pub fn push(&mut self, name: &OsStr) {
+        self.names.push(name.into());
+    }
+
+    pub fn get(&self, at: usize) -> &OsStr {
+        &self.names[at]
+    }
+
+    pub fn shrink_to_fit(&mut self) {
+        self.names.shrink_to_fit();
+    }
+}

@@ -15,6 +15,7 @@ const SYNCED: usize = 20;
 const WIDTH: usize = 100;
 
 /// What is planted.
+#[derive(Clone, Copy)]
 pub struct Size {
     pub files: usize,
     pub per_directory: usize,

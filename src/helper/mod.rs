@@ -11,6 +11,11 @@ mod link;
 mod patience;
 mod supervisor;
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use bytes::Bytes;
+
 pub use batch::{Applied, Batch, Closed, Content, Item};
 pub use command::{Command, Ended};
 pub use error::Error;
@@ -31,7 +36,18 @@ pub fn has_binary(architecture: &str) -> bool {
 ///
 /// It goes into a directory of its own, `/.liveupdate` unless that cannot be written, with mode 0755, and is started as root
 /// with the one argument `serve`. It removes itself as soon as it runs, and at its end the directory when nothing else is in it.
-pub fn binary(architecture: &str) -> Option<Vec<u8>> {
-    // Packed as it lies in this program, where it would otherwise stay in memory once it has been read.
-    miniz_oxide::inflate::decompress_to_vec(embedded(architecture)?).ok()
+pub fn binary(architecture: &str) -> Option<Bytes> {
+    // Packed as it lies in this program, where it would otherwise stay in memory once it has been read; unpacked once for all
+    // who want it at the same time.
+    let mut unpacked = UNPACKED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(binary) = unpacked.get(architecture).and_then(Weak::upgrade) {
+        return Some(Bytes::from_owner(binary));
+    }
+    let binary = miniz_oxide::inflate::decompress_to_vec(embedded(architecture)?).ok()?;
+    let binary: Arc<[u8]> = binary.into();
+    unpacked.insert(architecture.to_owned(), Arc::downgrade(&binary));
+    Some(Bytes::from_owner(binary))
 }
+
+/// By architecture, as long as somebody has it.
+static UNPACKED: Mutex<BTreeMap<String, Weak<[u8]>>> = Mutex::new(BTreeMap::new());

@@ -1,7 +1,6 @@
 //! What the disk held when it was last looked at: every watched path of one service. Pure; the looking is done by `watch`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::iter::Peekable;
 use std::sync::Arc;
 
 use crate::paths::HostPath;
@@ -9,7 +8,11 @@ use crate::watch::{Change, Entries, Entry, Inode, Kind, Scope};
 
 use super::ledger::Doubt;
 use super::linked::Linked;
+use super::present::Present;
 use super::told::Heard;
+
+#[cfg(test)]
+mod tests;
 
 /// So many paths that are gone are remembered for containers of images that nobody here built; of more, the latest.
 const MOST_GONE: usize = 100_000;
@@ -332,12 +335,15 @@ impl Disk {
     ) -> impl Iterator<Item = (HostPath, &'a Entry)> {
         let since = self.since.range(root.clone()..);
         let since = since.take_while(|(path, _)| path.below(root).is_some());
+        let since = since.map(|(path, known)| (path, known.entry.as_ref()));
         Present::of(since, self.first.iter().map(|it| it.below(root)))
     }
 
     /// Every path that is there, sorted.
     pub fn present(&self) -> impl Iterator<Item = (HostPath, &Entry)> {
-        Present::of(self.since.iter(), self.first.iter().map(|it| it.iter()))
+        let since = self.since.iter();
+        let since = since.map(|(path, known)| (path, known.entry.as_ref()));
+        Present::of(since, self.first.iter().map(|it| it.iter()))
     }
 
     /// The present state, to come back to.
@@ -406,46 +412,6 @@ impl Disk {
     }
 }
 
-/// What is known of each path, sorted; `None`: it is gone.
-type KnownPaths<'a> = Box<dyn Iterator<Item = (HostPath, Option<&'a Entry>)> + 'a>;
-
-/// What is there, by what changed since the first look and, where that says nothing, by the look.
-struct Present<'a>(Vec<Peekable<KnownPaths<'a>>>);
-
-impl<'a> Present<'a> {
-    fn of(
-        since: impl Iterator<Item = (&'a HostPath, &'a Known)> + 'a,
-        first: impl Iterator<Item = impl Iterator<Item = (HostPath, &'a Entry)> + 'a>,
-    ) -> Self {
-        let since = since.map(|(path, known)| (path.clone(), known.entry.as_ref()));
-        let mut all: Vec<KnownPaths<'a>> = vec![Box::new(since)];
-        for entries in first {
-            all.push(Box::new(entries.map(|(path, entry)| (path, Some(entry)))));
-        }
-        Self(all.into_iter().map(Iterator::peekable).collect())
-    }
-}
-
-impl<'a> Iterator for Present<'a> {
-    type Item = (HostPath, &'a Entry);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let heads = self.0.iter_mut().enumerate();
-            let heads = heads.filter_map(|(at, paths)| Some((at, &paths.peek()?.0)));
-            // Of two for one path the first counts.
-            let (at, _) = heads.min_by(|(_, one), (_, other)| one.cmp(other))?;
-            let (path, entry) = self.0[at].next()?;
-            for paths in &mut self.0[at + 1..] {
-                while paths.next_if(|(other, _)| *other == path).is_some() {}
-            }
-            if let Some(entry) = entry {
-                return Some((path, entry));
-            }
-        }
-    }
-}
-
 /// Whether nothing has changed, by what one look can say and what was heard.
 fn is_the_same(was: &Entry, is: &Entry, heard: Heard) -> bool {
     let alike = (&was.kind, was.mode) == (&is.kind, is.mode);
@@ -489,226 +455,5 @@ impl Known {
     fn was_present(&self, then: Revision) -> bool {
         let since = self.flipped.iter().rev().take_while(|look| **look > then.0);
         self.entry.is_some() == (since.count() % 2 == 0)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::SystemTime;
-
-    use super::*;
-
-    fn path(path: &str) -> HostPath {
-        HostPath::new("/p").unwrap().join(path)
-    }
-
-    fn there(name: &str, kind: Kind) -> Change {
-        Change::Written(path(name), entry(kind))
-    }
-
-    fn entry(kind: Kind) -> Entry {
-        Entry {
-            kind,
-            mode: 0o644,
-            modified: SystemTime::UNIX_EPOCH,
-            inode: Inode::default(),
-        }
-    }
-
-    fn note<const N: usize>(disk: &mut Disk, changes: [Change; N]) -> BTreeSet<HostPath> {
-        disk.note(changes, |_| Heard::Written)
-    }
-
-    fn name_of(name: &str, number: u64, names: u32) -> Change {
-        let mut file = file(name);
-        if let Change::Written(_, entry) = &mut file {
-            entry.inode = Inode { number, names };
-        }
-        file
-    }
-
-    #[test]
-    fn the_other_names_of_a_file_are_known_also_where_it_had_one_when_it_was_looked_at() {
-        let mut disk = Disk::default();
-        note(
-            &mut disk,
-            [name_of("a", 7, 1), name_of("b", 8, 1), name_of("c", 0, 0)],
-        );
-        note(&mut disk, [name_of("d/a", 7, 2)]);
-        let other_names = |disk: &mut Disk, name: &str| {
-            let names = disk.other_names([path(name)].iter());
-            names.into_iter().collect::<Vec<_>>()
-        };
-        assert_eq!(other_names(&mut disk, "d/a"), [path("a")]);
-        assert!(other_names(&mut disk, "b").is_empty() && other_names(&mut disk, "c").is_empty());
-        let told = BTreeSet::from([Inode {
-            number: 7,
-            names: 2,
-        }]);
-        assert_eq!(
-            disk.named(&told).into_iter().collect::<Vec<_>>(),
-            [path("a"), path("d/a")]
-        );
-        // Saved by a rename, it is a file of its own.
-        note(&mut disk, [name_of("a", 9, 1)]);
-        assert!(other_names(&mut disk, "d/a").is_empty());
-        // A name that came by a rename is found like one that was made.
-        note(
-            &mut disk,
-            [name_of("e", 7, 2), Change::Removed(path("d/a"))],
-        );
-        note(&mut disk, [name_of("f", 7, 2)]);
-        assert_eq!(other_names(&mut disk, "e"), [path("f")]);
-    }
-
-    fn file(name: &str) -> Change {
-        there(name, Kind::File { len: 1 })
-    }
-
-    #[test]
-    fn a_file_that_came_and_went_between_two_looks_is_no_news() {
-        let mut disk = Disk::default();
-        assert!(note(&mut disk, [Change::Removed(path("a"))]).is_empty());
-    }
-
-    #[test]
-    fn a_container_of_an_older_image_is_owed_all_that_changed_since() {
-        let mut disk = Disk::default();
-        note(&mut disk, [file("a"), file("b")]);
-        let built = disk.now();
-        note(
-            &mut disk,
-            [file("b"), file("c"), Change::Removed(path("a"))],
-        );
-        let owed: Vec<_> = disk.changed_since(built).into_iter().collect();
-        assert_eq!(owed, [path("a"), path("b"), path("c")]);
-    }
-
-    #[test]
-    fn a_new_container_of_an_older_image_hears_again_of_what_was_removed() {
-        let mut disk = Disk::default();
-        note(&mut disk, [there("d", Kind::Directory)]);
-        let built = disk.now();
-        note(&mut disk, [Change::Removed(path("d"))]);
-        assert_eq!(disk.changed_since(built), BTreeSet::from([path("d")]));
-        assert_eq!(disk.was_directory(&path("d")), Some(true));
-    }
-
-    #[test]
-    fn what_a_removed_path_was_is_remembered_until_everybody_knows() {
-        let mut disk = Disk::default();
-        note(&mut disk, [there("d", Kind::Directory), file("d/f")]);
-        note(
-            &mut disk,
-            [Change::Removed(path("d")), Change::Removed(path("d/f"))],
-        );
-        assert_eq!(disk.was_directory(&path("d")), Some(true));
-        assert_eq!(disk.was_directory(&path("d/f")), Some(false));
-    }
-
-    #[test]
-    fn an_older_state_is_known_by_its_number_whatever_came_and_went_since() {
-        let first = Entries::from_iter([(path("a"), entry(Kind::File { len: 1 }))]);
-        let mut disk = Disk::of(vec![Arc::new(first)]);
-        let first = disk.now();
-        note(&mut disk, [Change::Removed(path("a")), file("b")]);
-        let second = disk.now();
-        note(&mut disk, [file("a"), Change::Removed(path("b"))]);
-        let third = disk.now();
-        note(&mut disk, [Change::Removed(path("a")), file("b")]);
-        let owed = |then| disk.changed_since(then).into_iter().collect::<Vec<_>>();
-        assert_eq!(owed(first), [path("a"), path("b")]);
-        // Of `a` that state knew nothing.
-        assert_eq!(owed(second), [path("b")]);
-        assert_eq!(owed(third), [path("a"), path("b")]);
-    }
-
-    #[test]
-    fn a_late_event_of_what_is_the_same_alters_nothing() {
-        let mut disk = Disk::default();
-        note(&mut disk, [file("a")]);
-        let built = disk.now();
-        assert_eq!(note(&mut disk, [file("a")]), BTreeSet::from([path("a")]));
-        assert!(disk.is_as_it_was(&path("a"), built));
-        note(&mut disk, [there("a", Kind::File { len: 2 })]);
-        assert!(!disk.is_as_it_was(&path("a"), built));
-        note(&mut disk, [file("t")]);
-        note(&mut disk, [Change::Removed(path("t"))]);
-        assert!(disk.is_as_it_was(&path("t"), built));
-    }
-
-    #[test]
-    fn what_came_and_went_since_the_build_is_news_to_no_container() {
-        let mut disk = Disk::default();
-        let built = disk.now();
-        note(&mut disk, [file("t")]);
-        note(&mut disk, [Change::Removed(path("t"))]);
-        assert!(disk.changed_since(built).is_empty());
-        assert_eq!(disk.gone().collect::<Vec<_>>(), [&path("t")]);
-    }
-
-    #[test]
-    fn what_a_directory_holds_is_no_news_of_it_and_another_mode_is() {
-        let mut disk = Disk::default();
-        note(&mut disk, [there("d", Kind::Directory)]);
-        assert!(note(&mut disk, [there("d", Kind::Directory)]).is_empty());
-        let mut closed = there("d", Kind::Directory);
-        if let Change::Written(_, entry) = &mut closed {
-            entry.mode = 0o700;
-        }
-        assert_eq!(disk.chmodded().count(), 0);
-        assert_eq!(note(&mut disk, [closed]), BTreeSet::from([path("d")]));
-        assert_eq!(disk.was_directory(&path("d")), Some(true));
-        assert_eq!(disk.chmodded().collect::<Vec<_>>(), [&path("d")]);
-    }
-
-    #[test]
-    fn what_was_only_touched_is_no_news_unless_its_content_may_be_another() {
-        let mut disk = Disk::default();
-        let link = || {
-            let target = "t".into();
-            there("l", Kind::Link { target })
-        };
-        note(&mut disk, [file("a"), link()]);
-        let mut touched = file("a");
-        if let Change::Written(_, entry) = &mut touched {
-            entry.modified += std::time::Duration::from_secs(1);
-        }
-        let attributes =
-            |disk: &mut Disk, change: Change| disk.note([change], |_| Heard::Attributes);
-        assert!(attributes(&mut disk, file("a")).is_empty());
-        assert_eq!(attributes(&mut disk, touched), BTreeSet::from([path("a")]));
-        assert!(disk.doubt(&path("a")) == Doubt::Probably);
-        // A write within one step of the clock: the look is the same, the content is not.
-        assert_eq!(note(&mut disk, [file("a")]), BTreeSet::from([path("a")]));
-        assert_eq!(disk.doubt(&path("a")), Doubt::Perhaps);
-        // A link is all that the look says of it; but not of what an image has that was built meanwhile.
-        assert!(note(&mut disk, [link()]).is_empty());
-        let meanwhile = disk.note([link()], |_| Heard::WhileBuilding);
-        assert_eq!(meanwhile, BTreeSet::from([path("l")]));
-    }
-
-    #[test]
-    fn what_is_another_by_its_length_or_is_new_needs_no_comparison() {
-        let long = || there("a", Kind::File { len: 2 });
-        let first = Entries::from_iter([(path("a"), entry(Kind::File { len: 1 }))]);
-        let mut disk = Disk::of(vec![Arc::new(first)]);
-        note(&mut disk, [long(), file("b")]);
-        assert_eq!(
-            ["a", "b"].map(|name| disk.doubt(&path(name))),
-            [Doubt::Another; 2]
-        );
-        // Back again, before anybody may have got the other.
-        note(&mut disk, [file("a")]);
-        assert_eq!(disk.doubt(&path("a")), Doubt::Perhaps);
-    }
-
-    #[test]
-    fn below_means_below_and_not_beside() {
-        let mut disk = Disk::default();
-        note(&mut disk, [file("d"), file("d-e"), file("d/f"), file("da")]);
-        let root = path("d");
-        let below: Vec<_> = disk.present_below(&root).map(|(path, _)| path).collect();
-        assert_eq!(below, [path("d"), path("d/f")]);
     }
 }

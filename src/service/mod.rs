@@ -5,7 +5,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | `config` | what of the project one service needs |
-//! | `disk`, `linked`, `told` | what the disk held, files with several names, what the system told |
+//! | `disk`, `present`, `linked`, `told` | what the disk held, what of it is there, files with several names, what the system told |
 //! | `batch` | touches to batches |
 //! | `news` | what of a look is news |
 //! | `ledger`, `mounts` | what one container has and is owed |
@@ -39,6 +39,7 @@ mod linked;
 mod misplaced;
 pub mod mounts;
 mod news;
+mod present;
 mod rebuild;
 mod reconcile;
 mod reconfigure;

@@ -152,10 +152,15 @@ impl Session {
     fn hear_of_files(&mut self, event: WatchEvent, reload: &mut Reload) {
         match event {
             WatchEvent::Touched(touch) => {
+                // Those that watch the same hear the same.
+                let mut answers: Vec<(u128, bool)> = Vec::new();
                 for (name, scope) in &self.scopes {
-                    if scope.hears(&touch)
-                        && let Some(worker) = self.workers.get(name)
-                    {
+                    let known = answers.iter().find(|(key, _)| *key == scope.key());
+                    let hears = known.map_or_else(|| scope.hears(&touch), |(_, hears)| *hears);
+                    if known.is_none() {
+                        answers.push((scope.key(), hears));
+                    }
+                    if hears && let Some(worker) = self.workers.get(name) {
                         // A worker lives as long as its queue.
                         let _ = worker.send(Message::Touched(touch.clone()));
                     }

@@ -23,8 +23,11 @@ pub struct Entries {
     rows: Vec<Row>,
     /// What was found out of this table for one service serves the others as well.
     narrowed: Mutex<Vec<(u128, Weak<Entries>)>>,
-    differences: Mutex<Vec<(Weak<Entries>, Arc<[HostPath]>)>>,
+    differences: Mutex<Vec<Differences>>,
 }
+
+/// From which table, and where.
+type Differences = (Weak<Entries>, Arc<[HostPath]>);
 
 #[derive(Debug)]
 struct Row {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::compose::block::Origin;
 use crate::compose::filter::{Bad, Filter, LeftOut};
@@ -29,6 +29,7 @@ pub struct Scope {
     /// Files that the session itself writes to.
     own_output: Vec<HostPath>,
     sources: Sources,
+    key: OnceLock<u128>,
 }
 
 /// The answer for one path.
@@ -118,6 +119,7 @@ impl Scope {
     #[must_use]
     pub fn without_own_output(mut self, files: Vec<HostPath>) -> Self {
         self.own_output = files;
+        self.key = OnceLock::new();
         self
     }
 
@@ -182,8 +184,10 @@ impl Scope {
 
     /// Two of the same key watch the same; what is remembered of the sources is not in it.
     pub fn key(&self) -> u128 {
-        let all = format!("{:?}", (&self.roots, &self.always, &self.own_output));
-        xxhash_rust::xxh3::xxh3_128(all.as_bytes())
+        *self.key.get_or_init(|| {
+            let roots: Vec<u128> = self.each_root().map(|root| root.key()).collect();
+            hash(&(roots, &self.always))
+        })
     }
 
     /// The watched files and directories, existing or not.
@@ -230,9 +234,19 @@ impl Watching<'_> {
 
     /// Two of the same key watch the same: all that they are is in it.
     pub(super) fn key(&self) -> u128 {
-        let all = format!("{:?}", (self.root, self.own_output));
-        xxhash_rust::xxh3::xxh3_128(all.as_bytes())
+        let Root {
+            path,
+            ignore,
+            filters,
+        } = self.root;
+        // Whose filters they are is for people.
+        let filters: Vec<&Filter> = filters.iter().map(|it| &it.filter).collect();
+        hash(&(path, ignore, filters, self.own_output))
     }
+}
+
+fn hash(all: &impl std::fmt::Debug) -> u128 {
+    xxhash_rust::xxh3::xxh3_128(format!("{all:?}").as_bytes())
 }
 
 /// Git's own: the directory, or the file of that name in a worktree or submodule.

@@ -34,7 +34,7 @@ impl Docker {
     pub(super) async fn executable_for(
         &self,
         container: &Container,
-    ) -> Result<(Vec<u8>, ContainerPath), String> {
+    ) -> Result<(Bytes, ContainerPath), String> {
         let architecture = self
             .architecture_of(container)
             .await
@@ -132,7 +132,7 @@ impl Docker {
         &self,
         container: &Container,
         to: &ContainerPath,
-        binary: Vec<u8>,
+        binary: Bytes,
     ) -> Result<(), EngineError> {
         if let Some(home) = to.parent()
             && let Some(seen) = Survey::new(self, &container.id).look(&home).await?
@@ -147,7 +147,7 @@ impl Docker {
             to: to.clone(),
             mode: 0o755,
             modified: SystemTime::now(),
-            body: Body::Bytes(Bytes::from(binary)),
+            body: Body::Bytes(binary),
             in_place: false,
             there: There::No,
         };

@@ -413,3 +413,18 @@ fn an_ignore_file_that_is_no_file_is_reported_once_and_never_taken_for_none() {
         ]
     );
 }
+
+/// E8.
+#[test]
+fn services_that_watch_the_same_have_one_key_whoever_they_are() {
+    let key = |name: &str, ignore: &[&str]| {
+        let block = Block {
+            ignore: texts(ignore),
+            ..block()
+        };
+        let situation = Situation::of([service(name, Some("."), block)]);
+        situation.scope().unwrap().key()
+    };
+    assert_eq!(key("web", &["docs"]), key("api", &["docs"]));
+    assert_ne!(key("web", &["docs"]), key("web", &["doc"]));
+}

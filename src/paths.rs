@@ -96,7 +96,25 @@ impl HostPath {
         let rest = self.bytes().strip_prefix(root.bytes())?;
         let on_a_border = rest.first().is_none_or(|byte| is_separator(*byte))
             || root.bytes().last().is_some_and(|byte| is_separator(*byte));
-        on_a_border.then(|| self.0.strip_prefix(&root.0).ok())?
+        on_a_border.then(|| self.rest(root, rest))?
+    }
+
+    /// What is left of the bytes is a path.
+    #[cfg(unix)]
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "elsewhere bytes are no path"
+    )]
+    fn rest<'a>(&'a self, _: &HostPath, rest: &'a [u8]) -> Option<&'a Path> {
+        use std::os::unix::ffi::OsStrExt as _;
+        let rest = rest.strip_prefix(b"/").unwrap_or(rest);
+        Some(Path::new(OsStr::from_bytes(rest)))
+    }
+
+    #[cfg(not(unix))]
+    fn rest<'a>(&'a self, root: &HostPath, _: &'a [u8]) -> Option<&'a Path> {
+        self.0.strip_prefix(&root.0).ok()
     }
 
     /// The relative path that leads from the directory `dir` to `self`, with `..` where it has to; `None` where none does.

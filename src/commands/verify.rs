@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 
@@ -41,9 +42,11 @@ pub async fn run(docker: &DockerCli, services: &[String], fix: bool, format: For
     let mut code = ExitCode::Ok;
     let mut subjects = Vec::new();
     let looks = Arc::new(Looks::default());
-    for service in &configurations {
+    let listing = configurations.iter();
+    let listed = join_all(listing.map(|service| containers(&loading.engine, service))).await;
+    for (service, containers) in configurations.iter().zip(listed) {
         let disk = Arc::new(Disk::of(scan(&looks, &service.scope).await));
-        match containers(&loading.engine, service).await {
+        match containers {
             Ok(containers) => {
                 if containers.is_empty() {
                     show_no_container(&service.service.name, format);

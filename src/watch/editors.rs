@@ -1,6 +1,8 @@
 //! Names that editors give to files of a moment: probes, swap, lock and backup files. Pure; `docs/traps.md` has the list.
 
-use std::path::{Component, Path};
+use std::path::Path;
+
+use super::scope::has_part;
 
 /// The pattern that makes `relative` an editor's temporary file, or one below an editor's own directory.
 pub(super) fn temporary(relative: &Path) -> Option<&'static str> {
@@ -22,10 +24,7 @@ pub(super) fn momentary(path: &Path) -> bool {
 
 /// The pattern that makes `relative` an editor's own directory, or something below it.
 pub(super) fn directory(relative: &Path) -> Option<&'static str> {
-    relative
-        .components()
-        .any(|part| matches!(part, Component::Normal(name) if name == ".idea"))
-        .then_some(".idea/**")
+    has_part(relative, b".idea").then_some(".idea/**")
 }
 
 type Matches = fn(&[u8]) -> bool;

@@ -56,6 +56,11 @@ impl Making {
         }
     }
 
+    /// Makes room for so many paths more.
+    pub fn reserve(&mut self, paths: usize) {
+        self.entries.rows.reserve_exact(paths);
+    }
+
     /// Adds a path; it has to sort after all that are there.
     pub fn push(&mut self, path: &HostPath, entry: Entry) {
         let (directory, name) = path.parts();
@@ -80,6 +85,19 @@ impl Making {
         self.entries.rows.push(Row { directory, entry });
     }
 
+    /// Adds all that another table has; it has to sort after all that is there, and lie in other directories.
+    pub fn append(&mut self, others: Entries) {
+        let entries = &mut self.entries;
+        let before = u32::try_from(entries.directories.len()).unwrap_or(u32::MAX);
+        entries.directories.extend(others.directories);
+        entries.names.append(&others.names);
+        let rows = others.rows.into_iter();
+        entries.rows.extend(rows.map(|row| Row {
+            directory: before.saturating_add(row.directory),
+            ..row
+        }));
+    }
+
     /// The table.
     pub fn done(mut self) -> Entries {
         self.entries.directories.shrink_to_fit();
@@ -90,6 +108,11 @@ impl Making {
 }
 
 impl Entries {
+    /// How many paths it has.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     /// By what rules its root was looked at.
     pub(super) fn of(&self) -> Option<u128> {
         self.of

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::fs::{self, Metadata};
 use std::io;
+#[cfg(unix)]
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use crate::paths::HostPath;
@@ -199,7 +201,7 @@ fn kind(path: &HostPath, found: &Metadata) -> Kind {
         return Kind::Directory;
     }
     if found.is_file() {
-        return match unreadable(path) {
+        return match unreadable(path, found) {
             Some(why) => Kind::Unreadable { why },
             None => Kind::File { len: found.len() },
         };
@@ -216,15 +218,23 @@ fn kind(path: &HostPath, found: &Metadata) -> Kind {
 }
 
 #[cfg(unix)]
-fn unreadable(path: &HostPath) -> Option<String> {
+fn unreadable(path: &HostPath, found: &Metadata) -> Option<String> {
+    use std::os::unix::fs::MetadataExt as _;
+
     use rustix::fs::{Access, AtFlags, CWD, accessat};
+    // Of one's own files the mode says it, whatever lists of rights there are; most files of a tree need no second question.
+    static US: OnceLock<u32> = OnceLock::new();
+    let us = *US.get_or_init(|| rustix::process::geteuid().as_raw());
+    if found.uid() == us && mode(found) & 0o400 != 0 {
+        return None;
+    }
     accessat(CWD, path.as_path(), Access::READ_OK, AtFlags::EACCESS)
         .err()
         .map(|error| std::io::Error::from(error).to_string())
 }
 
 #[cfg(not(unix))]
-fn unreadable(path: &HostPath) -> Option<String> {
+fn unreadable(path: &HostPath, _: &Metadata) -> Option<String> {
     fs::File::open(path).err().map(|error| error.to_string())
 }
 

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
 use std::time::Instant;
 use std::vec;
 
@@ -64,15 +66,88 @@ impl Looks {
 
 /// Everything in the root, in the order of the paths: what lies in a directory comes next after it.
 fn walk(watching: &Watching<'_>) -> Entries {
-    let mut making = Making::by(Some(watching.key()));
     let root = watching.root();
+    let mut making = Making::by(Some(watching.key()));
     if watching.watches(root) {
         add(&mut making, root, fs::metadata(root));
     }
-    let mut open = Vec::new();
+    let mut parts = Vec::new();
     if watching.keeps_directory(root) && root.as_path().is_dir() {
-        open.push(held(watching, root));
+        divide(watching, root, LEVELS, &mut parts);
     }
+    let trees = parts.iter().filter_map(|part| match part {
+        Part::Below(directory) => Some(directory),
+        Part::Itself(..) => None,
+    });
+    let mut trees = side_by_side(watching, &trees.collect::<Vec<_>>()).into_iter();
+    let more: usize = trees.as_slice().iter().map(Entries::len).sum();
+    making.reserve(more + parts.len());
+    for part in parts {
+        match part {
+            Part::Itself(path, entry) => making.push(&path, entry),
+            Part::Below(_) => trees.next().into_iter().for_each(|it| making.append(it)),
+        }
+    }
+    making.done()
+}
+
+/// So many levels below the root are looked at first: what lies below them is shared out among the processors,
+const LEVELS: usize = 2;
+/// of so many at most.
+const MOST_THREADS: usize = 4;
+
+/// A part of a walk's result, which has them in order.
+enum Part {
+    Itself(HostPath, Entry),
+    /// What lies below a directory.
+    Below(HostPath),
+}
+
+fn divide(watching: &Watching<'_>, directory: &HostPath, levels: usize, parts: &mut Vec<Part>) {
+    for held in held(watching, directory) {
+        if let Some(entry) = held.entry {
+            parts.push(Part::Itself(held.path.clone(), entry));
+        }
+        if !held.is_kept {
+            continue;
+        }
+        if levels > 1 {
+            divide(watching, &held.path, levels - 1, parts);
+        } else {
+            parts.push(Part::Below(held.path));
+        }
+    }
+}
+
+/// What lies below each of `directories`, in their order.
+fn side_by_side(watching: &Watching<'_>, directories: &[&HostPath]) -> Vec<Entries> {
+    let found: Vec<OnceLock<Entries>> = directories.iter().map(|_| OnceLock::new()).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let (Some(directory), Some(found)) = (directories.get(at), found.get(at)) else {
+                return;
+            };
+            found.get_or_init(|| below(watching, directory));
+        }
+    };
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let threads = processors.min(MOST_THREADS).min(directories.len());
+    thread::scope(|scope| {
+        for _ in 1..threads {
+            // Where there is no thread to be had, those that are there do it all.
+            let _ = thread::Builder::new().spawn_scoped(scope, work);
+        }
+        work();
+    });
+    let found = found.into_iter().map(OnceLock::into_inner);
+    found.map(Option::unwrap_or_default).collect()
+}
+
+fn below(watching: &Watching<'_>, directory: &HostPath) -> Entries {
+    let mut making = Making::default();
+    let mut open = vec![held(watching, directory)];
     while let Some(directory) = open.last_mut() {
         let Some(held_there) = directory.next() else {
             open.pop();

@@ -27,6 +27,14 @@ impl Names {
         OsStr::from_bytes(name)
     }
 
+    pub fn append(&mut self, others: &Self) {
+        let before = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+        self.bytes.extend_from_slice(&others.bytes);
+        let ends = others.ends.iter();
+        self.ends
+            .extend(ends.map(|end| before.saturating_add(*end)));
+    }
+
     pub fn shrink_to_fit(&mut self) {
         self.bytes.shrink_to_fit();
         self.ends.shrink_to_fit();
@@ -48,6 +56,10 @@ impl Names {
 
     pub fn get(&self, at: usize) -> &OsStr {
         &self.names[at]
+    }
+
+    pub fn append(&mut self, others: &Self) {
+        self.names.extend_from_slice(&others.names);
     }
 
     pub fn shrink_to_fit(&mut self) {

@@ -2,7 +2,7 @@
 //! ignore files say, and never looks at a watched path itself.
 
 use std::collections::BTreeSet;
-use std::path::{Component, Path};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use crate::compose::block::Origin;
@@ -249,11 +249,16 @@ fn hash(all: &impl std::fmt::Debug) -> u128 {
     xxhash_rust::xxh3::xxh3_128(format!("{all:?}").as_bytes())
 }
 
+/// Whether a name of `relative`, which is clean, is `name`. Asked of each path of a tree.
+pub(super) fn has_part(relative: &Path, name: &[u8]) -> bool {
+    let is_separator = |byte: &u8| std::path::is_separator(char::from(*byte));
+    let bytes = relative.as_os_str().as_encoded_bytes();
+    bytes.split(is_separator).any(|part| part == name)
+}
+
 /// Git's own: the directory, or the file of that name in a worktree or submodule.
 fn is_git(relative: &Path) -> bool {
-    relative
-        .components()
-        .any(|part| matches!(part, Component::Normal(name) if name == ".git"))
+    has_part(relative, b".git")
 }
 
 impl Root {

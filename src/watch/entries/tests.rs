@@ -55,6 +55,32 @@ proptest! {
     }
 
     #[test]
+    fn a_table_that_is_made_of_parts_is_the_same(map in maps()) {
+        let mut making = Making::default();
+        let below = |name: &str| {
+            let root = HostPath::new("/").unwrap().join(name);
+            let all = map.iter().filter(move |(path, _)| path.below(&root).is_some_and(|it| !it.as_os_str().is_empty()));
+            all.map(|(path, entry)| (path.clone(), entry.clone()))
+        };
+        for (path, entry) in &map {
+            let (_, name) = path.parts();
+            if path.as_path().components().count() <= 2 {
+                making.push(path, entry.clone());
+            }
+            if path.as_path().components().count() == 2 {
+                making.append(below(&name.to_string_lossy()).collect());
+            }
+        }
+        let is_there = |path: &HostPath| {
+            let mut above = std::iter::successors(Some(path.clone()), HostPath::parent);
+            let top = above.find(|it| it.as_path().components().count() <= 2);
+            top.is_some_and(|top| map.contains_key(&top))
+        };
+        let all = map.clone().into_iter().filter(|(path, _)| is_there(path));
+        prop_assert_eq!(owned(making.done().iter()), all.collect::<Vec<_>>());
+    }
+
+    #[test]
     fn two_tables_differ_where_their_maps_do(before in maps(), changed in maps(), gone in maps()) {
         let mut now = before.clone();
         now.retain(|path, _| !gone.contains_key(path));

@@ -140,7 +140,12 @@ impl Entries {
         let itself = self.rows.get(first).is_some() && self.order(first, root).is_eq();
         let others = first + usize::from(itself);
         let rest = self.rows.get(others..).unwrap_or_default();
-        self.range(first..others + rest.partition_point(within))
+        // Nothing lies below a file, and most paths are one.
+        let more = match rest.first() {
+            Some(next) if within(next) => rest.partition_point(within),
+            _ => 0,
+        };
+        self.range(first..others + more)
     }
 
     /// Those that `is` says yes to.
@@ -206,6 +211,7 @@ impl Entries {
     /// The paths at which `before` says something else than this table: found out once for all who had the same before.
     pub fn differences(&self, before: &Arc<Self>) -> Arc<[HostPath]> {
         let mut known = lock(&self.differences);
+        known.retain(|(of, _)| of.strong_count() > 0);
         let same = known
             .iter()
             .find(|(of, _)| std::ptr::eq(of.as_ptr(), Arc::as_ptr(before)));

@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use crate::engine::{ContainerId, EngineError, State};
+use crate::engine::{EngineError, State};
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::rules::Mapping;
 use crate::plan::{Plan, Rules};
 use crate::report::{Event, Notice, Problem};
 use crate::watch::Change;
 
-use super::LiveService;
 use super::action::{Action, Costly, Trigger};
 use super::ledger::{Doubt, Ledger};
 use super::update::{Loaded, Part, Purpose, Steps, Unread, Update};
+use super::{LiveService, view};
 
 impl LiveService {
     /// The files of an update were read: each container is brought what it does not have.
@@ -38,10 +38,10 @@ impl LiveService {
         }
         if update.parts.is_empty() {
             actions.extend(self.all_was_there(&update, now));
-        } else if !update.occasion.by_hand && self.is_costly(&update) {
+        } else if !update.occasion.by_hand && update.is_costly() {
             actions.push(Action::AskGit(Costly::Update(update)));
         } else {
-            if self.is_costly(&update) {
+            if update.is_costly() {
                 self.hold.acts();
             }
             actions.extend(self.copy(update));
@@ -53,7 +53,7 @@ impl LiveService {
     fn drop_unread(&mut self, unread: &[(HostPath, Unread)]) -> Vec<Action> {
         let mut actions = Vec::new();
         for (path, why) in unread {
-            for ledger in self.ledgers.values_mut() {
+            for ledger in self.replicas.iter_mut() {
                 ledger.owed.remove(path);
             }
             if let Unread::Refused(why) = why {
@@ -72,7 +72,7 @@ impl LiveService {
         unread: &[(HostPath, Unread)],
     ) -> Option<Part> {
         let rules = &self.config.rules;
-        let ledger = self.ledgers.get_mut(&part.container.id)?;
+        let ledger = self.replicas.get_mut(&part.container.id)?;
         let known = part.changes.len();
         part.changes
             .retain(|change| unread.iter().all(|(path, _)| path != change.path()));
@@ -87,8 +87,8 @@ impl LiveService {
         let revives = !part.changes.is_empty() && std::mem::take(&mut ledger.crashed);
         ledger.debts.owed_restart |= revives;
         if part.changes.len() < known || revives {
-            let Some(less) = self.narrowed(&part, &part.changes) else {
-                let ledger = self.ledgers.get_mut(&part.container.id)?;
+            let view = view(&self.config, &self.seen, &self.images);
+            let Some(less) = view.narrowed(&part.changes, &ledger.debts) else {
                 for change in &part.changes {
                     ledger.owed.remove(change.path());
                 }
@@ -96,7 +96,6 @@ impl LiveService {
             };
             part.plan = less;
         }
-        let ledger = self.ledgers.get(&part.container.id)?;
         let copies = part.plan.copies.iter();
         part.live = copies.filter(|copy| ledger.sees_live(copy)).count();
         Some(part)
@@ -112,19 +111,19 @@ impl LiveService {
         }
         let refills = update.purpose == Purpose::Refill;
         for part in &mut update.parts {
-            let Some(ledger) = self.ledgers.get(&part.container.id) else {
+            let Some(ledger) = self.replicas.get(&part.container.id) else {
                 continue;
             };
             let delta = ledger.delta(
                 &part.plan,
                 &update.loaded,
                 // Nothing stands yet in what was emptied.
-                |path| self.disk.was_directory(path).filter(|_| !refills),
+                |path| self.seen.disk.was_directory(path).filter(|_| !refills),
                 |path| {
                     if refills {
                         Doubt::Another
                     } else {
-                        self.disk.doubt(path)
+                        self.seen.disk.doubt(path)
                     }
                 },
             );
@@ -192,10 +191,11 @@ impl LiveService {
             .filter(|change| !all.contains(change.path()) || another.contains(change.path()))
             .cloned()
             .collect();
-        let left = self.narrowed(part, &changes);
-        let Some(ledger) = self.ledgers.get_mut(&part.container.id) else {
+        let view = view(&self.config, &self.seen, &self.images);
+        let Some(ledger) = self.replicas.get_mut(&part.container.id) else {
             return;
         };
+        let left = view.narrowed(&changes, &ledger.debts);
         ledger.settle_same(&part.plan, loaded, part.landed.same());
         if left.is_none() {
             part.landed.starts = false;
@@ -283,7 +283,7 @@ impl LiveService {
         }
         // What landed elsewhere meanwhile is found again by its content.
         for part in &update.parts {
-            if let Some(ledger) = self.ledgers.get_mut(&part.container.id) {
+            if let Some(ledger) = self.replicas.get_mut(&part.container.id) {
                 ledger.forget();
             }
         }
@@ -310,23 +310,6 @@ impl LiveService {
                 service: self.name().to_owned(),
                 plan: Plan::LiveUpdate(fullest.plan.clone()),
             }));
-        }
-        actions
-    }
-
-    /// What becomes of edits while a container is stopped: once for each time that it is.
-    pub(super) fn say_stopped(&mut self, ids: &[ContainerId]) -> Vec<Action> {
-        let mut actions = Vec::new();
-        for id in ids {
-            let Some(ledger) = self.ledgers.get(id) else {
-                continue;
-            };
-            if ledger.container.state == State::Stopped && self.said.stops.insert(id.clone()) {
-                actions.push(self.notice(Notice::LeftStopped {
-                    service: self.name().to_owned(),
-                    container: ledger.container.name.clone(),
-                }));
-            }
         }
         actions
     }

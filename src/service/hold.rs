@@ -83,6 +83,17 @@ impl Hold {
         }
     }
 
+    /// Takes note of a batch's news; its paths were touched between the two times.
+    pub(super) fn note_burst(
+        &mut self,
+        news: &BTreeSet<HostPath>,
+        span: Option<(Instant, Instant)>,
+    ) {
+        if let Some((first, last)) = span {
+            self.calm.batch(news.iter(), first, last);
+        }
+    }
+
     /// What holds back now; it is looked at again when that may be over.
     fn holds(&mut self, occasion: Occasion, git: bool, now: Instant) -> Option<Held> {
         let (held, until) = if git && self.git_may(now) {
@@ -119,26 +130,6 @@ impl Hold {
 }
 
 impl LiveService {
-    /// Takes note of a batch's news; its paths were touched between the two times.
-    pub(super) fn note_burst(
-        &mut self,
-        news: &BTreeSet<HostPath>,
-        span: Option<(Instant, Instant)>,
-    ) {
-        // The user's own quiet time is over when a batch is there.
-        if let Some((first, last)) = span
-            && self.config.rules.block().debounce.is_none()
-        {
-            self.hold.calm.batch(news.iter(), first, last);
-        }
-    }
-
-    /// Whether the update runs something, or starts a container: that is done when a burst is over.
-    pub(super) fn is_costly(&self, update: &Update) -> bool {
-        let costs = |part: &Part| has_steps(&part.plan) || is_down(&part.container.state);
-        update.parts.iter().any(costs)
-    }
-
     /// What is costly is done now, or waits.
     pub(super) fn git_said(&mut self, costly: Costly, writes: Writes, now: Instant) -> Vec<Action> {
         let mut actions = Vec::new();
@@ -174,7 +165,7 @@ impl LiveService {
     /// waits is owed.
     fn hold_back(&mut self, mut update: Update, held: Held) -> Vec<Action> {
         for part in &mut update.parts {
-            let Some(ledger) = self.ledgers.get_mut(&part.container.id) else {
+            let Some(ledger) = self.replicas.get_mut(&part.container.id) else {
                 continue;
             };
             if is_down(&part.container.state) {
@@ -201,6 +192,14 @@ impl LiveService {
         }
         let notice = is_to_be_said.then(|| self.notice(Notice::StepsWait(held)));
         self.settled_with(update.occasion, notice.into_iter().collect())
+    }
+}
+
+impl Update {
+    /// Whether it runs something, or starts a container: that is done when a burst is over.
+    pub(super) fn is_costly(&self) -> bool {
+        let costs = |part: &Part| has_steps(&part.plan) || is_down(&part.container.state);
+        self.parts.iter().any(costs)
     }
 }
 

@@ -14,13 +14,13 @@ use super::{Configuration, LiveService, find};
 
 impl LiveService {
     /// New rules are in force from here on; what they make of the files that are there is found out by comparison.
-    pub fn reconfigure(
+    pub(super) fn reconfigure(
         &mut self,
         config: Configuration,
         looks: Arc<Looks>,
         now: Instant,
     ) -> Vec<Action> {
-        self.batches.set_quiet(Quiet {
+        self.seen.set_quiet(Quiet {
             debounce: config.rules.block().debounce,
         });
         let scope = Arc::clone(&config.scope);
@@ -28,17 +28,16 @@ impl LiveService {
         self.narrow(scope, &before.scope);
         self.carry_over(&before.rules);
         let mut actions = self.owe_what_moved(&before.rules);
-        actions.extend(self.scan(looks, now));
+        self.seen.heard(now);
+        actions.push(Action::Scan(looks, now));
         actions.push(find(now));
         actions
     }
 
     /// What is no longer watched is neither copied nor deleted.
     pub(super) fn narrow(&mut self, scope: Arc<Scope>, before: &Scope) {
-        self.disk.retain(|path| scope.watches(path));
-        for ledger in self.ledgers.values_mut() {
-            ledger.owed.retain(|path| scope.watches(path));
-        }
+        self.seen.disk.retain(|path| scope.watches(path));
+        self.replicas.keep_owed(|path| scope.watches(path));
         scope.remember(before);
         self.config.scope = scope;
     }
@@ -50,7 +49,7 @@ impl LiveService {
             let run = old.get(*index)?;
             new.iter().position(|one| is_same(one, run))
         };
-        for ledger in self.ledgers.values_mut() {
+        for ledger in self.replicas.iter_mut() {
             let debts = &mut ledger.debts;
             debts.owed_runs = debts.owed_runs.iter().filter_map(now).collect();
             debts.owed_restart &= self.config.rules.restart().is_some();
@@ -61,6 +60,7 @@ impl LiveService {
     fn owe_what_moved(&mut self, before: &Rules) -> Vec<Action> {
         let rules = &self.config.rules;
         let moved: Vec<HostPath> = self
+            .seen
             .disk
             .present()
             .map(|(path, _)| path)
@@ -73,13 +73,13 @@ impl LiveService {
         if moved.is_empty() {
             return Vec::new();
         }
-        self.disk.moved(moved.iter());
+        self.seen.disk.moved(moved.iter());
         // How the image is built is no content of the container, wherever the file lies (C3.2).
         let rules = &self.config.rules;
         let moved = moved.into_iter();
         let moved = moved.filter(|path| rules.asks_for_rebuild(path).is_none());
         let moved = About::Paths(moved.collect());
-        let asked = self.containers().cloned();
+        let asked = self.replicas.containers().cloned();
         let asked = asked.map(|container| (container, moved.clone())).collect();
         vec![Action::Compare(asked, Comparing::Moved)]
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::compose::block::OnFailure;
 use crate::engine::{ContainerId, EngineError, State};
 use crate::plan::Because;
-use crate::report::{self, Failure, Failures};
+use crate::report::{self, Failure, Failures, Notice};
 
 use super::LiveService;
 use super::action::{Action, Occasion, Trigger};
@@ -27,8 +27,9 @@ impl LiveService {
     /// Writes down what landed where; the answer is what is to be done next.
     pub(super) fn write_down(&mut self, update: &Update, now: Instant) -> Vec<Action> {
         let occasion = update.occasion;
-        let may_build =
-            self.may_build(occasion) && !self.images.rebuilt_in_vain && !self.is_stopped();
+        let may_build = self.may_build(occasion)
+            && !self.images.rebuilt_in_vain
+            && !self.replicas.are_stopped();
         let mut summary = Summary::new(occasion.wait);
         summary.updated.catching_up = occasion.trigger == Trigger::Containers;
         summary.updated.after = self.hold.was_for();
@@ -73,7 +74,7 @@ impl LiveService {
         may_build: bool,
         summary: &mut Summary,
     ) -> Next {
-        let Some(ledger) = self.ledgers.get_mut(&part.container.id) else {
+        let Some(ledger) = self.replicas.get_mut(&part.container.id) else {
             return Next::Settled;
         };
         let name = &ledger.container.name;
@@ -138,11 +139,17 @@ impl LiveService {
         if was_told && is_catching_up {
             return Vec::new();
         }
-        let mut actions: Vec<Action> = self.advise_on_stop(&update.parts).into_iter().collect();
-        actions.extend(self.say_ways(std::mem::take(&mut summary.ways)));
-        let parts = update.parts.iter();
-        let ids: Vec<ContainerId> = parts.map(|part| part.container.id.clone()).collect();
-        actions.extend(self.say_stopped(&ids));
+        let ids: Vec<ContainerId> = update.ids().collect();
+        let mut notices: Vec<Notice> = self
+            .said
+            .advice_on_stop(&update.parts)
+            .into_iter()
+            .collect();
+        notices.extend(self.said.new_ways(std::mem::take(&mut summary.ways)));
+        let known = ids.iter().filter_map(|id| self.replicas.get(id));
+        notices.extend(known.filter_map(|ledger| self.said.left_stopped(&ledger.container)));
+        let notices = notices.into_iter().map(|notice| self.notice(notice));
+        let mut actions: Vec<Action> = notices.collect();
         summary.took.total = now.saturating_duration_since(update.occasion.begun);
         let outcome = summary.outcome(self.name());
         let is_update = matches!(outcome.done, report::Done::Updated(_));

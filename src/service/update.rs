@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::compose::block::{OnFailure, Restart, RestartKind};
 use crate::compose::{Mount, MountKind};
 use crate::engine::{
-    Applied, Body, Container, Delta, EngineError, Fingerprint, Outgoing, Restarted, State as Doing,
+    Applied, Body, Container, ContainerId, Delta, EngineError, Fingerprint, Outgoing, Restarted,
+    State as Doing,
 };
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::{Copy, Due, LeftOut, LiveUpdate};
@@ -190,6 +191,10 @@ impl Update {
     /// All that is to be read, whichever container it goes to.
     pub fn copies(&self) -> impl Iterator<Item = &Copy> {
         self.parts.iter().flat_map(|part| &part.plan.copies)
+    }
+
+    pub(super) fn ids(&self) -> impl Iterator<Item = ContainerId> {
+        self.parts.iter().map(|part| part.container.id.clone())
     }
 
     pub(super) fn containers(&self) -> Vec<Container> {

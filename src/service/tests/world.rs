@@ -12,16 +12,16 @@ use crate::engine::{
     Applied, Body, Container, ContainerId, EngineError, Fingerprint, Restarted, State, There, Via,
 };
 use crate::paths::{ContainerPath, HostPath};
-use crate::plan::{Because, Rules};
+use crate::plan::Rules;
 use crate::report::{RunEnd, RunFailed};
 use crate::service::action::{Action, Build, Done, Scanned};
 use crate::service::compare::{About, Comparison};
 use crate::service::disk::Disk;
 use crate::service::stages::Target;
 use crate::service::update::{Loaded, RunFailure, Update};
-use crate::service::{Configuration, LiveService, Start};
+use crate::service::{Configuration, LiveService, Message, Start};
 use crate::watch::git::Writes;
-use crate::watch::{Change, Entries, Entry, Inode, Kind, Looks, Scope, Stage, Touch};
+use crate::watch::{Change, Entries, Entry, Inode, Kind, Scope, Stage, Touch};
 
 /// What the engine answers to the next copy, command or build, in place of doing it.
 #[derive(Debug)]
@@ -180,7 +180,7 @@ impl World {
         for (index, state) in states.iter().enumerate() {
             world.make(&format!("web-{}", index + 1), *state);
         }
-        world.look_at_containers();
+        world.hear(Message::Containers);
         world.log.clear();
         world
     }
@@ -203,7 +203,7 @@ impl World {
         for container in &mut self.containers {
             container.mounts.push(mount.clone());
         }
-        self.look_at_containers();
+        self.hear(Message::Containers);
         self.log.clear();
     }
 
@@ -236,15 +236,15 @@ impl World {
     }
 
     pub fn touch(&mut self, name: &str, stage: Stage) {
-        self.service.touch(&Touch {
+        self.hear(Message::Touched(Touch {
             path: path(name),
             at: self.now,
             stage,
-        });
+        }));
     }
 
-    pub fn look_at_containers(&mut self) {
-        let actions = self.service.look_at_containers(self.now);
+    pub fn hear(&mut self, message: Message) {
+        let actions = self.service.on(message, self.now);
         self.act(actions);
     }
 
@@ -436,7 +436,7 @@ impl World {
                     let id = self.containers.last().unwrap().id.clone();
                     let held = self.held.get_mut(&id).unwrap();
                     for (path, (_, text)) in &self.disk {
-                        let targets = self.service.config.rules.targets(path);
+                        let targets = self.service.config().rules.targets(path);
                         held.extend(targets.map(|target| (target.to, file(text))));
                     }
                 }
@@ -577,17 +577,6 @@ impl World {
             }
         }
         update
-    }
-
-    /// Events were lost.
-    pub fn rescan(&mut self) {
-        let actions = self.service.scan(Arc::new(Looks::default()), self.now);
-        self.act(actions);
-    }
-
-    pub fn rebuild(&mut self, because: Because) {
-        let actions = self.service.rebuild_now(because, self.now);
-        self.act(actions);
     }
 }
 

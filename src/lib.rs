@@ -40,6 +40,8 @@ pub mod helper;
 
 pub mod report;
 
+pub mod control;
+
 pub mod session;
 
 pub mod commands;

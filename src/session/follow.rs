@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use tokio::sync::{mpsc, watch};
 
 use crate::compose::Tie;
-use crate::engine::{ContainerId, Docker, Engine as _, EngineError, Moves, State};
+use crate::engine::{Compose, ContainerId, EngineError, Moves, State};
 use crate::plan::follow::{Doing, Follow, Life, Lives, Move, follow, remember};
 use crate::report::{Done, Ended, Event, Failure, Failures, Followed, Outcome, Reporter, Took};
 
@@ -41,8 +41,8 @@ pub enum Heard {
 }
 
 /// Keeps the dependents of a session's services in step with them.
-pub struct Follower {
-    engine: Arc<Docker>,
+pub struct Follower<E> {
+    engine: Arc<E>,
     reporter: Reporter,
     ties: Vec<Tie>,
     /// Everybody as they were when all had followed.
@@ -60,10 +60,10 @@ pub struct Follower {
     inbox: mpsc::UnboundedReceiver<Heard>,
 }
 
-impl Follower {
+impl<E: Compose> Follower<E> {
     /// A follower that knows of no ties yet, and the way to talk to it.
     pub fn new(
-        engine: Arc<Docker>,
+        engine: Arc<E>,
         reporter: Reporter,
         stops: Arc<Stops>,
     ) -> (Self, mpsc::UnboundedSender<Heard>) {

@@ -48,7 +48,7 @@ pub mod disk;
 mod ear;
 pub mod ends;
 mod first;
-mod follow;
+pub mod follow;
 mod hold;
 mod leave_out;
 mod linked;

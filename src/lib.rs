@@ -44,7 +44,9 @@ pub mod service;
 
 pub mod update;
 
-// All of it together.
+// All of it together; what is asked of it comes first.
+pub mod control;
+
 pub mod session;
 
 pub mod commands;

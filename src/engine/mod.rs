@@ -19,6 +19,7 @@ mod restart;
 mod screen;
 mod supervise;
 mod transport;
+mod whole;
 
 pub use crate::helper::Sought;
 pub use client::Docker;
@@ -30,6 +31,7 @@ pub use logs::{LogsFrom, Output};
 pub use moves::Moves;
 pub use screen::{Lent, has_screen};
 pub use supervise::{RunsUnder, Supervision};
+pub use whole::Compose;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;

@@ -2,17 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::cli::{ExitCode, Format, Up};
-use crate::compose::{self, Service};
-use crate::engine::{
-    Container, ContainerId, Docker, Engine as _, Lent, State, has_screen, scale_flag,
-};
+use crate::cli::{ExitCode, Up};
+use crate::compose::{self, Project, Service};
+use crate::docker::DockerCli;
+use crate::engine::{Compose, Container, ContainerId, Lent, State, scale_flag};
 use crate::report::{Event, Notice, Problem, Reporter, Silence, StartedService};
 use crate::watch::{Looks, Scope, WatchEvent, Watcher};
 
@@ -22,26 +21,38 @@ use super::contents::Contents;
 use super::ear;
 use super::ends::Ends;
 use super::follow::Follower;
-use super::loading::{Loading, complain};
+use super::loading::complain;
 use super::logs::Logs;
-use super::reload::files_of;
-use super::route::Session;
+use super::reload::{ReadModel, files_of};
+use super::route::{Hears, Session};
+use super::router::Router;
 use super::seen::Seen;
 use super::stops::Stops;
 use super::unpaid::Unpaid;
-use super::worker::{Message, Start, Worker};
+use super::worker::{Start, Worker};
 use crate::service::stages::{self, Target};
 use crate::service::{Configuration, configuration_of};
 
 /// The session before its first start.
-pub struct First {
-    loading: Loading,
-    up: Up,
-    reporter: Reporter,
-    how_to_apply: Arc<str>,
+pub struct First<E> {
+    /// The checked project.
+    pub project: Arc<Project>,
+    /// The engine that it runs on.
+    pub engine: Arc<E>,
+    /// How Docker is called.
+    pub cli: DockerCli,
+    /// How the project is read anew.
+    pub model: ReadModel,
+    /// What was asked for.
+    pub up: Up,
+    /// Who is told.
+    pub reporter: Reporter,
+    /// What the user does to apply what waits.
+    pub how_to_apply: Arc<str>,
     /// There is a terminal for Compose's own progress.
-    has_screen: bool,
-    unpaid: Unpaid,
+    pub has_screen: bool,
+    /// Where it is told what stays owed.
+    pub unpaid: Unpaid,
 }
 
 /// What came of the first build and start.
@@ -53,36 +64,17 @@ struct Begun {
     failed: BTreeSet<String>,
 }
 
-impl First {
-    /// What was read, what was asked for, who is told, what the user does to apply what waits, and where it is told what
-    /// stays owed.
-    pub fn new(
-        loading: Loading,
-        up: Up,
-        reporter: Reporter,
-        how_to_apply: &str,
-        unpaid: Unpaid,
-    ) -> Self {
-        Self {
-            loading,
-            has_screen: up.format == Format::Text && has_screen(),
-            up,
-            reporter,
-            how_to_apply: how_to_apply.into(),
-            unpaid,
-        }
-    }
-
+impl<E: Compose> First<E> {
     /// Compose shows by itself what it does, where somebody looks, and we are silent until it is done.
     fn screen(&self) -> Option<(Lent, Silence)> {
-        let silence = self.has_screen.then(|| self.reporter.silence());
-        silence.map(|silence| (self.loading.engine.lend_screen(), silence))
+        let silence = self.has_screen.then(|| self.reporter.silence())?;
+        Some((self.engine.lend_screen()?, silence))
     }
 
     /// Docker and the services this session is about: for stopping them, whatever comes of the start.
-    pub fn stopping(&self) -> (Arc<Docker>, Reporter, Up) {
+    pub(super) fn stopping(&self) -> (Arc<E>, Reporter, Up) {
         (
-            Arc::clone(&self.loading.engine),
+            Arc::clone(&self.engine),
             self.reporter.clone(),
             self.up.clone(),
         )
@@ -93,14 +85,14 @@ impl First {
     }
 
     /// Watches, builds, starts. The error was said; nothing is half done by it.
-    pub async fn start(self) -> Result<Session, ExitCode> {
+    pub(super) async fn start(self) -> Result<Session<E>, ExitCode> {
         let configurations = self.configurations()?;
         // Before anybody hears of an edit: what is read after it is no sign that it was read before.
         let scopes: Vec<_> = configurations
             .iter()
             .map(|configuration| Arc::clone(&configuration.scope))
             .collect();
-        let files = files_of(&self.loading.project, scopes.iter());
+        let files = files_of(&self.project, scopes.iter());
         let contents = Contents::of(files.iter().cloned());
         // Watching begins before building, so that an edit during the build is not missed (C11).
         let (sender, touched) = mpsc::unbounded_channel();
@@ -114,63 +106,64 @@ impl First {
         let there = self.preexisting().await;
         let stops = Arc::new(Stops::default());
         let (follower, tell_follower) = Follower::new(
-            Arc::clone(&self.loading.engine),
+            Arc::clone(&self.engine),
             self.reporter.clone(),
             Arc::clone(&stops),
         );
         let engine_events = ear::listen(
-            self.loading.engine.events(),
+            self.engine.events(),
             Arc::clone(&stops),
-            self.loading.engine.moves(),
+            self.engine.moves(),
             tell_follower.clone(),
         );
         let logs = Logs::start(
-            Arc::clone(&self.loading.engine),
+            Arc::clone(&self.engine),
             self.reporter.clone(),
             self.up.logs,
-            Arc::clone(&self.loading.project),
+            Arc::clone(&self.project),
         );
         arrange_runs(
-            &self.loading.engine,
-            &self.loading.project,
-            self.loading
-                .project
+            &*self.engine,
+            &self.project,
+            self.project
                 .services
                 .iter()
                 .filter(|service| self.chosen(service)),
         );
         let begun = self.build_and_start().await?;
         let builder = Arc::new(self.builder());
-        builder.know(relatives(&configurations));
+        builder.know(relatives(configurations.iter()));
         let (says_linked, linked) = mpsc::unbounded_channel();
+        let (finds, found) = mpsc::unbounded_channel();
+        let project = Arc::clone(&self.project);
         let mut session = Session {
-            engine: Arc::clone(&self.loading.engine),
-            cli: self.loading.cli.clone(),
-            project: Arc::clone(&self.loading.project),
-            up: self.up.clone(),
-            reporter: self.reporter.clone(),
+            router: Router::new(Arc::clone(&project), self.up.clone(), files),
+            engine: self.engine,
+            up: self.up,
             ends: Arc::new(Ends::new(self.reporter.clone())),
-            telling: JoinSet::new(),
+            reporter: self.reporter,
             builder,
-            watcher,
-            files,
-            contents,
-            touched,
-            engine_events,
             workers: BTreeMap::new(),
-            scopes: BTreeMap::new(),
-            linked,
-            says_linked,
             tasks: JoinSet::new(),
+            watcher: Arc::new(watcher),
+            contents: Arc::new(Mutex::new(contents)),
+            model: self.model,
             logs,
             follower: tell_follower,
             stops,
-            paused: false,
             how_to_apply: self.how_to_apply,
             unpaid: self.unpaid,
+            hears: Hears {
+                touched,
+                engine_events,
+                linked,
+                says_linked,
+                found,
+                finds,
+            },
         };
         // As everybody is before anything is brought in step: that may be a restart already.
-        let ties = compose::ties(&session.project);
+        let ties = compose::ties(&project);
         session.tasks.spawn(follower.knowing(ties).await.work());
         let all = configurations.into_iter().zip(all_seen).collect();
         session.open(all, &begun, &there).await;
@@ -181,13 +174,12 @@ impl First {
     fn configurations(&self) -> Result<Vec<Configuration>, ExitCode> {
         let mut configurations = Vec::new();
         for service in self
-            .loading
             .project
             .services
             .iter()
             .filter(|service| self.chosen(service))
         {
-            match configuration_of(&self.loading.project, service) {
+            match configuration_of(&self.project, service) {
                 Some(Ok(configuration)) => configurations.push(configuration),
                 Some(Err(bad)) => {
                     complain(&bad);
@@ -204,7 +196,7 @@ impl First {
         scopes: Vec<Arc<Scope>>,
         touches: mpsc::UnboundedSender<WatchEvent>,
     ) -> Result<Watcher, ExitCode> {
-        match Watcher::start(scopes, self.loading.project.sources.clone(), touches) {
+        match Watcher::start(scopes, self.project.sources.clone(), touches) {
             Ok((watcher, notices)) => {
                 for notice in notices {
                     self.reporter.notice(None, Notice::Watching(notice));
@@ -222,10 +214,10 @@ impl First {
     /// engine did not tell.
     async fn preexisting(&self) -> (BTreeSet<ContainerId>, BTreeSet<String>) {
         let (mut preexisting, mut unseen) = (BTreeSet::new(), BTreeSet::new());
-        let services = &self.loading.project.services;
+        let services = &self.project.services;
         let looks = services
             .iter()
-            .map(|service| self.loading.engine.containers(&service.name));
+            .map(|service| self.engine.containers(&service.name));
         for (service, seen) in services.iter().zip(join_all(looks).await) {
             match seen {
                 Ok(containers) => {
@@ -239,9 +231,9 @@ impl First {
 
     async fn build_and_start(&self) -> Result<Begun, ExitCode> {
         let mut begun = Begun::default();
-        let mut builds = self.loading.project.services.iter();
+        let mut builds = self.project.services.iter();
         if builds.any(|service| self.chosen(service) && service.build.is_some())
-            && self.loading.engine.builds_without_buildkit().await
+            && self.engine.builds_without_buildkit().await
         {
             self.reporter.notice(None, Notice::WithoutBuildKit);
         }
@@ -249,7 +241,6 @@ impl First {
             self.build(&mut begun).await;
         }
         let all: Vec<String> = self
-            .loading
             .project
             .services
             .iter()
@@ -273,7 +264,6 @@ impl First {
         let screen = self.screen();
         let reporter = self.reporter.clone();
         let started = self
-            .loading
             .engine
             .up(&named, &self.flags(), &mut show(&reporter))
             .await;
@@ -282,7 +272,6 @@ impl First {
             self.reporter.problem(None, Problem::NotStarted(error));
             for name in good {
                 let runs = self
-                    .loading
                     .engine
                     .containers(&name)
                     .await
@@ -295,15 +284,14 @@ impl First {
         Ok(begun)
     }
 
-    fn builder(&self) -> Builder<Docker> {
-        let loading = &self.loading;
-        let dir = loading.project.dir.clone();
-        Builder::new(Arc::clone(&loading.engine), loading.cli.clone(), dir)
+    fn builder(&self) -> Builder<E> {
+        let dir = self.project.dir.clone();
+        Builder::new(Arc::clone(&self.engine), self.cli.clone(), dir)
     }
 
     /// What is built together at once; where that fails, one by one, so that one service's failure is its own (E3, C13).
     async fn build(&self, begun: &mut Begun) {
-        let project = &self.loading.project;
+        let project = &self.project;
         let services = project
             .services
             .iter()
@@ -327,9 +315,9 @@ impl First {
     }
 
     /// One image by itself; when it fails, those that Compose builds along with it are none the worse for it.
-    async fn build_one(&self, builder: &Builder<Docker>, target: &Target, begun: &mut Begun) {
+    async fn build_one(&self, builder: &Builder<E>, target: &Target, begun: &mut Begun) {
         let reporter = &self.reporter;
-        let project = &self.loading.project;
+        let project = &self.project;
         let name = &target.service;
         let now = std::time::Instant::now();
         let one = std::slice::from_ref(target);
@@ -365,13 +353,13 @@ impl First {
 
     /// What a good build made.
     async fn note_image(&self, name: &str, begun: &mut Begun) {
-        let Some(service) = self.loading.project.service(name) else {
+        let Some(service) = self.project.service(name) else {
             return;
         };
         if begun.failed.contains(name) {
             return;
         }
-        if let Ok(Some(id)) = self.loading.engine.image_id(&service.image).await {
+        if let Ok(Some(id)) = self.engine.image_id(&service.image).await {
             begun.built.insert(name.to_owned(), id);
         }
     }
@@ -411,7 +399,7 @@ fn show(reporter: &Reporter) -> impl FnMut(&str) + Send + '_ {
     move |line| reporter.build(None, line)
 }
 
-impl Session {
+impl<E: Compose> Session<E> {
     /// Everybody begins to work; that the session is ready is said when the containers that are there are in step.
     async fn open(
         &mut self,
@@ -441,6 +429,7 @@ impl Session {
             // Where nobody knows which containers were there before, each is asked what it holds.
             let built = begun.built.get(&name).filter(|_| !unseen.contains(&name));
             let built = built.cloned();
+            self.router.know(&name, Arc::clone(&configuration.scope));
             in_step.push(self.hire(
                 configuration,
                 seen,
@@ -450,7 +439,7 @@ impl Session {
             ));
         }
         let ready = Event::Started {
-            project: self.project.name.clone(),
+            project: self.router.project.name.clone(),
             services: started,
             directories: self
                 .watcher
@@ -475,15 +464,13 @@ impl Session {
         preexisting: BTreeSet<ContainerId>,
     ) -> oneshot::Receiver<()> {
         let name = configuration.service.name.clone();
-        self.scopes
-            .insert(name.clone(), Arc::clone(&configuration.scope));
         let (worker, inbox) = Worker::new(Start {
             engine: Arc::clone(&self.engine),
             builder: Arc::clone(&self.builder),
             reporter: self.reporter.clone(),
             ends: Arc::clone(&self.ends),
             how_to_apply: Arc::clone(&self.how_to_apply),
-            linked: self.says_linked.clone(),
+            linked: self.hears.says_linked.clone(),
             unpaid: self.unpaid.clone(),
             configuration,
             seen,
@@ -492,10 +479,6 @@ impl Session {
             preexisting,
             stops: Arc::clone(&self.stops),
         });
-        if self.paused {
-            // A full queue is no danger: it has no bound.
-            let _ = inbox.send(Message::Pause(true));
-        }
         let (in_step, hears) = oneshot::channel();
         self.tasks.spawn(worker.work(in_step));
         self.workers.insert(name, inbox);

@@ -3,13 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use crate::compose::Tie;
-use crate::engine::{ContainerId, Docker, Engine as _, EngineError, Moves, State};
+use crate::engine::{Compose, ContainerId, EngineError, Moves, State};
 use crate::plan::follow::{Doing, Follow, Life, Lives, Move, follow, remember};
 use crate::report::{Done, Ended, Event, Failure, Failures, Followed, Outcome, Reporter, Took};
 
@@ -41,8 +42,8 @@ pub enum Heard {
 }
 
 /// Keeps the dependents of a session's services in step with them.
-pub struct Follower {
-    engine: Arc<Docker>,
+pub struct Follower<E> {
+    engine: Arc<E>,
     reporter: Reporter,
     ties: Vec<Tie>,
     /// Everybody as they were when all had followed.
@@ -60,10 +61,10 @@ pub struct Follower {
     inbox: mpsc::UnboundedReceiver<Heard>,
 }
 
-impl Follower {
+impl<E: Compose> Follower<E> {
     /// A follower that knows of no ties yet, and the way to talk to it.
     pub fn new(
-        engine: Arc<Docker>,
+        engine: Arc<E>,
         reporter: Reporter,
         stops: Arc<Stops>,
     ) -> (Self, mpsc::UnboundedSender<Heard>) {
@@ -223,6 +224,13 @@ impl Follower {
             remember(&self.ties, &mut self.before, &lives);
             return;
         }
+        // What was told meanwhile may be the beginning of the same, by another hand.
+        while let Ok(heard) = self.inbox.try_recv() {
+            self.hear(heard).await;
+        }
+        if self.due.is_some() {
+            return;
+        }
         self.act(follows, &lives).await;
         remember(&self.ties, &mut self.before, &lives);
         // What was done here is known.
@@ -237,10 +245,10 @@ impl Follower {
     async fn act(&mut self, follows: Vec<Follow>, lives: &Lives) {
         let last = follows.iter().map(|follow| follow.wave).max();
         for wave in 0..=last.unwrap_or_default() {
-            let now = follows.iter().filter(|follow| follow.wave == wave);
-            let (recreates, restarts): (Vec<Follow>, Vec<Follow>) = now
-                .cloned()
-                .partition(|follow| follow.needs == Move::Recreated);
+            let now = self.still(follows.iter().filter(|follow| follow.wave == wave), lives);
+            let now = now.await.into_iter();
+            let (recreates, restarts): (Vec<Follow>, Vec<Follow>) =
+                now.partition(|follow| follow.needs == Move::Recreated);
             let begun = Instant::now();
             if !recreates.is_empty() {
                 let went = self.recreate(&recreates).await;
@@ -257,6 +265,24 @@ impl Follower {
                 self.tell(follow, went, begun, lives).await;
             }
         }
+    }
+
+    /// Those of `follows` that nobody else has seen to since they were decided, right before it is done.
+    async fn still<'a>(
+        &self,
+        follows: impl Iterator<Item = &'a Follow>,
+        decided_by: &Lives,
+    ) -> Vec<Follow> {
+        let Ok(lives) = self.lives().await else {
+            return follows.cloned().collect();
+        };
+        let now = follow(&self.ties, &self.before, &lives);
+        let is_left = |one: &&Follow| {
+            let service = &one.tie.service;
+            let is_as_it_was = moment(lives.get(service)) == moment(decided_by.get(service));
+            is_as_it_was || now.iter().any(|follow| follow.tie.service == *service)
+        };
+        follows.filter(is_left).cloned().collect()
     }
 
     async fn recreate(&self, follows: &[Follow]) -> Result<(), EngineError> {
@@ -359,7 +385,7 @@ fn services(ties: &[Tie]) -> impl Iterator<Item = &str> {
 
 async fn sleep_until(due: Option<Instant>) {
     match due {
-        Some(due) => tokio::time::sleep_until(due.into()).await,
+        Some(due) => tokio::time::sleep_until(due).await,
         None => std::future::pending().await,
     }
 }

@@ -4,8 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod bursts;
+mod follow;
 mod recorder;
+mod session;
 mod situation;
+mod whole;
 
 use std::time::Instant;
 

@@ -1,0 +1,115 @@
+//! Orders and answers, as data.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio::sync::oneshot;
+
+use crate::cli::{Key, Reason};
+
+/// What a session is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Build and recreate.
+    Rebuild(Which),
+    /// Apply the changes that wait.
+    Apply(Which),
+    /// Hold changes back, or go on.
+    Pause(Which, Pause),
+    /// Compare the containers with the disk, and repair what drifted.
+    Verify(Which),
+    /// Say what there is.
+    Status(Which),
+    /// Say what the keys do.
+    Help,
+    /// End the session.
+    Quit,
+}
+
+/// The services that an order is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Which {
+    /// All that are live-updated.
+    #[default]
+    All,
+    /// Those of these names.
+    Only(BTreeSet<String>),
+}
+
+/// What becomes of changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// They wait.
+    Begin,
+    /// They are applied, as are those that waited.
+    End,
+    /// The one where it was the other.
+    Switch,
+}
+
+/// An order, and who waits for the answer.
+#[derive(Debug)]
+pub struct Asked {
+    /// What is to be done.
+    pub order: Order,
+    /// `None` for who does not listen, such as a key.
+    pub reply: Option<oneshot::Sender<Answer>>,
+}
+
+/// What became of an order, by service; of those that were named, each has its place here. What comes of what was accepted
+/// is an event of the session, as ever.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// One for each service.
+    pub services: BTreeMap<String, Reply>,
+}
+
+/// What became of an order for one service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// It is being done, after what the service is at.
+    Accepted,
+    /// To [`Order::Status`].
+    Is(Condition),
+    /// There is such a service, and it is not live-updated.
+    LeftAlone,
+    /// There is no such service.
+    Unknown,
+}
+
+/// How a service is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// Its changes wait for the user.
+    pub paused: bool,
+    /// It has just come into the project, and what it holds is being looked at.
+    pub begins: bool,
+}
+
+impl From<Order> for Asked {
+    /// By somebody who does not listen.
+    fn from(order: Order) -> Self {
+        Self { order, reply: None }
+    }
+}
+
+impl From<Key> for Order {
+    fn from(key: Key) -> Self {
+        match key {
+            Key::Rebuild => Self::Rebuild(Which::All),
+            Key::Apply => Self::Apply(Which::All),
+            Key::Pause => Self::Pause(Which::All, Pause::Switch),
+            Key::Verify => Self::Verify(Which::All),
+            Key::Quit => Self::Quit,
+            Key::Help => Self::Help,
+        }
+    }
+}
+
+impl From<Reason> for Order {
+    /// Whoever wants the session to end has the same end, for now.
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Interrupt | Reason::Terminate | Reason::HangUp | Reason::CliGone => Self::Quit,
+        }
+    }
+}

@@ -12,7 +12,7 @@ use crate::watch::Change;
 
 use super::action::{Action, Costly, Trigger};
 use super::ledger::{Doubt, Ledger};
-use super::update::{Loaded, Part, Purpose, Steps, Unread, Update};
+use super::update::{Loaded, Part, Purpose, Unread, Update};
 use super::{LiveService, view};
 
 impl LiveService {
@@ -85,7 +85,11 @@ impl LiveService {
         part.changes = lacking;
         // Whatever its trigger says: as a container that ended, it is revived by the next change (E2).
         let revives = !part.changes.is_empty() && std::mem::take(&mut ledger.crashed);
-        ledger.debts.owed_restart |= revives;
+        if revives {
+            let works = rules.works().iter().enumerate();
+            let restart = works.filter(|(_, work)| work.is_done_by_a_start());
+            ledger.debts.owed.extend(restart.map(|(index, _)| index));
+        }
         if part.changes.len() < known || revives {
             let view = view(&self.config, &self.seen, &self.images);
             let Some(less) = view.narrowed(&part.changes, &ledger.debts) else {
@@ -243,13 +247,12 @@ impl LiveService {
             if waits || landed.files.is_err() || update.purpose == Purpose::Refill {
                 continue;
             }
-            let runs = part.plan.runs.clone();
             // A container that was just started has begun with its files; only commands change that.
-            let restarts = !landed.revived || !runs.is_empty();
-            part.steps = Some(Steps {
-                restart: part.plan.restart.clone().filter(|_| restarts),
-                runs,
-            });
+            let mut steps = part.plan.steps.iter();
+            if landed.revived && steps.all(|due| due.work.is_done_by_a_start()) {
+                continue;
+            }
+            part.steps.clone_from(&part.plan.steps);
         }
         vec![Action::Finish(update)]
     }

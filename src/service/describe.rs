@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::engine::Container;
+use crate::plan::Work;
 use crate::report::{self, Event};
 
 use super::action::{Action, Find, Step};
@@ -108,11 +109,9 @@ impl Update {
 
     fn write_steps(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = |part: &Part| {
-            let steps = part.steps.iter().flat_map(|steps| {
-                let runs = steps.runs.iter();
-                let runs = runs.map(|due| format!(", run `{}`", due.run.command));
-                let last = steps.restart.iter();
-                runs.chain(last.map(|restart| format!(", {}", restart.kind)))
+            let steps = part.steps.iter().map(|due| match &due.work {
+                Work::Run(run) => format!(", run `{}`", run.command),
+                Work::Restart(restart) => format!(", {}", restart.kind),
             });
             format!(
                 "finish {}{}",

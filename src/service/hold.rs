@@ -4,11 +4,10 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::compose::block::RestartKind;
 use crate::engine::State;
 use crate::paths::HostPath;
 use crate::plan::LiveUpdate;
-use crate::report::{Later, LaterRestart, Notice};
+use crate::report::Notice;
 use crate::watch::git::Writes;
 use crate::watch::{Calm, Held};
 
@@ -74,8 +73,8 @@ impl Hold {
     /// Takes note of how long the containers took to restart.
     pub(super) fn restarted(&mut self, parts: &[Part], ended: Instant) {
         let took = parts.iter().filter_map(|part| {
-            let restart = part.plan.restart.as_ref()?;
-            let starts = !matches!(restart.kind, RestartKind::Signal { .. });
+            let mut steps = part.plan.steps.iter();
+            let starts = steps.any(|due| due.work.starts_anew());
             part.landed.restart.filter(|_| starts)
         });
         if let Some(begun) = took.max().and_then(|took| ended.checked_sub(took)) {
@@ -178,9 +177,8 @@ impl LiveService {
                 // Which of them it really asks for is known when its files are there.
                 continue;
             }
-            let runs = part.plan.runs.iter().map(|due| due.index);
-            ledger.debts.owed_runs.extend(runs);
-            ledger.debts.owed_restart |= part.plan.restart.is_some();
+            let steps = part.plan.steps.iter().map(|due| due.index);
+            ledger.debts.owed.extend(steps);
             for path in &part.plan.noticed {
                 ledger.owed.remove(path);
             }
@@ -198,32 +196,12 @@ impl LiveService {
 impl Update {
     /// Whether it runs something, or starts a container: that is done when a burst is over.
     pub(super) fn is_costly(&self) -> bool {
-        let costs = |part: &Part| has_steps(&part.plan) || is_down(&part.container.state);
+        let costs = |part: &Part| !part.plan.steps.is_empty() || is_down(&part.container.state);
         self.parts.iter().any(costs)
     }
-}
-
-fn has_steps(update: &LiveUpdate) -> bool {
-    !update.runs.is_empty() || update.restart.is_some()
 }
 
 /// A change starts it again.
 fn is_down(state: &State) -> bool {
     matches!(state, State::Exited { .. } | State::Restarting)
-}
-
-/// What of an update waits, and for what.
-pub(super) fn later(update: &LiveUpdate, held: Held) -> Option<Later> {
-    if !has_steps(update) {
-        return None;
-    }
-    let restart = update.restart.as_ref().map(|restart| match &restart.kind {
-        RestartKind::Container { .. } | RestartKind::Process { .. } => LaterRestart::Restart,
-        RestartKind::Signal { name } => LaterRestart::Signal(name.clone()),
-    });
-    Some(Later::Steps {
-        runs: update.runs.len(),
-        restart,
-        held,
-    })
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::compose::block::Run;
 use crate::paths::HostPath;
 use crate::plan::Rules;
 use crate::watch::{Looks, Quiet, Scope};
@@ -42,17 +41,16 @@ impl LiveService {
         self.config.scope = scope;
     }
 
-    /// C7: a command that is owed stays so under its new number; one that is not there any more is owed to nobody.
+    /// C7: a step that is owed stays so under its new number; one that is not there any more is owed to nobody.
     fn carry_over(&mut self, before: &Rules) {
-        let (old, new) = (before.runs(), self.config.rules.runs());
+        let (old, new) = (before.works(), self.config.rules.works());
         let now = |index: &usize| {
-            let run = old.get(*index)?;
-            new.iter().position(|one| is_same(one, run))
+            let work = old.get(*index)?;
+            new.iter().position(|one| one.is_same(work))
         };
         for ledger in self.replicas.iter_mut() {
-            let debts = &mut ledger.debts;
-            debts.owed_runs = debts.owed_runs.iter().filter_map(now).collect();
-            debts.owed_restart &= self.config.rules.restart().is_some();
+            let owed = &mut ledger.debts.owed;
+            *owed = owed.iter().filter_map(now).collect();
         }
     }
 
@@ -83,13 +81,4 @@ impl LiveService {
         let asked = asked.map(|container| (container, moved.clone())).collect();
         vec![Action::Compare(asked, Comparing::Moved)]
     }
-}
-
-/// Whether it is the same command, wherever it stands in the block.
-fn is_same(one: &Run, other: &Run) -> bool {
-    let moved = Run {
-        step: other.step.clone(),
-        ..one.clone()
-    };
-    moved == *other
 }

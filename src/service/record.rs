@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::compose::block::OnFailure;
 use crate::engine::{ContainerId, EngineError, State};
-use crate::plan::Because;
+use crate::plan::{Because, DueStep};
 use crate::report::{self, Failure, Failures, Notice};
 
 use super::LiveService;
@@ -187,39 +187,39 @@ impl Summary {
     }
 }
 
-/// C7: what failed or was skipped stays owed, as does what waits for the end of a burst; what ran is not.
+/// C7: what failed or was skipped stays owed, as does what waits for the end of a burst; what was done is not.
 fn owe_steps(ledger: &mut Ledger, part: &Part) {
     let (landed, plan, debts) = (&part.landed, &part.plan, &mut ledger.debts);
-    for due in &plan.runs {
-        if landed.ran.contains(&due.index) {
-            debts.owed_runs.remove(&due.index);
-        } else {
-            debts.owed_runs.insert(due.index);
-        }
-    }
-    let reached = matches!(landed.restarted, Some(Ok(_)));
-    let begun_after = landed.revived && landed.ran.is_empty() && landed.run_failure.is_none();
+    let ran = landed.run_failure.is_some() || !landed.done.is_empty();
+    let by_a_start = |step: &DueStep| step.work.is_done_by_a_start();
+    let owed_before = plan
+        .steps
+        .iter()
+        .any(|it| by_a_start(it) && debts.owed.contains(&it.index));
     // A stopped one begins with its files, and so does without the restart for those; not without those of before.
     let begins_with_it = ledger.container.state == State::Stopped
-        && plan.runs.is_empty()
+        && plan.steps.iter().all(by_a_start)
         && plan.removes.is_empty()
-        && !debts.owed_restart;
-    debts.owed_restart = plan.restart.is_some() && !reached && !begun_after && !begins_with_it;
+        && !owed_before;
+    let has_begun = begins_with_it || (landed.revived && !ran);
+    for step in &plan.steps {
+        if landed.done.contains(&step.index) || (has_begun && by_a_start(step)) {
+            debts.owed.remove(&step.index);
+        } else {
+            debts.owed.insert(step.index);
+        }
+    }
 }
 
 /// Nothing of the part is sure to be there.
 fn owe_all(ledger: &mut Ledger, part: &Part, purpose: Purpose, next: &Next) {
     let plan = &part.plan;
-    ledger
-        .debts
-        .owed_runs
-        .extend(plan.runs.iter().map(|due| due.index));
-    ledger.debts.owed_restart |= plan.restart.is_some();
+    let steps = plan.steps.iter().map(|due| due.index);
+    ledger.debts.owed.extend(steps);
     // Half of it may be there: nothing is known until it has been brought again (trap 2).
     ledger.forget();
     if purpose == Purpose::Refill && !matches!(next, Next::LookAgain) {
-        ledger
-            .owed
-            .extend(plan.copies.iter().map(|copy| copy.from.clone()));
+        let paths = plan.copies.iter().map(|copy| copy.from.clone());
+        ledger.owed.extend(paths);
     }
 }

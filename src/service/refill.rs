@@ -68,8 +68,7 @@ impl LiveService {
             ledger.filled = Some(container.started.clone());
             let plan = plan::plan(rules, &changes, &Debts::default());
             if let Plan::LiveUpdate(mut update) = plan {
-                update.runs.clear();
-                update.restart = None;
+                update.steps.clear();
                 // Its other places still have it.
                 update.copies.retain(|copy| lost.contains(&copy.to));
                 parts.push(Part::new(container.clone(), update, changes));

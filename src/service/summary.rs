@@ -14,7 +14,6 @@ use crate::report::{
 
 use super::LiveService;
 use super::action::{Action, Occasion};
-use super::hold::later;
 use super::ledger::Ledger;
 use super::update::{Landed, Loaded, Part};
 
@@ -80,7 +79,7 @@ impl Said {
             return None;
         }
         let part = parts.first()?;
-        let restart = part.plan.restart.as_ref()?;
+        let restart = part.plan.restart()?;
         Some(advice_on_stop(&part.container, &restart.kind))
     }
 
@@ -236,12 +235,12 @@ impl Summary {
                         .map(|remove| (remove.path.clone(), None))
                 });
         }
-        if let Some(later) = part.held.and_then(|held| later(update, held)) {
+        if let Some(later) = part.held.and_then(|held| Later::steps(&update.steps, held)) {
             self.updated.later = Some(later);
         }
-        self.updated.ran = self.updated.ran.max(landed.ran.len());
+        self.updated.ran = self.updated.ran.max(part.ran());
         self.updated.revived += usize::from(landed.revived);
-        match (&landed.restarted, &update.restart) {
+        match (&landed.restarted, update.restart()) {
             (Some(Ok(restarted)), Some(restart)) => {
                 self.updated.restarted = Some(match &restart.kind {
                     RestartKind::Container { .. } => Restarted::Container,

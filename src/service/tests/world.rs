@@ -12,7 +12,7 @@ use crate::engine::{
     Applied, Body, Container, ContainerId, EngineError, Fingerprint, Restarted, State, There, Via,
 };
 use crate::paths::{ContainerPath, HostPath};
-use crate::plan::Rules;
+use crate::plan::{Rules, Work};
 use crate::report::{RunEnd, RunFailed};
 use crate::service::action::{Action, Build, Done, Scanned};
 use crate::service::compare::{About, Comparison};
@@ -549,31 +549,35 @@ impl World {
 
     fn finish(&mut self, mut update: Update) -> Update {
         for part in &mut update.parts {
-            let Some(steps) = &part.steps else { continue };
-            for due in &steps.runs {
-                if let Some(Answer::Exit(code)) = self.answer(|it| matches!(it, Answer::Exit(_)))
-                    && code != 0
-                {
-                    part.landed.run_failure = Some(RunFailure {
-                        what: RunFailed {
-                            step: due.run.step.clone(),
-                            command: due.run.command.clone(),
-                            container: part.container.name.clone(),
-                            end: RunEnd::Exit(code),
-                        },
-                        on_failure: due.run.on_failure,
-                    });
-                    break;
+            for due in &part.steps {
+                match &due.work {
+                    Work::Run(run) => {
+                        let exit = self.answer(|it| matches!(it, Answer::Exit(_)));
+                        if let Some(Answer::Exit(code)) = exit
+                            && code != 0
+                        {
+                            part.landed.run_failure = Some(RunFailure {
+                                what: RunFailed {
+                                    step: run.step.clone(),
+                                    command: run.command.clone(),
+                                    container: part.container.name.clone(),
+                                    end: RunEnd::Exit(code),
+                                },
+                                on_failure: run.on_failure,
+                            });
+                            break;
+                        }
+                    }
+                    Work::Restart(_) => {
+                        let killed = self.answer(|it| matches!(it, Answer::Killed)).is_some();
+                        part.landed.restarted = Some(Ok(Restarted {
+                            killed,
+                            whole_container: true,
+                        }));
+                        part.landed.restart = Some(Duration::from_millis(5));
+                    }
                 }
-                part.landed.ran.push(due.index);
-            }
-            if steps.restart.is_some() && part.landed.run_failure.is_none() {
-                let killed = self.answer(|it| matches!(it, Answer::Killed)).is_some();
-                part.landed.restarted = Some(Ok(Restarted {
-                    killed,
-                    whole_container: true,
-                }));
-                part.landed.restart = Some(Duration::from_millis(5));
+                part.landed.done.push(due.index);
             }
         }
         update

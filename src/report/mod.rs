@@ -3,6 +3,7 @@
 mod backlog;
 pub mod event;
 mod failure;
+mod hub;
 pub mod json;
 mod notice;
 #[cfg(test)]
@@ -19,8 +20,10 @@ pub use event::{
     After, Done, Ended, Event, Exit, Followed, Outcome, StartedService, Took, Updated,
 };
 pub use failure::{Failure, Failures, RunEnd, RunFailed};
+pub use hub::Listening;
 pub use notice::{Notice, Slow, StopRemedy, Unbrought};
 pub use print::{Format, Printing, Reporter, Silence};
 pub use problem::{Obstacle, Problem};
 pub use refusal::Refusal;
+pub use shown::count;
 pub use waits::{HowToGoOn, Later, LaterRestart, Rest, Restarted, Waits};

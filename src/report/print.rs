@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::backlog::Backlog;
 use super::event::Event;
+use super::hub::{Hub, Listening};
 use super::json;
 use super::notice::Notice;
 use super::problem::Problem;
@@ -30,10 +31,12 @@ pub enum Format {
     Json,
 }
 
-/// Takes events from anywhere; prints them in order. Output that nobody reads is dropped and counted, nothing else is.
+/// Takes events from anywhere; all listeners hear them in order, the printing among them. Output that nobody reads is dropped
+/// and counted, nothing else is.
 #[derive(Clone, Debug)]
 pub struct Reporter {
-    events: mpsc::Sender<Event>,
+    hub: Arc<Hub>,
+    /// Of the printing.
     backlog: Arc<Backlog>,
     gate: Arc<Gate>,
 }
@@ -87,10 +90,14 @@ impl Reporter {
     fn onto(out: impl Write + Send + 'static, format: Format, text: Text) -> (Self, Printing) {
         let (events, received) = mpsc::channel();
         let reporter = Self {
-            events,
+            hub: Arc::default(),
             backlog: Arc::default(),
             gate: Arc::default(),
         };
+        let backlog = Arc::clone(&reporter.backlog);
+        reporter
+            .hub
+            .add(backlog, move |event| events.send(event).is_ok());
         let (backlog, gate) = (Arc::clone(&reporter.backlog), Arc::clone(&reporter.gate));
         let printing = Arc::clone(&reporter.backlog);
         let (ended, end) = oneshot::channel();
@@ -106,20 +113,28 @@ impl Reporter {
         (reporter, printing)
     }
 
-    /// One event, for a test to look at.
+    /// For a test that looks at every event.
     pub fn to(events: mpsc::Sender<Event>) -> Self {
-        Self {
-            events,
+        let reporter = Self {
+            hub: Arc::default(),
             backlog: Arc::new(Backlog::unbounded()),
             gate: Arc::default(),
-        }
+        };
+        let backlog = Arc::clone(&reporter.backlog);
+        reporter.hub.add(backlog, move |event| {
+            events.send(Arc::unwrap_or_clone(event)).is_ok()
+        });
+        reporter
+    }
+
+    /// Another place to listen from, which hears first what holds now.
+    pub fn listen(&self) -> Listening {
+        self.hub.listen()
     }
 
     /// Reports `event`, and never waits. Nobody listening is no error: the session may be ending.
     pub fn say(&self, event: Event) {
-        if self.backlog.takes(&event) {
-            let _ = self.events.send(event);
-        }
+        self.hub.say(event);
     }
 
     /// Waits until there is room for output, while somebody reads.
@@ -180,7 +195,7 @@ fn print(
     mut out: impl Write,
     format: Format,
     mut text: Text,
-    events: &mpsc::Receiver<Event>,
+    events: &mpsc::Receiver<Arc<Event>>,
     backlog: &Backlog,
     gate: &Gate,
 ) {

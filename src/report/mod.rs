@@ -11,6 +11,7 @@ mod nowhere_else;
 mod print;
 mod problem;
 mod refusal;
+mod reporter;
 mod shown;
 pub mod text;
 mod waits;
@@ -22,8 +23,9 @@ pub use event::{
 pub use failure::{Failure, Failures, RunEnd, RunFailed};
 pub use hub::Listening;
 pub use notice::{Notice, Slow, StopRemedy, Unbrought};
-pub use print::{Format, Printing, Reporter, Silence};
+pub use print::{Format, Printing, Silence};
 pub use problem::{Obstacle, Problem};
 pub use refusal::Refusal;
+pub use reporter::Reporter;
 pub use shown::count;
 pub use waits::{HowToGoOn, Later, LaterRestart, Rest, Restarted, Waits};

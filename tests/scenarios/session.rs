@@ -15,7 +15,7 @@ use docker_liveupdate::paths::HostPath;
 use docker_liveupdate::report::{Done, Event, Notice, Outcome, Problem, Reporter};
 use docker_liveupdate::session::unpaid::Unpaid;
 use docker_liveupdate::session::{First, ReadModel, run};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::recorder::Recorder;
@@ -123,10 +123,7 @@ impl Prepared {
     }
 
     fn begin(self) -> Running {
-        self.begin_with(Sources::door_alone())
-    }
-
-    fn begin_with(self, sources: Sources) -> Running {
+        let sources = Sources::door_alone();
         let (said, events) = mpsc::channel();
         let services = *self.model.says.lock().unwrap();
         let model = Arc::clone(&self.model);
@@ -307,11 +304,16 @@ async fn a_first_start_that_fails_is_said_and_tried_again_with_the_next_save() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_ends_the_session_during_the_first_build_stops_what_there_is() {
     let web = project(WEB);
-    let sources = Sources::door_alone();
-    let door = sources.door();
-    web.engine.during_build(move || door.tell(Order::Quit));
+    let (begins, begun) = oneshot::channel();
+    web.engine.during_build(move || begins.send(()).unwrap());
     web.engine.builds_for_ever();
-    let (code, asked) = web.begin_with(sources).ended().await;
+    let session = web.begin();
+    begun.await.unwrap();
+    let answer = session.door.ask(Order::Verify(Which::All)).await.unwrap();
+    let not_now = BTreeMap::from([("web".into(), Reply::NotNow)]);
+    assert_eq!(answer.services, not_now);
+    session.door.tell(Order::Quit);
+    let (code, asked) = session.ended().await;
     assert_eq!(code, ExitCode::Interrupted);
     assert_eq!(asked, ["build web", "stop"]);
 }

@@ -96,6 +96,12 @@ impl<E: Compose> First<E> {
         )
     }
 
+    /// The names of all services.
+    pub(super) fn services(&self) -> Vec<String> {
+        let services = self.project.services.iter();
+        services.map(|service| service.name.clone()).collect()
+    }
+
     fn chosen(&self, service: &Service) -> bool {
         self.up.services.is_empty() || self.up.services.contains(&service.name)
     }

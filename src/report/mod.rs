@@ -15,6 +15,8 @@ mod reporter;
 mod shown;
 pub mod text;
 mod waits;
+#[cfg(test)]
+mod words;
 
 pub use backlog::Dropped;
 pub use event::{

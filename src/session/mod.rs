@@ -53,7 +53,7 @@ mod hold;
 mod leave_out;
 mod linked;
 mod loading;
-mod logs;
+pub mod logs;
 mod misplaced;
 mod news;
 pub mod order;

@@ -5,6 +5,7 @@
 
 mod bursts;
 mod follow;
+mod logs;
 mod recorder;
 mod session;
 mod situation;

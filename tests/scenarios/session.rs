@@ -43,6 +43,8 @@ struct Model {
     says: Mutex<Result<Services, &'static str>>,
     /// Reading it takes as long as this has nothing to give.
     gate: Semaphore,
+    /// Who began to read it.
+    readers: Semaphore,
 }
 
 /// A running session.
@@ -69,6 +71,7 @@ impl Model {
     }
 
     async fn read(self: Arc<Self>) -> Result<Loaded, LoadError> {
+        self.readers.add_permits(1);
         self.gate.acquire().await.unwrap().forget();
         let says = *self.says.lock().unwrap();
         match says {
@@ -107,6 +110,7 @@ fn project(services: Services) -> Prepared {
             root,
             says: Mutex::new(Ok(services)),
             gate: Semaphore::new(0),
+            readers: Semaphore::new(0),
         }),
         up: Up {
             build: true,
@@ -377,8 +381,8 @@ async fn no_save_waits_for_a_configuration_that_is_being_read() {
     session.ready();
     session.engine.asked();
     session.edit(Ok(WEB));
+    session.model.readers.acquire().await.unwrap().forget();
     for number in 0..3 {
-        std::thread::sleep(Duration::from_millis(200));
         session.write(&format!("src/{number}"), "1");
         session.asks(&[&format!("web-1: copy /app/{number}")]);
     }

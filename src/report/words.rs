@@ -35,7 +35,7 @@ fn said(all: &[(&dyn std::fmt::Display, &str)]) {
 }
 
 #[test]
-fn what_is_worth_knowing() {
+fn what_is_worth_knowing_of_a_service() {
     let names = || vec!["web".to_owned(), "api".to_owned()];
     let manual = Notice::ManualWithoutKeys {
         services: names(),
@@ -64,26 +64,8 @@ fn what_is_worth_knowing() {
     };
     said(&[
         (
-            &Notice::Keys,
-            "keys: r rebuild, u apply what waits, p pause, v verify, q quit, ? help",
-        ),
-        (
             &manual,
             "`web`, `api` in `trigger_mode: manual`, and there is no terminal for the key `u`: apply what waits with `kill -USR1 7`",
-        ),
-        (&Notice::Paused, "paused: changes wait (p goes on)"),
-        (&Notice::GoesOn, "going on"),
-        (
-            &Notice::Stopping,
-            "stopping the containers (again: at once)",
-        ),
-        (
-            &Notice::EngineIsBack,
-            "the engine is back; looking at everything again",
-        ),
-        (
-            &Notice::ConfigurationRead,
-            "the configuration was read again",
         ),
         (
             &Notice::Recreating { edited: names() },
@@ -122,6 +104,30 @@ fn what_is_worth_knowing() {
             "what it asks for is done when git has written its files",
         ),
         (&waits, "rebuilt when the burst is over: asked for"),
+    ]);
+}
+
+#[test]
+fn what_is_worth_knowing() {
+    said(&[
+        (
+            &Notice::Keys,
+            "keys: r rebuild, u apply what waits, p pause, v verify, q quit, ? help",
+        ),
+        (&Notice::Paused, "paused: changes wait (p goes on)"),
+        (&Notice::GoesOn, "going on"),
+        (
+            &Notice::Stopping,
+            "stopping the containers (again: at once)",
+        ),
+        (
+            &Notice::EngineIsBack,
+            "the engine is back; looking at everything again",
+        ),
+        (
+            &Notice::ConfigurationRead,
+            "the configuration was read again",
+        ),
         (
             &Notice::Slow(Slow::Files(web())),
             "web-1 has not taken its files yet; it is waited for a while",

@@ -390,6 +390,18 @@ async fn no_save_waits_for_a_configuration_that_is_being_read() {
     session.notice(&Notice::ConfigurationRead);
 }
 
+/// E7: whoever reads it may never come back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_waits_for_no_configuration_that_is_being_read() {
+    let session = project(WEB).begin();
+    session.ready();
+    session.engine.asked();
+    session.edit(Ok(WEB));
+    session.model.readers.acquire().await.unwrap().forget();
+    session.door.tell(Order::Quit);
+    assert_eq!(session.ended().await.1, ["stop"]);
+}
+
 /// E7.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_edit_brings_new_rules_and_new_services() {

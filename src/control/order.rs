@@ -74,6 +74,8 @@ pub enum Reply {
     LeftAlone,
     /// There is no such service.
     Unknown,
+    /// The session has not begun yet, or is ending.
+    NotNow,
 }
 
 /// How a service is.
@@ -83,6 +85,46 @@ pub struct Condition {
     pub paused: bool,
     /// It has just come into the project, and what it holds is being looked at.
     pub begins: bool,
+}
+
+impl Order {
+    /// The services that it is about.
+    fn which(&self) -> Option<&Which> {
+        match self {
+            Self::Rebuild(which)
+            | Self::Apply(which)
+            | Self::Pause(which, _)
+            | Self::Verify(which)
+            | Self::Status(which) => Some(which),
+            Self::Help | Self::Quit => None,
+        }
+    }
+}
+
+impl Asked {
+    /// It is not done; `all` are the services there are.
+    pub(super) fn not_now(self, all: &[String]) {
+        let names: Vec<String> = match self.order.which() {
+            Some(Which::All) => all.to_vec(),
+            Some(Which::Only(names)) => names.iter().cloned().collect(),
+            None => Vec::new(),
+        };
+        let services = names.into_iter().map(|name| {
+            let is_known = all.contains(&name);
+            let reply = if is_known {
+                Reply::NotNow
+            } else {
+                Reply::Unknown
+            };
+            (name, reply)
+        });
+        if let Some(reply) = self.reply {
+            // Whoever asked may not listen any more.
+            let _ = reply.send(Answer {
+                services: services.collect(),
+            });
+        }
+    }
 }
 
 impl From<Order> for Asked {

@@ -59,11 +59,18 @@ impl Sources {
         }
     }
 
-    /// The next request to end; keys are not heard meanwhile, and other orders are answered by silence.
-    pub async fn told_to_end(&mut self) {
+    /// The next request to end, before the session of these services has begun or while it ends: keys are not heard then, and
+    /// other orders are answered with [not now](super::Reply::NotNow).
+    pub async fn told_to_end(&mut self, services: &[String]) {
         loop {
             tokio::select! {
-                Some(asked) = self.asked.recv() => if asked.order == Order::Quit { return },
+                Some(asked) = self.asked.recv() => {
+                    let ends = asked.order == Order::Quit;
+                    asked.not_now(services);
+                    if ends {
+                        return;
+                    }
+                }
                 _ = end(&mut self.shutdown) => return,
             }
         }

@@ -45,7 +45,7 @@ mod execute;
 mod first;
 pub mod follow;
 mod loading;
-mod logs;
+pub mod logs;
 mod reload;
 mod route;
 mod router;

@@ -83,6 +83,7 @@ impl Hears {
 /// Starts, routes until told to end, then stops the containers as `docker compose up` does.
 pub async fn run<E: Compose>(first: First<E>, mut sources: Sources) -> ExitCode {
     let (engine, reporter, up) = first.stopping();
+    let services = first.services();
     let code = tokio::select! {
         started = first.start() => match started {
             Ok(mut session) => {
@@ -96,7 +97,7 @@ pub async fn run<E: Compose>(first: First<E>, mut sources: Sources) -> ExitCode 
             }
             Err(code) => return code,
         },
-        () = sources.told_to_end() => ExitCode::Interrupted,
+        () = sources.told_to_end(&services) => ExitCode::Interrupted,
     };
     let left = engine.close().await;
     if !left.is_empty() {
@@ -113,7 +114,7 @@ pub async fn run<E: Compose>(first: First<E>, mut sources: Sources) -> ExitCode 
                 reporter.problem(None, Problem::NotStopped(error));
             }
         }
-        () = sources.told_to_end() => {
+        () = sources.told_to_end(&services) => {
             let _ = engine.kill(&up.services).await;
         }
     }

@@ -45,6 +45,7 @@ struct World {
     during_build: Option<Box<dyn FnOnce() + Send>>,
     meeting: Option<Arc<Barrier>>,
     builds_for_ever: bool,
+    refused_looks: Option<(usize, EngineError)>,
 }
 
 impl Recorder {
@@ -194,6 +195,11 @@ impl Recorder {
         self.world().meeting = Some(Arc::new(Barrier::new(count)));
     }
 
+    /// So many times it does not say which containers there are.
+    pub fn refuse_looks(&self, times: usize, error: &EngineError) {
+        self.world().refused_looks = Some((times, error.clone()));
+    }
+
     /// No build comes to an end.
     pub fn builds_for_ever(&self) {
         self.world().builds_for_ever = true;
@@ -249,6 +255,12 @@ fn files_of(source: &Path) -> BTreeMap<ContainerPath, Fingerprint> {
 
 impl Engine for Recorder {
     async fn containers(&self, service: &str) -> Result<Vec<Container>, EngineError> {
+        if let Some((left, error)) = &mut self.world().refused_looks
+            && *left > 0
+        {
+            *left -= 1;
+            return Err(error.clone());
+        }
         let mut containers = self.world().containers.clone();
         containers.retain(|container| container.service == service);
         Ok(containers)

@@ -15,7 +15,7 @@ use docker_liveupdate::paths::HostPath;
 use docker_liveupdate::report::{Done, Event, Notice, Outcome, Problem, Reporter};
 use docker_liveupdate::session::unpaid::Unpaid;
 use docker_liveupdate::session::{First, ReadModel, run};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::recorder::Recorder;
@@ -43,6 +43,8 @@ struct Model {
     says: Mutex<Result<Services, &'static str>>,
     /// Reading it takes as long as this has nothing to give.
     gate: Semaphore,
+    /// Who began to read it.
+    readers: Semaphore,
 }
 
 /// A running session.
@@ -69,6 +71,7 @@ impl Model {
     }
 
     async fn read(self: Arc<Self>) -> Result<Loaded, LoadError> {
+        self.readers.add_permits(1);
         self.gate.acquire().await.unwrap().forget();
         let says = *self.says.lock().unwrap();
         match says {
@@ -107,6 +110,7 @@ fn project(services: Services) -> Prepared {
             root,
             says: Mutex::new(Ok(services)),
             gate: Semaphore::new(0),
+            readers: Semaphore::new(0),
         }),
         up: Up {
             build: true,
@@ -123,10 +127,7 @@ impl Prepared {
     }
 
     fn begin(self) -> Running {
-        self.begin_with(Sources::door_alone())
-    }
-
-    fn begin_with(self, sources: Sources) -> Running {
+        let sources = Sources::door_alone();
         let (said, events) = mpsc::channel();
         let services = *self.model.says.lock().unwrap();
         let model = Arc::clone(&self.model);
@@ -307,11 +308,16 @@ async fn a_first_start_that_fails_is_said_and_tried_again_with_the_next_save() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_ends_the_session_during_the_first_build_stops_what_there_is() {
     let web = project(WEB);
-    let sources = Sources::door_alone();
-    let door = sources.door();
-    web.engine.during_build(move || door.tell(Order::Quit));
+    let (begins, begun) = oneshot::channel();
+    web.engine.during_build(move || begins.send(()).unwrap());
     web.engine.builds_for_ever();
-    let (code, asked) = web.begin_with(sources).ended().await;
+    let session = web.begin();
+    begun.await.unwrap();
+    let answer = session.door.ask(Order::Verify(Which::All)).await.unwrap();
+    let not_now = BTreeMap::from([("web".into(), Reply::NotNow)]);
+    assert_eq!(answer.services, not_now);
+    session.door.tell(Order::Quit);
+    let (code, asked) = session.ended().await;
     assert_eq!(code, ExitCode::Interrupted);
     assert_eq!(asked, ["build web", "stop"]);
 }
@@ -375,13 +381,25 @@ async fn no_save_waits_for_a_configuration_that_is_being_read() {
     session.ready();
     session.engine.asked();
     session.edit(Ok(WEB));
+    session.model.readers.acquire().await.unwrap().forget();
     for number in 0..3 {
-        std::thread::sleep(Duration::from_millis(200));
         session.write(&format!("src/{number}"), "1");
         session.asks(&[&format!("web-1: copy /app/{number}")]);
     }
     session.answer();
     session.notice(&Notice::ConfigurationRead);
+}
+
+/// E7: whoever reads it may never come back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_waits_for_no_configuration_that_is_being_read() {
+    let session = project(WEB).begin();
+    session.ready();
+    session.engine.asked();
+    session.edit(Ok(WEB));
+    session.model.readers.acquire().await.unwrap().forget();
+    session.door.tell(Order::Quit);
+    assert_eq!(session.ended().await.1, ["stop"]);
 }
 
 /// E7.

@@ -239,16 +239,16 @@ fn read_used(named: &Named, step: &Step, at: &Spot) -> Option<(&'static Kind, Re
 
 /// The hint for `word`, which is no step's name.
 fn known(word: &str, names: &Names) -> String {
-    let named: Vec<&str> = names.steps.keys().map(String::as_str).collect();
+    let defined: Vec<&str> = names.steps.keys().map(String::as_str).collect();
     let kinds = steps::names();
-    let defined = if named.is_empty() {
+    let those = if defined.is_empty() {
         "a name must be defined under the top-level `x-live-update.steps`".to_owned()
     } else {
-        format!("named steps are {}", quoted(&named))
+        format!("named steps are {}", quoted(&defined))
     };
     format!(
-        "{}the steps are {}; {defined}",
-        did_you_mean(word, named.iter().copied().chain(kinds.iter().copied())),
+        "{}the steps are {}; {those}",
+        did_you_mean(word, defined.iter().copied().chain(kinds.iter().copied())),
         quoted(&kinds),
     )
 }

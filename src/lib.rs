@@ -32,6 +32,8 @@ pub mod plan;
 
 pub mod source;
 
+pub mod transfer;
+
 pub mod update;
 
 pub mod engine;

@@ -93,7 +93,7 @@ impl Docker {
                 continue;
             }
             let load = loads.entry(door.clone()).or_default();
-            let is_directory = outgoing.body == Body::Directory;
+            let is_directory = outgoing.body.is_directory();
             let there = if is_directory && !removed.contains(&outgoing.to) {
                 survey.look_through(&outgoing.to).await?
             } else {
@@ -102,7 +102,7 @@ impl Docker {
             let owner = match there {
                 // Trap 4: a header on an existing directory would reset its owner and mode.
                 Some(seen) if is_directory && seen.kind == Kind::Directory => {
-                    if !outgoing.in_place {
+                    if outgoing.body != (Body::Directory { set_mode: true }) {
                         continue;
                     }
                     let same = survey.look(&outgoing.to).await?;
@@ -128,7 +128,7 @@ impl Docker {
                 )));
             }
             let kind = match outgoing.body {
-                Body::Directory => Kind::Directory,
+                Body::Directory { .. } => Kind::Directory,
                 Body::Link(_) => Kind::Link,
                 Body::Bytes(_) | Body::File { .. } => Kind::File,
             };
@@ -148,7 +148,7 @@ impl Docker {
                     Body::Bytes(bytes) => Content::Bytes(bytes.clone()),
                     Body::File { from, .. } => Content::File(from.clone()),
                     Body::Link(target) => Content::Link(target.clone()),
-                    Body::Directory => Content::Directory,
+                    Body::Directory { .. } => Content::Directory,
                 },
             };
             if replaces {
@@ -292,7 +292,7 @@ fn size(outgoing: &Outgoing) -> u64 {
     match &outgoing.body {
         Body::Bytes(bytes) => bytes.len() as u64,
         Body::File { len, .. } => *len,
-        Body::Link(_) | Body::Directory => 0,
+        Body::Link(_) | Body::Directory { .. } => 0,
     }
 }
 

@@ -484,8 +484,8 @@ fn batch(delta: &Delta) -> Batch {
             Body::Link(target) => Content::Symlink {
                 target: target.clone(),
             },
-            Body::Directory if outgoing.in_place => Content::DirectoryMode,
-            Body::Directory => Content::Directory,
+            Body::Directory { set_mode: true } => Content::DirectoryMode,
+            Body::Directory { set_mode: false } => Content::Directory,
         },
     });
     Batch {

@@ -70,7 +70,7 @@ fn file_of(body: &Body) -> Option<Sought> {
     let most = match body {
         Body::Bytes(bytes) => bytes.len() as u64,
         Body::File { len, .. } => *len,
-        Body::Link(_) | Body::Directory => return None,
+        Body::Link(_) | Body::Directory { .. } => return None,
     };
     Some(Sought::File { most })
 }

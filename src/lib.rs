@@ -40,6 +40,8 @@ pub mod engine;
 
 pub mod helper;
 
+pub mod protocol;
+
 pub mod report;
 
 pub mod session;

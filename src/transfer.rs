@@ -11,7 +11,7 @@ use crate::harmless;
 use crate::paths::ContainerPath;
 use crate::source::Source;
 
-pub use crate::helper::protocol::Sought;
+pub use crate::protocol::Sought;
 
 /// Files to put into a container and to take out of it, in one go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

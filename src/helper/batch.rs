@@ -3,7 +3,7 @@
 use super::error::Error;
 use super::link::{Clock, Link, unexpected};
 use super::patience::{Limit, Load};
-use super::protocol::{CHUNK, COMPARE, IN_PLACE, Reply, Request, Time};
+use crate::protocol::{CHUNK, COMPARE, IN_PLACE, Reply, Request, Time};
 use crate::source::Source;
 use std::io::Read as _;
 use std::path::PathBuf;

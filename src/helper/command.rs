@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use super::link::{Link, unexpected};
-use super::protocol::{Reply, Request, Stream};
+use crate::protocol::{Reply, Request, Stream};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 

@@ -1,7 +1,7 @@
 //! What can go wrong between host and helper, and whether to try again.
 
-use super::protocol::{Code, Malformed};
 use crate::harmless::value;
+use crate::protocol::{Code, Malformed};
 use std::io;
 use std::path::PathBuf;
 

@@ -3,7 +3,7 @@
 use super::error::Error;
 use super::link::{Link, unexpected};
 use super::patience::Load;
-use super::protocol::{Kind, Reply, Request, Sought};
+use crate::protocol::{Kind, Reply, Request, Sought};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 
 /// All links' targets and all errors' words of one inventory together: those of the largest trees have a quarter of it.

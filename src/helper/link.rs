@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use super::patience::{Limit, Load, Patience};
-use super::protocol::{self, Reply, Request, VERSION};
+use crate::protocol::{self, Reply, Request, VERSION};
 use std::io;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};

@@ -4,7 +4,7 @@ use super::command::millis;
 use super::error::Error;
 use super::link::{Link, unexpected};
 use super::patience::Load;
-use super::protocol::{Reply, Request};
+use crate::protocol::{Reply, Request};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 

@@ -5,8 +5,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use docker_liveupdate::helper::protocol::{Reply, VERSION};
 use docker_liveupdate::helper::{Code, Kind, Stream};
+use docker_liveupdate::protocol::{Reply, VERSION};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::tools::Result;

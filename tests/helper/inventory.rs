@@ -1,8 +1,8 @@
 //! What the container has, as the host would see it.
 
 use crate::place::{Pipes, Place, bytes, put, terms};
-use docker_liveupdate::helper::protocol::VERSION;
 use docker_liveupdate::helper::{Entry, Error, Kind, Link, Sought, Wanted};
+use docker_liveupdate::protocol::VERSION;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};

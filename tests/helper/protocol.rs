@@ -1,7 +1,7 @@
 //! The wire: what one side encodes the other decodes, and nothing that arrives makes anyone panic.
 
-use docker_liveupdate::helper::protocol::{self, MAX_FRAME, Reply, Request, Time, VERSION};
 use docker_liveupdate::helper::{Code, Kind, Sought, Stream};
+use docker_liveupdate::protocol::{self, MAX_FRAME, Reply, Request, Time, VERSION};
 use proptest::prelude::*;
 
 type Bytes = Vec<u8>;

@@ -3,8 +3,8 @@
 use crate::needs::{is_root, needs};
 use crate::place::{Place, bytes, lives, send, started, terms, until};
 use crate::program::write_program;
-use docker_liveupdate::helper::protocol::VERSION;
 use docker_liveupdate::helper::{Code, FRESH, Link};
+use docker_liveupdate::protocol::VERSION;
 use rustix::process::Signal;
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;

@@ -3,8 +3,8 @@
 
 use super::Operation;
 use super::rng::Rng;
-use docker_liveupdate::helper::protocol::{MAX_FRAME, Reply, VERSION};
 use docker_liveupdate::helper::{Code, Kind, Stream};
+use docker_liveupdate::protocol::{MAX_FRAME, Reply, VERSION};
 use std::time::Duration;
 
 /// More is not said in one go.

@@ -1,7 +1,7 @@
 //! The executable that lives in the container: `serve` speaks to the host, `init -- ARGV..` keeps the container's process.
 //! Knows nothing of Docker, Compose or the host's disk.
 
-#[path = "../protocol/mod.rs"]
+#[path = "../../src/protocol/mod.rs"]
 #[expect(
     dead_code,
     unused_imports,

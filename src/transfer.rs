@@ -11,7 +11,7 @@ use crate::harmless;
 use crate::paths::ContainerPath;
 use crate::source::Source;
 
-pub use crate::protocol::Sought;
+pub use crate::protocol::{Sought, Stream};
 
 /// Files to put into a container and to take out of it, in one go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -121,6 +121,17 @@ pub enum Via {
     Archive(String),
 }
 
+impl Via {
+    /// The same way, which was taken because an earlier one could not be.
+    #[must_use]
+    pub fn because(self, why: String) -> Self {
+        match self {
+            Self::Helper => Self::Helper,
+            Self::Archive(_) => Self::Archive(why),
+        }
+    }
+}
+
 impl fmt::Display for Via {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -165,15 +176,6 @@ pub struct Exec {
     pub environment: Vec<(String, String)>,
     /// Ended with its process tree after this time.
     pub timeout: Option<Duration>,
-}
-
-/// Which of its streams a process wrote to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
-    /// Standard output.
-    Out,
-    /// Standard error.
-    Err,
 }
 
 /// How a command ended.

@@ -14,9 +14,6 @@ use xxhash_rust::xxh3::Xxh3;
 /// How much of a file is read at once.
 const READ: usize = 64 * 1024;
 
-/// A file's length and hash, as it was read.
-type Digest = (u64, u128);
-
 /// A run of questions, and the directory that the last one was about: the next one mostly is about the same.
 #[derive(Default)]
 pub struct Looks {
@@ -68,20 +65,17 @@ fn entry(
         Err(errno) => return unreadable(path, errno, output),
     };
     let kind = kind(status.kind);
-    let (size, hash) = match (kind, sought) {
+    let hash = match (kind, sought) {
         (Kind::File, Sought::File { most }) => match digest(at, name, most, output)? {
-            Ok(Some(digest)) => digest,
-            Ok(None) => (status.size.max(most.saturating_add(1)), 0),
+            Ok(hash) => hash,
             Err(errno) => return unreadable(path, errno, output),
         },
-        (Kind::File, _) => (status.size, 0),
-        _ => (0, 0),
+        _ => 0,
     };
     output.add(&Reply::Entry {
         path,
         kind,
         mode: status.mode,
-        size,
         hash,
         target: &target,
     })
@@ -113,13 +107,13 @@ fn kind(kind: FileType) -> Kind {
     }
 }
 
-/// Reads a file, as long as it is no longer than `most`: `None` then. The outer error is that nobody waits for it any more.
+/// The hash of a file's content; 0 where that is longer than `most`. The outer error is that nobody waits for it any more.
 fn digest(
     at: &Directory,
     name: &[u8],
     most: u64,
     output: &mut Output<impl AsFd>,
-) -> Result<Result<Option<Digest>, Errno>, Hangup> {
+) -> Result<Result<u128, Errno>, Hangup> {
     // Not blocking: a FIFO may have taken the file's place by now.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = match rustix::fs::openat(&at.fd, name, flags, Mode::empty()) {
@@ -128,7 +122,7 @@ fn digest(
     };
     // Its length first: a file that is longer than the host's is another one, whatever is in it.
     match path::status(&file, b"", false) {
-        Ok(found) if found.size > most => return Ok(Ok(None)),
+        Ok(found) if found.size > most => return Ok(Ok(0)),
         Ok(_) => {}
         Err(errno) => return Ok(Err(errno)),
     }
@@ -138,12 +132,12 @@ fn digest(
     loop {
         output.beat()?;
         match rustix::io::read(&file, buffer.as_mut_slice()) {
-            Ok(0) => return Ok(Ok(Some((size, hash.digest128())))),
+            Ok(0) => return Ok(Ok(hash.digest128())),
             Ok(read) => {
                 hash.update(&buffer[..read]);
                 size += read as u64;
                 if size > most {
-                    return Ok(Ok(None));
+                    return Ok(Ok(0));
                 }
             }
             Err(Errno::INTR) => {}

@@ -99,7 +99,6 @@ impl Client {
 
 /// A restart under way.
 struct Stopping {
-    since: Instant,
     deadline: Instant,
     signal: u32,
     group: i32,
@@ -245,7 +244,6 @@ impl Init<'_> {
             tell(process, signal);
         }
         self.stopping = Some(Stopping {
-            since: now,
             deadline: now + grace,
             signal,
             group: self.process.unwrap_or_default(),
@@ -290,9 +288,7 @@ impl Init<'_> {
         let started = self.start(Some(stopping.fresh));
         let failure;
         let reply = match &started {
-            Ok(pid) => Reply::Restarted {
-                pid: pid.unsigned_abs(),
-                micros: u64::try_from(stopping.since.elapsed().as_micros()).unwrap_or(u64::MAX),
+            Ok(()) => Reply::Restarted {
                 killed: stopping.killed,
             },
             Err(error) => {
@@ -343,7 +339,7 @@ impl Init<'_> {
 
     /// Starts the child, in a session of its own; on a terminal in our session, as its foreground group. `fresh` is how long
     /// its crash is the update's that starts it.
-    fn start(&mut self, fresh: Option<Duration>) -> std::io::Result<i32> {
+    fn start(&mut self, fresh: Option<Duration>) -> std::io::Result<()> {
         let Some((program, arguments)) = self.argv.split_first() else {
             return Err(std::io::ErrorKind::InvalidInput.into());
         };
@@ -367,9 +363,8 @@ impl Init<'_> {
         });
         match command.spawn() {
             Ok(child) => {
-                let pid = child.id().cast_signed();
-                self.process = Some(pid);
-                Ok(pid)
+                self.process = Some(child.id().cast_signed());
+                Ok(())
             }
             Err(error) => {
                 self.code = code_of(&error).into();

@@ -1,5 +1,5 @@
-//! Runs one command as `docker exec` would, and sends what it writes. When time is up, when it is cancelled or when the host
-//! is gone, the command's whole process tree ends.
+//! Runs one command as `docker exec` would, and sends what it writes. When time is up or the host is gone,
+//! the command's whole process tree ends.
 
 use crate::failure::{self, Failure};
 use crate::path::small_file;
@@ -11,9 +11,9 @@ use crate::wire::{Hangup, Input, Output};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions, WaitStatus};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -22,18 +22,17 @@ use std::time::{Duration, Instant};
 const GRACE: Duration = Duration::from_millis(500);
 const READ: usize = 32 * 1024;
 
-/// A command to run, free of the frame it came in.
-pub struct Order {
-    argv: Vec<OsString>,
-    environment: Vec<(OsString, OsString)>,
-    directory: OsString,
-    user: String,
+/// A command that is ready to be started, free of the frame it came in.
+pub struct Prepared {
+    command: Command,
+    /// It is not for the helper's own user.
+    as_another: bool,
     timeout: Option<Duration>,
 }
 
-impl Order {
-    /// `None` when the request is no [`Request::Run`].
-    pub fn new(request: &Request) -> Option<Self> {
+impl Prepared {
+    /// Fails when the request is no [`Request::Run`], or one that cannot be run here.
+    pub fn new(request: &Request) -> Result<Self, Failure> {
         let Request::Run {
             argv,
             environment,
@@ -42,72 +41,14 @@ impl Order {
             timeout_ms,
         } = request
         else {
-            return None;
+            return Err(Failure::new(Code::Protocol, b"", "no command"));
         };
-        let text = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
-        Some(Self {
-            argv: argv.iter().map(|word| text(word)).collect(),
-            environment: environment
-                .iter()
-                .filter_map(|pair| {
-                    let equals = pair.iter().position(|byte| *byte == b'=')?;
-                    Some((text(&pair[..equals]), text(&pair[equals + 1..])))
-                })
-                .collect(),
-            directory: text(directory),
-            user: String::from_utf8_lossy(user).into_owned(),
-            timeout: (*timeout_ms > 0).then(|| Duration::from_millis(*timeout_ms)),
-        })
-    }
-
-    /// Runs it to its end. Fails only when nobody listens any more.
-    pub fn run<I: AsFd, O: AsFd>(
-        &self,
-        input: &mut Input<I>,
-        output: &mut Output<O>,
-        signals: &Signals,
-    ) -> Result<(), Hangup> {
-        let mut command = match self.command() {
-            Ok(command) => command,
-            Err(failure) => return output.send(&failure.reply()),
-        };
-        match command.spawn() {
-            Ok(child) => Running::new(child, self.timeout).follow(input, output, signals),
-            // Dropped capabilities keep root from being anybody else. The engine can, and knows a file that may not be executed.
-            Err(error)
-                if !self.user.is_empty()
-                    && error.kind() == std::io::ErrorKind::PermissionDenied =>
-            {
-                output.send(&Failure::system(Errno::PERM, b"").reply())
-            }
-            Err(error) => {
-                // The codes and the place of the text are those of a shell and of `docker exec`.
-                let not_found = error.kind() == std::io::ErrorKind::NotFound;
-                let program = self.argv[0].to_string_lossy();
-                let text = format!(
-                    "exec: `{program}`: {}\n",
-                    failure::words(failure::errno(&error))
-                );
-                output.add(&Reply::Output {
-                    stream: Stream::Stderr,
-                    bytes: text.as_bytes(),
-                })?;
-                output.send(&Reply::Ended {
-                    code: if not_found { 127 } else { 126 },
-                    timed_out: false,
-                })
-            }
-        }
-    }
-
-    fn command(&self) -> Result<Command, Failure> {
-        let Some((program, arguments)) = self.argv.split_first() else {
+        let Some((program, arguments)) = argv.split_first() else {
             return Err(Failure::new(Code::Protocol, b"", "no program to run"));
         };
-        let directory = if self.directory.is_empty() {
-            Path::new("/")
-        } else {
-            Path::new(&self.directory)
+        let directory = match OsStr::from_bytes(directory) {
+            none if none.is_empty() => Path::new("/"),
+            directory => Path::new(directory),
         };
         if let Err(error) = std::fs::read_dir(directory).map(drop)
             && error.kind() != std::io::ErrorKind::PermissionDenied
@@ -115,19 +56,24 @@ impl Order {
             let errno = failure::errno(&error);
             return Err(Failure::system(errno, directory.as_os_str().as_bytes()));
         }
-        let mut command = Command::new(program);
+        let mut command = Command::new(OsStr::from_bytes(program));
         command
-            .args(arguments)
+            .args(arguments.iter().map(|word| OsStr::from_bytes(word)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let user = self.user()?;
+        let user = find(user)?;
+        let as_another = user.is_some();
         if let Some(user) = &user
             && home_is_our_own()
         {
             command.env("HOME", OsStr::from_bytes(&user.home));
         }
-        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.envs(environment.iter().filter_map(|pair| {
+            let equals = pair.iter().position(|byte| *byte == b'=')?;
+            let (name, value) = (&pair[..equals], &pair[equals + 1..]);
+            Some((OsStr::from_bytes(name), OsStr::from_bytes(value)))
+        }));
         let directory = directory.to_owned();
         signals::before_exec(&mut command, move || {
             signals::let_all_through();
@@ -140,18 +86,58 @@ impl Order {
             rustix::process::chdir(&directory)?;
             Ok(())
         });
-        Ok(command)
+        Ok(Self {
+            command,
+            as_another,
+            timeout: (*timeout_ms > 0).then(|| Duration::from_millis(*timeout_ms)),
+        })
     }
 
-    fn user(&self) -> Result<Option<User>, Failure> {
-        if self.user.is_empty() {
-            return Ok(None);
+    /// Runs it to its end. Fails only when nobody listens any more.
+    pub fn run<I: AsFd, O: AsFd>(
+        mut self,
+        input: &mut Input<I>,
+        output: &mut Output<O>,
+        signals: &Signals,
+    ) -> Result<(), Hangup> {
+        match self.command.spawn() {
+            Ok(child) => Running::new(child, self.timeout).follow(input, output, signals),
+            // Dropped capabilities keep root from being anybody else. The engine can, and knows a file that may not be executed.
+            Err(error)
+                if self.as_another && error.kind() == std::io::ErrorKind::PermissionDenied =>
+            {
+                output.send(&Failure::system(Errno::PERM, b"").reply())
+            }
+            Err(error) => {
+                // The codes and the place of the text are those of a shell and of `docker exec`.
+                let not_found = error.kind() == std::io::ErrorKind::NotFound;
+                let program = self.command.get_program().to_string_lossy();
+                let text = format!(
+                    "exec: `{program}`: {}\n",
+                    failure::words(failure::errno(&error))
+                );
+                output.add(&Reply::Output {
+                    stream: Stream::Err,
+                    bytes: text.as_bytes(),
+                })?;
+                output.send(&Reply::Ended {
+                    code: if not_found { 127 } else { 126 },
+                    timed_out: false,
+                })
+            }
         }
-        let (passwd, group) = (small_file("/etc/passwd"), small_file("/etc/group"));
-        user::find(&self.user, &passwd, &group)
-            .map(Some)
-            .map_err(|text| Failure::new(Code::User, b"", text))
     }
+}
+
+/// Whom a command is for, unless that is the helper's own user.
+fn find(user: &[u8]) -> Result<Option<User>, Failure> {
+    if user.is_empty() {
+        return Ok(None);
+    }
+    let (passwd, group) = (small_file("/etc/passwd"), small_file("/etc/group"));
+    user::find(&String::from_utf8_lossy(user), &passwd, &group)
+        .map(Some)
+        .map_err(|text| Failure::new(Code::User, b"", text))
 }
 
 /// The engine gives every exec the HOME of its user unless the container's environment names one: ours is then our own.
@@ -178,6 +164,15 @@ fn become_user(user: &User) -> std::io::Result<()> {
     }
     set_thread_gid(rustix::fs::Gid::from_raw(user.gid))?;
     set_thread_uid(rustix::fs::Uid::from_raw(user.uid))?;
+    Ok(())
+}
+
+/// While a command runs the host has nothing to say: what is heard is that it is gone, or lost its way.
+fn hear<I: AsFd>(input: &mut Input<I>) -> Result<(), Hangup> {
+    input.read()?;
+    if input.has_frame()? {
+        return Err(Hangup);
+    }
     Ok(())
 }
 
@@ -230,11 +225,11 @@ impl Running {
                 self.end();
             }
             let [hears, out, err] = self.wait(listening.is_ok().then(|| input.fd()), signals);
-            if hears && let Err(hangup) = self.hear(input) {
+            if hears && let Err(hangup) = hear(input) {
                 listening = Err(hangup);
                 self.end();
             }
-            for (stream, ready) in [(Stream::Stdout, out), (Stream::Stderr, err)] {
+            for (stream, ready) in [(Stream::Out, out), (Stream::Err, err)] {
                 if ready && self.forward(stream, &mut buffer, output).is_err() && listening.is_ok()
                 {
                     listening = Err(Hangup);
@@ -290,18 +285,6 @@ impl Running {
         streams.map(|index| index.is_some_and(|index| !descriptors[index].revents().is_empty()))
     }
 
-    /// While a command runs the host has only one thing to say.
-    fn hear<I: AsFd>(&mut self, input: &mut Input<I>) -> Result<(), Hangup> {
-        input.read()?;
-        while let Some((kind, fields)) = input.next()? {
-            match Request::decode(kind, fields)? {
-                Request::Cancel => self.end(),
-                _ => return Err(Hangup),
-            }
-        }
-        Ok(())
-    }
-
     fn forward<O: AsFd>(
         &mut self,
         stream: Stream,
@@ -309,8 +292,8 @@ impl Running {
         output: &mut Output<O>,
     ) -> Result<bool, Hangup> {
         let from = match stream {
-            Stream::Stdout => &mut self.stdout,
-            Stream::Stderr => &mut self.stderr,
+            Stream::Out => &mut self.stdout,
+            Stream::Err => &mut self.stderr,
         };
         let Some(fd) = from else { return Ok(false) };
         match rustix::io::read(&*fd, &mut *buffer) {
@@ -335,10 +318,10 @@ impl Running {
 
     /// What the command wrote last. A child that it left in the background may hold the pipes: nobody waits for that one.
     fn drain<O: AsFd>(&mut self, buffer: &mut [u8], output: &mut Output<O>) -> Result<(), Hangup> {
-        for stream in [Stream::Stdout, Stream::Stderr] {
+        for stream in [Stream::Out, Stream::Err] {
             let from = match stream {
-                Stream::Stdout => &self.stdout,
-                Stream::Stderr => &self.stderr,
+                Stream::Out => &self.stdout,
+                Stream::Err => &self.stderr,
             };
             if let Some(fd) = from {
                 let _ = rustix::io::ioctl_fionbio(fd, true);

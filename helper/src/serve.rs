@@ -6,7 +6,7 @@ use crate::elders;
 use crate::failure::Failure;
 use crate::hashes::Looks;
 use crate::protocol::{Code, Reply, Request, VERSION};
-use crate::run::{self, Order};
+use crate::run::{self, Prepared};
 use crate::signals::{self, Signals};
 use crate::way::Ways;
 use crate::wire::{Hangup, Input, Output};
@@ -29,8 +29,6 @@ struct Session {
     looks: Looks,
     journal: Journal,
     supervisor: Option<Supervisor>,
-    /// An update is under way, and the supervisor knows.
-    held: bool,
     signals: Signals,
 }
 
@@ -73,7 +71,6 @@ impl Session {
             journal: Journal::new(&home),
             home,
             supervisor: None,
-            held: false,
             signals,
         })
     }
@@ -183,7 +180,6 @@ impl Session {
                 }
                 output.send(&Reply::Hello {
                     version: VERSION,
-                    euid: rustix::process::geteuid().as_raw(),
                     pid: std::process::id(),
                     clock_ms: clock_ms(),
                 })?;
@@ -192,8 +188,6 @@ impl Session {
                 }
             }
             Request::Bye => return Ok(Some(Bye)),
-            // It had ended before the host's word arrived.
-            Request::Cancel => {}
             Request::Look { path, sought } => {
                 self.looks.look(path, sought, &self.ways, output)?;
             }
@@ -201,22 +195,21 @@ impl Session {
                 self.looks = Looks::default();
                 output.send(&Reply::Done)?;
             }
-            Request::Hold => {
-                self.held = self.hold();
-                output.send(&Reply::Held { held: self.held })?;
-            }
             Request::Release => {
                 self.release();
-                output.send(&Reply::Held { held: false })?;
+                output.send(&Reply::Done)?;
             }
             ref request @ Request::Restart { .. } => self.restart(request, output)?,
-            ref request @ Request::Run { .. } => {
-                if let Some(order) = Order::new(request) {
-                    order.run(input, output, &self.signals)?;
-                }
+            ref request @ Request::Run { .. } => match Prepared::new(request) {
+                Ok(prepared) => prepared.run(input, output, &self.signals)?,
+                Err(failure) => output.send(&failure.reply())?,
+            },
+            Request::Begin { hold } => {
+                let held = hold && self.hold();
+                self.batch(held, input, output)?;
             }
-            Request::Begin => self.batch(input, output)?,
-            Request::Remove { .. }
+            Request::Hold
+            | Request::Remove { .. }
             | Request::Directory { .. }
             | Request::Mode { .. }
             | Request::File { .. }
@@ -225,7 +218,7 @@ impl Session {
             | Request::Symlink { .. }
             | Request::Commit { .. }
             | Request::Abort => {
-                output.send(&Failure::new(Code::Protocol, b"", "no batch was begun").reply())?;
+                output.send(&Failure::new(Code::Protocol, b"", "not asked for here").reply())?;
                 return Err(Hangup);
             }
         }
@@ -235,6 +228,7 @@ impl Session {
     /// Takes a batch in, up to its commit, and answers once. After a failure the rest of the batch is read and let go.
     fn batch<I: AsFd, O: AsFd>(
         &mut self,
+        held: bool,
         input: &mut Input<I>,
         output: &mut Output<O>,
     ) -> Result<(), Hangup> {
@@ -279,11 +273,11 @@ impl Session {
                         let text = "the host had given the batch up";
                         batch.fail(Failure::new(Code::Late, b"", text));
                     }
-                    return conclude(&mut batch, output);
+                    return conclude(&mut batch, held, output);
                 }
                 Ok(Request::Abort) => {
                     batch.fail(Failure::new(Code::Aborted, b"", "the batch was given up"));
-                    return conclude(&mut batch, output);
+                    return conclude(&mut batch, held, output);
                 }
                 // The host is gone, or lost its way: what is staged must not stay.
                 Ok(_) | Err(_) => {
@@ -305,7 +299,6 @@ impl Session {
     }
 
     fn release(&mut self) {
-        self.held = false;
         self.supervisor
             .take_if(|supervisor| supervisor.release().is_err());
     }
@@ -315,7 +308,6 @@ impl Session {
         request: &Request,
         output: &mut Output<O>,
     ) -> Result<(), Hangup> {
-        let held = self.held;
         self.hold();
         let answer = match &mut self.supervisor {
             Some(supervisor) => supervisor.restart(request, |reply| output.send(reply)),
@@ -328,9 +320,8 @@ impl Session {
         if answer.is_err() {
             self.supervisor = None;
         }
-        if !held {
-            self.release();
-        }
+        // The last step of an update.
+        self.release();
         match answer {
             Ok(sent) => sent,
             Err(failure) => output.send(&failure.reply()),
@@ -339,7 +330,7 @@ impl Session {
 }
 
 /// Puts a batch in force, or what was made of it out of the way, and says what came of it.
-fn conclude<O: AsFd>(batch: &mut Batch, output: &mut Output<O>) -> Result<(), Hangup> {
+fn conclude<O: AsFd>(batch: &mut Batch, held: bool, output: &mut Output<O>) -> Result<(), Hangup> {
     let outcome = batch.commit(&mut || output.beat());
     for left_out in batch.take_left_out() {
         output.add(&Reply::Closed {
@@ -348,15 +339,11 @@ fn conclude<O: AsFd>(batch: &mut Batch, output: &mut Output<O>) -> Result<(), Ha
         })?;
     }
     match outcome {
-        Ok(applied) => {
+        Ok(()) => {
             for path in batch.take_same() {
                 output.add(&Reply::Same { path: &path })?;
             }
-            output.send(&Reply::Applied {
-                placed: applied.placed,
-                removed: applied.removed,
-                kept: applied.kept,
-            })
+            output.send(&Reply::Applied { held })
         }
         Err(failure) => output.send(&failure.reply()),
     }

@@ -1,6 +1,5 @@
 //! The few verbs we ask of Docker. bollard, the compose command and the helper stand behind it, named nowhere else.
 
-mod archive;
 mod binds;
 mod client;
 mod command;
@@ -9,9 +8,6 @@ mod containers;
 mod context;
 mod ends;
 mod events;
-mod exec;
-mod fingerprint;
-mod hands;
 mod kind;
 mod logs;
 mod moves;
@@ -19,6 +15,7 @@ mod restart;
 mod screen;
 mod supervise;
 mod transport;
+mod ways;
 
 pub use crate::transfer::{
     Applied, Body, Delta, Ended, Exec, Fingerprint, Outgoing, Restarted, Sought, Stream, There,
@@ -28,11 +25,11 @@ pub use client::Docker;
 pub use command::{Lines, is_news, stream};
 pub use compose::scale_flag;
 pub use ends::End;
-pub use hands::helper_forbidden;
 pub use logs::{LogsFrom, Output};
 pub use moves::Moves;
 pub use screen::{Lent, has_screen};
 pub use supervise::{RunsUnder, Supervision};
+pub use ways::helper::helper_forbidden;
 
 use std::collections::BTreeMap;
 use std::fmt;

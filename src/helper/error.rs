@@ -1,4 +1,4 @@
-//! What can go wrong between host and helper, and whether to try again.
+//! What can go wrong between host and helper.
 
 use crate::harmless::value;
 use crate::protocol::{Code, Malformed};
@@ -67,25 +67,6 @@ pub enum Error {
         /// The reason in words.
         text: String,
     },
-}
-
-impl Error {
-    /// Whether the same batch, looked at anew, may well succeed: the disk moved under our hands.
-    pub fn is_retryable(&self) -> bool {
-        match self {
-            Self::Changed { .. } => true,
-            Self::Read { source, .. } => source.kind() == io::ErrorKind::NotFound,
-            _ => false,
-        }
-    }
-
-    /// The helper's reason, if it was the helper that refused.
-    pub fn code(&self) -> Option<Code> {
-        match self {
-            Self::Refused { code, .. } => Some(*code),
-            _ => None,
-        }
-    }
 }
 
 impl From<Malformed> for Error {

@@ -9,7 +9,7 @@ mod wire;
 pub use wire::{Frame, Malformed, decode_anything, split};
 
 /// The protocol's version; host and helper must have the same one.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// What a helper's first answer begins with, in every version: tells it from an engine's error text on the same stream.
 pub const MAGIC: [u8; 8] = *b"liveupd\n";
@@ -55,7 +55,11 @@ pub enum Request<'a> {
         plain_mounts: Vec<&'a [u8]>,
     },
     /// A batch begins: its removes, then what is to be put, then [`Request::Commit`].
-    Begin,
+    Begin {
+        /// With it an update begins: the supervisor shall not end with its process until [`Request::Release`], or until the
+        /// connection ends.
+        hold: bool,
+    },
     /// Part of a batch: remove a file, or a directory that is empty by then.
     Remove {
         /// Absolute path in the container, as all paths here.
@@ -134,8 +138,6 @@ pub enum Request<'a> {
         /// After so many milliseconds the process group ends; 0 is never.
         timeout_ms: u64,
     },
-    /// End the running command's process group. Not answered; ignored when none runs.
-    Cancel,
     /// Describe exactly this path.
     Look {
         /// Which.
@@ -145,11 +147,12 @@ pub enum Request<'a> {
     },
     /// The last [`Request::Look`] was sent. Answered by [`Reply::Done`] after all entries.
     End,
-    /// An update begins: the supervisor shall not end with its process. Answered by [`Reply::Held`].
+    /// To a supervisor alone: it shall not end with its process.
     Hold,
-    /// The update is over. Answered by [`Reply::Held`].
+    /// The update is over: the supervisor may end with its process again. A helper answers [`Reply::Done`], a supervisor nothing.
     Release,
-    /// Stop the supervised process and start it again. Answered by [`Reply::Restarted`] or [`Reply::Failed`].
+    /// Stop the supervised process and start it again. Answered by [`Reply::Restarted`] or [`Reply::Failed`]. With a helper's
+    /// answer the update is over, as with [`Request::Release`].
     Restart {
         /// The signal's number.
         signal: u32,
@@ -193,9 +196,9 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stream {
     /// Standard output.
-    Stdout,
+    Out,
     /// Standard error.
-    Stderr,
+    Err,
 }
 
 /// Why the helper refused.
@@ -230,8 +233,6 @@ pub enum Reply<'a> {
     Hello {
         /// The helper's [`VERSION`].
         version: u32,
-        /// Its effective user.
-        euid: u32,
         /// Its process id in the container.
         pid: u32,
         /// What its clock says, in milliseconds: see [`Request::Commit`].
@@ -253,12 +254,8 @@ pub enum Reply<'a> {
     },
     /// The batch is in force, but for what was said to be left out.
     Applied {
-        /// Files, links and new directories that were put in place.
-        placed: u32,
-        /// Paths that were removed.
-        removed: u32,
-        /// Directories that were to be removed and hold something that only the container has.
-        kept: u32,
+        /// Whether a supervisor is held from now on.
+        held: bool,
     },
     /// The request failed.
     Failed {
@@ -295,8 +292,6 @@ pub enum Reply<'a> {
         kind: Kind,
         /// Its permission bits.
         mode: u32,
-        /// Its length.
-        size: u64,
         /// XXH3-128 of a file's content; 0 when it was not asked for, and of a file that is longer than was asked for.
         hash: u128,
         /// What a link points to.
@@ -313,17 +308,8 @@ pub enum Reply<'a> {
     },
     /// Everything asked for was said.
     Done,
-    /// The answer to [`Request::Hold`] and [`Request::Release`].
-    Held {
-        /// Whether a supervisor runs and is being held.
-        held: bool,
-    },
     /// The new process runs.
     Restarted {
-        /// Its process id in the container.
-        pid: u32,
-        /// From the signal to the new process.
-        micros: u64,
         /// The old one had to be killed.
         killed: bool,
     },

@@ -48,7 +48,7 @@ impl<'a> Request<'a> {
                 .list(mounts)
                 .list(plain_mounts),
             Self::Bye => frame(out, 2),
-            Self::Begin => frame(out, 9),
+            Self::Begin { hold } => frame(out, 9).bool(*hold),
             Self::Remove { path } => frame(out, 10).bytes(path),
             Self::Directory { path, mode } => frame(out, 11).bytes(path).u32(*mode),
             Self::Mode { path, mode } => frame(out, 17).bytes(path).u32(*mode),
@@ -96,7 +96,6 @@ impl<'a> Request<'a> {
                 .bytes(directory)
                 .bytes(user)
                 .u64(*timeout_ms),
-            Self::Cancel => frame(out, 21),
             Self::Look { path, sought } => {
                 let (kind, most) = match sought {
                     Sought::Anything => (0, 0),
@@ -135,7 +134,7 @@ impl<'a> Request<'a> {
                 }
             }
             2 => Self::Bye,
-            9 => Self::Begin,
+            9 => Self::Begin { hold: from.bool()? },
             10 => Self::Remove {
                 path: from.bytes()?,
             },
@@ -178,7 +177,6 @@ impl<'a> Request<'a> {
                 user: from.bytes()?,
                 timeout_ms: from.u64()?,
             },
-            21 => Self::Cancel,
             31 => Self::Look {
                 path: from.bytes()?,
                 sought: match (from.u8()?, from.u64()?) {
@@ -209,23 +207,17 @@ impl<'a> Reply<'a> {
         match self {
             Self::Hello {
                 version,
-                euid,
                 pid,
                 clock_ms,
             } => frame(out, 1)
                 .bytes(&MAGIC)
                 .u32(*version)
-                .u32(*euid)
                 .u32(*pid)
                 .u64(*clock_ms),
             Self::Working => frame(out, 2),
             Self::Closed { path, text } => frame(out, 12).bytes(path).bytes(text),
             Self::Same { path } => frame(out, 13).bytes(path),
-            Self::Applied {
-                placed,
-                removed,
-                kept,
-            } => frame(out, 10).u32(*placed).u32(*removed).u32(*kept),
+            Self::Applied { held } => frame(out, 10).bool(*held),
             Self::Failed {
                 code,
                 errno,
@@ -244,26 +236,19 @@ impl<'a> Reply<'a> {
                 path,
                 kind,
                 mode,
-                size,
                 hash,
                 target,
             } => frame(out, 30)
                 .bytes(path)
                 .u8(*kind as u8)
                 .u32(*mode)
-                .u64(*size)
                 .raw(&hash.to_le_bytes())
                 .bytes(target),
             Self::Unreadable { path, errno, text } => {
                 frame(out, 31).bytes(path).u32(*errno).bytes(text)
             }
             Self::Done => frame(out, 32),
-            Self::Held { held } => frame(out, 40).bool(*held),
-            Self::Restarted {
-                pid,
-                micros,
-                killed,
-            } => frame(out, 42).u32(*pid).u64(*micros).bool(*killed),
+            Self::Restarted { killed } => frame(out, 42).bool(*killed),
             Self::Crashed { code } => frame(out, 43).u32(*code),
         };
         close(out, start)
@@ -274,16 +259,15 @@ impl<'a> Reply<'a> {
         let mut from = Fields(fields);
         let reply = match kind {
             1 if from.bytes()? == MAGIC => {
-                let (version, euid, pid) = (from.u32()?, from.u32()?, from.u32()?);
-                let clock_ms = if version == VERSION {
-                    from.u64()?
+                let version = from.u32()?;
+                let (pid, clock_ms) = if version == VERSION {
+                    (from.u32()?, from.u64()?)
                 } else {
                     from.rest();
-                    0
+                    (0, 0)
                 };
                 Self::Hello {
                     version,
-                    euid,
                     pid,
                     clock_ms,
                 }
@@ -296,11 +280,7 @@ impl<'a> Reply<'a> {
             13 => Self::Same {
                 path: from.bytes()?,
             },
-            10 => Self::Applied {
-                placed: from.u32()?,
-                removed: from.u32()?,
-                kept: from.u32()?,
-            },
+            10 => Self::Applied { held: from.bool()? },
             11 => Self::Failed {
                 code: from.code()?,
                 errno: from.u32()?,
@@ -320,7 +300,6 @@ impl<'a> Reply<'a> {
                 path: from.bytes()?,
                 kind: from.kind()?,
                 mode: from.u32()?,
-                size: from.u64()?,
                 hash: u128::from_le_bytes(from.array()?),
                 target: from.bytes()?,
             },
@@ -330,10 +309,7 @@ impl<'a> Reply<'a> {
                 text: from.bytes()?,
             },
             32 => Self::Done,
-            40 => Self::Held { held: from.bool()? },
             42 => Self::Restarted {
-                pid: from.u32()?,
-                micros: from.u64()?,
                 killed: from.bool()?,
             },
             43 => Self::Crashed { code: from.u32()? },
@@ -468,8 +444,8 @@ impl<'a> Fields<'a> {
     }
     fn stream(&mut self) -> Result<Stream, Malformed> {
         match self.u8()? {
-            0 => Ok(Stream::Stdout),
-            1 => Ok(Stream::Stderr),
+            0 => Ok(Stream::Out),
+            1 => Ok(Stream::Err),
             _ => Err(Malformed),
         }
     }

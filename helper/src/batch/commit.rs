@@ -1,7 +1,7 @@
 //! Puts a staged batch in force, or takes every trace of it away.
 
 use super::attributes::Attributes;
-use super::{Applied, Batch, Place, Staged, moved, stage, temporary};
+use super::{Batch, Place, Staged, moved, stage, temporary};
 use crate::failure::Failure;
 use crate::path;
 use crate::protocol::{Code, Time};
@@ -28,7 +28,7 @@ enum Step {
 
 impl Batch<'_> {
     /// Puts the batch in force. What was left out of it is told by [`Batch::take_left_out`].
-    pub fn commit(&mut self, beat: Beat) -> Result<Applied, Failure> {
+    pub fn commit(&mut self, beat: Beat) -> Result<(), Failure> {
         self.step(b"", |batch| match &batch.open {
             Some(open) => Err(Failure::new(
                 Code::Protocol,
@@ -50,7 +50,7 @@ impl Batch<'_> {
     }
 
     /// New names appear before old ones vanish: a reader that follows a move always finds one of them.
-    fn rename_and_remove(&mut self, beat: Beat) -> Result<Applied, Failure> {
+    fn rename_and_remove(&mut self, beat: Beat) -> Result<(), Failure> {
         let mut directory = None;
         let mut later = Vec::new();
         // What was put in place is forgotten one by one, so that a roll back touches only the rest.
@@ -80,11 +80,7 @@ impl Batch<'_> {
                 ..failure
             });
         }
-        let mut applied = Applied {
-            placed: self.placed,
-            ..Applied::default()
-        };
-        let mut broken = self.remove_all(&mut applied, beat).err();
+        let mut broken = self.remove_all(beat).err();
         for place in later {
             match self.put_over_directory(&place) {
                 Ok(()) => {}
@@ -98,21 +94,18 @@ impl Batch<'_> {
         if broken.is_none() {
             broken = self.set_modes().err();
         }
-        // What was left out on the way is not in force.
-        applied.placed = self.placed;
         match broken {
             Some(failure) => Err(Failure {
                 partly: true,
                 ..failure
             }),
-            None => Ok(applied),
+            None => Ok(()),
         }
     }
 
     /// The rest of the batch goes on without this one.
     fn leave_out(&mut self, place: &Place, failure: Failure) {
         self.take_back(place);
-        self.placed = self.placed.saturating_sub(1);
         self.left_out.push(failure);
     }
 
@@ -212,7 +205,7 @@ impl Batch<'_> {
     }
 
     /// Removes what is to be removed, what is below a directory before the directory. One failure does not stop the others.
-    fn remove_all(&mut self, applied: &mut Applied, beat: Beat) -> Result<(), Failure> {
+    fn remove_all(&mut self, beat: Beat) -> Result<(), Failure> {
         let mut result = Ok(());
         let mut last: Option<(Vec<u8>, Result<Directory, Closed>)> = None;
         let mut removes = std::mem::take(&mut self.removes);
@@ -246,9 +239,8 @@ impl Batch<'_> {
                 }
             });
             match outcome {
-                Ok(()) => applied.removed += 1,
-                Err(Errno::NOENT | Errno::NOTDIR) => {}
-                Err(Errno::NOTEMPTY | Errno::EXIST) => applied.kept += 1,
+                // A directory stays for what only the container has in it.
+                Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::NOTEMPTY | Errno::EXIST) => {}
                 Err(errno) => match stage::refused(at, errno, remove) {
                     failure if failure.code == Code::Unsafe => self.left_out.push(failure),
                     failure => result = result.and(Err(failure)),

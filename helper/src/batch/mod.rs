@@ -101,14 +101,6 @@ struct Open {
     mtime: crate::protocol::Time,
 }
 
-/// What came of a batch.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Applied {
-    pub placed: u32,
-    pub removed: u32,
-    pub kept: u32,
-}
-
 /// A batch that is being staged.
 pub struct Batch<'a> {
     journal: &'a mut Journal,
@@ -131,7 +123,6 @@ pub struct Batch<'a> {
     left_out: Vec<Failure>,
     /// Files that were there already.
     same: Vec<Vec<u8>>,
-    placed: u32,
 }
 
 impl<'a> Batch<'a> {
@@ -152,7 +143,6 @@ impl<'a> Batch<'a> {
             failure: None,
             left_out: Vec::new(),
             same: Vec::new(),
-            placed: 0,
         }
     }
 

@@ -41,7 +41,7 @@ impl Batch<'_> {
             let (at, fresh) = batch.here()?;
             if fresh {
                 match make::directory(&at, name, mode) {
-                    Ok(_) => batch.placed += 1,
+                    Ok(_) => {}
                     // Made on the way to something below it, with a mode of our own choice.
                     Err(Errno::EXIST) => {
                         make::mode(&at, name, mode).map_err(|errno| refused(&at, errno, &path))?;
@@ -66,7 +66,6 @@ impl Batch<'_> {
             }
             let path = clean(path)?;
             let (file, there) = batch.begin_file(&path, mode, length, flags, None)?;
-            batch.placed += 1;
             batch.open = Some(Open {
                 path,
                 file: Some(file),
@@ -103,7 +102,6 @@ impl Batch<'_> {
                 Failure::new(Code::NotThere, &path, crate::failure::words(errno))
             })?;
             let (file, _) = batch.begin_file(&path, mode, 0, flags, Some(&ahead))?;
-            batch.placed += 1;
             file.finish(mtime)
                 .map_err(|errno| Failure::system(errno, &path))
         });
@@ -227,7 +225,6 @@ impl Batch<'_> {
             batch.make(&path, name, Staged::Entry, |at, name| {
                 make::link(at, name, link, mtime)
             })?;
-            batch.placed += 1;
             Ok(())
         });
     }
@@ -241,7 +238,6 @@ impl Batch<'_> {
             // The last that was staged.
             drop(open.file);
             self.take_back_last();
-            self.placed = self.placed.saturating_sub(1);
             self.same.push(open.path);
             return Ok(());
         }
@@ -280,12 +276,7 @@ impl Batch<'_> {
         if fresh {
             // The same path twice in one batch: the last one counts.
             let again = at.rights.assume();
-            if again
-                .and_then(|()| rustix::fs::unlinkat(&at.fd, name, AtFlags::empty()))
-                .is_ok()
-            {
-                self.placed = self.placed.saturating_sub(1);
-            }
+            let _ = again.and_then(|()| rustix::fs::unlinkat(&at.fd, name, AtFlags::empty()));
             return make(&at, name).map_err(|errno| refused(&at, errno, path));
         }
         let mut number = self.add(name, staged)?;
@@ -393,7 +384,6 @@ impl Batch<'_> {
                 if fresh {
                     make::directory(&at, name, 0o755)
                         .map_err(|errno| refused(&at, errno, wanted))?;
-                    self.placed += 1;
                 } else if path::status(&at.fd, name, false).is_ok() {
                     return Err(Failure::system(Errno::NOTDIR, wanted));
                 } else {
@@ -454,7 +444,6 @@ impl Batch<'_> {
                 status,
             });
         }
-        self.placed += 1;
         Ok(())
     }
 }

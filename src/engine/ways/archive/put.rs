@@ -11,13 +11,13 @@ use http_body_util::{Either, StreamBody};
 use hyper::Method;
 use hyper::body::Frame;
 
-use super::super::client::Docker;
-use super::super::transport::escaped;
-use super::super::{Body, Container, Delta, EngineError, Outgoing};
 use super::Through;
 use super::route::{Door, door, name_through};
 use super::survey::{Kind, Owner, Seen, Survey};
 use super::write::{Content, Entry, stream};
+use crate::engine::client::Docker;
+use crate::engine::transport::escaped;
+use crate::engine::{Body, Container, Delta, EngineError, Outgoing};
 use crate::paths::ContainerPath;
 use crate::source::Source;
 

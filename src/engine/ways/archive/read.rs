@@ -6,7 +6,7 @@ use hyper::body::Incoming;
 use tar::EntryType;
 
 use super::super::EngineError;
-use super::super::transport::words;
+use crate::engine::transport::words;
 use crate::harmless;
 
 const BLOCK: usize = 512;

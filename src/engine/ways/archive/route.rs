@@ -1,7 +1,7 @@
 //! Through which door a path can be written: the root, or a writable mount under a read-only root; and which mounts have none (traps 5 and 7). Asks nobody.
 
-use super::super::{Container, EngineError};
 use crate::compose::{Mount, MountKind};
+use crate::engine::{Container, EngineError};
 use crate::harmless;
 use crate::paths::ContainerPath;
 

@@ -7,10 +7,10 @@ use futures_util::{StreamExt, stream};
 use hyper::Method;
 use tar::EntryType;
 
-use super::super::client::Docker;
-use super::super::transport::{empty, escaped};
-use super::super::{ContainerId, EngineError};
 use super::read::{Member, Reader};
+use crate::engine::client::Docker;
+use crate::engine::transport::{empty, escaped};
+use crate::engine::{ContainerId, EngineError};
 use crate::paths::ContainerPath;
 
 /// Up to so many paths are asked for one by one (1 ms each); for more a `stat` in the container pays (45 ms), or a listing.

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard, Notify};
 
-use super::super::client::Docker;
-use super::super::{Container, End};
 use super::links::Slot;
+use crate::engine::client::Docker;
+use crate::engine::{Container, End};
 use crate::helper::FRESH;
 
 /// Whoever wants the link wants it for an update, which is more than one question.

@@ -8,19 +8,19 @@ use std::time::{Duration, Instant};
 
 use bollard::models::ExecConfig;
 use futures_util::StreamExt as _;
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Mutex;
 use tokio_util::io::StreamReader;
 
-use super::super::client::Docker;
-use super::super::{Container, ContainerId, State, Via};
 use super::crashes::Shared;
 use super::executable::helper_forbidden;
 use crate::compose::MountKind;
+use crate::engine::client::Docker;
+use crate::engine::{Container, ContainerId, State};
 use crate::helper::{Error, Link, Terms};
 use crate::paths::ContainerPath;
 
-type Reader = Pin<Box<dyn tokio::io::AsyncRead + Send>>;
+type Reader = Pin<Box<dyn AsyncRead + Send>>;
 type Writer = Pin<Box<dyn AsyncWrite + Send>>;
 pub(super) type HelperLink = Link<Reader, Writer>;
 
@@ -28,10 +28,11 @@ pub(super) type HelperLink = Link<Reader, Writer>;
 const TRY_AGAIN: Duration = Duration::from_secs(30);
 /// How long the helpers have to clean up when the session ends.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-/// A process that was forked while the executable was being written holds it open until it runs its own program: so long
-/// the kernel does not start it, which is a matter of milliseconds.
+/// From one exchange of an update to its next no more time passes than this, so its commands need no question beforehand.
+const JUST_NOW: Duration = Duration::from_secs(1);
+/// `ETXTBSY`: a child that was forked during the write still has the executable open, until it runs its own program. Starting it
+/// is tried again for this long.
 const BUSY: Duration = Duration::from_secs(2);
-/// Between two tries of a busy executable.
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 /// The helpers of all containers.
@@ -87,28 +88,13 @@ impl Docker {
         helper_forbidden(off)
     }
 
-    /// The way that an update of this container would take, as far as that is known without putting anything there.
-    pub async fn expected_way(&self, container: &Container) -> Via {
-        let why = match self.why_not(container) {
-            Some(why) => Some(why),
-            None => self.executable_for(container).await.err(),
-        };
-        why.map_or(Via::Helper, Via::Archive)
-    }
-
     /// Starts the helper before it is needed, so that the first update need not wait for it.
     pub(in crate::engine) async fn warm_up_helper(&self, container: &Container) {
         let slot = self.slot(&container.id).await;
         let mut slot = slot.lock().await;
-        // One that ended with its container's last run says nothing by itself.
-        if let Some(link) = &mut slot.link
-            && link.ping().await.is_err()
-        {
-            slot.link = None;
-        }
         // What kept it away may be over: the container or the engine was away just now.
         slot.refused = None;
-        let _ = self.link(container, &mut slot).await;
+        let _ = self.living_link(container, &mut slot).await;
     }
 
     /// Whatever kept the helper away from this container is over.
@@ -182,7 +168,21 @@ impl Docker {
             .ok_or_else(|| "the helper is gone".to_owned())
     }
 
-    fn why_not(&self, container: &Container) -> Option<String> {
+    /// As [`Docker::link`], and one that answers: a helper that ended with its container's last run says nothing by itself.
+    pub(super) async fn living_link<'s>(
+        &self,
+        container: &Container,
+        slot: &'s mut Slot,
+    ) -> Result<&'s mut HelperLink, String> {
+        if let Some(link) = &mut slot.link
+            && !is_alive(link).await
+        {
+            slot.link = None;
+        }
+        self.link(container, slot).await
+    }
+
+    pub(super) fn why_not(&self, container: &Container) -> Option<String> {
         let forbidden = self.why_forbidden(&container.service).map(str::to_owned);
         forbidden.or_else(|| {
             (container.state != State::Running)
@@ -254,6 +254,18 @@ impl Docker {
     }
 }
 
+/// Whether a helper answers. One that did so just now is not asked again, unless the end of its stream is here already.
+pub(super) async fn is_alive<R, W>(link: &mut Link<R, W>) -> bool
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    if link.is_over() {
+        return false;
+    }
+    link.was_heard_within(JUST_NOW) || link.ping().await.is_ok()
+}
+
 /// Where the helper may go: into the container's own files and its volumes, as they are mounted. Into a directory of the host's
 /// only where that is known to be another machine, and only by its own name: what may be here is never written through a mount.
 fn terms(container: &Container) -> Terms {
@@ -273,7 +285,7 @@ fn terms(container: &Container) -> Terms {
     }
 }
 
-/// Whether the kernel would not start the executable because somebody still has it open for writing.
+/// Whether the kernel said `ETXTBSY`: somebody still has the executable open for writing.
 fn is_busy(error: &Error) -> bool {
     matches!(error, Error::NotAHelper { text } if text.to_ascii_lowercase().contains("text file busy"))
 }

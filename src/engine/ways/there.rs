@@ -2,10 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::helper::Sought;
+use super::Way;
+use crate::engine::{Body, Container, Delta, Outgoing, Sought, There, Wanted};
 use crate::paths::ContainerPath;
-
-use super::{Body, Container, Delta, Docker, Outgoing, There, Wanted};
 
 /// Through the Engine's API each of so many files is a question of its own; of more it would be the container's whole tree.
 const FEW: usize = 16;
@@ -25,45 +24,41 @@ pub(super) fn are_few(delta: &Delta) -> bool {
     delta.put.iter().filter(may_be_there).count() <= FEW
 }
 
-impl Docker {
-    /// Takes out of `delta` which of the `asked` files stand in the container already, and answers which those are.
-    pub(super) async fn take_out(
-        &self,
-        container: &Container,
-        delta: &mut Cow<'_, Delta>,
-        asked: impl Fn(&Outgoing) -> bool,
-    ) -> Vec<ContainerPath> {
-        let wanted: Wanted = delta
-            .put
-            .iter()
-            .filter(|put| asked(put))
-            .filter_map(|put| Some((put.to.clone(), file_of(&put.body)?)))
-            .collect();
-        if wanted.is_empty() {
-            return Vec::new();
-        }
-        // Who cannot say what it has is brought all of it, or says what is wrong then.
-        let Ok(found) = self
-            .fingerprints_of(container, &wanted, &directories(&wanted))
-            .await
-        else {
-            return Vec::new();
-        };
-        let mut same = Vec::new();
-        delta.to_mut().put.retain_mut(|put| {
-            if !wanted.contains_key(&put.to) {
-                return true;
-            }
-            let is_there = found.get(&put.to);
-            if is_there.is_some() && is_there == put.there.fingerprint() {
-                same.push(put.to.clone());
-                return false;
-            }
-            put.there = There::No;
-            true
-        });
-        same
+/// Takes out of `delta` which of the `asked` files stand in the container already, and answers which those are.
+pub(super) async fn take_out(
+    way: &impl Way,
+    container: &Container,
+    delta: &mut Cow<'_, Delta>,
+    asked: impl Fn(&Outgoing) -> bool,
+) -> Vec<ContainerPath> {
+    let wanted: Wanted = delta
+        .put
+        .iter()
+        .filter(|put| asked(put))
+        .filter_map(|put| Some((put.to.clone(), file_of(&put.body)?)))
+        .collect();
+    if wanted.is_empty() {
+        return Vec::new();
     }
+    // If the question fails, everything is sent: what is wrong shows then.
+    let roots = directories(&wanted);
+    let Ok(found) = way.fingerprints(container, &wanted, &roots).await else {
+        return Vec::new();
+    };
+    let mut same = Vec::new();
+    delta.to_mut().put.retain_mut(|put| {
+        if !wanted.contains_key(&put.to) {
+            return true;
+        }
+        let is_there = found.get(&put.to);
+        if is_there.is_some() && is_there == put.there.fingerprint() {
+            same.push(put.to.clone());
+            return false;
+        }
+        put.there = There::No;
+        true
+    });
+    same
 }
 
 fn file_of(body: &Body) -> Option<Sought> {

@@ -6,9 +6,9 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::super::{Container, EngineError};
 use super::survey::{Kind, Seen, Survey};
 use crate::compose::Mount;
+use crate::engine::{Container, EngineError};
 use crate::harmless;
 use crate::paths::ContainerPath;
 

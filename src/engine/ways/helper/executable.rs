@@ -9,10 +9,10 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use futures_util::future::join_all;
 
-use super::super::archive::survey::{Kind, Survey};
-use super::super::client::{Docker, refused};
-use super::super::{Body, Container, ContainerId, Delta, EngineError, Outgoing, There};
 use crate::compose::MountKind;
+use crate::engine::client::{Docker, refused};
+use crate::engine::ways::archive::survey::{Kind, Survey};
+use crate::engine::{Body, Container, ContainerId, Delta, EngineError, Outgoing, There};
 use crate::harmless;
 use crate::helper;
 use crate::paths::ContainerPath;

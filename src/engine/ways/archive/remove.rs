@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 
-use super::super::client::Docker;
-use super::super::{Container, Delta, EngineError};
 use super::survey::{Kind, Survey};
+use crate::engine::client::Docker;
+use crate::engine::{Container, Delta, EngineError};
 use crate::paths::ContainerPath;
 
 /// Bytes of arguments in one command: well below any kernel's limit, and below what the engine passes on in one message.

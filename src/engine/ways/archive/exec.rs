@@ -14,10 +14,10 @@ use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, sleep, timeout};
 
-pub(super) use self::environment::own_environment;
-use super::client::{Docker, refused};
-use super::transport::{cut, size};
-use super::{ContainerId, Ended, EngineError, Exec, Stream};
+pub(in crate::engine) use self::environment::own_environment;
+use crate::engine::client::{Docker, refused};
+use crate::engine::transport::{cut, size};
+use crate::engine::{ContainerId, Ended, EngineError, Exec, Stream};
 use crate::harmless;
 
 /// In the environment of a command with a timeout, so that its process tree can be told from the rest: children inherit it.
@@ -87,22 +87,22 @@ impl Allowance {
 const START: &str = r#"{"Detach":false,"Tty":false}"#;
 
 /// A started exec: its ID and its two ends.
-pub(super) struct Started {
-    pub(super) id: String,
-    pub(super) output: frames::Output,
-    pub(super) input: std::pin::Pin<Box<dyn tokio::io::AsyncWrite + Send>>,
+pub(in crate::engine) struct Started {
+    pub(in crate::engine) id: String,
+    pub(in crate::engine) output: frames::Output,
+    pub(in crate::engine) input: std::pin::Pin<Box<dyn tokio::io::AsyncWrite + Send>>,
 }
 
 /// Output of a short command of our own, kept whole.
-pub(super) struct Said {
-    pub(super) code: i64,
-    pub(super) out: Vec<u8>,
-    pub(super) err: Vec<u8>,
+pub(in crate::engine) struct Said {
+    pub(in crate::engine) code: i64,
+    pub(in crate::engine) out: Vec<u8>,
+    pub(in crate::engine) err: Vec<u8>,
 }
 
 impl Docker {
     /// C7: runs a command, from `/` unless told otherwise; a timeout ends its whole process tree.
-    pub(super) async fn exec(
+    pub(in crate::engine) async fn exec(
         &self,
         container: &ContainerId,
         exec: &Exec,
@@ -189,7 +189,7 @@ impl Docker {
     }
 
     /// A command of our own as root, with `input` on its stdin.
-    pub(super) async fn root_exec(
+    pub(in crate::engine) async fn root_exec(
         &self,
         container: &ContainerId,
         argv: &[&str],
@@ -200,7 +200,7 @@ impl Docker {
 
     /// A command of our own, with `input` on its stdin, as `user`: a name, `uid` or `uid:gid`. It has an environment of its own,
     /// and an end: what takes longer or says more than what it was given explains is refused. In the container it may go on.
-    pub(super) async fn own_exec(
+    pub(in crate::engine) async fn own_exec(
         &self,
         container: &ContainerId,
         user: &str,
@@ -260,7 +260,7 @@ impl Docker {
         Ok(Said { code, out, err })
     }
 
-    pub(super) async fn start_exec(
+    pub(in crate::engine) async fn start_exec(
         &self,
         container: &ContainerId,
         config: ExecConfig,
@@ -285,7 +285,7 @@ impl Docker {
 
     /// The exit code, once there is one: the streams may close a moment (or, for a command that closes them itself, long) before.
     /// How long that takes is the command's; the end of its container ends it as well.
-    pub(super) async fn exit_code(
+    pub(in crate::engine) async fn exit_code(
         &self,
         container: &ContainerId,
         exec: &str,
@@ -319,7 +319,7 @@ impl Docker {
 
 impl Said {
     /// What the command said, or its beginning, for an error.
-    pub(super) fn words(&self) -> String {
+    pub(in crate::engine) fn words(&self) -> String {
         let all = [self.err.as_slice(), self.out.as_slice()].concat();
         let text = String::from_utf8_lossy(&all);
         match text.trim() {

@@ -8,10 +8,10 @@ use std::time::Duration;
 use tar::EntryType;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::archive::read::{Member, Reader};
-use super::archive::survey::member_path;
-use super::client::Docker;
-use super::{ContainerId, EngineError, Fingerprint, Sought, Wanted};
+use super::read::{Member, Reader};
+use super::survey::member_path;
+use crate::engine::client::Docker;
+use crate::engine::{ContainerId, EngineError, Fingerprint, Sought, Wanted};
 use crate::paths::ContainerPath;
 
 type Found = BTreeMap<ContainerPath, Fingerprint>;

@@ -42,7 +42,7 @@ fn comments() -> Vec<(PathBuf, String)> {
 fn comments_of(source: &str) -> String {
     let comment = |line: &str| {
         let mut starts = line.match_indices("//").map(|(start, _)| start);
-        let start = starts.find(|start| line[..*start].matches('"').count() % 2 == 0)?;
+        let start = starts.find(|start| line[..*start].matches('"').count().is_multiple_of(2))?;
         Some(line[start..].trim_start_matches(['/', '!', ' ']).to_owned())
     };
     let comments: Vec<String> = source.lines().filter_map(comment).collect();
@@ -105,7 +105,7 @@ fn rules_of_the_spec() -> BTreeSet<String> {
     let (mut rules, mut last) = (BTreeSet::new(), String::new());
     for line in document("spec.md").lines() {
         let rule = if let Some(rule) = line.strip_prefix("- ") {
-            last = rule.split(' ').next().unwrap().to_owned();
+            rule.split(' ').next().unwrap().clone_into(&mut last);
             last.clone()
         } else if let Some((number, _)) = line.trim_start().split_once(". ")
             && line.starts_with("  ")

@@ -66,7 +66,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
             };
         }
         self.write(&piece, &limit).await?;
-        let answer = self.outcome(delta, &limit).await;
+        let answer = self.outcome(delta, how, &limit).await;
         // Answered to its end, for good or ill.
         if matches!(answer, Ok(_) | Err(Error::Refused { .. })) {
             self.end();
@@ -74,14 +74,22 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
         answer
     }
 
-    async fn outcome(&mut self, delta: &Delta, limit: &Limit) -> Result<Applied, Error> {
+    async fn outcome(
+        &mut self,
+        delta: &Delta,
+        how: &Delivery,
+        limit: &Limit,
+    ) -> Result<Applied, Error> {
         let (mut closed, mut same) = (Vec::new(), Vec::new());
         let mut room = MOST_CLOSED;
         let mut names = names_that_may_be_there(delta);
         loop {
             match self.incoming.next(limit).await? {
                 Reply::Applied { held } => {
-                    self.held = held;
+                    // A batch that holds nobody does not let go of whom an earlier one holds.
+                    if how.hold {
+                        self.held = held;
+                    }
                     return Ok(Applied {
                         via: Via::Helper,
                         unread: Vec::new(),

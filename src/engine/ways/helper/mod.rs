@@ -6,6 +6,8 @@ mod executable;
 mod links;
 mod questions;
 mod staging;
+#[cfg(test)]
+mod tests;
 
 pub(in crate::engine) use executable::HIDDEN;
 pub use executable::helper_forbidden;
@@ -194,8 +196,7 @@ impl Docker {
         let slot = self.slot(&container.id).await;
         let mut slot = slot.lock().await;
         if let Some(link) = &mut slot.link
-            && link.is_held()
-            && link.release().await.is_err()
+            && questions::release(link).await.is_err()
         {
             slot.link = None;
         }

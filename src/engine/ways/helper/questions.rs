@@ -121,3 +121,15 @@ where
         restarted => restarted.map(Some),
     }
 }
+
+/// The update is over. Nothing is said where the restart has ended it, or where there was nobody to hold.
+pub(super) async fn release<R, W>(link: &mut Link<R, W>) -> Result<(), Error>
+where
+    R: AsyncRead + Unpin + Send,
+    W: AsyncWrite + Unpin + Send,
+{
+    if link.is_held() {
+        link.release().await?;
+    }
+    Ok(())
+}

@@ -34,6 +34,8 @@ pub mod source;
 
 pub mod transfer;
 
+pub mod life;
+
 pub mod update;
 
 pub mod engine;

@@ -122,8 +122,6 @@ pub enum EngineEvent {
         id: ContainerId,
         /// The engine's word: `start`, `die`, `destroy`, `pause` …
         action: String,
-        /// The exit code of a `die`.
-        exit_code: Option<i64>,
         /// The number of a `kill`'s signal, as the engine writes it.
         signal: Option<String>,
     },

@@ -10,7 +10,8 @@ use tokio::sync::{mpsc, watch};
 
 use crate::compose::Tie;
 use crate::engine::{ContainerId, Docker, Engine as _, EngineError, Moves, State};
-use crate::plan::follow::{Doing, Follow, Life, Lives, Move, follow, remember};
+use crate::life::{Doing, Life, Lives};
+use crate::plan::follow::{Follow, Move, follow, remember};
 use crate::report::{Done, Ended, Event, Followed, Outcome, Reporter, Took};
 
 use super::stops::{Said, Stops};

@@ -56,10 +56,6 @@ impl Journal {
             | OFlags::APPEND
             | OFlags::NOFOLLOW
             | OFlags::CLOEXEC;
-        if !self.has_a_name {
-            // Most likely we ourselves took it away: to look for it first would cost as much as to make it.
-            let _ = rustix::fs::mkdir(&self.home, Mode::from_raw_mode(HOME_MODE));
-        }
         self.has_a_name = true;
         let own = self.own();
         let open = || rustix::fs::open(&own, flags, Mode::from_raw_mode(0o600));

@@ -68,48 +68,18 @@ impl Docker {
         for directories in directories.chunk_by(|one, other| one.0 == other.0) {
             let (owner, directories) = unzipped(directories);
             let verb = Verb::EmptyDirectories;
-            if self
-                .verb(container, owner, verb, &directories)
-                .await?
-                .failed()
-            {
-                self.remove_what_is_none(container, owner, directories)
-                    .await?;
+            let answer = self.verb(container, owner, verb, &directories).await?;
+            if !answer.failed() {
+                continue;
+            }
+            // Of what came and went on the host while nothing could be brought, the container may have a file where the host
+            // had a directory last: that is deleted too, and what it lies in may be empty now.
+            let left = self.all_gone(container, owner, &directories).await?;
+            if !left.is_empty() && left.len() < directories.len() {
+                self.verb(container, owner, verb, &left).await?;
             }
         }
         Ok(closed)
-    }
-
-    /// After `rmdir` complained: of what came and went on the host while nothing could be brought, the container may have a file
-    /// where the host had a directory last.
-    async fn remove_what_is_none(
-        &self,
-        container: &Container,
-        owner: &str,
-        directories: Vec<ContainerPath>,
-    ) -> Result<(), EngineError> {
-        let mut survey = Survey::new(self, &container.id);
-        survey
-            .prepare(&directories.iter().collect::<Vec<_>>(), 0)
-            .await?;
-        let (mut files, mut left) = (Vec::new(), Vec::new());
-        for path in directories {
-            match survey.look(&path).await? {
-                Some(seen) if seen.kind != Kind::Directory => files.push(path),
-                Some(_) => left.push(path),
-                None => {}
-            }
-        }
-        if files.is_empty() {
-            return Ok(());
-        }
-        let verb = self.verb(container, owner, Verb::Files, &files).await?;
-        if verb.failed() {
-            self.all_gone(container, owner, &files).await?;
-        }
-        self.verb(container, owner, Verb::EmptyDirectories, &left)
-            .await?;
-        Ok(())
     }
 
     /// The paths with the user that deletes each; those that nobody should delete are `closed`.
@@ -223,8 +193,8 @@ impl Docker {
         }
     }
 
-    /// After `rm` complained: what counts is whether anything that should be gone is still there. Answers the directories: empty
-    /// ones go as such.
+    /// After `rm` or `rmdir` complained: what counts is whether anything that should be gone is still there. Files are deleted once
+    /// more; answers the directories.
     async fn all_gone(
         &self,
         container: &Container,

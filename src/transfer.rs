@@ -48,13 +48,13 @@ impl Delta {
 /// One thing to write into a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
-    /// Where.
+    /// Its path in the container.
     pub to: ContainerPath,
     /// Permission bits.
     pub mode: u32,
     /// Modification time.
     pub modified: SystemTime,
-    /// What.
+    /// What is written there.
     pub body: Body,
     /// Write into the same inode instead of replacing the file.
     pub in_place: bool,

@@ -16,25 +16,25 @@ const READ: usize = 64 * 1024;
 
 /// A run of questions, and the directory that the last one was about: the next one mostly is about the same.
 #[derive(Default)]
-pub struct Looks {
+pub struct Describer {
     last: Option<(Vec<u8>, Directory)>,
 }
 
-impl Looks {
+impl Describer {
     /// Describes one path, as the host wants to know it.
-    pub fn look(
+    pub fn describe(
         &mut self,
         path: &[u8],
         sought: Sought,
         ways: &Ways,
         output: &mut Output<impl AsFd>,
     ) -> Result<(), Hangup> {
-        let looked = match self.enter(path, ways) {
+        let described = match self.enter(path, ways) {
             Ok((at, name)) => entry(at, &name, path, sought, output),
             Err(errno) => unreadable(path, errno, output),
         };
         let _ = Rights::Own.assume();
-        looked
+        described
     }
 
     /// The directory that a path lies in, and its name there.

@@ -4,7 +4,7 @@ use crate::batch::{Batch, Journal};
 use crate::control::{self, Supervisor};
 use crate::elders;
 use crate::failure::Failure;
-use crate::hashes::Looks;
+use crate::hashes::Describer;
 use crate::protocol::{Code, Reply, Request, VERSION};
 use crate::run::{self, Prepared};
 use crate::signals::{self, Signals};
@@ -26,7 +26,7 @@ const IDLE: Timespec = Timespec {
 struct Session {
     home: PathBuf,
     ways: Ways,
-    looks: Looks,
+    describer: Describer,
     journal: Journal,
     supervisor: Option<Supervisor>,
     signals: Signals,
@@ -67,7 +67,7 @@ impl Session {
         let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
         Ok(Self {
             ways: Ways::new()?,
-            looks: Looks::default(),
+            describer: Describer::default(),
             journal: Journal::new(&home),
             home,
             supervisor: None,
@@ -188,11 +188,11 @@ impl Session {
                 }
             }
             Request::Bye => return Ok(Some(Bye)),
-            Request::Look { path, sought } => {
-                self.looks.look(path, sought, &self.ways, output)?;
+            Request::Describe { path, sought } => {
+                self.describer.describe(path, sought, &self.ways, output)?;
             }
             Request::End => {
-                self.looks = Looks::default();
+                self.describer = Describer::default();
                 output.send(&Reply::Done)?;
             }
             Request::Release => {

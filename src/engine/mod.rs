@@ -116,9 +116,9 @@ pub enum State {
 pub enum EngineEvent {
     /// A container of `service` was created, started, died, paused, renamed, removed …: look at the service again.
     Container {
-        /// The service.
+        /// Whose containers are worth a look.
         service: String,
-        /// The container.
+        /// The one that the event is about.
         id: ContainerId,
         /// The engine's word: `start`, `die`, `destroy`, `pause` …
         action: String,
@@ -136,7 +136,7 @@ pub enum EngineEvent {
 /// One line of a container's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
-    /// Which stream.
+    /// Whether the container's process wrote it to its output or to its errors.
     pub stream: Stream,
     /// Without the line's end.
     pub text: Vec<u8>,

@@ -42,15 +42,15 @@ pub enum Error {
     /// A file of the host cannot be read. Nothing was changed in the container.
     #[error("cannot read `{}`: {}", value(&.path.to_string_lossy()), value(&.source.to_string()))]
     Read {
-        /// The file.
+        /// Its path on the host.
         path: PathBuf,
-        /// Why.
+        /// The system's reason.
         source: io::Error,
     },
     /// A file of the host became shorter, or another one, while it was read. Nothing was changed in the container.
     #[error("`{}` changed while it was read", value(&.path.to_string_lossy()))]
     Changed {
-        /// The file.
+        /// Its path on the host.
         path: PathBuf,
     },
     /// The helper refused.

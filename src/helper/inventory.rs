@@ -44,7 +44,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
         let asking = async {
             let mut piece = Vec::new();
             for (path, sought) in wanted {
-                Request::Look {
+                Request::Describe {
                     path: path.as_bytes(),
                     sought: *sought,
                 }

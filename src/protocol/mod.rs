@@ -67,34 +67,34 @@ pub enum Request<'a> {
     },
     /// Part of a batch: a directory has to be there. An existing one stays as it is.
     Directory {
-        /// Where.
+        /// The directory's path.
         path: &'a [u8],
         /// The mode of a new one.
         mode: u32,
     },
     /// Part of a batch: a directory that is there in the end has this mode.
     Mode {
-        /// Which.
+        /// The directory's path.
         path: &'a [u8],
         /// Its mode; bits beyond the permissions that the container gave it stay.
         mode: u32,
     },
     /// Part of a batch: a file. Exactly `length` bytes of [`Request::Data`] follow.
     File {
-        /// Where.
+        /// The file's path.
         path: &'a [u8],
         /// Its permission bits.
         mode: u32,
         /// Its modification time.
         mtime: Time,
-        /// Its length.
+        /// How many bytes of content follow.
         length: u64,
         /// [`IN_PLACE`], [`COMPARE`].
         flags: u8,
     },
     /// Part of a batch: a file whose content the host has put into the helper's own directory.
     Ahead {
-        /// Where.
+        /// The file's path.
         path: &'a [u8],
         /// Its permission bits.
         mode: u32,
@@ -110,7 +110,7 @@ pub enum Request<'a> {
     Data(&'a [u8]),
     /// Part of a batch: a symbolic link.
     Symlink {
-        /// Where.
+        /// The link's path.
         path: &'a [u8],
         /// What it points to, as it is.
         target: &'a [u8],
@@ -138,14 +138,14 @@ pub enum Request<'a> {
         /// After so many milliseconds the process group ends; 0 is never.
         timeout_ms: u64,
     },
-    /// Describe exactly this path.
-    Look {
-        /// Which.
+    /// Describe exactly this path: kind, mode, hash, target. Answered by [`Reply::Entry`] or [`Reply::Unreadable`].
+    Describe {
+        /// The path, itself and not what a link leads to.
         path: &'a [u8],
         /// What the host has there.
         sought: Sought,
     },
-    /// The last [`Request::Look`] was sent. Answered by [`Reply::Done`] after all entries.
+    /// The last [`Request::Describe`] was sent. Answered by [`Reply::Done`] after all entries.
     End,
     /// To a supervisor alone: it shall not end with its process.
     Hold,
@@ -172,7 +172,7 @@ pub enum Sought {
     Anything,
     /// A file: one that is no longer than this is read and hashed.
     File {
-        /// Bytes.
+        /// The host's length in bytes.
         most: u64,
     },
     /// A directory: a link that leads to one is described as that directory, as files are put through it.
@@ -249,7 +249,7 @@ pub enum Reply<'a> {
     },
     /// A part of a batch that is in force without having been put there: the file is the one that was there.
     Same {
-        /// Its path.
+        /// The file's path.
         path: &'a [u8],
     },
     /// The batch is in force, but for what was said to be left out.
@@ -259,7 +259,7 @@ pub enum Reply<'a> {
     },
     /// The request failed.
     Failed {
-        /// Why.
+        /// The kind of refusal, for whoever acts on it.
         code: Code,
         /// The kernel's number, 0 when it was not the kernel.
         errno: u32,
@@ -272,9 +272,9 @@ pub enum Reply<'a> {
     },
     /// The command wrote something.
     Output {
-        /// Where to.
+        /// The stream that it wrote to.
         stream: Stream,
-        /// What.
+        /// As it came, cut anywhere.
         bytes: &'a [u8],
     },
     /// The command ended.
@@ -286,7 +286,7 @@ pub enum Reply<'a> {
     },
     /// One path.
     Entry {
-        /// Which.
+        /// The path that was asked for.
         path: &'a [u8],
         /// What it is.
         kind: Kind,
@@ -299,7 +299,7 @@ pub enum Reply<'a> {
     },
     /// A path that could not be described.
     Unreadable {
-        /// Which.
+        /// The path that was asked for.
         path: &'a [u8],
         /// The kernel's number.
         errno: u32,

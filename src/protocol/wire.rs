@@ -96,7 +96,7 @@ impl<'a> Request<'a> {
                 .bytes(directory)
                 .bytes(user)
                 .u64(*timeout_ms),
-            Self::Look { path, sought } => {
+            Self::Describe { path, sought } => {
                 let (kind, most) = match sought {
                     Sought::Anything => (0, 0),
                     Sought::File { most } => (1, *most),
@@ -177,7 +177,7 @@ impl<'a> Request<'a> {
                 user: from.bytes()?,
                 timeout_ms: from.u64()?,
             },
-            31 => Self::Look {
+            31 => Self::Describe {
                 path: from.bytes()?,
                 sought: match (from.u8()?, from.u64()?) {
                     (0, 0) => Sought::Anything,

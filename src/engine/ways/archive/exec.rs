@@ -94,7 +94,7 @@ pub(in crate::engine) struct Started {
 }
 
 /// Output of a short command of our own, kept whole.
-pub(in crate::engine) struct Said {
+pub(in crate::engine) struct ExecOutput {
     pub(in crate::engine) code: i64,
     pub(in crate::engine) out: Vec<u8>,
     pub(in crate::engine) err: Vec<u8>,
@@ -194,7 +194,7 @@ impl Docker {
         container: &ContainerId,
         argv: &[&str],
         input: Bytes,
-    ) -> Result<Said, EngineError> {
+    ) -> Result<ExecOutput, EngineError> {
         self.own_exec(container, "0", argv, input).await
     }
 
@@ -206,7 +206,7 @@ impl Docker {
         user: &str,
         argv: &[&str],
         input: Bytes,
-    ) -> Result<Said, EngineError> {
+    ) -> Result<ExecOutput, EngineError> {
         let allowance = Allowance::of(argv, &input);
         let whole = self.own_exec_within(container, user, argv, input, allowance.output);
         let said = timeout(allowance.time, whole).await;
@@ -228,7 +228,7 @@ impl Docker {
         argv: &[&str],
         input: Bytes,
         most: u64,
-    ) -> Result<Said, EngineError> {
+    ) -> Result<ExecOutput, EngineError> {
         let config = ExecConfig {
             attach_stdin: Some(!input.is_empty()),
             attach_stdout: Some(true),
@@ -257,7 +257,7 @@ impl Docker {
                 ))
             })?;
         let code = self.exit_code(container, &started.id).await?;
-        Ok(Said { code, out, err })
+        Ok(ExecOutput { code, out, err })
     }
 
     pub(in crate::engine) async fn start_exec(
@@ -317,7 +317,7 @@ impl Docker {
     }
 }
 
-impl Said {
+impl ExecOutput {
     /// What the command said, or its beginning, for an error.
     pub(in crate::engine) fn words(&self) -> String {
         let all = [self.err.as_slice(), self.out.as_slice()].concat();
@@ -398,7 +398,7 @@ mod tests {
 
     #[test]
     fn what_a_command_said_is_shown_up_to_some_lines() {
-        let said = |err: &str| Said {
+        let said = |err: &str| ExecOutput {
             code: 3,
             out: Vec::new(),
             err: err.into(),
@@ -412,7 +412,7 @@ mod tests {
 
     #[test]
     fn what_a_command_of_ours_said_is_quoted() {
-        let said = Said {
+        let said = ExecOutput {
             code: 1,
             out: HOSTILE.into(),
             err: b"rm: \xff\n".to_vec(),

@@ -40,7 +40,7 @@ impl Docker {
         let bytes = lengths.fold(0, u64::saturating_add);
         let budget = bytes.saturating_mul(4).saturating_add(PASSED_OVER);
         let limit = PATIENCE + Duration::from_secs(budget / SLOWEST);
-        tokio::time::timeout(limit, self.look_through(id, wanted, roots, budget))
+        tokio::time::timeout(limit, self.search(id, wanted, roots, budget))
             .await
             .unwrap_or_else(|_| {
                 Err(EngineError::Refused(format!(
@@ -50,14 +50,14 @@ impl Docker {
             })
     }
 
-    async fn look_through(
+    async fn search(
         &self,
         id: &ContainerId,
         wanted: &Wanted,
         roots: &[ContainerPath],
         budget: u64,
     ) -> Result<Found, EngineError> {
-        let mut look = Look {
+        let mut search = Search {
             wanted,
             above: BTreeSet::new(),
             links: BTreeSet::new(),
@@ -66,42 +66,42 @@ impl Docker {
             budget,
         };
         if wanted.len() <= FEW {
-            look.one_by_one.extend(wanted.keys().cloned());
+            search.one_by_one.extend(wanted.keys().cloned());
         } else {
-            look.note_what_is_above();
+            search.note_what_is_above();
             for root in roots {
-                self.tree(id, root, &mut look).await?;
+                self.tree(id, root, &mut search).await?;
             }
         }
-        for path in std::mem::take(&mut look.one_by_one) {
+        for path in std::mem::take(&mut search.one_by_one) {
             if let Some(mut archive) = self.archive_of(id, &path, "").await?
                 && let Some(member) = archive.next().await?
             {
-                look.see(path.clone(), &member, &mut archive).await?;
-                self.follow(id, &path, &mut look).await?;
+                search.see(path.clone(), &member, &mut archive).await?;
+                self.follow(id, &path, &mut search).await?;
             }
         }
-        look.found.retain(|path, _| wanted.contains_key(path));
-        Ok(look.found)
+        search.found.retain(|path, _| wanted.contains_key(path));
+        Ok(search.found)
     }
 
     async fn tree(
         &self,
         id: &ContainerId,
         root: &ContainerPath,
-        look: &mut Look<'_>,
+        search: &mut Search<'_>,
     ) -> Result<(), EngineError> {
         let Some(archive) = self.archive_of(id, root, "").await? else {
             return Ok(());
         };
-        look.read(archive, root).await?;
+        search.read(archive, root).await?;
         // An archive has a link as a link; what is written is written through it, so what is below it is read through it (E6).
         let mut followed = BTreeSet::new();
-        while let Some(link) = look.link_on_the_way(root, &followed) {
+        while let Some(link) = search.link_on_the_way(root, &followed) {
             if let Some(archive) = self.archive_of(id, &link, "/.").await? {
-                let itself = look.found.get(&link).cloned();
-                look.read(archive, &link).await?;
-                look.keep_unless_directory(&link, itself);
+                let itself = search.found.get(&link).cloned();
+                search.read(archive, &link).await?;
+                search.keep_unless_directory(&link, itself);
             }
             followed.insert(link);
         }
@@ -113,9 +113,9 @@ impl Docker {
         &self,
         id: &ContainerId,
         path: &ContainerPath,
-        look: &mut Look<'_>,
+        search: &mut Search<'_>,
     ) -> Result<(), EngineError> {
-        if !look.is_link_on_the_way(path) {
+        if !search.is_link_on_the_way(path) {
             return Ok(());
         }
         if let Some(mut archive) = self.archive_of(id, path, "/.").await?
@@ -125,7 +125,8 @@ impl Docker {
                 ..
             }) = archive.next().await?
         {
-            look.found
+            search
+                .found
                 .insert(path.clone(), Fingerprint::Directory { mode });
         }
         Ok(())
@@ -133,7 +134,7 @@ impl Docker {
 }
 
 /// What was asked, and what is known by now.
-struct Look<'a> {
+struct Search<'a> {
     wanted: &'a Wanted,
     /// The directories that lie above what was asked for.
     above: BTreeSet<ContainerPath>,
@@ -146,7 +147,7 @@ struct Look<'a> {
     budget: u64,
 }
 
-impl Look<'_> {
+impl Search<'_> {
     fn note_what_is_above(&mut self) {
         for path in self.wanted.keys() {
             let mut directory = path.parent();
@@ -171,16 +172,12 @@ impl Look<'_> {
         root: &ContainerPath,
         followed: &BTreeSet<ContainerPath>,
     ) -> Option<ContainerPath> {
-        let mut links = self.found.iter().filter(|(path, print)| {
-            let is_link = matches!(print, Fingerprint::Link { .. });
-            is_link && path.is_within(root) && !followed.contains(*path)
-        });
-        let asked_for = links
-            .find(|(path, _)| *path == root || self.is_link_on_the_way(path))
-            .map(|(path, _)| path);
-        let mut others = self.links.iter();
+        let links = self.found.iter();
+        let links = links.filter(|(_, print)| matches!(print, Fingerprint::Link { .. }));
+        let links = links.map(|(path, _)| path);
+        let asked_for = links.filter(|path| *path == root || self.is_link_on_the_way(path));
         let is_next = |path: &&ContainerPath| path.is_within(root) && !followed.contains(*path);
-        asked_for.or_else(|| others.find(is_next)).cloned()
+        asked_for.chain(&self.links).find(is_next).cloned()
     }
 
     /// What was found behind a link is not what stands there itself, unless a directory is sought and it is one.

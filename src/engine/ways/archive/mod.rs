@@ -1,14 +1,14 @@
 //! Everything through the plain Engine API: PUT archive for copies, `rm` and `rmdir` for deletes, exec for commands, GET archive
 //! for comparisons. Needs no program of ours in the container, and is always left.
 
+mod destination;
 mod exec;
 mod fingerprint;
 mod put;
 mod read;
 mod remove;
-mod route;
 pub(in crate::engine) mod survey;
-mod way;
+mod trust;
 mod write;
 
 pub(in crate::engine) use put::FULL;

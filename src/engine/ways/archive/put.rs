@@ -12,7 +12,7 @@ use hyper::Method;
 use hyper::body::Frame;
 
 use super::Through;
-use super::route::{Door, door, name_through};
+use super::destination::{Destination, destination, name_below};
 use super::survey::{Kind, Owner, Seen, Survey};
 use super::write::{Content, Entry, stream};
 use crate::engine::client::Docker;
@@ -30,7 +30,7 @@ const PARENT_MODE: u32 = 0o755;
 /// What is not sent, and why.
 type Closed = Vec<(ContainerPath, String)>;
 
-/// What goes through one door: first what replaces a file by a directory or the reverse, then the rest.
+/// What goes through one destination: first what replaces a file by a directory or the reverse, then the rest.
 #[derive(Default)]
 struct Load {
     replacing: Vec<Entry>,
@@ -50,12 +50,18 @@ impl Docker {
         }
         let (loads, closed) = self.loads(container, delta).await?;
         let mut unread = Vec::new();
-        for (door, load) in loads {
+        for (destination, load) in loads {
             if !load.replacing.is_empty() {
-                unread.extend(self.send(container, &door, load.replacing, true).await?);
+                unread.extend(
+                    self.send(container, &destination, load.replacing, true)
+                        .await?,
+                );
             }
             if !load.plain.is_empty() {
-                unread.extend(self.send(container, &door, load.plain, false).await?);
+                unread.extend(
+                    self.send(container, &destination, load.plain, false)
+                        .await?,
+                );
             }
         }
         unread.sort();
@@ -67,23 +73,23 @@ impl Docker {
         &self,
         container: &Container,
         delta: &Delta,
-    ) -> Result<(BTreeMap<Door, Load>, Closed), EngineError> {
+    ) -> Result<(BTreeMap<Destination, Load>, Closed), EngineError> {
         let put = &delta.put;
         let mut survey = Survey::new(self, &container.id);
         let paths: Vec<&ContainerPath> = put.iter().map(|outgoing| &outgoing.to).collect();
         let sent = put.iter().map(size).sum();
-        let mut doors = Vec::with_capacity(put.len());
+        let mut destinations = Vec::with_capacity(put.len());
         for path in &paths {
-            doors.push(door(container, path)?);
+            destinations.push(destination(container, path)?);
         }
-        survey.look_at_ways(paths.iter().copied()).await?;
+        survey.stat_ways(paths.iter().copied()).await?;
         survey.prepare(&paths, sent).await?;
         let mut closed = Closed::new();
         let mut ways: HashMap<Option<ContainerPath>, Option<String>> = HashMap::new();
         let removed: HashSet<&ContainerPath> = delta.remove.iter().collect();
         let goes: HashSet<&ContainerPath> = delta.remove.iter().chain(&delta.remove_dirs).collect();
-        let mut loads: BTreeMap<Door, Load> = BTreeMap::new();
-        for (outgoing, door) in put.iter().zip(doors) {
+        let mut loads: BTreeMap<Destination, Load> = BTreeMap::new();
+        for (outgoing, destination) in put.iter().zip(destinations) {
             let way = match ways.entry(outgoing.to.parent()) {
                 Occupied(known) => known.into_mut(),
                 Vacant(new) => new.insert(survey.closed(container, &outgoing.to).await?),
@@ -92,12 +98,12 @@ impl Docker {
                 closed.push((outgoing.to.clone(), why.clone()));
                 continue;
             }
-            let load = loads.entry(door.clone()).or_default();
+            let load = loads.entry(destination.clone()).or_default();
             let is_directory = outgoing.body.is_directory();
             let there = if is_directory && !removed.contains(&outgoing.to) {
-                survey.look_through(&outgoing.to).await?
+                survey.stat_through(&outgoing.to).await?
             } else {
-                survey.look(&outgoing.to).await?
+                survey.stat(&outgoing.to).await?
             };
             let owner = match there {
                 // Trap 4: a header on an existing directory would reset its owner and mode.
@@ -105,14 +111,14 @@ impl Docker {
                     if outgoing.body != (Body::Directory { set_mode: true }) {
                         continue;
                     }
-                    let same = survey.look(&outgoing.to).await?;
+                    let same = survey.stat(&outgoing.to).await?;
                     if same.is_none_or(|same| same.kind != seen.kind) {
                         continue;
                     }
                     seen.owner
                 }
                 Some(seen) => seen.owner,
-                None => parents(&mut survey, load, &door, outgoing).await?,
+                None => parents(&mut survey, load, &destination, outgoing).await?,
             };
             let replaces = there.is_some_and(|seen| is_directory != (seen.kind == Kind::Directory));
             // The engine would take away all that is in it, what is mounted there included.
@@ -138,7 +144,7 @@ impl Docker {
             let mode = outgoing.mode;
             survey.will_be(&outgoing.to, Seen { kind, owner, mode });
             let entry = Entry {
-                name: name_through(&door, &outgoing.to),
+                name: name_below(&destination, &outgoing.to),
                 to: outgoing.to.clone(),
                 mode: outgoing.mode,
                 modified: outgoing.modified,
@@ -160,18 +166,18 @@ impl Docker {
         Ok((loads, closed))
     }
 
-    /// One archive through one door; the outcome is certain: all of it went in, or an error.
+    /// One archive through one destination; the outcome is certain: all of it went in, or an error.
     async fn send(
         &self,
         container: &Container,
-        door: &Door,
+        destination: &Destination,
         mut entries: Vec<Entry>,
         replacing: bool,
     ) -> Result<Vec<ContainerPath>, EngineError> {
         let target = format!(
             "/containers/{}/archive?path={}{}",
             container.id.0,
-            escaped(door.as_bytes()),
+            escaped(destination.as_bytes()),
             // Trap 6: only what was seen to stand in the way may be replaced by another kind.
             if replacing {
                 ""
@@ -227,20 +233,20 @@ impl Docker {
 async fn parents(
     survey: &mut Survey<'_>,
     load: &mut Load,
-    door: &Door,
+    destination: &Destination,
     outgoing: &Outgoing,
 ) -> Result<Owner, EngineError> {
     let mut missing = Vec::new();
     let mut above = outgoing.to.parent();
     let mut owner = Owner { uid: 0, gid: 0 };
     while let Some(folder) = above {
-        if &folder == door {
-            if let Some(seen) = survey.look_through(&folder).await? {
+        if &folder == destination {
+            if let Some(seen) = survey.stat_through(&folder).await? {
                 owner = seen.owner;
             }
             break;
         }
-        match survey.look_through(&folder).await? {
+        match survey.stat_through(&folder).await? {
             Some(seen) if seen.kind == Kind::Directory => {
                 owner = seen.owner;
                 break;
@@ -253,7 +259,7 @@ async fn parents(
     }
     for (folder, in_the_way) in missing.into_iter().rev() {
         let entry = Entry {
-            name: name_through(door, &folder),
+            name: name_below(destination, &folder),
             to: folder.clone(),
             mode: PARENT_MODE,
             modified: outgoing.modified,

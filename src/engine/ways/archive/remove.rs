@@ -44,9 +44,7 @@ impl Docker {
         };
         let (files, directories) = (due(&delta.remove), due(&delta.remove_dirs));
         let survey = &mut Survey::new(self, &container.id);
-        survey
-            .look_at_ways(files.iter().chain(&directories))
-            .await?;
+        survey.stat_ways(files.iter().chain(&directories)).await?;
         let mut closed = Vec::new();
         let mut files = self.owned(container, survey, files, &mut closed).await?;
         files.sort();
@@ -99,7 +97,7 @@ impl Docker {
             if !ways.contains_key(&parent) {
                 let way = match survey.closed(container, &path).await? {
                     Some(why) => Err(why),
-                    None => match survey.look_through(&parent).await? {
+                    None => match survey.stat_through(&parent).await? {
                         Some(seen) => Ok(format!("{}:{}", seen.owner.uid, seen.owner.gid)),
                         // Its directory is gone, and it with it.
                         None => continue,
@@ -205,7 +203,7 @@ impl Docker {
         survey.prepare(&files.iter().collect::<Vec<_>>(), 0).await?;
         let mut directories = Vec::new();
         for path in files {
-            let Some(left) = survey.look(path).await? else {
+            let Some(left) = survey.stat(path).await? else {
                 continue;
             };
             if left.kind == Kind::Directory {

@@ -42,7 +42,7 @@ pub struct Owner {
 pub struct Seen {
     /// A file, link, directory …
     pub kind: Kind,
-    /// Its owner.
+    /// Who owns it.
     pub owner: Owner,
     /// Its permission bits.
     pub mode: u32,
@@ -166,7 +166,7 @@ impl<'a> Survey<'a> {
     }
 
     /// What stands at the path itself, links not followed.
-    pub async fn look(&mut self, path: &ContainerPath) -> Result<Option<Seen>, EngineError> {
+    pub async fn stat(&mut self, path: &ContainerPath) -> Result<Option<Seen>, EngineError> {
         if let Some(known) = self.seen.get(path) {
             return Ok(*known);
         }
@@ -179,7 +179,7 @@ impl<'a> Survey<'a> {
     }
 
     /// Looks at several paths at the same time.
-    pub async fn look_at_all(&mut self, paths: &[ContainerPath]) -> Result<(), EngineError> {
+    pub async fn stat_all(&mut self, paths: &[ContainerPath]) -> Result<(), EngineError> {
         let unknown: Vec<ContainerPath> = paths
             .iter()
             .filter(|path| !self.seen.contains_key(*path) && !self.knows(path))
@@ -219,11 +219,11 @@ impl<'a> Survey<'a> {
     }
 
     /// What stands there when a link is followed to its end: for directories that may be links (E6).
-    pub async fn look_through(
+    pub async fn stat_through(
         &mut self,
         path: &ContainerPath,
     ) -> Result<Option<Seen>, EngineError> {
-        match self.look(path).await? {
+        match self.stat(path).await? {
             Some(Seen {
                 kind: Kind::Link, ..
             }) => Ok(self.first_member(path, "/.").await?.as_ref().map(seen)),

@@ -106,7 +106,7 @@ impl Docker {
                 if is_mounted || self.any_supervised(std::slice::from_ref(&container.service)) {
                     return None;
                 }
-                let seen = Survey::new(self, &container.id).look(hidden).await.ok()??;
+                let seen = Survey::new(self, &container.id).stat(hidden).await.ok()??;
                 seen.is_roots_alone().then_some(container.name)
             }
         });
@@ -124,7 +124,7 @@ impl Docker {
         let Some(place) = ContainerPath::new(place) else {
             return Ok(false);
         };
-        let seen = Survey::new(self, &container.id).look(&place).await?;
+        let seen = Survey::new(self, &container.id).stat(&place).await?;
         Ok(seen.is_some())
     }
 
@@ -135,7 +135,7 @@ impl Docker {
         binary: Vec<u8>,
     ) -> Result<(), EngineError> {
         if let Some(home) = to.parent()
-            && let Some(seen) = Survey::new(self, &container.id).look(&home).await?
+            && let Some(seen) = Survey::new(self, &container.id).stat(&home).await?
             && seen.kind != Kind::Directory
         {
             // A copy would replace it, and it is not ours.
@@ -202,7 +202,7 @@ async fn someone_elses(
         std::iter::successors(Some(home.clone()), ContainerPath::parent).collect();
     way.reverse();
     for directory in way {
-        match survey.look(&directory).await? {
+        match survey.stat(&directory).await? {
             // Not made yet: it will be root's.
             None => break,
             Some(seen) if seen.is_roots_alone() => {}

@@ -36,7 +36,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// A helper's answer, which is waited for. Boxed: of a closure's own future it could not be said that it may change threads.
 type Answer<'a, T> = BoxFuture<'a, Result<T, Error>>;
 
-/// The helper.
+/// The way through the helper of a container.
 pub(super) struct Helper<'a>(pub(super) &'a Docker);
 
 impl Helper<'_> {

@@ -38,7 +38,7 @@ async fn link(answers: Answers) -> (Pipes, Asked) {
 
 async fn serve(mut host: DuplexStream, answers: Answers, asked: Asked) {
     let mut buffer = Vec::new();
-    let mut hold = false;
+    let mut is_to_hold = false;
     loop {
         let Some((kind, fields, length)) = protocol::split(&buffer).unwrap() else {
             if host.read_buf(&mut buffer).await.unwrap_or(0) == 0 {
@@ -47,10 +47,10 @@ async fn serve(mut host: DuplexStream, answers: Answers, asked: Asked) {
             continue;
         };
         let request = Request::decode(kind, fields).unwrap();
-        if let Request::Begin { hold: asks } = request {
-            hold = asks;
+        if let Request::Begin { hold } = request {
+            is_to_hold = hold;
         }
-        if let Some((name, reply)) = answer(&request, hold, answers) {
+        if let Some((name, reply)) = answer(&request, is_to_hold, answers) {
             asked.lock().unwrap().push(name);
             let mut frame = Vec::new();
             reply.encode(&mut frame).unwrap();
@@ -63,7 +63,7 @@ async fn serve(mut host: DuplexStream, answers: Answers, asked: Asked) {
 /// The name of an exchange that ends with this request, and the answer; the rest of a batch has none.
 fn answer(
     request: &Request,
-    hold: bool,
+    is_to_hold: bool,
     answers: Answers,
 ) -> Option<(&'static str, Reply<'static>)> {
     Some(match request {
@@ -86,8 +86,12 @@ fn answer(
             ("batch", refusal)
         }
         Request::Commit { .. } => {
-            let held = hold && answers.supervised;
-            let name = if hold { "batch that holds" } else { "batch" };
+            let held = is_to_hold && answers.supervised;
+            let name = if is_to_hold {
+                "batch that holds"
+            } else {
+                "batch"
+            };
             (name, Reply::Applied { held })
         }
         Request::Run { .. } => {

@@ -1,4 +1,5 @@
-//! Through which door a path can be written: the root, or a writable mount under a read-only root; and which mounts have none (traps 5 and 7). Asks nobody.
+//! The directory that an archive is extracted into so that a path is written: the root, or a writable mount under a read-only
+//! root; and which mounts cannot be written this way (traps 5 and 7). Asks nobody.
 
 use crate::compose::{Mount, MountKind};
 use crate::engine::{Container, EngineError};
@@ -6,10 +7,13 @@ use crate::harmless;
 use crate::paths::ContainerPath;
 
 /// The `path=` of a PUT; names in the archive are relative to it.
-pub type Door = ContainerPath;
+pub type Destination = ContainerPath;
 
-/// The door for a path, or why there is none.
-pub fn door(container: &Container, path: &ContainerPath) -> Result<Door, EngineError> {
+/// Where the archive goes that has a path, or why none can.
+pub fn destination(
+    container: &Container,
+    path: &ContainerPath,
+) -> Result<Destination, EngineError> {
     let root = || ContainerPath::new("/").ok_or_else(|| EngineError::Refused(String::new()));
     let name = &container.name;
     let said = |why: String| format!("cannot write `{path}` in {name}: {why}");
@@ -47,11 +51,11 @@ pub fn door(container: &Container, path: &ContainerPath) -> Result<Door, EngineE
     }
 }
 
-/// The name of a path in an archive that goes through a door.
-pub fn name_through(door: &Door, path: &ContainerPath) -> Vec<u8> {
+/// The name of a path in an archive for that destination.
+pub fn name_below(destination: &Destination, path: &ContainerPath) -> Vec<u8> {
     let name = path
         .as_bytes()
-        .strip_prefix(door.as_bytes())
+        .strip_prefix(destination.as_bytes())
         .unwrap_or(path.as_bytes());
     name.strip_prefix(b"/").unwrap_or(name).to_vec()
 }

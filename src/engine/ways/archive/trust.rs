@@ -17,7 +17,7 @@ const LINKS: usize = 40;
 
 impl Survey<'_> {
     /// Looks at all directories on the way to these paths, as they are named.
-    pub async fn look_at_ways<'p>(
+    pub async fn stat_ways<'p>(
         &mut self,
         paths: impl Iterator<Item = &'p ContainerPath>,
     ) -> Result<(), EngineError> {
@@ -26,7 +26,7 @@ impl Survey<'_> {
         };
         let ways: BTreeSet<ContainerPath> = paths.flat_map(above).collect();
         let ways: Vec<ContainerPath> = ways.into_iter().collect();
-        self.look_at_all(&ways).await
+        self.stat_all(&ways).await
     }
 
     /// Why nothing is written to this path, if so.
@@ -55,12 +55,12 @@ impl Survey<'_> {
             let Some(next) = ContainerPath::new([at.as_bytes(), b"/", &name].concat()) else {
                 return Ok(None);
             };
-            match self.look(&next).await? {
+            match self.stat(&next).await? {
                 // What is missing is made where the way has led so far.
                 None => break,
                 Some(seen) if seen.kind == Kind::Link => {
                     links += 1;
-                    let directory = self.look(&at).await?;
+                    let directory = self.stat(&at).await?;
                     let Some(target) = self.target(&next).await? else {
                         return Ok(None);
                     };
@@ -86,7 +86,7 @@ impl Survey<'_> {
         }
         // Who owns where it leads could have written there himself.
         if let Some((link, target)) = first {
-            let owner = self.look(&at).await?.map(|seen| seen.owner.uid);
+            let owner = self.stat(&at).await?.map(|seen| seen.owner.uid);
             if links > LINKS || makers.len() != 1 || owner != makers.first().copied() {
                 return Ok(Some(format!(
                     "leads through the link `{link}` -> `{}`, which is not root's: the engine would follow it with root's rights",

@@ -15,6 +15,7 @@ pub mod paths;
 pub mod plain_file;
 pub mod programs;
 pub mod source;
+pub mod transfer;
 
 pub mod children;
 pub mod docker;
@@ -26,12 +27,16 @@ pub mod dockerignore;
 
 pub mod compose;
 
+pub mod life;
+
 // What changed, and what that asks for.
 pub mod watch;
 
 pub mod plan;
 
-// Docker, and the executable in the container.
+// The executable in the container, and Docker.
+pub mod protocol;
+
 pub mod helper;
 
 pub mod engine;

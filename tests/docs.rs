@@ -18,9 +18,11 @@ fn document(name: &str) -> String {
     fs::read_to_string(package().join("docs").join(name)).unwrap()
 }
 
-/// All `.rs` files below `src` and `tests`, with the text of their comments.
+/// All `.rs` files below `src`, `helper/src` and `tests`, with the text of their comments.
 fn comments() -> Vec<(PathBuf, String)> {
-    let mut folders = vec![package().join("src"), package().join("tests")];
+    let mut folders: Vec<PathBuf> = ["src", "helper/src", "tests"]
+        .map(|folder| package().join(folder))
+        .to_vec();
     let mut found = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {

@@ -132,7 +132,6 @@ impl Told {
             service: self.service,
             id: self.id,
             action: self.action,
-            exit_code: self.exit_code,
             signal: self.signal,
         }
     }

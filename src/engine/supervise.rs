@@ -15,7 +15,7 @@ use bollard::query_parameters as query;
 use serde_json::json;
 
 use super::client::{Docker, refused};
-use super::hands::HIDDEN;
+use super::ways::helper::HIDDEN;
 use super::{Container, ContainerId, Engine, EngineError, State};
 use crate::docker::DockerCli;
 use crate::harmless;

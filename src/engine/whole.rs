@@ -13,7 +13,7 @@ use super::{
     Moves, Output, RunsUnder, Supervision,
 };
 use crate::compose::{Project, Tie};
-use crate::plan::follow::Life;
+use crate::life::Life;
 
 /// One Compose project on an engine. Every verb is safe to repeat. What is only arranged has no answer; an engine that needs
 /// no such word leaves it out.

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use docker_liveupdate::compose::{Tie, TieKind};
 use docker_liveupdate::engine::{ContainerId, State};
-use docker_liveupdate::plan::follow::{Doing, Life};
+use docker_liveupdate::life::{Doing, Life};
 use docker_liveupdate::report::{Event, Reporter};
 use docker_liveupdate::session::follow::{Follower, Heard};
 use docker_liveupdate::session::stops::{Said, Stops};

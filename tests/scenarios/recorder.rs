@@ -230,7 +230,7 @@ fn what(delta: &Delta) -> String {
     let put = delta.put.iter().map(|outgoing| match &outgoing.body {
         Body::Bytes(_) | Body::File { .. } => format!("copy {}", outgoing.to),
         Body::Link(_) => format!("link {}", outgoing.to),
-        Body::Directory => format!("mkdir {}", outgoing.to),
+        Body::Directory { .. } => format!("mkdir {}", outgoing.to),
     });
     let remove = delta.remove.iter().map(|path| format!("remove {path}"));
     let remove_dirs = delta.remove_dirs.iter().map(|path| format!("rmdir {path}"));

@@ -9,7 +9,7 @@ use docker_liveupdate::engine::{
     Compose, Container, ContainerId, EngineError, EngineEvent, Lines, LogsFrom, Moves, Output,
     State,
 };
-use docker_liveupdate::plan::follow::Life;
+use docker_liveupdate::life::Life;
 use futures_util::Stream;
 use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -53,7 +53,6 @@ impl Whole {
             service: service.to_owned(),
             id: ContainerId(id.to_owned()),
             action: action.to_owned(),
-            exit_code: None,
             signal: None,
         });
     }

@@ -6,7 +6,8 @@ use futures_util::future::join_all;
 
 use super::{Follower, moment};
 use crate::engine::{Compose, EngineError, State};
-use crate::plan::follow::{Follow, Lives, Move, follow};
+use crate::life::Lives;
+use crate::plan::follow::{Follow, Move, follow};
 use crate::report::{Done, Ended, Event, Failure, Failures, Followed, Outcome, Took};
 
 impl<E: Compose> Follower<E> {

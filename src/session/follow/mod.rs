@@ -13,7 +13,8 @@ use tokio::time::Instant;
 
 use crate::compose::Tie;
 use crate::engine::{Compose, ContainerId, EngineError, Moves};
-use crate::plan::follow::{Doing, Follow, Life, Lives, follow, remember};
+use crate::life::{Doing, Life, Lives};
+use crate::plan::follow::{Follow, follow, remember};
 use crate::report::Reporter;
 
 use super::stops::{Said, Stops};

@@ -256,7 +256,6 @@ fn what_happens_to_a_container_concerns_its_service() {
             service: service.into(),
             id: ContainerId("0123456789abcdef".into()),
             action: action.into(),
-            exit_code: None,
             signal: None,
         }))
     };

@@ -258,6 +258,7 @@ fn a_cut_of_the_events_alone_misses_no_container() {
     started(&mut up);
     project.write("src/a.txt", "two");
     up.live_updated("web");
+    let before = up.connections();
     // No events for a while: the container is another one before they are back.
     door.meddle("GET", "/events", 4, Fault::Refuse);
     assert!(door.cut("GET", "/events") > 0);
@@ -265,6 +266,10 @@ fn a_cut_of_the_events_alone_misses_no_container() {
     up.says("the engine is away");
     up.says("the engine is back");
     up.until_in_step("src", "web", "/app");
+    // Nor does the connection to the helper of one that went unheard stay open.
+    project.write("src/a.txt", "three");
+    up.live_updated("web");
+    up.eventually("no connection is left over", || up.connections() <= before);
 }
 
 /// Issue: "gone for a minute".

@@ -12,6 +12,7 @@ use crate::watch::Change;
 
 use super::action::{Action, Costly, Trigger};
 use super::ledger::{Doubt, Ledger};
+use super::reconcile::look_again;
 use super::update::{Loaded, Part, Purpose, Unread, Update};
 use super::{LiveService, view};
 
@@ -144,9 +145,9 @@ impl LiveService {
         if update.purpose == Purpose::Owed && update.parts.iter().any(is_refused) {
             let parts = update.parts.iter();
             let asked: Vec<_> = parts
-                .map(|part| match is_refused(part) {
-                    true => self.doubtful_places(&part.plan),
-                    false => Default::default(),
+                .map(|part| {
+                    let refused = is_refused(part).then(|| self.doubtful_places(&part.plan));
+                    refused.unwrap_or_default()
                 })
                 .collect();
             if asked.iter().any(|asked| !asked.is_empty()) {
@@ -171,7 +172,7 @@ impl LiveService {
         if update.parts.iter().any(|part| part.landed.starts) {
             return vec![Action::Start(update)];
         }
-        self.finish(update)
+        update.finish()
     }
 
     /// Writes down what stood there already, and leaves in the part what is left without that.
@@ -210,55 +211,8 @@ impl LiveService {
         part.plan = left.unwrap_or_default();
     }
 
-    /// Containers were started, and got the rest of their files.
-    pub(super) fn started(&mut self, mut update: Update) -> Vec<Action> {
-        for part in &mut update.parts {
-            let landed = &mut part.landed;
-            match landed.started.take() {
-                None => {}
-                Some(Err(error)) => landed.files = Err(error),
-                Some(Ok(rest)) => {
-                    landed.revived = true;
-                    part.container.state = State::Running;
-                    match rest {
-                        Ok(gone) => {
-                            if let Ok(applied) = &mut landed.files {
-                                *applied = applied.take().or(gone);
-                            }
-                        }
-                        // It ended again at once. The next change starts it once more, and only that: the deletes wait for it.
-                        Err(EngineError::NotRunning(_)) => landed.deletes_wait = true,
-                        Err(error) => landed.files = Err(error),
-                    }
-                }
-            }
-        }
-        self.finish(update)
-    }
-
-    /// C10: commands start when every container has its files. C8: where files were refused, the answer is a rebuild, not
-    /// commands on half of the files.
-    fn finish(&mut self, mut update: Update) -> Vec<Action> {
-        let refused = update.parts.iter().any(|part| part.landed.is_refused());
-        for part in &mut update.parts {
-            let landed = &part.landed;
-            let half = part.awaits_whole_files && !landed.unread().is_empty();
-            let waits = part.held.is_some() || refused || half || landed.deletes_wait;
-            if waits || landed.files.is_err() || update.purpose == Purpose::Refill {
-                continue;
-            }
-            // A container that was just started has begun with its files; only commands change that.
-            let mut steps = part.plan.steps.iter();
-            if landed.revived && steps.all(|due| due.work.is_done_by_a_start()) {
-                continue;
-            }
-            part.steps.clone_from(&part.plan.steps);
-        }
-        vec![Action::Finish(update)]
-    }
-
     /// All is done that could be: it is written down, and said.
-    pub(super) fn finished(&mut self, update: Update, now: Instant) -> Vec<Action> {
+    pub(super) fn finished(&mut self, update: &Update, now: Instant) -> Vec<Action> {
         let mut actions = Vec::new();
         let restarted = update.parts.iter().filter(|part| {
             let by_process = part.restarts_process();
@@ -269,7 +223,7 @@ impl LiveService {
             actions.push(Action::ListenForCrashes(restarted));
         }
         self.hold.restarted(&update.parts, now);
-        actions.extend(self.write_down(&update, now));
+        actions.extend(self.write_down(update, now));
         actions
     }
 
@@ -291,7 +245,7 @@ impl LiveService {
             }
         }
         actions.push(Action::Release(update.containers()));
-        actions.extend(self.look_again(update.occasion));
+        actions.extend(look_again(update.occasion));
         actions
     }
 
@@ -315,6 +269,55 @@ impl LiveService {
             }));
         }
         actions
+    }
+}
+
+impl Update {
+    /// Containers were started, and got the rest of their files.
+    pub(super) fn started(mut self) -> Vec<Action> {
+        for part in &mut self.parts {
+            let landed = &mut part.landed;
+            match landed.started.take() {
+                None => {}
+                Some(Err(error)) => landed.files = Err(error),
+                Some(Ok(rest)) => {
+                    landed.revived = true;
+                    part.container.state = State::Running;
+                    match rest {
+                        Ok(gone) => {
+                            if let Ok(applied) = &mut landed.files {
+                                *applied = applied.take().or(gone);
+                            }
+                        }
+                        // It ended again at once. The next change starts it once more, and only that: the deletes wait for it.
+                        Err(EngineError::NotRunning(_)) => landed.deletes_wait = true,
+                        Err(error) => landed.files = Err(error),
+                    }
+                }
+            }
+        }
+        self.finish()
+    }
+
+    /// C10: commands start when every container has its files. C8: where files were refused, the answer is a rebuild, not
+    /// commands on half of the files.
+    fn finish(mut self) -> Vec<Action> {
+        let refused = self.parts.iter().any(|part| part.landed.is_refused());
+        for part in &mut self.parts {
+            let landed = &part.landed;
+            let half = part.awaits_whole_files && !landed.unread().is_empty();
+            let waits = part.held.is_some() || refused || half || landed.deletes_wait;
+            if waits || landed.files.is_err() || self.purpose == Purpose::Refill {
+                continue;
+            }
+            // A container that was just started has begun with its files; only commands change that.
+            let mut steps = part.plan.steps.iter();
+            if landed.revived && steps.all(|due| due.work.is_done_by_a_start()) {
+                continue;
+            }
+            part.steps.clone_from(&part.plan.steps);
+        }
+        vec![Action::Finish(self)]
     }
 }
 

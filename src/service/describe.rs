@@ -25,9 +25,9 @@ impl fmt::Display for Action {
             Self::Find(_) => f.write_str("find the new containers"),
             Self::Forget(ids) => write!(f, "forget {}", list(ids.iter().map(|id| &id.0))),
             Self::Admit(all) => f.write_str(&list(all.iter().map(|new| {
-                let asked: String = new.about.iter().map(|about| format!(", {about}")).collect();
+                let asked = list(new.about.iter());
                 let (name, owed) = (&new.container.name, new.owed.len());
-                format!("admit {name}: owed {owed}{asked}")
+                format!("admit {name}: owed {owed}; ask about [{asked}]")
             }))),
             Self::Compare(asked, _) => {
                 f.write_str(&list(asked.iter().map(|(container, about)| {

@@ -141,13 +141,14 @@ impl LiveService {
             }
         };
         match costly {
-            Costly::Update(update) => match self.hold.holds(update.occasion, git, now) {
-                Some(held) => actions.extend(self.hold_back(update, held)),
-                None => {
+            Costly::Update(update) => {
+                if let Some(held) = self.hold.holds(update.occasion, git, now) {
+                    actions.extend(self.hold_back(update, held));
+                } else {
                     self.hold.acts();
                     actions.extend(self.copy(update));
                 }
-            },
+            }
             // A burst's rebuilds would be many.
             Costly::Rebuild(because, occasion) => match self.hold.holds(occasion, git, now) {
                 Some(held) if self.hold.is_to_be_said() => {

@@ -284,12 +284,12 @@ impl LiveService {
             Done::Read(update, loaded, unread) => self.read(update, loaded, &unread, now),
             Done::Copied(update) => self.copied(update, now),
             Done::Located(update, found) => self.located(update, &found, now),
-            Done::Started(update) => self.started(update),
-            Done::Finished(update) => self.finished(update, now),
+            Done::Started(update) => update.started(),
+            Done::Finished(update) => self.finished(&update, now),
             Done::IgnoreFilesRead(rebuild, scope) => self.ignore_files_read(rebuild, scope),
             Done::Built(rebuild, build) => self.built(rebuild, build, now),
             Done::Identified(rebuild, image, containers) => {
-                self.identified(rebuild, image, &containers, now)
+                self.identified(rebuild, image.as_deref(), &containers, now)
             }
             Done::Recreated(rebuild, result, took) => self.recreated(rebuild, result, took, now),
             Done::Reached(step) => self.go_on(step, now),

@@ -11,6 +11,7 @@ use crate::watch::Scope;
 
 use super::action::{Action, Build, Find, Occasion};
 use super::disk::Revision;
+use super::reconcile::update_in_place;
 use super::{LiveService, find, stages};
 
 /// A rebuild on its way.
@@ -118,14 +119,14 @@ impl LiveService {
     pub(super) fn identified(
         &mut self,
         mut rebuild: Rebuild,
-        image: Option<String>,
+        image: Option<&str>,
         running: &[Container],
         now: Instant,
     ) -> Vec<Action> {
-        if let Some(image) = &image {
-            self.images.remember(image.clone(), rebuild.snapshot);
+        if let Some(image) = image {
+            self.images.remember(image.to_owned(), rebuild.snapshot);
         }
-        if !self.runs_already(running, image.as_deref()) {
+        if !self.runs_already(running, image) {
             return vec![Action::Recreate(Some(rebuild))];
         }
         // To recreate them would make the same again. What a sync covers is brought as ever.
@@ -200,7 +201,7 @@ impl LiveService {
         let done = report::Done::Rebuilt(rebuild.because);
         let mut actions = vec![self.conclude(done, Vec::new(), rebuild.took, result)];
         if !rebuild.is_order {
-            actions.push(self.update_in_place(rebuild.occasion));
+            actions.push(update_in_place(rebuild.occasion));
         }
         actions
     }

@@ -88,30 +88,6 @@ impl LiveService {
         said
     }
 
-    /// A container was not what it was thought to be: it is looked at, and tried again.
-    pub(super) fn look_again(&self, occasion: Occasion) -> Vec<Action> {
-        if occasion.in_place {
-            return Vec::new();
-        }
-        let again = Occasion {
-            round: occasion.round + 1,
-            ..occasion
-        };
-        vec![
-            super::find(occasion.begun),
-            Action::Continue(Step::Reconcile(again)),
-        ]
-    }
-
-    /// C11: the old containers keep running when a build fails, and get what can be put into them; the rest stays owed.
-    pub(super) fn update_in_place(&self, occasion: Occasion) -> Action {
-        Action::Continue(Step::Reconcile(Occasion {
-            in_place: true,
-            trigger: Trigger::Change,
-            ..occasion
-        }))
-    }
-
     /// Whether a rebuild is an answer now.
     pub(super) fn may_build(&self, occasion: Occasion) -> bool {
         self.config.can_build && !occasion.in_place
@@ -249,6 +225,30 @@ impl Update {
             left_out,
         }
     }
+}
+
+/// A container was not what it was thought to be: it is looked at, and tried again.
+pub(super) fn look_again(occasion: Occasion) -> Vec<Action> {
+    if occasion.in_place {
+        return Vec::new();
+    }
+    let again = Occasion {
+        round: occasion.round + 1,
+        ..occasion
+    };
+    vec![
+        super::find(occasion.begun),
+        Action::Continue(Step::Reconcile(again)),
+    ]
+}
+
+/// C11: the old containers keep running when a build fails, and get what can be put into them; the rest stays owed.
+pub(super) fn update_in_place(occasion: Occasion) -> Action {
+    Action::Continue(Step::Reconcile(Occasion {
+        in_place: true,
+        trigger: Trigger::Change,
+        ..occasion
+    }))
 }
 
 /// Whether the container gets nothing on this occasion.

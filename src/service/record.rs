@@ -10,6 +10,7 @@ use crate::report::{self, Failure, Failures, Notice};
 use super::LiveService;
 use super::action::{Action, Occasion, Trigger};
 use super::ledger::Ledger;
+use super::reconcile::look_again;
 use super::summary::{Summary, waits_for};
 use super::update::{Loaded, Part, Purpose, Update};
 
@@ -38,8 +39,7 @@ impl LiveService {
             match self.write_down_part(update, part, may_build, &mut summary) {
                 Next::Settled => {}
                 // The first answer counts; a rebuild goes before all.
-                Next::LookAgain if matches!(next, Next::Rebuild(_)) => {}
-                Next::Rebuild(_) if matches!(next, Next::Rebuild(_)) => {}
+                _ if matches!(next, Next::Rebuild(_)) => {}
                 other => next = other,
             }
         }
@@ -58,10 +58,9 @@ impl LiveService {
     fn next_after(&mut self, update: &Update, next: Next, occasion: Occasion) -> Vec<Action> {
         match (update.purpose, next) {
             // What could not be filled is owed, and brought as such. A container that is not there any more is filled when it is.
-            (Purpose::Refill, Next::LookAgain | Next::Settled) => Vec::new(),
-            (Purpose::Refill, Next::Rebuild(_)) => Vec::new(),
+            (Purpose::Refill, _) => Vec::new(),
             (Purpose::Owed, Next::Settled) => self.settled(occasion),
-            (Purpose::Owed, Next::LookAgain) => self.look_again(occasion),
+            (Purpose::Owed, Next::LookAgain) => look_again(occasion),
             (Purpose::Owed, Next::Rebuild(because)) => self.rebuild_in_time(because, occasion),
         }
     }

@@ -330,7 +330,7 @@ impl<E: Engine> Hands<E> {
 
     async fn build(&mut self, rebuild: Rebuild, service: &LiveService) -> Done {
         let name = service.name();
-        let (began, begun) = (SystemTime::now(), Instant::now());
+        let (began, start) = (SystemTime::now(), Instant::now());
         let result = self
             .builder
             .build(
@@ -344,7 +344,7 @@ impl<E: Engine> Hands<E> {
         self.begin(name);
         let build = Build {
             began,
-            took: begun.elapsed(),
+            took: start.elapsed(),
             result,
         };
         Done::Built(rebuild, build)

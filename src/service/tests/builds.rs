@@ -29,7 +29,7 @@ fn c3_2_a_file_of_fall_back_on_is_a_rebuild_and_says_so() {
         "find the new containers",
         "conclude: web  rebuilt: /p/package.json matches fall_back_on `./package.json` (step 1) (1.0 s: wait 1.0, build 1.0 s, start 200)",
         "forget web-1-of-image-1",
-        "admit web-1: owed 0",
+        "admit web-1: owed 0; ask about []",
         "warm up web-1",
     ]);
 }
@@ -49,7 +49,7 @@ fn c3_2_written_again_with_the_same_content_it_asks_for_nothing() {
         "find the new containers",
         "conclude: web  rebuilt: /p/package.json matches fall_back_on `./package.json` (step 1) (1.0 s: wait 1.0, build 1.0 s, start 200)",
         "forget web-1-of-image-1",
-        "admit web-1: owed 0",
+        "admit web-1: owed 0; ask about []",
         "warm up web-1",
     ]);
     web.wait(3000);
@@ -112,7 +112,7 @@ fn c11_when_a_build_fails_the_old_container_gets_what_can_be_put_into_it_and_the
         "find the new containers",
         "conclude: web  rebuilt: the last build failed (1.0 s: wait 1.0, build 1.0 s, start 200)",
         "forget web-1-of-image-1",
-        "admit web-1: owed 0, 1 paths",
+        "admit web-1: owed 0; ask about [1 paths]",
         "warm up web-1",
     ]);
 }
@@ -137,7 +137,7 @@ fn c8_a_second_refusal_of_the_same_change_is_no_second_rebuild() {
         "find the new containers",
         "conclude: web  rebuilt: the files could not be put in place: no room (1.0 s: wait 1.0, build 1.0 s, start 200)",
         "forget web-1-of-image-1",
-        "admit web-1: owed 0, 1 paths",
+        "admit web-1: owed 0; ask about [1 paths]",
         "warm up web-1",
     ]);
 }
@@ -162,7 +162,7 @@ fn c8_a_command_with_on_failure_rebuild_rebuilds_when_it_fails() {
         "find the new containers",
         "conclude: web  rebuilt: step 2 failed and its on_failure is `rebuild` (1.0 s: wait 1.0, build 1.0 s, start 200)",
         "forget web-1-of-image-1",
-        "admit web-1: owed 0, 1 paths",
+        "admit web-1: owed 0; ask about [1 paths]",
         "warm up web-1",
     ]);
 }
@@ -191,7 +191,7 @@ fn e3_what_a_reload_could_not_start_is_built_by_the_next_change() {
         "recreate",
         "find the new containers",
         "conclude: web  rebuilt: the last build failed (1.0 s: wait 1.0, build 1.0 s, start 200)",
-        "admit web-1: owed 0, 1 paths",
+        "admit web-1: owed 0; ask about [1 paths]",
         "warm up web-1",
     ]);
 }
@@ -251,7 +251,7 @@ fn f1_a_file_that_asks_for_a_build_and_is_synced_comes_into_the_new_container() 
         "find the new containers",
         "conclude: web  rebuilt: /p/src/lock matches fall_back_on `./src/lock` (step 1) (1.0 s: wait 1.0, build 1.0 s, start 200)",
         "forget web-1-of-image-1",
-        "admit web-1: owed 0, 1 paths",
+        "admit web-1: owed 0; ask about [1 paths]",
         "warm up web-1",
     ]);
     web.has("web-1", "/app/lock", Some("1"));

@@ -30,7 +30,7 @@ fn e1_a_new_container_is_owed_what_changed_since_its_image_was_built() {
     web.hear(Message::Containers);
     web.did(&[
         "find the containers",
-        "admit web-2: owed 1",
+        "admit web-2: owed 1; ask about []",
         "warm up web-1, web-2",
         "read 1",
         "ask whether git writes",
@@ -203,7 +203,7 @@ fn e5_a_container_of_an_image_that_nobody_here_built_is_asked_what_it_holds() {
     web.hear(Message::Containers);
     web.did(&[
         "find the containers",
-        "admit web-1: owed 0, what is gone, everything",
+        "admit web-1: owed 0; ask about [what is gone, everything]",
         "warm up web-1",
         "read 1",
         "ask whether git writes",
@@ -218,12 +218,12 @@ fn e5_a_container_of_an_image_that_nobody_here_built_is_asked_what_it_holds() {
 #[test]
 fn e6_what_a_bind_mount_hides_is_left_out_and_what_it_shows_is_not_copied() {
     let mut web = World::new(BLOCK, RUNNING);
-    web.mount(Mount {
+    web.mount(&Mount {
         kind: MountKind::Bind(path("src/live")),
         target: at("/app/live"),
         read_only: false,
     });
-    web.mount(Mount {
+    web.mount(&Mount {
         kind: MountKind::Bind(path("elsewhere")),
         target: at("/app/hidden"),
         read_only: false,
@@ -302,7 +302,7 @@ fn a_tmpfs_is_filled_after_each_start_by_files_alone() {
         RUNNING,
     );
     web.containers[0].started = "again".into();
-    web.mount(Mount {
+    web.mount(&Mount {
         kind: MountKind::Tmpfs,
         target: at("/app"),
         read_only: false,

@@ -114,7 +114,7 @@ fn while_git_writes_a_rebuild_waits_and_says_so_once() {
         "find the new containers",
         "conclude: web  rebuilt: /p/package.json matches fall_back_on `./package.json` (step 1) (1.0 s: wait 41, build 1.0 s, start 200)",
         "forget web-1-of-image-1",
-        "admit web-1: owed 0",
+        "admit web-1: owed 0; ask about []",
         "warm up web-1",
     ]);
 }

@@ -19,7 +19,7 @@ use crate::service::compare::{About, Comparison};
 use crate::service::disk::Disk;
 use crate::service::stages::Target;
 use crate::service::update::{Loaded, RunFailure, Update};
-use crate::service::{Configuration, LiveService, Message, Start};
+use crate::service::{Configuration, LiveService, Looking, Message, Rebuild, Start};
 use crate::watch::git::Writes;
 use crate::watch::{Change, Entries, Entry, Inode, Kind, Scope, Stage, Touch};
 
@@ -199,7 +199,7 @@ impl World {
         container.state = state;
     }
 
-    pub fn mount(&mut self, mount: Mount) {
+    pub fn mount(&mut self, mount: &Mount) {
         for container in &mut self.containers {
             container.mounts.push(mount.clone());
         }
@@ -342,24 +342,7 @@ impl World {
                 });
                 Done::Compared(answered.collect(), what_for)
             }
-            Action::Look(mut looking) => {
-                let mut changes = std::mem::take(&mut looking.seen);
-                for path in &looking.asked {
-                    changes.push(match self.disk.get(path) {
-                        Some((entry, _)) => Change::Written(path.clone(), entry.clone()),
-                        None => Change::Removed(path.clone()),
-                    });
-                }
-                let by_content = changes
-                    .iter()
-                    .filter(|it| self.service.decides_by_content(it));
-                let same = by_content.map(|it| it.path()).filter(|path| {
-                    let now = self.disk[*path].1.clone();
-                    self.contents.insert((*path).clone(), now.clone()) == Some(now)
-                });
-                let same = same.cloned().collect();
-                Done::Looked(looking, changes, same)
-            }
+            Action::Look(looking) => self.look(looking),
             Action::Scan(looks, begun) => {
                 let seen = self.disk.iter();
                 let seen: Entries = seen
@@ -393,28 +376,7 @@ impl World {
             Action::Start(update) => Done::Started(self.start(update)),
             Action::Finish(update) => Done::Finished(self.finish(update)),
             Action::ReadIgnoreFiles(rebuild) => Done::IgnoreFilesRead(rebuild, None),
-            Action::Build(rebuild) => {
-                let began = self.modified;
-                self.wait(1000);
-                let result =
-                    match self.answer(|it| matches!(it, Answer::Build(_) | Answer::SameImage)) {
-                        Some(Answer::Build(error)) => Err(error),
-                        Some(_) => Ok(()),
-                        None => {
-                            self.image += 1;
-                            Ok(())
-                        }
-                    };
-                let took = Duration::from_secs(1);
-                Done::Built(
-                    rebuild,
-                    Build {
-                        began,
-                        took,
-                        result,
-                    },
-                )
-            }
+            Action::Build(rebuild) => self.build(rebuild),
             Action::Identify(rebuild) => {
                 let image = format!("image-{}", self.image);
                 let running = if rebuild.asks_containers {
@@ -424,24 +386,7 @@ impl World {
                 };
                 Done::Identified(rebuild, Some(image), running)
             }
-            Action::Recreate(rebuild) => {
-                let names: Vec<String> = self.containers.drain(..).map(|it| it.name).collect();
-                let names = if names.is_empty() {
-                    vec!["web-1".to_owned()]
-                } else {
-                    names
-                };
-                for name in names {
-                    self.make(&name, State::Running);
-                    let id = self.containers.last().unwrap().id.clone();
-                    let held = self.held.get_mut(&id).unwrap();
-                    for (path, (_, text)) in &self.disk {
-                        let targets = self.service.config().rules.targets(path);
-                        held.extend(targets.map(|target| (target.to, file(text))));
-                    }
-                }
-                Done::Recreated(rebuild, Ok(()), Duration::from_millis(200))
-            }
+            Action::Recreate(rebuild) => self.recreate(rebuild),
             Action::Continue(step) => Done::Reached(step),
             Action::Say(_)
             | Action::Conclude(..)
@@ -453,6 +398,66 @@ impl World {
             | Action::Release(_)
             | Action::ListenForCrashes(_) => return None,
         })
+    }
+
+    fn look(&mut self, mut looking: Looking) -> Done {
+        let mut changes = std::mem::take(&mut looking.seen);
+        for path in &looking.asked {
+            changes.push(match self.disk.get(path) {
+                Some((entry, _)) => Change::Written(path.clone(), entry.clone()),
+                None => Change::Removed(path.clone()),
+            });
+        }
+        let by_content = changes
+            .iter()
+            .filter(|it| self.service.decides_by_content(it));
+        let same = by_content.map(Change::path).filter(|path| {
+            let now = self.disk[*path].1.clone();
+            self.contents.insert((*path).clone(), now.clone()) == Some(now)
+        });
+        let same = same.cloned().collect();
+        Done::Looked(looking, changes, same)
+    }
+
+    fn build(&mut self, rebuild: Rebuild) -> Done {
+        let began = self.modified;
+        self.wait(1000);
+        let result = match self.answer(|it| matches!(it, Answer::Build(_) | Answer::SameImage)) {
+            Some(Answer::Build(error)) => Err(error),
+            Some(_) => Ok(()),
+            None => {
+                self.image += 1;
+                Ok(())
+            }
+        };
+        let took = Duration::from_secs(1);
+        Done::Built(
+            rebuild,
+            Build {
+                began,
+                took,
+                result,
+            },
+        )
+    }
+
+    fn recreate(&mut self, rebuild: Option<Rebuild>) -> Done {
+        let names: Vec<String> = self.containers.drain(..).map(|it| it.name).collect();
+        let names = if names.is_empty() {
+            vec!["web-1".to_owned()]
+        } else {
+            names
+        };
+        for name in names {
+            self.make(&name, State::Running);
+            let id = self.containers.last().unwrap().id.clone();
+            let held = self.held.get_mut(&id).unwrap();
+            for (path, (_, text)) in &self.disk {
+                let targets = self.service.config().rules.targets(path);
+                held.extend(targets.map(|target| (target.to, file(text))));
+            }
+        }
+        Done::Recreated(rebuild, Ok(()), Duration::from_millis(200))
     }
 
     fn compare(&self, container: &Container, about: &About) -> Comparison {

@@ -282,8 +282,7 @@ impl Docker {
             .start_container(&container.id.0, None::<query::StartContainerOptions>)
             .await
             .map_err(|error| refused(error, &container.id))?;
-        // What kept the helper away was the last run's.
-        self.try_helper_again(&container.id).await;
+        self.begin_anew(&container.id).await;
         Ok(())
     }
 

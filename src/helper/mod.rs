@@ -3,6 +3,7 @@
 
 mod batch;
 mod command;
+mod encoder;
 mod error;
 mod inventory;
 mod link;

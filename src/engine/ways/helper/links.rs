@@ -97,9 +97,12 @@ impl Docker {
         let _ = self.living_link(container, &mut slot).await;
     }
 
-    /// Whatever kept the helper away from this container is over.
-    pub(in crate::engine) async fn try_helper_again(&self, id: &ContainerId) {
-        self.slot(id).await.lock().await.refused = None;
+    /// The container was started: what kept the helper away was its last run's, and so is the link that there may be.
+    pub(in crate::engine) async fn begin_anew(&self, id: &ContainerId) {
+        let slot = self.slot(id).await;
+        let mut slot = slot.lock().await;
+        slot.refused = None;
+        slot.link = None;
     }
 
     /// The connection to a container's helper ends with its container.

@@ -15,6 +15,10 @@ pub mod paths;
 pub mod plain_file;
 pub mod programs;
 pub mod source;
+
+// What travels into a container, and the words that the host and the helper exchange.
+pub mod protocol;
+
 pub mod transfer;
 
 pub mod children;
@@ -35,8 +39,6 @@ pub mod watch;
 pub mod plan;
 
 // The executable in the container, and Docker.
-pub mod protocol;
-
 pub mod helper;
 
 pub mod engine;

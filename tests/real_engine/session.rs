@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read};
 use std::ops::Deref;
-use std::path::PathBuf;
 use std::process::Child;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -256,14 +255,6 @@ impl<'project> Session<'project> {
     /// The tool's process.
     pub fn pid(&self) -> u32 {
         self.child.id()
-    }
-
-    /// How many connections it has open.
-    pub fn connections(&self) -> usize {
-        let all = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap();
-        let targets = all.flatten().filter_map(|fd| fd.path().read_link().ok());
-        let is_socket = |target: &PathBuf| target.to_string_lossy().starts_with("socket:");
-        targets.filter(is_socket).count()
     }
 
     /// Ctrl-C, and the exit code; `None` when a signal ended it.

@@ -30,23 +30,6 @@ fn a_container_that_compose_recreates_gets_all_that_changed_since_its_image_was_
     assert_eq!(up.rebuilds("web"), 0);
 }
 
-/// A connection to a container's helper ends with its container.
-#[test]
-fn however_often_a_container_is_recreated_no_connection_is_left_open() {
-    let project = edited();
-    let mut up = project.up();
-    project.write("src/a.txt", "0");
-    up.live_updated("web");
-    let before = up.connections();
-    for round in 1..=4 {
-        project.compose(&["up", "-d", "--force-recreate", "--no-build", "web"]);
-        up.until_in_step("src", "web", "/app");
-        project.write("src/a.txt", round.to_string());
-        up.until_file("web", "/app/a.txt", &round.to_string());
-    }
-    up.eventually("no connection is left over", || up.connections() <= before);
-}
-
 /// E1: removed and made anew with nothing but `docker compose up`.
 #[test]
 fn a_container_that_was_removed_and_made_anew_has_the_hosts_files() {

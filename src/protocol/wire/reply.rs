@@ -5,7 +5,7 @@ use super::Malformed;
 use super::fields::{Fields, Put as _, close, frame};
 
 impl<'a> Reply<'a> {
-    /// Appends the frame to `out`. Fails when it would be longer than [`MAX_FRAME`]; `out` is then as before.
+    /// Appends the frame to `out`. Fails when it would be longer than [`MAX_FRAME`](crate::protocol::MAX_FRAME); `out` is then as before.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), Malformed> {
         let start = out.len();
         match self {

@@ -7,6 +7,7 @@ mod fingerprint;
 mod put;
 mod read;
 mod remove;
+mod seen;
 pub(in crate::engine) mod survey;
 mod trust;
 mod write;

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::compose::{LoadError, Loaded, Project, Service};
 use crate::paths::HostPath;
+use crate::report::Problem;
 use crate::watch::{self, Looks, Scope, Watcher};
 
 use super::contents::Contents;
@@ -36,6 +37,8 @@ pub(super) struct Reload {
     broken: Vec<HostPath>,
     /// It is being read, or taken over.
     under_way: bool,
+    /// What is wrong with it, until the files that may put it right are watched: whoever reads it may be quick to mend them.
+    wrong: Option<Problem>,
 }
 
 /// What is to be read, and why.
@@ -141,10 +144,16 @@ impl Reload {
         self.broken.clear();
     }
 
-    /// It cannot be taken over: one of `files` may put it right.
-    pub fn fail(&mut self, changed: Changed, files: Vec<HostPath>) {
+    /// It cannot be taken over: one of `files` may put right what is `wrong`.
+    pub fn fail(&mut self, changed: Changed, files: Vec<HostPath>, wrong: Problem) {
         self.watching = changed.watching;
         self.broken = files;
+        self.wrong = Some(wrong);
+    }
+
+    /// What is to be said now that those files are watched.
+    pub fn wrong(&mut self) -> Option<Problem> {
+        self.wrong.take()
     }
 
     /// It was taken over, or not, and the next may begin.

@@ -34,9 +34,8 @@ impl Router {
         let text = error.render(false);
         let text = text.strip_prefix("error: ").unwrap_or(&text);
         let words = text.replace('\n', "\n  ");
-        let mut effects = self.keep_the_last(changed, error.sources().to_vec());
-        effects.push(problem(None, Problem::BadConfiguration(words)));
-        effects
+        let wrong = Problem::BadConfiguration(words);
+        self.keep_the_last(changed, error.sources().to_vec(), wrong)
     }
 
     fn loaded(
@@ -51,8 +50,8 @@ impl Router {
         let before = Arc::clone(&self.project);
         if project.name != before.name {
             let (old, new) = (before.name.clone(), project.name.clone());
-            effects.push(problem(None, Problem::ProjectRenamed { old, new }));
-            effects.extend(self.keep_the_last(changed, project.sources.clone()));
+            let wrong = Problem::ProjectRenamed { old, new };
+            effects.extend(self.keep_the_last(changed, project.sources.clone(), wrong));
             return effects;
         }
         let is_another = project != before;
@@ -70,18 +69,18 @@ impl Router {
             }
             Err(bad) => {
                 let bad = bad.strip_prefix("error: ").unwrap_or(&bad).to_owned();
-                effects.push(problem(None, Problem::BadConfiguration(bad)));
                 let builds = files_of_builds(&project);
                 let files = project.sources.iter().cloned().chain(builds).collect();
-                effects.extend(self.keep_the_last(changed, files));
+                let wrong = Problem::BadConfiguration(bad);
+                effects.extend(self.keep_the_last(changed, files, wrong));
             }
         }
         effects
     }
 
     /// One of `files` will put it right; what else was heard is taken over with it.
-    fn keep_the_last(&mut self, changed: Changed, files: Vec<HostPath>) -> Effects {
-        self.reload.fail(changed, files.clone());
+    fn keep_the_last(&mut self, changed: Changed, files: Vec<HostPath>, wrong: Problem) -> Effects {
+        self.reload.fail(changed, files.clone(), wrong);
         let scopes = self.services.values();
         let scopes = scopes.map(|known| Arc::clone(&known.scope)).collect();
         let also = self.project.sources.iter().cloned().chain(files).collect();
@@ -137,10 +136,12 @@ impl Router {
         effects
     }
 
-    /// What was read is not in force; what would put it right is watched.
+    /// What was read is not in force; what would put it right is watched, and now it is said.
     pub(super) fn watched(&mut self, watched: Watched) -> Effects {
         self.reload.end();
-        said_of(watched)
+        let mut effects = said_of(watched);
+        effects.extend(self.reload.wrong().map(|wrong| problem(None, wrong)));
+        effects
     }
 
     /// Each worker gets what concerns it, after what it is watched by.

@@ -1,6 +1,6 @@
 //! Builds the executable that `docker liveupdate` puts into containers, and has it embedded in the plugin.
 //!
-//! It is a package of its own (`src/helper/inside`): static, small, for Linux, and for the containers' architectures instead of
+//! It is a package of its own (`helper`): static, small, for Linux, and for the containers' architectures instead of
 //! the host's. Without further word the host's own architecture is built, as containers on this machine have that one. A
 //! release asks for more: `LIVEUPDATE_HELPER_TARGETS="amd64 arm64" cargo build --release` (after the `rustup target add` lines
 //! that a warning names). A helper that is missing is no error: containers of that architecture are updated through the
@@ -13,8 +13,8 @@ use std::{env, fs, io};
 
 /// Which helpers to build; the names are the engine's.
 const WANTED: &str = "LIVEUPDATE_HELPER_TARGETS";
-const SOURCE: &str = "src/helper/inside";
-const PROTOCOL: &str = "src/helper/protocol";
+const PACKAGE: &str = "helper";
+const PROTOCOL: &str = "src/protocol";
 
 /// A Linux architecture, in the words of the engine and of Rust.
 struct Architecture {
@@ -34,7 +34,7 @@ const ARCHITECTURES: [Architecture; 2] = [
 ];
 
 fn main() -> io::Result<()> {
-    for path in ["build.rs", SOURCE, PROTOCOL] {
+    for path in ["build.rs", PACKAGE, PROTOCOL] {
         println!("cargo:rerun-if-changed={path}");
     }
     println!("cargo:rerun-if-env-changed={WANTED}");
@@ -156,7 +156,7 @@ fn build(architecture: &Architecture, out: &Path) -> Result<PathBuf, String> {
         .arg("--manifest-path")
         .arg(
             Path::new(&variable("CARGO_MANIFEST_DIR"))
-                .join(SOURCE)
+                .join(PACKAGE)
                 .join("Cargo.toml"),
         )
         .arg("--target-dir")

@@ -18,9 +18,11 @@ fn document(name: &str) -> String {
     fs::read_to_string(package().join("docs").join(name)).unwrap()
 }
 
-/// All `.rs` files below `src` and `tests`, with the text of their comments.
+/// All `.rs` files below `src`, `helper/src` and `tests`, with the text of their comments.
 fn comments() -> Vec<(PathBuf, String)> {
-    let mut folders = vec![package().join("src"), package().join("tests")];
+    let mut folders: Vec<PathBuf> = ["src", "helper/src", "tests"]
+        .map(|folder| package().join(folder))
+        .to_vec();
     let mut found = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
@@ -40,7 +42,7 @@ fn comments() -> Vec<(PathBuf, String)> {
 fn comments_of(source: &str) -> String {
     let comment = |line: &str| {
         let mut starts = line.match_indices("//").map(|(start, _)| start);
-        let start = starts.find(|start| line[..*start].matches('"').count() % 2 == 0)?;
+        let start = starts.find(|start| line[..*start].matches('"').count().is_multiple_of(2))?;
         Some(line[start..].trim_start_matches(['/', '!', ' ']).to_owned())
     };
     let comments: Vec<String> = source.lines().filter_map(comment).collect();
@@ -103,7 +105,7 @@ fn rules_of_the_spec() -> BTreeSet<String> {
     let (mut rules, mut last) = (BTreeSet::new(), String::new());
     for line in document("spec.md").lines() {
         let rule = if let Some(rule) = line.strip_prefix("- ") {
-            last = rule.split(' ').next().unwrap().to_owned();
+            rule.split(' ').next().unwrap().clone_into(&mut last);
             last.clone()
         } else if let Some((number, _)) = line.trim_start().split_once(". ")
             && line.starts_with("  ")

@@ -283,18 +283,10 @@ impl<'a> Meaning<'a> {
     /// The commands and the last step that the plan leaves out.
     fn not_run(&self, update: &LiveUpdate) -> Vec<(String, &Step)> {
         let rules = &self.service.rules;
-        let due = |index| update.runs.iter().any(|due| due.index == index);
-        let mut left: Vec<(String, &Step)> = rules
-            .runs()
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| !due(*index))
-            .map(|(_, run)| (run.command.text(), &run.step))
-            .collect();
-        if let (Some(restart), None) = (rules.restart(), &update.restart) {
-            left.push((restart.kind.to_string(), &restart.step));
-        }
-        left
+        let is_due = |index| update.steps.iter().any(|due| due.index == index);
+        let works = rules.works().iter().enumerate();
+        let left = works.filter(|(index, _)| !is_due(*index));
+        left.map(|(_, work)| (work.text(), work.step())).collect()
     }
 
     /// E6, by the mounts that the compose file gives.

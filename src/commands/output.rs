@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::harmless;
 use crate::plan::Plan;
+pub use crate::report::count;
 use crate::report::json::VERSION;
 
 /// A live update, and whatever else is as it should be.
@@ -62,12 +63,6 @@ pub fn beside(name: &str, width: usize, text: impl Display, style: Style) -> Str
         let _ = write!(out, "\n{:width$}  {line}", "");
     }
     out
-}
-
-/// `1 file`, `2 files`.
-pub fn count(number: usize, one: &str, many: &str) -> String {
-    let word = if number == 1 { one } else { many };
-    format!("{number} {word}")
 }
 
 /// `a`, `a and b`, `a, b and c`.

@@ -273,15 +273,10 @@ impl Subject<'_> {
 
 /// What a live update would have done after the files.
 fn left_out(update: &LiveUpdate) -> Vec<(String, Step)> {
-    let runs = update
-        .runs
-        .iter()
-        .map(|due| (due.run.command.text(), due.run.step.clone()));
-    let restart = update
-        .restart
-        .iter()
-        .map(|restart| (restart.kind.to_string(), restart.step.clone()));
-    runs.chain(restart).collect()
+    let works = update.steps.iter().map(|due| &due.work);
+    works
+        .map(|work| (work.text(), work.step().clone()))
+        .collect()
 }
 
 impl Report {

@@ -65,7 +65,7 @@ pub enum Origin {
     /// `x-live-update`.
     #[default]
     LiveUpdate,
-    /// Compose's own `develop.watch` (section 5).
+    /// Compose's own `develop.watch` (spec.md, F1).
     DevelopWatch,
 }
 

@@ -27,6 +27,7 @@ mod sources;
 mod steps;
 mod ties;
 mod trace;
+mod values;
 mod watch_rules;
 mod yaml;
 

@@ -40,10 +40,7 @@ pub fn service(project: &str, name: &str, value: &Value) -> (Service, Sourcing) 
         block: None,
         mounts: mounts(value),
         read_only: flag("read_only").unwrap_or(false),
-        stop_signal: text("stop_signal"),
         stop_grace_period: text("stop_grace_period").and_then(|text| parse_duration(&text)),
-        init: flag("init").unwrap_or(false),
-        tty: flag("tty").unwrap_or(false),
         attach: flag("attach").unwrap_or(true),
         entrypoint: piece(value, "entrypoint").map(|entrypoint| match entrypoint {
             compose::Entrypoint::Simple(text) => split_words(&text).unwrap_or(vec![text]),

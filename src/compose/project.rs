@@ -30,18 +30,10 @@ impl Project {
     pub fn service(&self, name: &str) -> Option<&Service> {
         self.services.iter().find(|service| service.name == name)
     }
-
-    /// D1: `name` and the services whose images are built from its image, directly or not.
-    pub fn built_from<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Service> {
-        self.services.iter().filter(move |service| {
-            service.name != name && service.bases.iter().any(|base| base == name)
-        })
-    }
 }
 
 /// One service of the project.
 #[derive(Clone, Debug, Default, PartialEq)]
-#[expect(clippy::struct_excessive_bools, reason = "they are Compose's own keys")]
 pub struct Service {
     /// Its key under `services`.
     pub name: String,
@@ -59,14 +51,8 @@ pub struct Service {
     pub mounts: Vec<Mount>,
     /// `read_only: true`.
     pub read_only: bool,
-    /// `stop_signal`, when given.
-    pub stop_signal: Option<String>,
     /// `stop_grace_period`; Compose's default is 10 s.
     pub stop_grace_period: Option<Duration>,
-    /// `init: true`.
-    pub init: bool,
-    /// `tty: true`: logs come unmultiplexed.
-    pub tty: bool,
     /// `attach: false` keeps it out of the log.
     pub attach: bool,
     /// `entrypoint`, when the compose file gives one.

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::steps::{self, KINDS, Kind, Shape};
+
 /// The schema: a service's block at its root, the top level's under `$defs.top_level`, a whole compose file under `$defs.compose`.
 pub fn schema() -> Value {
     json!({
@@ -25,7 +27,7 @@ fn definitions() -> Value {
             "steps": {
                 "description": "Steps with a name, to be used by several services.",
                 "type": "object",
-                "propertyNames": { "not": { "enum": super::steps::KINDS } },
+                "propertyNames": { "not": { "enum": steps::names() } },
                 "additionalProperties": { "$ref": "#/$defs/step" }
             }
         }), &[]),
@@ -43,7 +45,7 @@ fn definitions() -> Value {
             }
         },
         "steps": {
-            "description": "initial_sync, fall_back_on, sync, run, then one restart or signal; an empty list rebuilds on every change.",
+            "description": format!("{}, then {}; an empty list rebuilds on every change.", steps::before_the_last().join(", "), steps::LAST),
             "type": "array",
             "items": {
                 "anyOf": [
@@ -56,9 +58,9 @@ fn definitions() -> Value {
             "description": "The name of a step under the top-level `x-live-update.steps`.",
             "type": "string",
             "pattern": "^[^:/ ]+$",
-            "not": { "enum": ["sync", "run", "fall_back_on", "signal"] }
+            "not": { "enum": need_a_value() }
         },
-        "step": { "oneOf": steps() },
+        "step": { "oneOf": all_steps() },
         "options": options()
     });
     if let (Some(all), Value::Object(words)) = (all.as_object_mut(), words()) {
@@ -155,7 +157,7 @@ fn signal_pattern() -> String {
             })
             .collect()
     };
-    let names: Vec<String> = super::steps::SIGNALS
+    let names: Vec<String> = steps::SIGNALS
         .iter()
         .map(|name| either_case(name))
         .collect();
@@ -167,104 +169,62 @@ fn signal_pattern() -> String {
     )
 }
 
-fn steps() -> Value {
-    let trigger = json!({
-        "description": "Only when a changed synced file is, lies in, or matches one of these.",
-        "$ref": "#/$defs/paths"
-    });
-    let restart = |description: &str, keys: Value| json!({ "description": description, "oneOf": [{ "type": "null" }, closed(keys, &[])] });
-    json!([
-        { "enum": ["initial_sync", "restart_container", "restart_process"] },
-        closed(json!({
-            "initial_sync": {
-                "description": "Compare with the host when a container first appears.",
-                "enum": [null, true]
-            }
-        }), &["initial_sync"]),
-        closed(json!({
-            "fall_back_on": {
-                "description": "Files whose change asks for a full rebuild.",
-                "oneOf": [
-                    { "$ref": "#/$defs/path" },
-                    { "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/path" } },
-                    closed(json!({
-                        "files": {
-                            "oneOf": [
-                                { "$ref": "#/$defs/path" },
-                                { "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/path" } }
-                            ]
-                        }
-                    }), &["files"])
-                ]
-            }
-        }), &["fall_back_on"]),
-        closed(json!({
-            "sync": {
-                "description": "What is copied where.",
-                "oneOf": [
-                    {
-                        "type": "string",
-                        "pattern": "^\\s*\\S.*:(/|\\$)",
-                        "not": { "pattern": ":(ro|rw|z|Z|cached|delegated)$" }
-                    },
-                    closed(json!({
-                        "local_path": { "$ref": "#/$defs/text" },
-                        "remote_path": { "type": "string", "pattern": "^(/|\\$)" },
-                        "ignore": { "$ref": "#/$defs/texts" },
-                        "include": { "$ref": "#/$defs/texts" },
-                        "in_place": { "$ref": "#/$defs/boolean" },
-                        "initial_sync": { "$ref": "#/$defs/boolean" }
-                    }), &["local_path", "remote_path"])
-                ]
-            }
-        }), &["sync"]),
-        closed(json!({
-            "run": {
-                "description": "A command in the container.",
-                "oneOf": [
-                    { "$ref": "#/$defs/command" },
-                    closed(json!({
-                        "cmd": { "$ref": "#/$defs/command" },
-                        "trigger": trigger,
-                        "workdir": {
-                            "description": "`/` when not given; a relative one is relative to the container's own, `.`.",
-                            "$ref": "#/$defs/text"
-                        },
-                        "user": { "$ref": "#/$defs/text_or_number" },
-                        "privileged": { "$ref": "#/$defs/boolean" },
-                        "environment": { "$ref": "#/$defs/environment" },
-                        "timeout": { "$ref": "#/$defs/duration" },
-                        "on_failure": one_of("What a failure asks for.", &["keep", "rebuild"])
-                    }), &["cmd"])
-                ]
-            }
-        }), &["run"]),
-        closed(json!({
-            "restart_container": restart("Restart the container.", json!({
-                "timeout": { "$ref": "#/$defs/duration" },
-                "trigger": trigger
-            }))
-        }), &["restart_container"]),
-        closed(json!({
-            "restart_process": restart("Restart the process without the container.", json!({
-                "signal": { "$ref": "#/$defs/signal" },
-                "timeout": { "$ref": "#/$defs/duration" },
-                "trigger": trigger
-            }))
-        }), &["restart_process"]),
-        closed(json!({
-            "signal": {
-                "description": "Send a signal to the container's process.",
-                "oneOf": [
-                    { "$ref": "#/$defs/signal" },
-                    closed(json!({
-                        "name": { "$ref": "#/$defs/signal" },
-                        "trigger": trigger
-                    }), &["name"])
-                ]
-            }
-        }), &["signal"])
-    ])
+/// The kinds whose name alone is no step, in the order in which the schema was published: `fall_back_on` behind `run`.
+fn need_a_value() -> Vec<&'static str> {
+    let kinds = KINDS.iter().filter(|kind| kind.lacks.is_some());
+    let mut names: Vec<&str> = kinds.map(|kind| kind.name).collect();
+    let place = |name| names.iter().position(|one| *one == name);
+    if let (Some(from), Some(to)) = (place("fall_back_on"), place("run")) {
+        names[from..=to].rotate_left(1);
+    }
+    names
+}
+
+/// Every kind of step: those whose name alone is one, then each with its value.
+fn all_steps() -> Value {
+    let bare = KINDS.iter().filter(|kind| kind.lacks.is_none());
+    let bare: Vec<&str> = bare.map(|kind| kind.name).collect();
+    [json!({ "enum": bare })]
+        .into_iter()
+        .chain(KINDS.iter().map(step))
+        .collect()
+}
+
+fn step(kind: &Kind) -> Value {
+    let mut forms = (kind.short)();
+    if !kind.keys.is_empty() {
+        forms.push(long_form(kind));
+    }
+    let mut value = match forms.as_slice() {
+        [only] => only.clone(),
+        _ => json!({ "oneOf": forms }),
+    };
+    value["description"] = kind.does.into();
+    let mut step = serde_json::Map::new();
+    step.insert(kind.name.to_owned(), value);
+    closed(step.into(), &[kind.name])
+}
+
+fn long_form(kind: &Kind) -> Value {
+    let properties: serde_json::Map<String, Value> = kind
+        .keys
+        .iter()
+        .map(|key| (key.name.to_owned(), shape(&key.shape)))
+        .collect();
+    let needed = kind.keys.iter().filter(|key| key.needed);
+    let needed: Vec<&str> = needed.map(|key| key.name).collect();
+    closed(properties.into(), &needed)
+}
+
+fn shape(shape: &Shape) -> Value {
+    match shape {
+        Shape::Of(definition) => json!({ "$ref": format!("#/$defs/{definition}") }),
+        Shape::For(what, definition) => {
+            json!({ "description": what, "$ref": format!("#/$defs/{definition}") })
+        }
+        Shape::Words(what, words) => one_of(what, words),
+        Shape::Written(schema) => schema(),
+    }
 }
 
 fn options() -> Value {

@@ -14,9 +14,10 @@ use super::problem::Which;
 use super::reader::{Placed, ReadBlock};
 use super::rule::PathRule;
 use super::sources::Sources;
-use super::steps::{Read, command, environment, patterns};
+use super::steps::{Read, command, environment};
 use super::trace::Trace;
-use super::yaml::{boolean, get, scalar_text, untagged};
+use super::values::Reader;
+use super::yaml::{get, scalar_text, untagged};
 
 /// Characters that a shell would act on: a text with one of them is meant for a shell.
 const FOR_THE_SHELL: &str = ";|&<>$`()*?[]{}~#!\n";
@@ -45,33 +46,54 @@ pub fn read(
         restart_always: None,
         restart_triggers: Vec::new(),
     };
+    let files = Files { trace, sources };
     for (index, rule) in untagged(rules)
         .as_sequence()
         .into_iter()
         .flatten()
         .enumerate()
     {
-        let mut at = at.index(index);
-        at.step = Some(Which::WatchRule(index + 1));
-        let Some(action) = action(rule, &at, found) else {
+        let r = &mut Reader::new("", &at.index(index), files, &mut *found);
+        r.at.step = Some(Which::WatchRule(index + 1));
+        let Some(action) = action(rule, r) else {
             continue;
         };
         let Some(path) = get(rule, "path").and_then(scalar_text) else {
             continue;
         };
-        let written = written(&at.key("path"), trace, sources);
+        let written = files.written(&r.at.key("path"));
         let rule = Rule {
             step: Step::watch_rule(index + 1, action),
             action,
             shown: written.unwrap_or_else(|| path.clone()),
             path: sources.project_dir.join(path),
             value: rule,
-            at,
         };
-        reading.rule(&rule, trace, sources, found);
+        reading.rule(&rule, r);
     }
     reading.finish()
 }
+
+/// The files that the rules were written in.
+#[derive(Clone, Copy)]
+struct Files<'a> {
+    trace: &'a Trace<'a>,
+    sources: &'a Sources,
+}
+
+impl Files<'_> {
+    /// The text at `at` as it stands in the file, variables filled in.
+    fn written(self, at: &Spot) -> Option<String> {
+        let written = self
+            .trace
+            .written(&at.path)
+            .filter(super::trace::Written::is_exact)?;
+        interpolate(untagged(written.value).as_str()?, &self.sources.variables)
+    }
+}
+
+/// What a rule is read with: it stands at the rule.
+type RuleReader<'r, 'f> = Reader<'r, Files<'f>>;
 
 /// One rule, and what all actions have.
 struct Rule<'v> {
@@ -81,17 +103,15 @@ struct Rule<'v> {
     /// The path as the user wrote it.
     shown: String,
     value: &'v Value,
-    at: Spot,
 }
 
-fn action(rule: &Value, at: &Spot, found: &mut Findings) -> Option<Action> {
+fn action(rule: &Value, r: &mut RuleReader<'_, '_>) -> Option<Action> {
     let text = get(rule, "action")
         .and_then(scalar_text)
         .unwrap_or_default();
     let known = Action::ALL.iter().find(|(word, _)| *word == text);
     if known.is_none() {
-        found.error(
-            &at.key("action"),
+        r.key("action").error(
             format!("unknown action `{text}`"),
             Some(
                 "the actions are `sync`, `sync+restart`, `sync+exec`, `restart` and `rebuild`"
@@ -102,14 +122,6 @@ fn action(rule: &Value, at: &Spot, found: &mut Findings) -> Option<Action> {
     known.map(|(_, action)| *action)
 }
 
-/// The text at `at` as it stands in the file, variables filled in.
-fn written(at: &Spot, trace: &Trace<'_>, sources: &Sources) -> Option<String> {
-    let written = trace
-        .written(&at.path)
-        .filter(super::trace::Written::is_exact)?;
-    interpolate(untagged(written.value).as_str()?, &sources.variables)
-}
-
 struct Reading {
     block: ReadBlock,
     restart_always: Option<Step>,
@@ -117,136 +129,63 @@ struct Reading {
 }
 
 impl Reading {
-    fn rule(
-        &mut self,
-        rule: &Rule<'_>,
-        trace: &Trace<'_>,
-        sources: &Sources,
-        found: &mut Findings,
-    ) {
-        let list = |key: &str, found: &mut Findings| {
-            get(rule.value, key).map_or_else(Vec::new, |value| {
-                patterns(key, value, &rule.at.key(key), found)
-            })
+    fn rule(&mut self, rule: &Rule<'_>, r: &mut RuleReader<'_, '_>) {
+        let mut list = |key: &str| {
+            get(rule.value, key).map_or_else(Vec::new, |value| r.key(key).patterns(value))
         };
-        let ignore = list("ignore", found);
-        let include = list("include", found);
+        let (ignore, include) = (list("ignore"), list("include"));
         // A path in `develop.watch` is a path, whatever characters it has.
         let matches = match PathRule::filtered(&rule.path, &include, &ignore) {
             Ok(matches) => matches.written_as(rule.shown.clone()),
             Err(bad) => {
-                found.error(&rule.at, format!("a pattern cannot be read: {bad}"), None);
+                r.error(format!("a pattern cannot be read: {bad}"), None);
                 return;
             }
         };
-        let (step, at) = (&rule.step, &rule.at);
-        if !self.block.block.watch.contains(&rule.path) {
-            self.block.block.watch.push(rule.path.clone());
+        let block = &mut self.block.block;
+        if !block.watch.contains(&rule.path) {
+            block.watch.push(rule.path.clone());
         }
         if matches!(rule.action, Action::SyncRestart | Action::Restart) {
-            self.restart_always.get_or_insert_with(|| step.clone());
+            self.restart_always.get_or_insert_with(|| rule.step.clone());
             self.restart_triggers.push(matches.clone());
         }
-        match rule.action {
-            Action::Rebuild => {
-                let file = FallBackOn {
-                    step: step.clone(),
-                    rule: matches,
-                };
-                self.block.block.fall_back_on.push(file.clone());
-                self.placed(step, at, Read::FallBackOn(vec![(file, at.key("path"))]));
-            }
-            Action::Restart => {
-                let file = FallBackOn {
-                    step: step.clone(),
-                    rule: matches,
-                };
-                self.block.block.watch_only.push(file.clone());
-                self.placed(step, at, Read::WatchOnly(file, at.key("path")));
-            }
+        let at = r.at.key("path");
+        let file = || FallBackOn {
+            step: rule.step.clone(),
+            rule: matches.clone(),
+        };
+        let read = match rule.action {
+            Action::Rebuild => Read::FallBackOn(vec![(file(), at)]),
+            Action::Restart => Read::WatchOnly(file(), at),
             Action::Sync | Action::SyncRestart | Action::SyncExec => {
-                let target = get(rule.value, "target")
-                    .and_then(scalar_text)
-                    .unwrap_or_default();
-                let Some(remote) = remote(&target, &at.key("target"), found) else {
+                let Some((target, remote)) = remote(rule, &mut r.key("target")) else {
                     return;
                 };
                 let sync = Sync {
-                    step: step.clone(),
+                    step: rule.step.clone(),
                     local: rule.path.clone(),
                     into_directory: target.ends_with('/'),
                     remote,
                     ignore,
                     include,
                     in_place: false,
-                    initial: initial_sync(rule, found),
+                    initial: initial_sync(rule, r),
                 };
-                self.block.block.syncs.push(sync.clone());
-                self.placed(step, at, Read::Sync(sync, at.key("path")));
-                if rule.action == Action::SyncExec {
-                    self.exec(rule.value, step, at, matches, trace, sources, found);
-                }
+                Read::Sync(sync, at)
             }
-        }
-    }
-
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one rule's parts, each of another kind"
-    )]
-    fn exec(
-        &mut self,
-        rule: &Value,
-        step: &Step,
-        at: &Spot,
-        trigger: PathRule,
-        trace: &Trace<'_>,
-        sources: &Sources,
-        found: &mut Findings,
-    ) {
-        let at = at.key("exec");
-        let Some(exec) = get(rule, "exec") else {
-            return;
         };
-        let Some(resolved) = get(exec, "command")
-            .and_then(|value| command("command", value, &at.key("command"), found))
-        else {
-            return;
-        };
-        let command = match written(&at.key("command"), trace, sources) {
-            // Compose cuts such a text at the first `;`, `|` or `&` in silence.
-            Some(text) if text.contains(|c| FOR_THE_SHELL.contains(c)) => Command::Shell(text),
-            _ => resolved,
-        };
-        let run = Run {
-            step: step.clone(),
-            command,
-            trigger: vec![trigger],
-            // Empty is the container's own working directory: that is where Compose runs it.
-            workdir: Some(
-                get(exec, "working_dir")
-                    .and_then(scalar_text)
-                    .unwrap_or_default(),
-            ),
-            user: get(exec, "user").and_then(scalar_text),
-            privileged: get(exec, "privileged").is_some_and(|value| {
-                boolean("privileged", value, &at.key("privileged"), found).unwrap_or(false)
-            }),
-            environment: get(exec, "environment").map_or_else(Vec::new, |value| {
-                environment(value, &at.key("environment"), found)
-            }),
-            timeout: None,
-            on_failure: OnFailure::Keep,
-        };
-        self.block.block.runs.push(run);
-    }
-
-    fn placed(&mut self, step: &Step, at: &Spot, read: Read) {
+        read.put_into(&rule.step, &mut self.block.block);
         self.block.steps.push(Placed {
-            step: step.clone(),
-            at: at.clone(),
+            step: rule.step.clone(),
+            at: r.at.clone(),
+            kind: None,
             read,
         });
+        if rule.action == Action::SyncExec {
+            let run = exec(rule, matches, &mut r.key("exec"));
+            self.block.block.runs.extend(run);
+        }
     }
 
     fn finish(mut self) -> ReadBlock {
@@ -261,11 +200,41 @@ impl Reading {
     }
 }
 
-/// Compose takes a relative target from the container's root, whatever the working directory is.
-fn remote(target: &str, at: &Spot, found: &mut Findings) -> Option<ContainerPath> {
+/// The command of `sync+exec`.
+fn exec(rule: &Rule<'_>, trigger: PathRule, r: &mut RuleReader<'_, '_>) -> Option<Run> {
+    let exec = get(rule.value, "exec")?;
+    let resolved = command(get(exec, "command")?, &mut r.key("command"))?;
+    let command = match r.setting.written(&r.at.key("command")) {
+        // Compose cuts such a text at the first `;`, `|` or `&` in silence.
+        Some(text) if text.contains(|c| FOR_THE_SHELL.contains(c)) => Command::Shell(text),
+        _ => resolved,
+    };
+    let text = |key: &str| get(exec, key).and_then(scalar_text);
+    Some(Run {
+        step: rule.step.clone(),
+        command,
+        trigger: vec![trigger],
+        // Empty is the container's own working directory: that is where Compose runs it.
+        workdir: Some(text("working_dir").unwrap_or_default()),
+        user: text("user"),
+        privileged: get(exec, "privileged")
+            .is_some_and(|value| r.key("privileged").boolean(value).unwrap_or(false)),
+        environment: get(exec, "environment").map_or_else(Vec::new, |value| {
+            environment(value, &mut r.key("environment"))
+        }),
+        timeout: None,
+        on_failure: OnFailure::Keep,
+    })
+}
+
+/// The rule's target as it is written, and where that is. Compose takes a relative one from the container's root, whatever
+/// the working directory is.
+fn remote(rule: &Rule<'_>, r: &mut RuleReader<'_, '_>) -> Option<(String, ContainerPath)> {
+    let target = get(rule.value, "target")
+        .and_then(scalar_text)
+        .unwrap_or_default();
     if target.is_empty() {
-        found.error(
-            at,
+        r.error(
             "the target is empty",
             Some("write `target` from the container's root".into()),
         );
@@ -273,28 +242,27 @@ fn remote(target: &str, at: &Spot, found: &mut Findings) -> Option<ContainerPath
     }
     let remote = ContainerPath::new(format!("/{target}"))?;
     if !target.starts_with('/') {
-        found.warning(
-            at,
+        r.found.warning(
+            &r.at,
             format!(
                 "the target `{target}` is relative: for Compose, and here, that is `{remote}`, not a path in the working directory"
             ),
             Some(format!("write `target: {remote}`, or the path that is meant")),
         );
     }
-    Some(remote)
+    Some((target, remote))
 }
 
 /// `initial_sync`, also by the name it had before it was Compose's own.
-fn initial_sync(rule: &Rule<'_>, found: &mut Findings) -> bool {
+fn initial_sync(rule: &Rule<'_>, r: &mut RuleReader<'_, '_>) -> bool {
     const OLD: &str = "x-initialSync";
     let mut read = |key: &str| {
-        get(rule.value, key)
-            .is_some_and(|value| boolean(key, value, &rule.at.key(key), found).unwrap_or(false))
+        get(rule.value, key).is_some_and(|value| r.key(key).boolean(value).unwrap_or(false))
     };
     let (initial, old) = (read("initial_sync"), read(OLD));
     if get(rule.value, OLD).is_some() {
-        found.warning(
-            &rule.at.key(OLD),
+        r.found.warning(
+            &r.at.key(OLD),
             format!("`{OLD}` is the old name of `initial_sync`"),
             Some("write `initial_sync: true`".into()),
         );

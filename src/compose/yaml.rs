@@ -1,10 +1,8 @@
-//! Reads YAML values as people write them: "5" for 5, `1m30s`, one text or a list. Knows nothing of steps.
+//! YAML values, and the texts in them that Compose has a form for: durations, command lines. Knows nothing of steps.
 
 use std::time::Duration;
 
-use serde_yaml::{Mapping, Value};
-
-use super::finding::{Findings, Spot};
+use serde_yaml::Value;
 
 /// The value of `key` when `value` is a mapping that has it.
 pub fn get<'v>(value: &'v Value, key: &str) -> Option<&'v Value> {
@@ -74,120 +72,6 @@ pub fn did_you_mean<'n>(text: &str, known: impl IntoIterator<Item = &'n str>) ->
     nearest(text, known).map_or_else(String::new, |name| format!("did you mean `{name}`? "))
 }
 
-/// Reports `value` as being of a wrong type.
-pub fn wrong_type(name: &str, value: &Value, expected: &str, at: &Spot, found: &mut Findings) {
-    found.error(
-        at,
-        format!("`{name}` is {}; expected {expected}", describe(value)),
-        None,
-    );
-}
-
-/// A text that is not empty.
-pub fn text(
-    name: &str,
-    value: &Value,
-    expected: &str,
-    at: &Spot,
-    found: &mut Findings,
-) -> Option<String> {
-    let text = if let Value::String(text) = untagged(value) {
-        text.clone()
-    } else {
-        wrong_type(name, value, expected, at, found);
-        return None;
-    };
-    if text.trim().is_empty() {
-        found.error(
-            at,
-            format!("`{name}` is an empty text; expected {expected}"),
-            left_out(name),
-        );
-        return None;
-    }
-    Some(text)
-}
-
-/// An empty text is how other tools say nothing; here a key that may be missing is left out.
-fn left_out(name: &str) -> Option<String> {
-    let meaning = match name {
-        "trigger" => "without one it is done with every update",
-        "workdir" => "without one a command runs where it always does",
-        "user" => "without one a command runs as the container's user",
-        "timeout" => "without one there is no limit of its own",
-        _ => return None,
-    };
-    Some(format!("leave `{name}` out: {meaning}"))
-}
-
-/// A text that is not empty, or a number (`user: 1000`, `timeout: 5`).
-pub fn text_or_number(
-    name: &str,
-    value: &Value,
-    expected: &str,
-    at: &Spot,
-    found: &mut Findings,
-) -> Option<String> {
-    match untagged(value) {
-        Value::Number(number) => Some(number.to_string()),
-        _ => text(name, value, expected, at, found),
-    }
-}
-
-/// One text or a list of texts, each with its place.
-pub fn texts(
-    name: &str,
-    value: &Value,
-    expected: &str,
-    at: &Spot,
-    found: &mut Findings,
-) -> Vec<(String, Spot)> {
-    match untagged(value) {
-        Value::Sequence(items) => items
-            .iter()
-            .enumerate()
-            .filter_map(|(index, item)| {
-                let at = at.index(index);
-                text(name, item, expected, &at, found).map(|text| (text, at))
-            })
-            .collect(),
-        _ => text(
-            name,
-            value,
-            &format!("{expected}, or a list of them"),
-            at,
-            found,
-        )
-        .map(|text| (text, at.clone()))
-        .into_iter()
-        .collect(),
-    }
-}
-
-/// `true` and `false`, also as texts: that is how interpolated values arrive (B8).
-pub fn boolean(name: &str, value: &Value, at: &Spot, found: &mut Findings) -> Option<bool> {
-    match untagged(value) {
-        Value::Bool(flag) => Some(*flag),
-        Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
-        Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
-        _ => {
-            wrong_type(name, value, "`true` or `false`", at, found);
-            None
-        }
-    }
-}
-
-/// A duration: `10s`, `1m30s`, `500ms`, or a number of seconds.
-pub fn duration(name: &str, value: &Value, at: &Spot, found: &mut Findings) -> Option<Duration> {
-    let expected = "a duration such as `10s` or `1m30s`, or a number of seconds";
-    let text = text_or_number(name, value, expected, at, found)?;
-    let parsed = parse_duration(&text);
-    if parsed.is_none() {
-        wrong_type(name, value, expected, at, found);
-    }
-    parsed
-}
-
 /// A duration as Compose writes it (`1m30s`, `1.5h`), or plain seconds.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();
@@ -219,58 +103,6 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
         rest = tail;
     }
     (!text.is_empty()).then_some(total)
-}
-
-/// One of a few words.
-pub fn choice<T: Copy>(
-    name: &str,
-    value: &Value,
-    choices: &[(&str, T)],
-    at: &Spot,
-    found: &mut Findings,
-) -> Option<T> {
-    let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-    let text = scalar_text(value).unwrap_or_default();
-    let choice = choices
-        .iter()
-        .find(|(word, _)| text.eq_ignore_ascii_case(word))
-        .map(|(_, choice)| *choice);
-    if choice.is_none() {
-        let guess = nearest(&text, words.iter().copied());
-        found.error(
-            at,
-            format!(
-                "`{name}` is {}; expected one of {}",
-                describe(value),
-                quoted(&words)
-            ),
-            guess.map(|guess| format!("did you mean `{guess}`?")),
-        );
-    }
-    choice
-}
-
-/// Reports keys that nobody reads, with the nearest known one.
-pub fn only_keys(name: &str, map: &Mapping, known: &[&str], at: &Spot, found: &mut Findings) {
-    for key in map.keys() {
-        match key_text(key) {
-            Some(key) if known.contains(&key.as_str()) => {}
-            Some(key) => found.error_on_key(
-                &at.key(&key),
-                format!("unknown key `{key}` in `{name}`"),
-                Some(format!(
-                    "{}the keys are {}",
-                    did_you_mean(&key, known.iter().copied()),
-                    quoted(known)
-                )),
-            ),
-            None => found.error(
-                at,
-                format!("a key of `{name}` is {}; expected a text", describe(key)),
-                Some(format!("the keys are {}", quoted(known))),
-            ),
-        }
-    }
 }
 
 /// A command line split as a POSIX shell splits words, without expansion; `None` for an open quote.

@@ -173,11 +173,6 @@ impl DockerIgnore {
         })
     }
 
-    /// [`can_skip_directory`](Self::can_skip_directory) for a directory whose standing is known.
-    pub fn can_skip(&self, standing: &Standing, relative: &Path) -> bool {
-        self.may_skip(standing, &bytes(relative))
-    }
-
     fn standing(&self, path: &[u8]) -> Standing {
         let mut standing = Standing::default();
         if path.is_empty() || self.patterns.is_empty() {

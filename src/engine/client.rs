@@ -18,11 +18,11 @@ use super::binds::{Machine, Named};
 use super::compose::Anew;
 use super::context::{Surroundings, endpoint};
 use super::ends::OwnEnds;
-use super::hands::Helpers;
 use super::moves::Moves;
 use super::screen::Screen;
 use super::supervise::Runs;
 use super::transport::{self, Body, No, Transport};
+use super::ways::helper::Helpers;
 use super::{
     Applied, Container, ContainerId, Delta, End, Ended, Engine, EngineError, Exec, Fingerprint,
     Restarted, Stream, Wanted,
@@ -235,10 +235,6 @@ impl Engine for Docker {
         exec: &Exec,
         output: &mut (dyn FnMut(Stream, &[u8]) + Send),
     ) -> Result<Ended, EngineError> {
-        // Only the engine can give a process more rights than its container has.
-        if exec.privileged {
-            return self.exec(&container.id, exec, output).await;
-        }
         self.run_command(container, exec, output).await
     }
 
@@ -256,7 +252,7 @@ impl Engine for Docker {
         signal: Option<&str>,
         grace: Option<Duration>,
     ) -> Result<Restarted, EngineError> {
-        self.restart_under_helper(container, signal, grace).await
+        self.restart_its_process(container, signal, grace).await
     }
 
     async fn crash(&self, container: &Container) -> Option<End> {

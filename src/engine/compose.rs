@@ -39,7 +39,7 @@ impl Docker {
             self.compose(&["up", "--no-start"], &first, &mut *output)
                 .await?;
             self.put_helpers(services).await?;
-            // Done just now: a second time would make the containers anew, without the helper.
+            // `up --no-start` did these; repeating them would recreate the containers without the helper.
             words.retain(|flag| flag != "--force-recreate" && flag != "--build");
         }
         words.extend(services.iter().map(Into::into));
@@ -49,13 +49,6 @@ impl Docker {
             return self.compose(&["up", "-d"], &words, output).await;
         }
         started
-    }
-
-    /// Creates the services' containers without starting them.
-    pub async fn create(&self, services: &[String], output: Lines<'_>) -> Result<(), EngineError> {
-        let _alone = self.inner.recreating.lock().await;
-        self.compose(&["up", "--no-start", "--no-build"], services, output)
-            .await
     }
 
     /// Stops services as Ctrl-C in `docker compose up` does; all of them when `services` is empty.

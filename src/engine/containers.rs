@@ -15,8 +15,8 @@ use super::transport::{SHORT, escaped};
 use super::{Container, ContainerId, EngineError, State};
 use crate::compose::{Mount, MountKind, Project, TieKind};
 use crate::harmless;
+use crate::life::{Doing, Life};
 use crate::paths::ContainerPath;
-use crate::plan::follow::{Doing, Life};
 
 /// Compose's label for the project.
 pub(super) const PROJECT: &str = "com.docker.compose.project";

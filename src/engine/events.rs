@@ -34,7 +34,7 @@ const LONGEST: u64 = 2 * MIB;
 
 impl Docker {
     /// This project's container events from now on; reconnects by itself, and ends when dropped.
-    pub fn events(&self) -> impl Stream<Item = EngineEvent> + Send + Unpin + 'static {
+    pub fn events(&self) -> impl Stream<Item = EngineEvent> + Send + Unpin + 'static + use<> {
         let (sender, mut receiver) = mpsc::channel(64);
         let docker = self.clone();
         tokio::spawn(async move {
@@ -132,7 +132,6 @@ impl Told {
             service: self.service,
             id: self.id,
             action: self.action,
-            exit_code: self.exit_code,
             signal: self.signal,
         }
     }

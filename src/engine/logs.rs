@@ -52,7 +52,7 @@ impl Docker {
         &self,
         container: &ContainerId,
         from: LogsFrom,
-    ) -> impl FutureStream<Item = Output> + Send + Unpin + 'static {
+    ) -> impl FutureStream<Item = Output> + Send + Unpin + 'static + use<> {
         let (sender, mut receiver) = mpsc::channel(BATCHES);
         let docker = self.clone();
         let follower = Follower {

@@ -1,6 +1,5 @@
 //! The few verbs we ask of Docker. bollard, the compose command and the helper stand behind it, named nowhere else.
 
-mod archive;
 mod binds;
 mod client;
 mod command;
@@ -9,9 +8,6 @@ mod containers;
 mod context;
 mod ends;
 mod events;
-mod exec;
-mod fingerprint;
-mod hands;
 mod kind;
 mod logs;
 mod moves;
@@ -19,29 +15,32 @@ mod restart;
 mod screen;
 mod supervise;
 mod transport;
+mod ways;
+mod whole;
 
-pub use crate::helper::Sought;
+pub use crate::transfer::{
+    Applied, Body, Delta, Ended, Exec, Fingerprint, Outgoing, Restarted, Sought, Stream, There,
+    Via, Wanted,
+};
 pub use client::Docker;
 pub use command::{Lines, is_news, stream};
 pub use compose::scale_flag;
 pub use ends::End;
-pub use hands::helper_forbidden;
 pub use logs::{LogsFrom, Output};
 pub use moves::Moves;
 pub use screen::{Lent, has_screen};
 pub use supervise::{RunsUnder, Supervision};
+pub use ways::helper::helper_forbidden;
+pub use whole::Compose;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
-use std::time::{Duration, SystemTime};
-
-use bytes::Bytes;
+use std::time::Duration;
 
 use crate::compose::Mount;
 use crate::harmless;
 use crate::paths::{ContainerPath, HostPath};
-use crate::source::Source;
 
 /// A container's full ID: the key of all that is known about it, since a restart keeps it and a recreate does not.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -114,214 +113,17 @@ pub enum State {
     Gone,
 }
 
-/// Files to put into a container and to take out of it, in one go.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Delta {
-    /// What to write; a directory stands before what lies in it.
-    pub put: Vec<Outgoing>,
-    /// Files and links to remove; one that is not there is no error.
-    pub remove: Vec<ContainerPath>,
-    /// Directories to remove if they are empty by then, deepest first: files that only the container has are kept (E4).
-    pub remove_dirs: Vec<ContainerPath>,
-}
-
-impl Delta {
-    /// Nothing to do.
-    pub fn is_empty(&self) -> bool {
-        self.put.is_empty() && self.remove.is_empty() && self.remove_dirs.is_empty()
-    }
-
-    /// Tells of a path whether it lies below a file or a link that is put: it goes with the directory that is replaced, and
-    /// by its name is the link's business from then on.
-    pub fn goes_with_what_is_put(&self) -> impl Fn(&ContainerPath) -> bool {
-        let puts = self.put.iter();
-        let puts: HashSet<&ContainerPath> = puts
-            .filter(|put| put.body != Body::Directory)
-            .map(|put| &put.to)
-            .collect();
-        move |path| {
-            let mut above = std::iter::successors(path.parent(), ContainerPath::parent);
-            !puts.is_empty() && above.any(|above| puts.contains(&above))
-        }
-    }
-}
-
-/// One thing to write into a container.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outgoing {
-    /// Where.
-    pub to: ContainerPath,
-    /// Permission bits.
-    pub mode: u32,
-    /// Modification time.
-    pub modified: SystemTime,
-    /// What.
-    pub body: Body,
-    /// Write into the same inode instead of replacing the file; give a directory that is there this mode.
-    pub in_place: bool,
-    /// Whether it may stand there already.
-    pub there: There,
-}
-
-/// Whether a file may stand in the container already. It is left as it is then, and told in [`Applied::same`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum There {
-    /// Another one stands there, or none.
-    #[default]
-    No,
-    /// Nobody knows. It is this one if it stands there; to find out may cost nothing worth the name.
-    Perhaps(Fingerprint),
-    /// Most likely. To find out is worth a question.
-    Probably(Fingerprint),
-}
-
-impl There {
-    /// What would stand there.
-    pub fn fingerprint(&self) -> Option<&Fingerprint> {
-        match self {
-            Self::No => None,
-            Self::Perhaps(fingerprint) | Self::Probably(fingerprint) => Some(fingerprint),
-        }
-    }
-}
-
-/// The content of an [`Outgoing`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Body {
-    /// A small file, read once for all containers.
-    Bytes(Bytes),
-    /// A large file, streamed from the host; `len` is what the receiver was promised.
-    File {
-        /// Where it is read from.
-        from: Source,
-        /// Its size when looked at; the size that counts is taken again from the opened file.
-        len: u64,
-    },
-    /// A symbolic link with that target.
-    Link(Vec<u8>),
-    /// A directory: made when missing, otherwise left as it is (trap 4).
-    Directory,
-}
-
-/// The way an update took (issue: the tool says which).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Via {
-    /// The in-container helper.
-    Helper,
-    /// The plain Engine API, and why not the helper.
-    Archive(String),
-}
-
-impl fmt::Display for Via {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Helper => f.write_str("the helper inside the container"),
-            Self::Archive(why) => {
-                write!(f, "the plain Engine API: {}", harmless::message(why))
-            }
-        }
-    }
-}
-
-/// What came of a [`Delta`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Applied {
-    /// The way it took.
-    pub via: Via,
-    /// Files that vanished or changed while they were read: not in the container, a later batch brings them.
-    pub unread: Vec<ContainerPath>,
-    /// Paths that were not touched, and why: somebody in the container has made a way there on which he would have been lent
-    /// root's rights.
-    pub closed: Vec<(ContainerPath, String)>,
-    /// Files that stood there already: the container is what it was for them.
-    pub same: Vec<ContainerPath>,
-}
-
-/// The paths of a container that are to be described, and what the host has there: a file that is longer than the host's is
-/// another one, and is not read.
-pub type Wanted = BTreeMap<ContainerPath, Sought>;
-
-/// A command for a container.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Exec {
-    /// What is executed, no shell added.
-    pub argv: Vec<String>,
-    /// Working directory; the container's own when empty.
-    pub workdir: String,
-    /// User; the container's own when `None`.
-    pub user: Option<String>,
-    /// With all rights of the host's root, as `docker exec --privileged`.
-    pub privileged: bool,
-    /// Additional environment.
-    pub environment: Vec<(String, String)>,
-    /// Ended with its process tree after this time.
-    pub timeout: Option<Duration>,
-}
-
-/// Which of its streams a process wrote to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
-    /// Standard output.
-    Out,
-    /// Standard error.
-    Err,
-}
-
-/// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// By itself, with that code (127: no such program; 126: not executable; 128+N: signal N).
-    Exit(i64),
-    /// By its timeout; its process tree is gone.
-    TimedOut,
-}
-
-/// What stands at a path in a container, for comparisons (`verify`, `initial_sync`, catching up).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fingerprint {
-    /// A file: permission bits and xxh3-128 of the content.
-    File {
-        /// Permission bits.
-        mode: u32,
-        /// xxh3-128; 0 where it is longer than was asked for, and so another one.
-        hash: u128,
-    },
-    /// A directory with these permission bits.
-    Directory {
-        /// Permission bits.
-        mode: u32,
-    },
-    /// A link.
-    Link {
-        /// Its target's bytes.
-        target: Vec<u8>,
-    },
-    /// Something else.
-    Other,
-}
-
-/// How a container's restart went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Restarted {
-    /// The process ignored the signal until it was killed (C9).
-    pub killed: bool,
-    /// The container was restarted although only its process should have been: it does not run under the helper.
-    pub whole_container: bool,
-}
-
 /// Something the engine tells of a container of this project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EngineEvent {
     /// A container of `service` was created, started, died, paused, renamed, removed …: look at the service again.
     Container {
-        /// The service.
+        /// Whose containers are worth a look.
         service: String,
-        /// The container.
+        /// The one that the event is about.
         id: ContainerId,
         /// The engine's word: `start`, `die`, `destroy`, `pause` …
         action: String,
-        /// The exit code of a `die`.
-        exit_code: Option<i64>,
         /// The number of a `kill`'s signal, as the engine writes it.
         signal: Option<String>,
     },
@@ -336,7 +138,7 @@ pub enum EngineEvent {
 /// One line of a container's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
-    /// Which stream.
+    /// Whether the container's process wrote it to its output or to its errors.
     pub stream: Stream,
     /// Without the line's end.
     pub text: Vec<u8>,

@@ -15,7 +15,7 @@ use bollard::query_parameters as query;
 use serde_json::json;
 
 use super::client::{Docker, refused};
-use super::hands::HIDDEN;
+use super::ways::helper::HIDDEN;
 use super::{Container, ContainerId, Engine, EngineError, State};
 use crate::docker::DockerCli;
 use crate::harmless;
@@ -282,8 +282,7 @@ impl Docker {
             .start_container(&container.id.0, None::<query::StartContainerOptions>)
             .await
             .map_err(|error| refused(error, &container.id))?;
-        // What kept the helper away was the last run's.
-        self.try_helper_again(&container.id).await;
+        self.begin_anew(&container.id).await;
         Ok(())
     }
 

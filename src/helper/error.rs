@@ -1,7 +1,7 @@
-//! What can go wrong between host and helper, and whether to try again.
+//! What can go wrong between host and helper.
 
-use super::protocol::{Code, Malformed};
 use crate::harmless::value;
+use crate::protocol::{Code, Malformed};
 use std::io;
 use std::path::PathBuf;
 
@@ -42,15 +42,15 @@ pub enum Error {
     /// A file of the host cannot be read. Nothing was changed in the container.
     #[error("cannot read `{}`: {}", value(&.path.to_string_lossy()), value(&.source.to_string()))]
     Read {
-        /// The file.
+        /// Its path on the host.
         path: PathBuf,
-        /// Why.
+        /// The system's reason.
         source: io::Error,
     },
     /// A file of the host became shorter, or another one, while it was read. Nothing was changed in the container.
     #[error("`{}` changed while it was read", value(&.path.to_string_lossy()))]
     Changed {
-        /// The file.
+        /// Its path on the host.
         path: PathBuf,
     },
     /// The helper refused.
@@ -67,25 +67,6 @@ pub enum Error {
         /// The reason in words.
         text: String,
     },
-}
-
-impl Error {
-    /// Whether the same batch, looked at anew, may well succeed: the disk moved under our hands.
-    pub fn is_retryable(&self) -> bool {
-        match self {
-            Self::Changed { .. } => true,
-            Self::Read { source, .. } => source.kind() == io::ErrorKind::NotFound,
-            _ => false,
-        }
-    }
-
-    /// The helper's reason, if it was the helper that refused.
-    pub fn code(&self) -> Option<Code> {
-        match self {
-            Self::Refused { code, .. } => Some(*code),
-            _ => None,
-        }
-    }
 }
 
 impl From<Malformed> for Error {

@@ -2,7 +2,8 @@
 
 use super::error::Error;
 use super::patience::{Limit, Load, Patience};
-use super::protocol::{self, Reply, Request, VERSION};
+use crate::protocol::{self, Reply, Request, VERSION};
+use futures_util::FutureExt as _;
 use std::io;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -21,9 +22,12 @@ pub struct Link<R, W> {
     pub(super) writer: W,
     pub(super) patience: Patience,
     pub(super) clock: Clock,
-    euid: u32,
     process: u32,
     in_step: bool,
+    /// When an operation was answered to its end last.
+    heard: Instant,
+    /// An update is under way: the supervisor, if there is one, does not end with its process.
+    pub(super) held: bool,
 }
 
 /// What a connection begins with.
@@ -87,13 +91,12 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
             writer.flush().await
         };
         let sent = limit.wait(greeting).await?;
-        let (theirs, euid, process, theirs_ms) = match incoming.next(&limit).await {
+        let (theirs, process, theirs_ms) = match incoming.next(&limit).await {
             Ok(Reply::Hello {
                 version,
-                euid,
                 pid,
                 clock_ms,
-            }) => (version, euid, pid, clock_ms),
+            }) => (version, pid, clock_ms),
             Ok(_) => return Err(Error::Malformed),
             Err(stuck @ Error::Stuck { .. }) => return Err(stuck),
             Err(_) => return Err(incoming.last_words(sent).await),
@@ -113,15 +116,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
             writer,
             patience: terms.patience,
             clock,
-            euid,
             process,
             in_step: true,
+            heard: Instant::now(),
+            held: false,
         })
-    }
-
-    /// The user the helper runs as: only root can keep owners.
-    pub fn user(&self) -> u32 {
-        self.euid
     }
 
     /// Its process id in the container.
@@ -131,9 +130,29 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
 
     /// Asks for a sign of life.
     pub async fn ping(&mut self) -> Result<(), Error> {
+        self.have_done(&Request::End).await
+    }
+
+    /// Whether the helper has answered to the end within this time, and not begun to answer since.
+    pub fn was_heard_within(&self, time: Duration) -> bool {
+        self.in_step && self.heard.elapsed() < time
+    }
+
+    /// Whether the end of its stream has arrived. Waits for nothing.
+    pub fn is_over(&mut self) -> bool {
+        self.incoming.is_over()
+    }
+
+    /// Whether an update holds the container's supervisor.
+    pub fn is_held(&self) -> bool {
+        self.held
+    }
+
+    /// Asks for something whose only answer is that it is done.
+    pub(super) async fn have_done(&mut self, request: &Request<'_>) -> Result<(), Error> {
         self.begin()?;
         let limit = self.patience.with(Load::default());
-        self.send(&Request::End, &limit).await?;
+        self.send(request, &limit).await?;
         match self.incoming.next(&limit).await? {
             Reply::Done => {
                 self.end();
@@ -145,13 +164,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
 
     /// Has the helper clean up and end, and waits until it has.
     pub async fn bye(mut self) -> Result<(), Error> {
-        self.begin()?;
-        let limit = self.patience.with(Load::default());
-        self.send(&Request::Bye, &limit).await?;
-        match self.incoming.next(&limit).await? {
-            Reply::Done => Ok(()),
-            other => Err(unexpected(&other)),
-        }
+        self.have_done(&Request::Bye).await
     }
 
     pub(super) async fn send(&mut self, request: &Request<'_>, limit: &Limit) -> Result<(), Error> {
@@ -189,6 +202,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
     /// The operation was answered to its end, for good or ill.
     pub(super) fn end(&mut self) {
         self.in_step = true;
+        self.heard = Instant::now();
     }
 }
 
@@ -251,6 +265,13 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
                 }
             }
         }
+    }
+
+    /// Whether there is nothing more to come. What is here is kept.
+    fn is_over(&mut self) -> bool {
+        self.make_room();
+        let read = self.reader.read_buf(&mut self.buffer).now_or_never();
+        matches!(read, Some(Ok(0) | Err(_)))
     }
 
     async fn read(&mut self, limit: &Limit) -> Result<(), Error> {

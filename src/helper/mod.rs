@@ -1,10 +1,9 @@
 //! Speaks to a small executable inside a container: atomic updates, commands, hashes, process restarts, over one long
 //! connection. Knows nothing of the engine: a connection is any pair of byte streams, the container any Linux file system.
 
-pub mod protocol;
-
 mod batch;
 mod command;
+mod encoder;
 mod error;
 mod inventory;
 mod link;
@@ -16,14 +15,12 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
 
-pub use batch::{Applied, Batch, Closed, Content, Item};
-pub use command::{Command, Ended};
+pub use crate::protocol::Code;
+pub use batch::Delivery;
 pub use error::Error;
-pub use inventory::{Entry, Found, Wanted};
 pub use link::{Link, Terms};
 pub use patience::Patience;
-pub use protocol::{Code, Kind, Sought, Stream};
-pub use supervisor::{FRESH, Restarted, signal_name, signal_number};
+pub use supervisor::{FRESH, signal_name, signal_number};
 
 include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 

@@ -3,38 +3,24 @@
 use super::command::millis;
 use super::error::Error;
 use super::link::{Link, unexpected};
-use super::patience::Load;
-use super::protocol::{Reply, Request};
+use crate::protocol::{Reply, Request};
+use crate::transfer::Restarted;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// A process that ends so soon after an update ends because of it.
 pub const FRESH: Duration = Duration::from_secs(10);
 
-/// A process that was restarted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Restarted {
-    /// The new process's id in the container.
-    pub pid: u32,
-    /// From the signal to the new process.
-    pub took: Duration,
-    /// The old one ignored the signal for the whole grace, and was killed.
-    pub killed: bool,
-}
-
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
-    /// Says that an update begins: until [`Link::release`] (or the end of the helper) the container outlives its process.
-    /// Answers whether the container's process runs under the helper at all.
-    pub async fn hold(&mut self) -> Result<bool, Error> {
-        self.held(&Request::Hold).await
-    }
-
     /// The update is over: a process that ended meanwhile and was not restarted now ends the container, with its code.
     pub async fn release(&mut self) -> Result<(), Error> {
-        self.held(&Request::Release).await.map(drop)
+        self.have_done(&Request::Release).await?;
+        self.held = false;
+        Ok(())
     }
 
     /// Stops the container's process group with `signal` and starts the process again. After `grace` what is left is killed.
+    /// With it an update is over, whatever came of it.
     /// Fails with [`Code::NoSupervisor`](super::Code::NoSupervisor) when the process does not run under the helper.
     /// Should the new process crash within `fresh`, its container waits for the next restart, as long as this link lasts.
     pub async fn restart(
@@ -54,20 +40,16 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
         };
         self.send(&request, &limit).await?;
         let answer = match self.incoming.next(&limit).await? {
-            Reply::Restarted {
-                pid,
-                micros,
+            Reply::Restarted { killed } => Ok(Restarted {
                 killed,
-            } => Ok(Restarted {
-                pid,
-                took: Duration::from_micros(micros),
-                killed,
+                whole_container: false,
             }),
             other => Err(unexpected(&other)),
         };
         if answer.is_ok() {
             self.incoming.forget_crash();
         }
+        self.held = false;
         self.end();
         answer
     }
@@ -78,18 +60,6 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
             return Err(Error::OutOfStep);
         }
         self.incoming.crash().await
-    }
-
-    async fn held(&mut self, request: &Request<'_>) -> Result<bool, Error> {
-        self.begin()?;
-        let limit = self.patience.with(Load::default());
-        self.send(request, &limit).await?;
-        let answer = match self.incoming.next(&limit).await? {
-            Reply::Held { held } => Ok(held),
-            other => Err(unexpected(&other)),
-        };
-        self.end();
-        answer
     }
 }
 

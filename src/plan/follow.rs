@@ -1,40 +1,10 @@
 //! Decides who follows whom when containers were restarted or recreated, how, and in which order. Knows no engine.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use crate::compose::{Tie, TieKind};
-
-/// One container, as far as following goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Life {
-    /// Its full ID.
-    pub id: String,
-    /// Its number within the service.
-    pub number: u32,
-    /// What it does.
-    pub doing: Doing,
-    /// When it was started last; `None` when it never was.
-    pub began: Option<SystemTime>,
-    /// That start was its restart policy's, not somebody's.
-    pub by_policy: bool,
-    /// The containers whose namespaces or volumes it has, by ID.
-    pub joins: Vec<(TieKind, String)>,
-}
-
-/// What a container does, as far as following goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doing {
-    /// It runs.
-    Runs,
-    /// It ended by itself; its restart policy may be about to start it.
-    Ended,
-    /// Somebody has stopped it, or holds it: it is left alone.
-    Rests,
-}
-
-/// The containers of each service that is tied to another.
-pub type Lives = BTreeMap<String, Vec<Life>>;
+use crate::life::{Doing, Life, Lives};
 
 /// What happened to a container, or is to happen; the stronger is the greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

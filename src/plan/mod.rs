@@ -2,20 +2,21 @@
 
 pub mod follow;
 pub mod rules;
+mod steps;
 mod words;
 
 pub use rules::Rules;
-pub use words::{
-    Because, Copy, Debts, Due, DueBecause, Idle, LeftOut, LiveUpdate, Plan, Remove, Why,
-};
+pub use steps::{DueStep, Work};
+pub use words::{Because, Copy, Debts, DueBecause, Idle, LeftOut, LiveUpdate, Plan, Remove, Why};
 
 use std::collections::HashMap;
 
-use crate::compose::block::{Action, Restart, Run, Step, Unmatched};
+use crate::compose::block::{Step, Unmatched};
 use crate::paths::{ContainerPath, HostPath};
 use crate::watch::{Change, Entry, Kind};
 
 use rules::{Mapping, Target};
+use steps::add_steps;
 
 /// The plan for `batch`: changes that are watched for this service, in the order of the batch.
 pub fn plan(rules: &Rules, batch: &[Change], debts: &Debts) -> Plan {
@@ -42,8 +43,7 @@ pub fn in_place(rules: &Rules, batch: &[Change], debts: &Debts) -> Plan {
     if rules.are_crossing() {
         keep_one_for_each_place(&mut update);
     }
-    add_runs(rules, debts, &mut update);
-    add_restart(rules, debts, &mut update);
+    add_steps(rules, debts, &mut update);
     if update.is_empty() {
         return Plan::Nothing(match update.left_out.first() {
             Some(left_out) => Idle::LeftOut(left_out.clone()),
@@ -168,81 +168,6 @@ fn keep_one_for_each_place(update: &mut LiveUpdate) {
 
 fn is_directory(change: &Change) -> bool {
     matches!(change, Change::Written(_, entry) if entry.kind == Kind::Directory)
-}
-
-/// C3.4: without trigger always, with triggers when a changed synced file matches one; and what is owed (C7).
-fn add_runs(rules: &Rules, debts: &Debts, update: &mut LiveUpdate) {
-    let applies = update.touches_container();
-    let due: Vec<Due> = rules
-        .runs()
-        .iter()
-        .enumerate()
-        .filter_map(|(index, run)| {
-            let because = due_because(update, run, applies)
-                .or_else(|| debts.owed_runs.contains(&index).then_some(DueBecause::Owed))?;
-            Some(Due {
-                index,
-                run: run.clone(),
-                because,
-            })
-        })
-        .collect();
-    update.runs = due;
-}
-
-fn due_because(update: &LiveUpdate, run: &Run, applies: bool) -> Option<DueBecause> {
-    if run.trigger.is_empty() {
-        return applies.then_some(DueBecause::Always);
-    }
-    run.trigger.iter().find_map(|rule| {
-        update
-            .synced()
-            .find(|path| rule.matches(path))
-            .map(|path| DueBecause::Trigger {
-                path: path.clone(),
-                rule: rule.to_string(),
-            })
-    })
-}
-
-fn add_restart(rules: &Rules, debts: &Debts, update: &mut LiveUpdate) {
-    let Some(restart) = rules.restart() else {
-        return;
-    };
-    let triggered = if restart.trigger.is_empty() {
-        update.touches_container() || !update.runs.is_empty()
-    } else {
-        triggers(update, restart)
-    };
-    if triggered || debts.owed_restart {
-        let step = restarting_rule(rules, update).unwrap_or_else(|| restart.step.clone());
-        update.restart = Some(Restart {
-            step,
-            ..restart.clone()
-        });
-    }
-}
-
-/// Of several watch rules that restart, the one that holds a changed file.
-fn restarting_rule(rules: &Rules, update: &LiveUpdate) -> Option<Step> {
-    let copies = update.copies.iter().map(|copy| &copy.step);
-    let mut syncs = copies.chain(update.removes.iter().map(|remove| &remove.step));
-    let sync = syncs.find(|step| step.action == Some(Action::SyncRestart));
-    sync.or_else(|| {
-        let only = &rules.block().watch_only;
-        let mut paths = update.synced().chain(&update.noticed);
-        let entry = paths.find_map(|path| only.iter().find(|entry| entry.rule.matches(path)))?;
-        Some(&entry.step)
-    })
-    .filter(|step| step.action.is_some())
-    .cloned()
-}
-
-fn triggers(update: &LiveUpdate, restart: &Restart) -> bool {
-    update
-        .synced()
-        .chain(&update.noticed)
-        .any(|path| restart.trigger.iter().any(|rule| rule.matches(path)))
 }
 
 #[cfg(test)]

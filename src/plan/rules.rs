@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use crate::compose::block::{FallBackOn, Matching, Restart, Run, Sync, Unmatched};
+use crate::compose::block::{FallBackOn, Matching, Sync, Unmatched};
 use crate::compose::{Block, Project, Service};
 use crate::dockerignore::DockerIgnore;
 use crate::paths::{ContainerPath, HostPath};
 
+use super::steps::Work;
 use super::words::{Because, Why};
 
 /// The rules of one service: its block, and the files that say how its images are built.
@@ -14,6 +15,7 @@ use super::words::{Because, Why};
 pub struct Rules {
     service: String,
     block: Block,
+    works: Vec<Work>,
     filters: Vec<SyncFilter>,
     /// Two syncs may bring different files to one place.
     crossing: bool,
@@ -136,8 +138,11 @@ impl Rules {
                 .iter()
                 .any(|other| is_crossing(one, other) || is_crossing(other, one))
         });
+        let runs = block.runs.iter().cloned().map(Work::Run);
+        let restart = block.restart.iter().cloned().map(Work::Restart);
         Some(Self {
             service: service.name.clone(),
+            works: runs.chain(restart).collect(),
             block,
             filters,
             crossing,
@@ -156,14 +161,9 @@ impl Rules {
         &self.block
     }
 
-    /// The commands, in order.
-    pub fn runs(&self) -> &[Run] {
-        &self.block.runs
-    }
-
-    /// The last step.
-    pub fn restart(&self) -> Option<&Restart> {
-        self.block.restart.as_ref()
+    /// What follows the files, in order.
+    pub fn works(&self) -> &[Work] {
+        &self.works
     }
 
     /// Whether two syncs may bring different files to one place.

@@ -5,6 +5,8 @@ use std::time::SystemTime;
 
 use proptest::prelude::*;
 
+use crate::compose::block::{Restart, Run};
+
 use super::*;
 use crate::compose::block::{Command, FallBackOn, Matching, OnFailure, RestartKind, Step, Sync};
 use crate::compose::{Block, Build, PathRule, Project, Service};
@@ -118,7 +120,7 @@ impl Situation {
     }
 
     fn owes_run(mut self, index: usize) -> Self {
-        self.debts.owed_runs.insert(index);
+        self.debts.owed.insert(index);
         self
     }
 

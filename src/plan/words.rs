@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::compose::block::{Restart, RestartKind, Run, Step};
+use crate::compose::block::{RestartKind, Step};
 use crate::harmless;
 use crate::paths::{ContainerPath, HostPath};
 use crate::watch::Entry;
+
+use super::steps::DueStep;
 
 /// What one batch asks of one service.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,30 +34,26 @@ pub enum Idle {
 /// What is owed to a container from earlier updates (C7).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Debts {
-    /// Indexes of the runs that failed, never got their turn, or wait for the end of a burst.
-    pub owed_runs: BTreeSet<usize>,
-    /// A restart that never got its turn, or waits.
-    pub owed_restart: bool,
+    /// Indexes of the steps that failed, never got their turn, or wait for the end of a burst.
+    pub owed: BTreeSet<usize>,
 }
 
 impl Debts {
     /// Whether an update is due even without a change.
     pub fn is_owed_anything(&self) -> bool {
-        !self.owed_runs.is_empty() || self.owed_restart
+        !self.owed.is_empty()
     }
 }
 
-/// A live update of a service's containers: copy and delete, then each run, then the restart.
+/// A live update of a service's containers: copy and delete, then each step.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LiveUpdate {
     /// What is copied where.
     pub copies: Vec<Copy>,
     /// What is deleted.
     pub removes: Vec<Remove>,
-    /// The commands whose turn it is, in order.
-    pub runs: Vec<Due>,
-    /// The last step, when its turn has come.
-    pub restart: Option<Restart>,
+    /// The steps whose turn it is once the files are there, in order.
+    pub steps: Vec<DueStep>,
     /// Changed files that only trigger, and are not copied.
     pub noticed: Vec<HostPath>,
     /// Changed files that are not applied, each with its reason.
@@ -65,10 +63,7 @@ pub struct LiveUpdate {
 impl LiveUpdate {
     /// Nothing at all would be done.
     pub fn is_empty(&self) -> bool {
-        self.copies.is_empty()
-            && self.removes.is_empty()
-            && self.runs.is_empty()
-            && self.restart.is_none()
+        self.copies.is_empty() && self.removes.is_empty() && self.steps.is_empty()
     }
 
     /// Whether files in the container change.
@@ -113,18 +108,7 @@ pub struct Remove {
     pub step: Step,
 }
 
-/// A run whose turn it is.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Due {
-    /// Its place among the block's runs.
-    pub index: usize,
-    /// The run.
-    pub run: Run,
-    /// Why now.
-    pub because: DueBecause,
-}
-
-/// Why a run's turn has come.
+/// Why a step's turn has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DueBecause {
     /// It has no trigger.
@@ -280,20 +264,8 @@ impl fmt::Display for LiveUpdate {
             f.write_str("\n  leave out ")?;
             left_out.fmt(f)?;
         }
-        for due in &self.runs {
-            write!(f, "\n  run {} ({}, ", due.run.command, due.run.step)?;
-            match &due.because {
-                // Who wrote a watch rule wrote no trigger.
-                DueBecause::Trigger { path, rule } if due.run.step.action.is_some() => {
-                    let rule = harmless::value(rule);
-                    write!(f, "{path} matches `{rule}`")?;
-                }
-                because => because.fmt(f)?,
-            }
-            f.write_str(")")?;
-        }
-        if let Some(restart) = &self.restart {
-            write!(f, "\n  {} ({})", restart.kind, restart.step)?;
+        for due in &self.steps {
+            write!(f, "\n  {due}")?;
         }
         Ok(())
     }

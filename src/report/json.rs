@@ -125,10 +125,10 @@ fn update_fields(update: &LiveUpdate) -> Value {
         "remove": update.removes.iter().map(|remove| json!({
             "path": remove.path.verbatim(), "to": remove.to.verbatim(), "step": remove.step.number,
         })).collect::<Vec<_>>(),
-        "run": update.runs.iter().map(|due| json!({
-            "command": due.run.command.text(), "step": due.run.step.number, "reason": due.because.to_string(),
+        "run": update.runs().map(|(run, because)| json!({
+            "command": run.command.text(), "step": run.step.number, "reason": because.to_string(),
         })).collect::<Vec<_>>(),
-        "restart": update.restart.as_ref().map(|restart| json!({
+        "restart": update.restart().map(|restart| json!({
             "kind": restart.kind.to_string(), "step": restart.step.number,
         })),
         "left_out": update.left_out.iter().map(|left_out| json!({

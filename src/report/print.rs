@@ -9,8 +9,6 @@ use tokio::sync::oneshot;
 use super::backlog::Backlog;
 use super::event::Event;
 use super::json;
-use super::notice::Notice;
-use super::problem::Problem;
 use super::text::Text;
 
 /// So much goes out in one write, while more waits.
@@ -30,17 +28,9 @@ pub enum Format {
     Json,
 }
 
-/// Takes events from anywhere; prints them in order. Output that nobody reads is dropped and counted, nothing else is.
-#[derive(Clone, Debug)]
-pub struct Reporter {
-    events: mpsc::Sender<Event>,
-    backlog: Arc<Backlog>,
-    gate: Arc<Gate>,
-}
-
 /// Closed while somebody else writes to the terminal.
 #[derive(Debug, Default)]
-struct Gate {
+pub(super) struct Gate {
     closed: Mutex<bool>,
     opened: Condvar,
 }
@@ -61,97 +51,16 @@ impl Gate {
     }
 }
 
-impl Drop for Silence {
-    fn drop(&mut self) {
-        self.0.set(false);
+impl Silence {
+    pub(super) fn of(gate: &Arc<Gate>) -> Self {
+        gate.set(true);
+        Self(Arc::clone(gate))
     }
 }
 
-impl Reporter {
-    /// What is said from now on waits until the answer is dropped.
-    pub fn silence(&self) -> Silence {
-        self.gate.set(true);
-        Silence(Arc::clone(&self.gate))
-    }
-
-    /// Prints to standard output until every clone is dropped.
-    pub fn start(format: Format) -> (Self, Printing) {
-        // anstream knows terminals, pipes, NO_COLOR and `--ansi`.
-        Self::onto(
-            anstream::AutoStream::auto(std::io::stdout()),
-            format,
-            Text::default(),
-        )
-    }
-
-    fn onto(out: impl Write + Send + 'static, format: Format, text: Text) -> (Self, Printing) {
-        let (events, received) = mpsc::channel();
-        let reporter = Self {
-            events,
-            backlog: Arc::default(),
-            gate: Arc::default(),
-        };
-        let (backlog, gate) = (Arc::clone(&reporter.backlog), Arc::clone(&reporter.gate));
-        let printing = Arc::clone(&reporter.backlog);
-        let (ended, end) = oneshot::channel();
-        std::thread::spawn(move || {
-            print(out, format, text, &received, &backlog, &gate);
-            // Whoever waits for it may have given up.
-            let _ = ended.send(());
-        });
-        let printing = Printing {
-            backlog: printing,
-            end,
-        };
-        (reporter, printing)
-    }
-
-    /// One event, for a test to look at.
-    pub fn to(events: mpsc::Sender<Event>) -> Self {
-        Self {
-            events,
-            backlog: Arc::new(Backlog::unbounded()),
-            gate: Arc::default(),
-        }
-    }
-
-    /// Reports `event`, and never waits. Nobody listening is no error: the session may be ending.
-    pub fn say(&self, event: Event) {
-        if self.backlog.takes(&event) {
-            let _ = self.events.send(event);
-        }
-    }
-
-    /// Waits until there is room for output, while somebody reads.
-    pub async fn room(&self) {
-        self.backlog.room().await;
-    }
-
-    /// Something that went wrong.
-    pub fn problem(&self, service: Option<&str>, problem: Problem) {
-        self.say(Event::Problem {
-            service: service.map(str::to_owned),
-            problem,
-        });
-    }
-
-    /// A line of a build or of Compose; an empty one says nothing.
-    pub fn build(&self, service: Option<&str>, line: &str) {
-        let text = line.trim_end();
-        if !text.is_empty() {
-            self.say(Event::Build {
-                service: service.map(str::to_owned),
-                text: text.to_owned(),
-            });
-        }
-    }
-
-    /// Something worth knowing.
-    pub fn notice(&self, service: Option<&str>, notice: Notice) {
-        self.say(Event::Notice {
-            service: service.map(str::to_owned),
-            notice,
-        });
+impl Drop for Silence {
+    fn drop(&mut self) {
+        self.0.set(false);
     }
 }
 
@@ -163,6 +72,28 @@ pub struct Printing {
 }
 
 impl Printing {
+    /// Prints what is `received` until nobody is left who could say anything.
+    pub(super) fn start(
+        out: impl Write + Send + 'static,
+        format: Format,
+        text: Text,
+        received: mpsc::Receiver<Arc<Event>>,
+        backlog: Arc<Backlog>,
+        gate: Arc<Gate>,
+    ) -> Self {
+        let (ended, end) = oneshot::channel();
+        let waits = Arc::clone(&backlog);
+        std::thread::spawn(move || {
+            print(out, format, text, &received, &backlog, &gate);
+            // Whoever waits for it may have given up.
+            let _ = ended.send(());
+        });
+        Self {
+            backlog: waits,
+            end,
+        }
+    }
+
     /// Until all is printed; a reader that does not read is waited for two seconds.
     pub async fn ended(mut self) {
         loop {
@@ -180,7 +111,7 @@ fn print(
     mut out: impl Write,
     format: Format,
     mut text: Text,
-    events: &mpsc::Receiver<Event>,
+    events: &mpsc::Receiver<Arc<Event>>,
     backlog: &Backlog,
     gate: &Gate,
 ) {
@@ -229,6 +160,7 @@ mod tests {
 
     use super::*;
     use crate::engine::Stream;
+    use crate::report::{Notice, Reporter};
 
     /// A terminal after Ctrl-S: what is written to it waits until it is released.
     #[derive(Clone, Default)]

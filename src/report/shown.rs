@@ -3,7 +3,7 @@
 use crate::harmless::value;
 
 /// `1 file`, `3 files`.
-pub(super) fn count(number: usize, one: &str, many: &str) -> String {
+pub fn count(number: usize, one: &str, many: &str) -> String {
     if number == 1 {
         format!("1 {one}")
     } else {

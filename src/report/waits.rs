@@ -3,9 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::compose::block::RestartKind;
 use crate::harmless::value;
 use crate::paths::ContainerPath;
-use crate::plan::Because;
+use crate::plan::{Because, DueStep, Work};
 use crate::watch::Held;
 
 use super::shown::count;
@@ -71,6 +72,32 @@ pub enum Later {
     },
     /// A file that changed while it was copied.
     StillWritten(ContainerPath),
+}
+
+impl Later {
+    /// What of these steps is put off; `None` where there are none.
+    pub fn steps(steps: &[DueStep], held: Held) -> Option<Self> {
+        let mut runs = 0;
+        let mut restart = None;
+        for due in steps {
+            match &due.work {
+                Work::Run(_) => runs += 1,
+                Work::Restart(last) => {
+                    restart = Some(match &last.kind {
+                        RestartKind::Signal { name } => LaterRestart::Signal(name.clone()),
+                        RestartKind::Container { .. } | RestartKind::Process { .. } => {
+                            LaterRestart::Restart
+                        }
+                    });
+                }
+            }
+        }
+        (!steps.is_empty()).then_some(Self::Steps {
+            runs,
+            restart,
+            held,
+        })
+    }
 }
 
 /// A last step that was put off.

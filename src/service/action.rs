@@ -16,6 +16,9 @@ use super::news::Looking;
 use super::rebuild::Rebuild;
 use super::update::{Loaded, Unread, Update};
 
+/// How long an update waits for a batch that nobody has to wait for.
+pub(super) const AT_ONCE: Duration = Duration::ZERO;
+
 /// What made the service look at itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
@@ -68,7 +71,7 @@ impl Occasion {
     pub fn containers(begun: Instant) -> Self {
         Self {
             trigger: Trigger::Containers,
-            ..Self::change(begun, Duration::ZERO)
+            ..Self::change(begun, AT_ONCE)
         }
     }
 }

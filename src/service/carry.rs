@@ -3,17 +3,18 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use crate::engine::{ContainerId, EngineError, State};
+use crate::engine::{EngineError, State};
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::rules::Mapping;
 use crate::plan::{Plan, Rules};
 use crate::report::{Event, Notice, Problem};
 use crate::watch::Change;
 
-use super::LiveService;
 use super::action::{Action, Costly, Trigger};
 use super::ledger::{Doubt, Ledger};
-use super::update::{Loaded, Part, Purpose, Steps, Unread, Update};
+use super::reconcile::look_again;
+use super::update::{Loaded, Part, Purpose, Unread, Update};
+use super::{LiveService, view};
 
 impl LiveService {
     /// The files of an update were read: each container is brought what it does not have.
@@ -38,10 +39,10 @@ impl LiveService {
         }
         if update.parts.is_empty() {
             actions.extend(self.all_was_there(&update, now));
-        } else if !update.occasion.by_hand && self.is_costly(&update) {
+        } else if !update.occasion.by_hand && update.is_costly() {
             actions.push(Action::AskGit(Costly::Update(update)));
         } else {
-            if self.is_costly(&update) {
+            if update.is_costly() {
                 self.hold.acts();
             }
             actions.extend(self.copy(update));
@@ -53,7 +54,7 @@ impl LiveService {
     fn drop_unread(&mut self, unread: &[(HostPath, Unread)]) -> Vec<Action> {
         let mut actions = Vec::new();
         for (path, why) in unread {
-            for ledger in self.ledgers.values_mut() {
+            for ledger in self.replicas.iter_mut() {
                 ledger.owed.remove(path);
             }
             if let Unread::Refused(why) = why {
@@ -72,7 +73,7 @@ impl LiveService {
         unread: &[(HostPath, Unread)],
     ) -> Option<Part> {
         let rules = &self.config.rules;
-        let ledger = self.ledgers.get_mut(&part.container.id)?;
+        let ledger = self.replicas.get_mut(&part.container.id)?;
         let known = part.changes.len();
         part.changes
             .retain(|change| unread.iter().all(|(path, _)| path != change.path()));
@@ -85,10 +86,14 @@ impl LiveService {
         part.changes = lacking;
         // Whatever its trigger says: as a container that ended, it is revived by the next change (E2).
         let revives = !part.changes.is_empty() && std::mem::take(&mut ledger.crashed);
-        ledger.debts.owed_restart |= revives;
+        if revives {
+            let works = rules.works().iter().enumerate();
+            let restart = works.filter(|(_, work)| work.is_done_by_a_start());
+            ledger.debts.owed.extend(restart.map(|(index, _)| index));
+        }
         if part.changes.len() < known || revives {
-            let Some(less) = self.narrowed(&part, &part.changes) else {
-                let ledger = self.ledgers.get_mut(&part.container.id)?;
+            let view = view(&self.config, &self.seen, &self.images);
+            let Some(less) = view.narrowed(&part.changes, &ledger.debts) else {
                 for change in &part.changes {
                     ledger.owed.remove(change.path());
                 }
@@ -96,7 +101,6 @@ impl LiveService {
             };
             part.plan = less;
         }
-        let ledger = self.ledgers.get(&part.container.id)?;
         let copies = part.plan.copies.iter();
         part.live = copies.filter(|copy| ledger.sees_live(copy)).count();
         Some(part)
@@ -112,19 +116,19 @@ impl LiveService {
         }
         let refills = update.purpose == Purpose::Refill;
         for part in &mut update.parts {
-            let Some(ledger) = self.ledgers.get(&part.container.id) else {
+            let Some(ledger) = self.replicas.get(&part.container.id) else {
                 continue;
             };
             let delta = ledger.delta(
                 &part.plan,
                 &update.loaded,
                 // Nothing stands yet in what was emptied.
-                |path| self.disk.was_directory(path).filter(|_| !refills),
+                |path| self.seen.disk.was_directory(path).filter(|_| !refills),
                 |path| {
                     if refills {
                         Doubt::Another
                     } else {
-                        self.disk.doubt(path)
+                        self.seen.disk.doubt(path)
                     }
                 },
             );
@@ -141,9 +145,9 @@ impl LiveService {
         if update.purpose == Purpose::Owed && update.parts.iter().any(is_refused) {
             let parts = update.parts.iter();
             let asked: Vec<_> = parts
-                .map(|part| match is_refused(part) {
-                    true => self.doubtful_places(&part.plan),
-                    false => Default::default(),
+                .map(|part| {
+                    let refused = is_refused(part).then(|| self.doubtful_places(&part.plan));
+                    refused.unwrap_or_default()
                 })
                 .collect();
             if asked.iter().any(|asked| !asked.is_empty()) {
@@ -168,7 +172,7 @@ impl LiveService {
         if update.parts.iter().any(|part| part.landed.starts) {
             return vec![Action::Start(update)];
         }
-        self.finish(update)
+        update.finish()
     }
 
     /// Writes down what stood there already, and leaves in the part what is left without that.
@@ -192,10 +196,11 @@ impl LiveService {
             .filter(|change| !all.contains(change.path()) || another.contains(change.path()))
             .cloned()
             .collect();
-        let left = self.narrowed(part, &changes);
-        let Some(ledger) = self.ledgers.get_mut(&part.container.id) else {
+        let view = view(&self.config, &self.seen, &self.images);
+        let Some(ledger) = self.replicas.get_mut(&part.container.id) else {
             return;
         };
+        let left = view.narrowed(&changes, &ledger.debts);
         ledger.settle_same(&part.plan, loaded, part.landed.same());
         if left.is_none() {
             part.landed.starts = false;
@@ -206,56 +211,8 @@ impl LiveService {
         part.plan = left.unwrap_or_default();
     }
 
-    /// Containers were started, and got the rest of their files.
-    pub(super) fn started(&mut self, mut update: Update) -> Vec<Action> {
-        for part in &mut update.parts {
-            let landed = &mut part.landed;
-            match landed.started.take() {
-                None => {}
-                Some(Err(error)) => landed.files = Err(error),
-                Some(Ok(rest)) => {
-                    landed.revived = true;
-                    part.container.state = State::Running;
-                    match rest {
-                        Ok(gone) => {
-                            if let Ok(applied) = &mut landed.files {
-                                *applied = applied.take().or(gone);
-                            }
-                        }
-                        // It ended again at once. The next change starts it once more, and only that: the deletes wait for it.
-                        Err(EngineError::NotRunning(_)) => landed.deletes_wait = true,
-                        Err(error) => landed.files = Err(error),
-                    }
-                }
-            }
-        }
-        self.finish(update)
-    }
-
-    /// C10: commands start when every container has its files. C8: where files were refused, the answer is a rebuild, not
-    /// commands on half of the files.
-    fn finish(&mut self, mut update: Update) -> Vec<Action> {
-        let refused = update.parts.iter().any(|part| part.landed.is_refused());
-        for part in &mut update.parts {
-            let landed = &part.landed;
-            let half = part.awaits_whole_files && !landed.unread().is_empty();
-            let waits = part.held.is_some() || refused || half || landed.deletes_wait;
-            if waits || landed.files.is_err() || update.purpose == Purpose::Refill {
-                continue;
-            }
-            let runs = part.plan.runs.clone();
-            // A container that was just started has begun with its files; only commands change that.
-            let restarts = !landed.revived || !runs.is_empty();
-            part.steps = Some(Steps {
-                restart: part.plan.restart.clone().filter(|_| restarts),
-                runs,
-            });
-        }
-        vec![Action::Finish(update)]
-    }
-
     /// All is done that could be: it is written down, and said.
-    pub(super) fn finished(&mut self, update: Update, now: Instant) -> Vec<Action> {
+    pub(super) fn finished(&mut self, update: &Update, now: Instant) -> Vec<Action> {
         let mut actions = Vec::new();
         let restarted = update.parts.iter().filter(|part| {
             let by_process = part.restarts_process();
@@ -266,7 +223,7 @@ impl LiveService {
             actions.push(Action::ListenForCrashes(restarted));
         }
         self.hold.restarted(&update.parts, now);
-        actions.extend(self.write_down(&update, now));
+        actions.extend(self.write_down(update, now));
         actions
     }
 
@@ -283,12 +240,12 @@ impl LiveService {
         }
         // What landed elsewhere meanwhile is found again by its content.
         for part in &update.parts {
-            if let Some(ledger) = self.ledgers.get_mut(&part.container.id) {
+            if let Some(ledger) = self.replicas.get_mut(&part.container.id) {
                 ledger.forget();
             }
         }
         actions.push(Action::Release(update.containers()));
-        actions.extend(self.look_again(update.occasion));
+        actions.extend(look_again(update.occasion));
         actions
     }
 
@@ -313,22 +270,54 @@ impl LiveService {
         }
         actions
     }
+}
 
-    /// What becomes of edits while a container is stopped: once for each time that it is.
-    pub(super) fn say_stopped(&mut self, ids: &[ContainerId]) -> Vec<Action> {
-        let mut actions = Vec::new();
-        for id in ids {
-            let Some(ledger) = self.ledgers.get(id) else {
-                continue;
-            };
-            if ledger.container.state == State::Stopped && self.said.stops.insert(id.clone()) {
-                actions.push(self.notice(Notice::LeftStopped {
-                    service: self.name().to_owned(),
-                    container: ledger.container.name.clone(),
-                }));
+impl Update {
+    /// Containers were started, and got the rest of their files.
+    pub(super) fn started(mut self) -> Vec<Action> {
+        for part in &mut self.parts {
+            let landed = &mut part.landed;
+            match landed.started.take() {
+                None => {}
+                Some(Err(error)) => landed.files = Err(error),
+                Some(Ok(rest)) => {
+                    landed.revived = true;
+                    part.container.state = State::Running;
+                    match rest {
+                        Ok(gone) => {
+                            if let Ok(applied) = &mut landed.files {
+                                *applied = applied.take().or(gone);
+                            }
+                        }
+                        // It ended again at once. The next change starts it once more, and only that: the deletes wait for it.
+                        Err(EngineError::NotRunning(_)) => landed.deletes_wait = true,
+                        Err(error) => landed.files = Err(error),
+                    }
+                }
             }
         }
-        actions
+        self.finish()
+    }
+
+    /// C10: commands start when every container has its files. C8: where files were refused, the answer is a rebuild, not
+    /// commands on half of the files.
+    fn finish(mut self) -> Vec<Action> {
+        let refused = self.parts.iter().any(|part| part.landed.is_refused());
+        for part in &mut self.parts {
+            let landed = &part.landed;
+            let half = part.awaits_whole_files && !landed.unread().is_empty();
+            let waits = part.held.is_some() || refused || half || landed.deletes_wait;
+            if waits || landed.files.is_err() || self.purpose == Purpose::Refill {
+                continue;
+            }
+            // A container that was just started has begun with its files; only commands change that.
+            let mut steps = part.plan.steps.iter();
+            if landed.revived && steps.all(|due| due.work.is_done_by_a_start()) {
+                continue;
+            }
+            part.steps.clone_from(&part.plan.steps);
+        }
+        vec![Action::Finish(self)]
     }
 }
 

@@ -9,7 +9,6 @@ use crate::plan::rules::{Target, depth};
 use crate::source::Source;
 use crate::watch::{Entry, Kind};
 
-use super::LiveService;
 use super::disk::Disk;
 use super::ledger::Ledger;
 use super::mounts::is_hidden;
@@ -157,56 +156,4 @@ pub fn gone<'a>(
     gone.flat_map(|path| rules.targets(path).map(|target| (path.clone(), target.to)))
         .filter(|(path, to)| !is_hidden(&container.mounts, path, to))
         .collect()
-}
-
-impl LiveService {
-    /// What `container` has to be asked.
-    pub fn wanted(&self, about: &About, container: &Container) -> Wanted {
-        let rules = &self.config.rules;
-        match about {
-            About::Gone => Wanted {
-                gone: gone(rules, self.disk.gone(), container),
-                ..Wanted::default()
-            },
-            // How the image is built is no content of the container, wherever the file lies (C3.2).
-            About::Everything => {
-                let synced = synced(rules, &self.disk);
-                let content = synced.filter(|(path, _)| rules.asks_for_rebuild(path).is_none());
-                let mut expected = expected(rules, content, container);
-                let chmodded: HashSet<&HostPath> = self.disk.chmodded().collect();
-                if !chmodded.is_empty() {
-                    for path in &mut expected {
-                        path.mode_counts = chmodded.contains(path.source.path());
-                    }
-                }
-                Wanted {
-                    expected,
-                    ..Wanted::default()
-                }
-            }
-            About::Paths(paths) => {
-                let present = paths.iter();
-                let entry = |path: &HostPath| Some((path.clone(), self.disk.entry(path)?));
-                let present = present.filter_map(entry);
-                Wanted {
-                    expected: expected(rules, present, container),
-                    ..Wanted::default()
-                }
-            }
-        }
-    }
-
-    /// What a container that could not be asked is owed, for it is not known to be as it should.
-    pub(super) fn owed_unasked(&self, about: &About) -> Vec<HostPath> {
-        let rules = &self.config.rules;
-        match about {
-            About::Gone => self.disk.gone().cloned().collect(),
-            About::Everything => {
-                let present = self.disk.present().map(|(path, _)| path);
-                let content = present.filter(|path| rules.asks_for_rebuild(path).is_none());
-                content.collect()
-            }
-            About::Paths(paths) => paths.clone(),
-        }
-    }
 }

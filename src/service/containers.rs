@@ -1,17 +1,13 @@
 //! Containers come and go (E1): what each of them is owed.
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
-use crate::compose::MountKind;
-use crate::engine::{Container, ContainerId, EngineError, State};
-use crate::paths::{ContainerPath, HostPath};
+use crate::engine::{Container, EngineError, State};
 use crate::report::{self, Ended, Notice, Problem, Took};
 
 use super::LiveService;
-use super::action::{Action, Admission, Comparing, Find, Occasion, Step, Trigger};
-use super::batch::AT_ONCE;
-use super::compare::{About, Comparison, synced};
+use super::action::{AT_ONCE, Action, Admission, Comparing, Find, Occasion, Step, Trigger};
+use super::compare::{About, Comparison};
 use super::ledger::Ledger;
 
 impl LiveService {
@@ -38,7 +34,11 @@ impl LiveService {
                 return actions;
             }
         };
-        actions.extend(self.forget_all_but(&containers));
+        let gone = self.replicas.forget_all_but(&containers);
+        if !gone.is_empty() {
+            self.said.stops.retain(|id| !gone.contains(id));
+            actions.push(Action::Forget(gone));
+        }
         let mut admissions = Vec::new();
         for container in containers {
             if container.state == State::Gone {
@@ -47,10 +47,11 @@ impl LiveService {
             if !matches!(container.state, State::Exited { .. } | State::Stopped) {
                 self.said.stops.remove(&container.id);
             }
-            if let Some(ledger) = self.ledgers.get_mut(&container.id) {
+            if let Some(ledger) = self.replicas.get_mut(&container.id) {
                 ledger.container = container;
             } else {
-                admissions.push(self.admission(container));
+                let is_preexisting = self.replicas.is_preexisting(&container.id);
+                admissions.push(self.view().admission(container, is_preexisting));
             }
         }
         if !admissions.is_empty() {
@@ -58,86 +59,6 @@ impl LiveService {
         }
         actions.push(Action::Continue(Step::Wake(find.begun)));
         actions
-    }
-
-    /// What was known of containers that are gone, and what was open to them.
-    fn forget_all_but(&mut self, containers: &[Container]) -> Option<Action> {
-        let gone: Vec<ContainerId> = self
-            .ledgers
-            .keys()
-            .filter(|id| containers.iter().all(|container| container.id != **id))
-            .cloned()
-            .collect();
-        for id in &gone {
-            self.ledgers.remove(id);
-            self.said.stops.remove(id);
-        }
-        (!gone.is_empty()).then_some(Action::Forget(gone))
-    }
-
-    /// What a container that was not seen before is owed, and has to be asked.
-    fn admission(&mut self, container: Container) -> Admission {
-        let is_preexisting = self.preexisting.remove(&container.id);
-        let baseline = if is_preexisting {
-            None
-        } else {
-            self.images.baseline(&container.image_id)
-        };
-        let since_build = baseline.map(|baseline| self.disk.changed_since(baseline));
-        let block = self.config.rules.block();
-        let initial_sync = block.initial_sync.is_some() || block.syncs.iter().any(|it| it.initial);
-        let (owed, mut about) = match since_build {
-            // A container of an image of ours: it has what was built, unless the Dockerfile copies less than the syncs do.
-            Some(owed) if !initial_sync => {
-                let about = About::Paths(self.doubtful(&container, &owed));
-                (owed, vec![about])
-            }
-            // E5, and an image that this session did not build: the container is asked what it holds.
-            since_build => (
-                since_build.unwrap_or_default(),
-                vec![About::Gone, About::Everything],
-            ),
-        };
-        about.push(About::Paths(self.built_and_synced()));
-        about.retain(|about| *about != About::Paths(Vec::new()));
-        Admission {
-            container,
-            owed,
-            about,
-        }
-    }
-
-    /// What a new container may be without, though its image was built here: what only a sync had put into the container before
-    /// it must not be lost by a rebuild, and what lies in a volume is older than all.
-    fn doubtful(&self, container: &Container, owed: &BTreeSet<HostPath>) -> Vec<HostPath> {
-        let rules = &self.config.rules;
-        let changed = self.disk.ever_changed();
-        let changed = changed.map(|(path, _)| path.clone());
-        let all = changed.chain(self.in_a_volume(container));
-        let doubtful: BTreeSet<HostPath> = all
-            // How the image is built is no content of the container, wherever the file lies (C3.2).
-            .filter(|path| !owed.contains(path) && rules.asks_for_rebuild(path).is_none())
-            .collect();
-        doubtful.into_iter().collect()
-    }
-
-    /// What a container has in a volume, which may be left from one before it.
-    fn in_a_volume(&self, container: &Container) -> Vec<HostPath> {
-        let volumes: Vec<&ContainerPath> = container
-            .mounts
-            .iter()
-            .filter(|mount| matches!(mount.kind, MountKind::Volume(_)))
-            .map(|mount| &mount.target)
-            .collect();
-        if volumes.is_empty() {
-            return Vec::new();
-        }
-        let lies_in_one = |path: &HostPath| {
-            let mut targets = self.config.rules.targets(path);
-            targets.any(|target| volumes.iter().any(|volume| target.to.is_within(volume)))
-        };
-        let synced = synced(&self.config.rules, &self.disk).map(|(path, _)| path);
-        synced.filter(lies_in_one).collect()
     }
 
     /// New containers have said what they hold.
@@ -161,11 +82,11 @@ impl LiveService {
                             let container = ledger.container.name.clone();
                             actions.push(self.problem(Problem::NotCompared { container, error }));
                         }
-                        ledger.owed.extend(self.owed_unasked(&about));
+                        ledger.owed.extend(self.view().owed_unasked(&about));
                     }
                 }
             }
-            self.ledgers.insert(ledger.container.id.clone(), ledger);
+            self.replicas.admit(ledger);
         }
         actions
     }
@@ -179,9 +100,9 @@ impl LiveService {
             return actions;
         }
         let mut actions = Vec::new();
-        let ledgers = self.ledgers.values();
-        let running = ledgers.filter(|ledger| ledger.container.state == State::Running);
-        let running: Vec<Container> = running.map(|ledger| ledger.container.clone()).collect();
+        let containers = self.replicas.containers();
+        let running = containers.filter(|container| container.state == State::Running);
+        let running: Vec<Container> = running.cloned().collect();
         if !running.is_empty() && !self.config.rules.block().always_rebuilds() {
             actions.push(Action::WarmUp(running));
         }
@@ -189,18 +110,11 @@ impl LiveService {
             let state = ledger.container.state;
             matches!(state, State::Exited { .. } | State::Stopped)
         };
-        let mut ledgers = self.ledgers.values();
-        if ledgers.any(|ledger| !ledger.is_settled() && !rests(ledger)) {
+        let is_woken = |ledger: &Ledger| !ledger.is_settled() && !rests(ledger);
+        if self.replicas.iter().any(is_woken) {
             actions.extend(self.reconcile(Occasion::containers(begun), now));
         }
         actions
-    }
-
-    /// The user wants to know: every container is compared by content, and what drifted is repaired.
-    pub fn verify(&self, now: Instant) -> Vec<Action> {
-        let asked = self.containers().cloned();
-        let asked = asked.map(|container| (container, About::Everything));
-        vec![Action::Compare(asked.collect(), Comparing::Verify(now))]
     }
 
     /// Containers have said what they hold.
@@ -212,8 +126,8 @@ impl LiveService {
     ) -> Vec<Action> {
         let Comparing::Verify(begun) = what_for else {
             for (container, about, answer) in answers {
-                let unasked = self.owed_unasked(&about);
-                if let Some(ledger) = self.ledgers.get_mut(&container.id) {
+                let unasked = self.view().owed_unasked(&about);
+                if let Some(ledger) = self.replicas.get_mut(&container.id) {
                     match answer {
                         Ok(comparison) => comparison.note_in(ledger),
                         Err(_) => ledger.owed.extend(unasked),
@@ -229,7 +143,7 @@ impl LiveService {
             match answer {
                 Ok(comparison) => {
                     drifted += comparison.drift().count();
-                    if let Some(ledger) = self.ledgers.get_mut(&container.id) {
+                    if let Some(ledger) = self.replicas.get_mut(&container.id) {
                         ledger.forget();
                         comparison.note_in(ledger);
                     }
@@ -242,7 +156,7 @@ impl LiveService {
             }
         }
         // What waits for the user, or for the engine, is not in step either, whatever the comparison saw: it sees no deletion.
-        let is_owed = self.ledgers.values().any(|ledger| !ledger.owed.is_empty());
+        let is_owed = self.replicas.owed().next().is_some();
         if drifted == 0 && !is_owed {
             let took = Took {
                 total: now.saturating_duration_since(begun),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::engine::Container;
+use crate::plan::Work;
 use crate::report::{self, Event};
 
 use super::action::{Action, Find, Step};
@@ -24,9 +25,9 @@ impl fmt::Display for Action {
             Self::Find(_) => f.write_str("find the new containers"),
             Self::Forget(ids) => write!(f, "forget {}", list(ids.iter().map(|id| &id.0))),
             Self::Admit(all) => f.write_str(&list(all.iter().map(|new| {
-                let asked: String = new.about.iter().map(|about| format!(", {about}")).collect();
+                let asked = list(new.about.iter());
                 let (name, owed) = (&new.container.name, new.owed.len());
-                format!("admit {name}: owed {owed}{asked}")
+                format!("admit {name}: owed {owed}; ask about [{asked}]")
             }))),
             Self::Compare(asked, _) => {
                 f.write_str(&list(asked.iter().map(|(container, about)| {
@@ -108,11 +109,9 @@ impl Update {
 
     fn write_steps(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = |part: &Part| {
-            let steps = part.steps.iter().flat_map(|steps| {
-                let runs = steps.runs.iter();
-                let runs = runs.map(|due| format!(", run `{}`", due.run.command));
-                let last = steps.restart.iter();
-                runs.chain(last.map(|restart| format!(", {}", restart.kind)))
+            let steps = part.steps.iter().map(|due| match &due.work {
+                Work::Run(run) => format!(", run `{}`", run.command),
+                Work::Restart(restart) => format!(", {}", restart.kind),
             });
             format!(
                 "finish {}{}",

@@ -4,11 +4,10 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::compose::block::RestartKind;
 use crate::engine::State;
 use crate::paths::HostPath;
 use crate::plan::LiveUpdate;
-use crate::report::{Later, LaterRestart, Notice};
+use crate::report::Notice;
 use crate::watch::git::Writes;
 use crate::watch::{Calm, Held};
 
@@ -74,12 +73,23 @@ impl Hold {
     /// Takes note of how long the containers took to restart.
     pub(super) fn restarted(&mut self, parts: &[Part], ended: Instant) {
         let took = parts.iter().filter_map(|part| {
-            let restart = part.plan.restart.as_ref()?;
-            let starts = !matches!(restart.kind, RestartKind::Signal { .. });
+            let mut steps = part.plan.steps.iter();
+            let starts = steps.any(|due| due.work.starts_anew());
             part.landed.restart.filter(|_| starts)
         });
         if let Some(begun) = took.max().and_then(|took| ended.checked_sub(took)) {
             self.calm.restarted(begun, ended);
+        }
+    }
+
+    /// Takes note of a batch's news; its paths were touched between the two times.
+    pub(super) fn note_burst(
+        &mut self,
+        news: &BTreeSet<HostPath>,
+        span: Option<(Instant, Instant)>,
+    ) {
+        if let Some((first, last)) = span {
+            self.calm.batch(news.iter(), first, last);
         }
     }
 
@@ -119,26 +129,6 @@ impl Hold {
 }
 
 impl LiveService {
-    /// Takes note of a batch's news; its paths were touched between the two times.
-    pub(super) fn note_burst(
-        &mut self,
-        news: &BTreeSet<HostPath>,
-        span: Option<(Instant, Instant)>,
-    ) {
-        // The user's own quiet time is over when a batch is there.
-        if let Some((first, last)) = span
-            && self.config.rules.block().debounce.is_none()
-        {
-            self.hold.calm.batch(news.iter(), first, last);
-        }
-    }
-
-    /// Whether the update runs something, or starts a container: that is done when a burst is over.
-    pub(super) fn is_costly(&self, update: &Update) -> bool {
-        let costs = |part: &Part| has_steps(&part.plan) || is_down(&part.container.state);
-        update.parts.iter().any(costs)
-    }
-
     /// What is costly is done now, or waits.
     pub(super) fn git_said(&mut self, costly: Costly, writes: Writes, now: Instant) -> Vec<Action> {
         let mut actions = Vec::new();
@@ -151,13 +141,14 @@ impl LiveService {
             }
         };
         match costly {
-            Costly::Update(update) => match self.hold.holds(update.occasion, git, now) {
-                Some(held) => actions.extend(self.hold_back(update, held)),
-                None => {
+            Costly::Update(update) => {
+                if let Some(held) = self.hold.holds(update.occasion, git, now) {
+                    actions.extend(self.hold_back(update, held));
+                } else {
                     self.hold.acts();
                     actions.extend(self.copy(update));
                 }
-            },
+            }
             // A burst's rebuilds would be many.
             Costly::Rebuild(because, occasion) => match self.hold.holds(occasion, git, now) {
                 Some(held) if self.hold.is_to_be_said() => {
@@ -174,7 +165,7 @@ impl LiveService {
     /// waits is owed.
     fn hold_back(&mut self, mut update: Update, held: Held) -> Vec<Action> {
         for part in &mut update.parts {
-            let Some(ledger) = self.ledgers.get_mut(&part.container.id) else {
+            let Some(ledger) = self.replicas.get_mut(&part.container.id) else {
                 continue;
             };
             if is_down(&part.container.state) {
@@ -187,9 +178,8 @@ impl LiveService {
                 // Which of them it really asks for is known when its files are there.
                 continue;
             }
-            let runs = part.plan.runs.iter().map(|due| due.index);
-            ledger.debts.owed_runs.extend(runs);
-            ledger.debts.owed_restart |= part.plan.restart.is_some();
+            let steps = part.plan.steps.iter().map(|due| due.index);
+            ledger.debts.owed.extend(steps);
             for path in &part.plan.noticed {
                 ledger.owed.remove(path);
             }
@@ -204,27 +194,15 @@ impl LiveService {
     }
 }
 
-fn has_steps(update: &LiveUpdate) -> bool {
-    !update.runs.is_empty() || update.restart.is_some()
+impl Update {
+    /// Whether it runs something, or starts a container: that is done when a burst is over.
+    pub(super) fn is_costly(&self) -> bool {
+        let costs = |part: &Part| !part.plan.steps.is_empty() || is_down(&part.container.state);
+        self.parts.iter().any(costs)
+    }
 }
 
 /// A change starts it again.
 fn is_down(state: &State) -> bool {
     matches!(state, State::Exited { .. } | State::Restarting)
-}
-
-/// What of an update waits, and for what.
-pub(super) fn later(update: &LiveUpdate, held: Held) -> Option<Later> {
-    if !has_steps(update) {
-        return None;
-    }
-    let restart = update.restart.as_ref().map(|restart| match &restart.kind {
-        RestartKind::Container { .. } | RestartKind::Process { .. } => LaterRestart::Restart,
-        RestartKind::Signal { name } => LaterRestart::Signal(name.clone()),
-    });
-    Some(Later::Steps {
-        runs: update.runs.len(),
-        restart,
-        held,
-    })
 }

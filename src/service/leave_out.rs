@@ -27,7 +27,7 @@ impl LiveService {
         let only_built = |_: &Container, path: &HostPath| {
             rules.rebuilds(path).then_some(Unbrought::OnlyByABuild)
         };
-        let left = take_out(self.ledgers.values_mut(), only_built);
+        let left = take_out(self.replicas.iter_mut(), only_built);
         self.say_left_out(&left)
     }
 
@@ -51,13 +51,13 @@ impl LiveService {
                 mount: mount.target.clone(),
             })
         };
-        let left = take_out(self.ledgers.values_mut(), hidden);
+        let left = take_out(self.replicas.iter_mut(), hidden);
         self.say_left_out(&left)
     }
 
     /// The first file of them all; a directory is worth no word.
     fn say_left_out(&self, left: &BTreeMap<HostPath, Unbrought>) -> Option<Action> {
-        let is_directory = |path: &HostPath| matches!(self.disk.change(path), Change::Written(_, entry) if entry.kind == Kind::Directory);
+        let is_directory = |path: &HostPath| matches!(self.seen.disk.change(path), Change::Written(_, entry) if entry.kind == Kind::Directory);
         let mut files = left.iter().filter(|(path, _)| !is_directory(path));
         let (first, why) = files.next()?;
         Some(self.notice(Notice::Unbrought {

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::engine::{Body, Container, Delta, Fingerprint, Outgoing, There};
+use crate::engine::Container;
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::{Copy, Debts, LiveUpdate, Remove};
+use crate::transfer::{Body, Delta, Fingerprint, Outgoing, There};
 use crate::watch::Kind;
 
 use super::mounts::{Bound, bound, is_live};
@@ -111,13 +112,13 @@ impl Ledger {
                 continue;
             }
             // A directory where a file was, or the other way round, first makes room.
-            match (was_directory(&copy.from), *body == Body::Directory) {
+            match (was_directory(&copy.from), body.is_directory()) {
                 (Some(true), false) => delta.remove_dirs.push(copy.to.clone()),
                 (Some(false), true) => delta.remove.push(copy.to.clone()),
                 _ => {}
             }
             // A directory that was one is worth a word only where its mode was changed.
-            let chmod = *body == Body::Directory && was_directory(&copy.from) == Some(true);
+            let set_mode = was_directory(&copy.from) == Some(true);
             delta.put.push(Outgoing {
                 to: copy.to.clone(),
                 mode: copy.entry.mode,
@@ -127,9 +128,10 @@ impl Ledger {
                         from: from.clone().to_the_end(),
                         len: *len,
                     },
+                    Body::Directory { .. } => Body::Directory { set_mode },
                     body => body.clone(),
                 },
-                in_place: copy.in_place || chmod,
+                in_place: copy.in_place,
                 there: self.may_be_there(&copy.to, fingerprint, doubt(&copy.from)),
             });
         }

@@ -18,7 +18,7 @@ impl LiveService {
     pub(super) fn set_aside(&mut self, update: &Update, found: &[Found]) -> Vec<Action> {
         let mut set_aside = Vec::new();
         for (part, found) in update.parts.iter().zip(found) {
-            let Some(ledger) = self.ledgers.get_mut(&part.container.id) else {
+            let Some(ledger) = self.replicas.get_mut(&part.container.id) else {
                 continue;
             };
             for (from, to, obstacle) in misplaced(&self.config.rules, &part.plan, found) {

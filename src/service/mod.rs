@@ -5,10 +5,10 @@
 //! | file | what it does |
 //! |---|---|
 //! | `config` | what of the project one service needs |
-//! | `disk`, `present`, `linked`, `told` | what the disk held, what of it is there, files with several names, what the system told |
-//! | `batch` | touches to batches |
+//! | `seen`: `disk`, `present`, `linked`, `told` | what the disk held, what of it is there, files with several names, what the system told; touches to batches |
 //! | `news` | what of a look is news |
-//! | `ledger`, `mounts` | what one container has and is owed |
+//! | `replicas`: `ledger`, `mounts` | the containers; what one has and is owed |
+//! | `view` | what can be asked of configuration, disk and images together |
 //! | `compare` | what it should have |
 //! | `containers` | containers come and go: what each is owed |
 //! | `reconcile` | from what is owed to an update or a rebuild |
@@ -21,10 +21,10 @@
 //! | `refill` | a tmpfs is filled after a start |
 //! | `reconfigure` | new rules (E7) |
 //! | `retry` | when what the engine did not take is tried again |
+//! | `message` | what a service is told |
 //! | `action`, `describe` | what is to be done, and what came of it |
 
 pub mod action;
-mod batch;
 mod carry;
 pub mod compare;
 pub mod config;
@@ -36,6 +36,7 @@ mod images;
 mod leave_out;
 pub mod ledger;
 mod linked;
+mod message;
 mod misplaced;
 pub mod mounts;
 mod news;
@@ -45,17 +46,21 @@ mod reconcile;
 mod reconfigure;
 mod record;
 mod refill;
+mod replicas;
 mod retry;
+mod seen;
 pub mod stages;
 mod summary;
 #[cfg(test)]
 mod tests;
 mod told;
 pub mod update;
+mod view;
 
 pub use action::{Action, Done};
 pub use config::{Configuration, configuration_of, scope_of};
 pub use ledger::{Doubt, Ledger};
+pub use message::Message;
 pub use mounts::{Bound, below, bound, is_hidden, is_live};
 pub use news::{Looking, named};
 pub use rebuild::Rebuild;
@@ -65,36 +70,32 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::compose::block::TriggerMode;
-use crate::engine::{Container, ContainerId, End};
+use crate::engine::{Container, ContainerId};
 use crate::paths::HostPath;
-use crate::plan::Because;
 use crate::plan::rules::Mapping;
-use crate::watch::{Entry, Looks, Quiet};
+use crate::watch::{Entry, Quiet};
 
-use action::{Occasion, Step};
-use batch::Batches;
+use action::{AT_ONCE, Comparing, Occasion, Step};
+use compare::{About, Wanted};
 use disk::Disk;
 use hold::Hold;
 use images::Images;
+use replicas::Replicas;
 use retry::Retry;
-use summary::Told as ToldSoFar;
-use told::Told;
+use seen::Seen;
+use summary::Said;
+use view::View;
 
 /// One live-updated service.
 #[derive(Debug)]
 pub struct LiveService {
-    /// What the project says of it.
-    pub config: Configuration,
-    disk: Disk,
-    told: Told,
-    batches: Batches,
-    ledgers: BTreeMap<ContainerId, Ledger>,
-    /// Containers that were there before this session's first start: what they hold has to be found out.
-    preexisting: BTreeSet<ContainerId>,
+    config: Configuration,
+    seen: Seen,
+    replicas: Replicas,
     images: Images,
     hold: Hold,
     retry: Retry,
-    said: ToldSoFar,
+    said: Said,
     user: User,
 }
 
@@ -132,16 +133,13 @@ impl LiveService {
             images.remember(image, start.disk.now());
         }
         Self {
-            told: Told::new(now),
-            batches: Batches::new(Quiet { debounce }, now),
+            seen: Seen::new(start.disk, Quiet { debounce }, now),
             config: start.config,
-            disk: start.disk,
-            ledgers: BTreeMap::new(),
-            preexisting: start.preexisting,
+            replicas: Replicas::new(start.preexisting),
             images,
             hold: Hold::default(),
             retry: Retry::default(),
-            said: ToldSoFar::default(),
+            said: Said::default(),
             user: User {
                 paused: false,
                 how_to_apply: start.how_to_apply,
@@ -149,98 +147,110 @@ impl LiveService {
         }
     }
 
+    /// What the project says of it.
+    pub fn config(&self) -> &Configuration {
+        &self.config
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.config.service.name
     }
 
+    /// Whether something was told of the path that nobody has looked at yet.
+    pub fn waits_for_a_look(&self, path: &HostPath) -> bool {
+        self.seen.waits_for_a_look(path)
+    }
+
     /// What stands at `path`, as far as it is known.
     pub fn entry(&self, path: &HostPath) -> Option<&Entry> {
-        self.disk.entry(path)
+        self.seen.disk.entry(path)
     }
 
     /// When the latest touch was.
     pub fn last_touch(&self) -> Instant {
-        self.batches.last_touch
+        self.seen.last_touch
     }
 
-    /// The containers that are known.
-    pub fn containers(&self) -> impl Iterator<Item = &Container> {
-        self.ledgers.values().map(|ledger| &ledger.container)
+    /// What `container` has to be asked.
+    pub fn wanted(&self, about: &About, container: &Container) -> Wanted {
+        self.view().wanted(about, container)
     }
 
-    /// Something happened to a container of the service, or nobody knows: look at them again (E1).
-    pub fn look_at_containers(&self, now: Instant) -> Vec<Action> {
-        vec![find(now)]
-    }
-
-    /// The engine was away: look again, and try again what is owed.
-    pub fn engine_is_back(&self, now: Instant) -> Vec<Action> {
-        let occasion = Occasion::change(now, std::time::Duration::ZERO);
-        vec![find(now), Action::Continue(Step::Reconcile(occasion))]
-    }
-
-    /// The user wants what waits to be applied, whatever holds it back.
-    pub fn apply_now(&mut self, now: Instant) -> Vec<Action> {
-        let occasion = Occasion {
-            by_hand: true,
-            ..Occasion::change(now, std::time::Duration::ZERO)
+    /// What is gone on the host and containers may still have, the first `most` of each.
+    pub fn owed_deletions(&self, most: usize) -> BTreeMap<ContainerId, Vec<HostPath>> {
+        let is_deletion = |path: &HostPath| {
+            let is_synced = || matches!(self.config.rules.mapping(path), Mapping::To(_));
+            !self.seen.disk.has(path) && is_synced()
         };
-        self.reconcile(occasion, now)
+        self.replicas.owed_of(is_deletion, most)
     }
 
-    /// The user holds changes back, or goes on.
-    pub fn pause(&mut self, paused: bool, now: Instant) -> Vec<Action> {
-        self.user.paused = paused;
-        if paused {
-            return Vec::new();
+    /// Takes note of what it is told at `now`; the answer is what is to be done about it.
+    pub fn on(&mut self, message: Message, now: Instant) -> Vec<Action> {
+        match message {
+            Message::Touched(touch) => {
+                self.seen.touch(&touch);
+                Vec::new()
+            }
+            Message::OtherNames(inodes) => {
+                let looking = self.seen.named_elsewhere(&inodes, now);
+                looking.map(Action::Look).into_iter().collect()
+            }
+            Message::Rescan(looks) => {
+                self.seen.heard(now);
+                vec![Action::Scan(looks, now)]
+            }
+            Message::Containers => vec![find(now)],
+            Message::EngineIsBack => {
+                let occasion = Occasion::change(now, AT_ONCE);
+                vec![find(now), Action::Continue(Step::Reconcile(occasion))]
+            }
+            Message::Rebuild(because) => {
+                self.rebuild(because, Occasion::change(now, AT_ONCE), true)
+            }
+            Message::ApplyNow => {
+                let occasion = Occasion {
+                    by_hand: true,
+                    ..Occasion::change(now, AT_ONCE)
+                };
+                self.reconcile(occasion, now)
+            }
+            Message::Pause(true) => {
+                self.user.paused = true;
+                Vec::new()
+            }
+            Message::Pause(false) => {
+                self.user.paused = false;
+                self.reconcile(Occasion::change(now, AT_ONCE), now)
+            }
+            Message::Verify => {
+                let asked = self.replicas.containers().cloned();
+                let asked = asked.map(|container| (container, About::Everything));
+                vec![Action::Compare(asked.collect(), Comparing::Verify(now))]
+            }
+            Message::Configure(config, looks) => self.reconfigure(*config, looks, now),
+            Message::StartAnew => vec![Action::Recreate(None)],
+            Message::StartFailed => vec![find(now), Action::Continue(Step::StartFailed)],
+            Message::Crashed(end) => {
+                if let Some(ledger) = self.replicas.get_mut(&end.id) {
+                    ledger.crashed = true;
+                }
+                vec![Action::TellEnd(end)]
+            }
         }
-        self.reconcile(Occasion::change(now, std::time::Duration::ZERO), now)
-    }
-
-    /// Somebody wants it built.
-    pub fn rebuild_now(&mut self, because: Because, now: Instant) -> Vec<Action> {
-        self.rebuild(
-            because,
-            Occasion::change(now, std::time::Duration::ZERO),
-            true,
-        )
-    }
-
-    /// The containers were started in a way that they cannot run: they are made anew, and now run as they are.
-    pub fn start_anew(&self) -> Vec<Action> {
-        vec![Action::Recreate(None)]
-    }
-
-    /// What a reload brought into the project could not be started: the next change builds it (E3).
-    pub fn start_failed(&self, now: Instant) -> Vec<Action> {
-        vec![find(now), Action::Continue(Step::StartFailed)]
-    }
-
-    /// Events were lost: the trees are compared (E4).
-    pub fn scan(&mut self, looks: Arc<Looks>, now: Instant) -> Vec<Action> {
-        self.batches.heard(now);
-        vec![Action::Scan(looks, now)]
-    }
-
-    /// A process crashed after an update: its container waits, and the next change starts it.
-    pub fn crashed(&mut self, end: End) -> Vec<Action> {
-        if let Some(ledger) = self.ledgers.get_mut(&end.id) {
-            ledger.crashed = true;
-        }
-        vec![Action::TellEnd(end)]
     }
 
     /// When something is due by itself.
     pub fn due(&self) -> Option<Instant> {
-        let due = [self.batches.due(), self.hold.due(), self.retry.due()];
+        let due = [self.seen.due(), self.hold.due(), self.retry.due()];
         due.into_iter().flatten().min()
     }
 
     /// What is due at `now`; asked until there is nothing more.
     pub fn on_time(&mut self, now: Instant) -> Option<Vec<Action>> {
-        if let Some(actions) = self.close_batch(now) {
-            return Some(actions);
+        if let Some(looking) = self.seen.close_batch(now) {
+            return Some(vec![Action::Look(looking)]);
         }
         if let Some((begun, trigger)) = self.hold.begin(now) {
             let occasion = Occasion {
@@ -252,7 +262,7 @@ impl LiveService {
         let trigger = self.retry.take(now)?;
         let occasion = Occasion {
             trigger,
-            ..Occasion::change(now, std::time::Duration::ZERO)
+            ..Occasion::change(now, AT_ONCE)
         };
         Some(vec![find(now), Action::Continue(Step::Retry(occasion))])
     }
@@ -268,19 +278,19 @@ impl LiveService {
         match done {
             Done::Found(find, found) => self.found(find, found, now),
             Done::Admitted(answers) => self.admitted(answers),
-            Done::Compared(answers, for_what) => self.compared(answers, for_what, now),
+            Done::Compared(answers, what_for) => self.compared(answers, what_for, now),
             Done::Looked(looking, changes, same) => self.looked(looking, changes, &same, now),
-            Done::Scanned(scanned) => self.scanned(&scanned),
+            Done::Scanned(scanned) => vec![Action::Look(self.seen.differs_from(&scanned))],
             Done::GitSaid(costly, writes) => self.git_said(costly, writes, now),
             Done::Read(update, loaded, unread) => self.read(update, loaded, &unread, now),
             Done::Copied(update) => self.copied(update, now),
             Done::Located(update, found) => self.located(update, &found, now),
-            Done::Started(update) => self.started(update),
-            Done::Finished(update) => self.finished(update, now),
+            Done::Started(update) => update.started(),
+            Done::Finished(update) => self.finished(&update, now),
             Done::IgnoreFilesRead(rebuild, scope) => self.ignore_files_read(rebuild, scope),
             Done::Built(rebuild, build) => self.built(rebuild, build, now),
             Done::Identified(rebuild, image, containers) => {
-                self.identified(rebuild, image, &containers, now)
+                self.identified(rebuild, image.as_deref(), &containers, now)
             }
             Done::Recreated(rebuild, result, took) => self.recreated(rebuild, result, took, now),
             Done::Reached(step) => self.go_on(step, now),
@@ -294,41 +304,29 @@ impl LiveService {
             Step::Reconcile(occasion) | Step::Retry(occasion) => self.reconcile(occasion, now),
             Step::Wake(begun) => self.wake(begun, now),
             Step::StartFailed => {
-                self.images.build_owed |= self.ledgers.is_empty();
+                self.images.build_owed |= self.replicas.is_empty();
                 Vec::new()
             }
         }
     }
 
-    /// Every container is owed these paths until it has them.
-    fn owe(&mut self, news: &BTreeSet<HostPath>) -> Action {
-        for ledger in self.ledgers.values_mut() {
-            ledger.owed.extend(news.iter().cloned());
-        }
-        Action::TellDeletions
-    }
-
-    /// What is gone on the host and containers may still have, the first `most` of each.
-    pub fn owed_deletions(&self, most: usize) -> BTreeMap<ContainerId, Vec<HostPath>> {
-        let is_deletion = |path: &&HostPath| {
-            !self.disk.has(path) && matches!(self.config.rules.mapping(path), Mapping::To(_))
-        };
-        let owed = self.ledgers.iter().filter_map(|(id, ledger)| {
-            let paths = ledger.owed.iter().filter(is_deletion).take(most);
-            let paths: Vec<HostPath> = paths.cloned().collect();
-            (!paths.is_empty()).then(|| (id.clone(), paths))
-        });
-        owed.collect()
-    }
-
-    fn all_settled(&self) -> bool {
-        self.ledgers.values().all(Ledger::is_settled)
+    fn view(&self) -> View<'_> {
+        view(&self.config, &self.seen, &self.images)
     }
 
     /// Whether changes wait for the user.
     fn holds_back(&self, by_hand: bool) -> bool {
         let manual = self.config.rules.block().trigger_mode == TriggerMode::Manual;
         (manual || self.user.paused) && !by_hand
+    }
+}
+
+/// What a decision is made from, where the containers are changed by it.
+fn view<'a>(config: &'a Configuration, seen: &'a Seen, images: &'a Images) -> View<'a> {
+    View {
+        config,
+        disk: &seen.disk,
+        images,
     }
 }
 

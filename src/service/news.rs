@@ -8,10 +8,9 @@ use std::time::Instant;
 use crate::paths::HostPath;
 use crate::plan::Rules;
 use crate::report::Event;
-use crate::watch::{Change, Inode, Kind};
+use crate::watch::{Change, Kind};
 
-use super::action::{Action, Occasion, Scanned, Step};
-use super::batch::AT_ONCE;
+use super::action::{AT_ONCE, Action, Occasion, Step};
 use super::disk::Disk;
 use super::told::Heard;
 use super::{LiveService, find};
@@ -52,7 +51,7 @@ pub(super) enum LookedFor {
 }
 
 impl Looking {
-    fn heard(&self, path: &HostPath) -> Heard {
+    pub(super) fn heard(&self, path: &HostPath) -> Heard {
         self.told.get(path).copied().unwrap_or(self.heard)
     }
 }
@@ -87,12 +86,17 @@ impl LiveService {
         same: &BTreeSet<HostPath>,
         now: Instant,
     ) -> Vec<Action> {
-        let found = self.note(&looking, changes, same);
+        let oldest = self.images.oldest();
+        let found = self.seen.note(&looking, changes, same, oldest);
         match looking.purpose {
             LookedFor::Batch { occasion, span } => {
-                let (mut actions, names) = self.other_names(&found);
+                let (inodes, names) = self.seen.other_names(&found);
+                let mut actions = Vec::new();
+                if !inodes.is_empty() {
+                    actions.push(Action::TellOtherNames(Arc::new(inodes)));
+                }
                 if names.is_empty() {
-                    actions.extend(self.batch_noted(found, occasion, span, now));
+                    actions.extend(self.batch_noted(&found, occasion, span, now));
                     return actions;
                 }
                 actions.push(Action::Look(Looking {
@@ -114,7 +118,7 @@ impl LiveService {
                 span,
             } => {
                 news.extend(found);
-                self.batch_noted(news, occasion, span, now)
+                self.batch_noted(&news, occasion, span, now)
             }
             LookedFor::Elsewhere(_) if found.is_empty() => Vec::new(),
             LookedFor::Elsewhere(occasion) => self.bring(&found, occasion),
@@ -122,48 +126,15 @@ impl LiveService {
         }
     }
 
-    /// Writes down what a look has found, and answers what of it is news.
-    fn note(
-        &mut self,
-        looking: &Looking,
-        changes: Vec<Change>,
-        same: &BTreeSet<HostPath>,
-    ) -> BTreeSet<HostPath> {
-        let mut others = Vec::new();
-        for change in changes {
-            match change {
-                Change::Written(path, entry)
-                    if same.contains(&path) && looking.heard(&path) != Heard::WhileBuilding =>
-                {
-                    self.disk.refresh(path, Some(entry));
-                }
-                change => others.push(change),
-            }
-        }
-        self.disk.forget_before(self.images.oldest());
-        self.disk.note(others, |path| looking.heard(path))
-    }
-
-    /// What was written through one name of a file is changed at the others: here, and for other services.
-    fn other_names(&mut self, news: &BTreeSet<HostPath>) -> (Vec<Action>, BTreeSet<HostPath>) {
-        let inodes = news.iter().filter_map(|path| self.disk.inode(path));
-        let inodes: BTreeSet<Inode> = inodes.filter(|inode| inode.has_other_names()).collect();
-        if inodes.is_empty() {
-            return (Vec::new(), BTreeSet::new());
-        }
-        let names = self.disk.other_names(news.iter());
-        (vec![Action::TellOtherNames(Arc::new(inodes))], names)
-    }
-
     /// What a batch brought is known.
     fn batch_noted(
         &mut self,
-        news: BTreeSet<HostPath>,
+        news: &BTreeSet<HostPath>,
         occasion: Occasion,
         span: Option<(Instant, Instant)>,
         now: Instant,
     ) -> Vec<Action> {
-        let rescanned = self.was_rescanned();
+        let rescanned = self.seen.was_rescanned();
         if news.is_empty() {
             return if rescanned {
                 self.reconcile(occasion, now)
@@ -171,58 +142,28 @@ impl LiveService {
                 Vec::new()
             };
         }
-        self.note_burst(&news, span);
-        self.bring(&news, occasion)
+        // The user's own quiet time is over when a batch is there.
+        if self.config.rules.block().debounce.is_none() {
+            self.hold.note_burst(news, span);
+        }
+        self.bring(news, occasion)
     }
 
     /// What changed is said, owed and brought.
     fn bring(&mut self, news: &BTreeSet<HostPath>, occasion: Occasion) -> Vec<Action> {
+        self.replicas.owe(news);
         let mut actions = vec![
             Action::Say(Event::Change {
                 service: self.name().to_owned(),
                 paths: news.iter().cloned().collect(),
             }),
-            self.owe(news),
+            Action::TellDeletions,
         ];
-        if self.ledgers.is_empty() {
+        if self.replicas.is_empty() {
             actions.push(find(occasion.begun));
         }
         actions.push(Action::Continue(Step::Reconcile(occasion)));
         actions
-    }
-
-    /// What another service's watched name was written through may have a name here.
-    pub fn other_names_changed(&mut self, inodes: &BTreeSet<Inode>, now: Instant) -> Vec<Action> {
-        let names = self.disk.named(inodes);
-        if names.is_empty() {
-            return Vec::new();
-        }
-        self.batches.heard(now);
-        vec![Action::Look(Looking {
-            asked: names,
-            seen: Vec::new(),
-            heard: self.told.at(now),
-            told: HashMap::new(),
-            purpose: LookedFor::Elsewhere(Occasion::change(now, AT_ONCE)),
-        })]
-    }
-
-    /// A look at everything is held against what is known.
-    pub(super) fn scanned(&mut self, scanned: &Scanned) -> Vec<Action> {
-        // Not seen is not yet gone: a root that vanished as a whole is no deletion (C5), and a look knows that.
-        let (changes, missing) = self.disk.compare(&scanned.seen);
-        // What was written within one step of the clock could be told by nobody but the lost events.
-        let heard = match self.told.at(scanned.since) {
-            Heard::Written => Heard::Attributes,
-            other => other,
-        };
-        vec![Action::Look(Looking {
-            asked: missing.into_iter().collect(),
-            seen: changes,
-            heard,
-            told: HashMap::new(),
-            purpose: LookedFor::Rescan(scanned.begun),
-        })]
     }
 
     fn rescan_noted(
@@ -231,17 +172,16 @@ impl LiveService {
         begun: Instant,
         now: Instant,
     ) -> Vec<Action> {
-        let mut actions = vec![self.owe(news)];
+        self.replicas.owe(news);
+        let mut actions = vec![Action::TellDeletions];
         // What is being gathered belongs to the same state of the disk: its batch settles both.
-        if self.batches.is_empty() {
+        if !self.seen.is_gathering() {
             let occasion = if news.is_empty() {
                 Occasion::containers(begun)
             } else {
                 Occasion::change(begun, AT_ONCE)
             };
             actions.extend(self.reconcile(occasion, now));
-        } else {
-            self.batches.rescanned = true;
         }
         actions
     }

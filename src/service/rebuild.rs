@@ -11,6 +11,7 @@ use crate::watch::Scope;
 
 use super::action::{Action, Build, Find, Occasion};
 use super::disk::Revision;
+use super::reconcile::update_in_place;
 use super::{LiveService, find, stages};
 
 /// A rebuild on its way.
@@ -61,8 +62,8 @@ impl LiveService {
                 because,
                 occasion,
                 is_order,
-                touched: occasion.begun.max(self.batches.last_touch),
-                snapshot: self.disk.now(),
+                touched: occasion.begun.max(self.seen.last_touch),
+                snapshot: self.seen.disk.now(),
                 synced: Vec::new(),
                 took: Took {
                     wait: occasion.wait,
@@ -82,13 +83,13 @@ impl LiveService {
             let before = Arc::clone(&self.config.scope);
             self.narrow(Arc::new(scope), &before);
         }
-        let owed = self.ledgers.values().flat_map(|ledger| &ledger.owed);
+        let owed = self.replicas.owed();
         let rules = &self.config.rules;
         rebuild.synced = owed
             .filter(|path| rules.follows_rebuild(path))
             .cloned()
             .collect();
-        rebuild.snapshot = self.disk.now();
+        rebuild.snapshot = self.seen.disk.now();
         vec![Action::Build(rebuild)]
     }
 
@@ -99,7 +100,7 @@ impl LiveService {
         build: Build,
         now: Instant,
     ) -> Vec<Action> {
-        self.told.built(now);
+        self.seen.built(now);
         rebuild.took.build = Some(build.took);
         match build.result {
             Ok(()) if rebuild.asks_image => {
@@ -118,21 +119,24 @@ impl LiveService {
     pub(super) fn identified(
         &mut self,
         mut rebuild: Rebuild,
-        image: Option<String>,
+        image: Option<&str>,
         running: &[Container],
         now: Instant,
     ) -> Vec<Action> {
-        if let Some(image) = &image {
-            self.images.remember(image.clone(), rebuild.snapshot);
+        if let Some(image) = image {
+            self.images.remember(image.to_owned(), rebuild.snapshot);
         }
-        if !self.runs_already(running, image.as_deref()) {
+        if !self.runs_already(running, image) {
             return vec![Action::Recreate(Some(rebuild))];
         }
         // To recreate them would make the same again. What a sync covers is brought as ever.
         rebuild.took.total = now.saturating_duration_since(rebuild.occasion.begun);
         self.images.build_owed = false;
         self.clear_what_the_build_brought();
-        let names = self.containers().map(|container| container.name.clone());
+        let names = self
+            .replicas
+            .containers()
+            .map(|container| container.name.clone());
         let names = names.collect();
         let done = report::Done::BuiltTheSame(rebuild.because);
         let said = self.conclude(done, names, rebuild.took, Ended::Well);
@@ -144,7 +148,7 @@ impl LiveService {
         let is_as_it_was = |container: &Container| {
             container.state == State::Running
                 && Some(container.image_id.as_str()) == image
-                && self.ledgers.contains_key(&container.id)
+                && self.replicas.get(&container.id).is_some()
         };
         !containers.is_empty() && containers.iter().all(is_as_it_was)
     }
@@ -192,12 +196,12 @@ impl LiveService {
     ) -> Vec<Action> {
         self.images.build_owed = true;
         rebuild.took.total = now.saturating_duration_since(rebuild.occasion.begun);
-        let old_runs = !self.ledgers.is_empty();
+        let old_runs = !self.replicas.is_empty();
         let result = Ended::Failed(Failures(vec![Failure::Build { error, old_runs }]));
         let done = report::Done::Rebuilt(rebuild.because);
         let mut actions = vec![self.conclude(done, Vec::new(), rebuild.took, result)];
         if !rebuild.is_order {
-            actions.push(self.update_in_place(rebuild.occasion));
+            actions.push(update_in_place(rebuild.occasion));
         }
         actions
     }
@@ -206,7 +210,7 @@ impl LiveService {
     fn started_anew(&mut self, result: Result<(), EngineError>, now: Instant) -> Vec<Action> {
         let mut actions = Vec::new();
         if let Err(error) = result {
-            let old_runs = !self.ledgers.is_empty();
+            let old_runs = !self.replicas.is_empty();
             actions.push(self.problem(Problem::NotRecreated { error, old_runs }));
             self.images.build_owed = true;
         }
@@ -217,24 +221,7 @@ impl LiveService {
     /// Compose keeps a container whose image came out the same: it need not hear again of what asked for the build.
     fn clear_what_the_build_brought(&mut self) {
         let rules = &self.config.rules;
-        for ledger in self.ledgers.values_mut() {
-            ledger
-                .owed
-                .retain(|path| rules.syncs(path) || rules.follows_rebuild(path));
-        }
-    }
-
-    /// F1: whether the file has had the build it asked for, and only its syncs are left.
-    pub(super) fn is_built(&self, path: &HostPath) -> bool {
-        let then = self.images.last_build.map(|(then, _)| then);
-        self.images.built_and_synced.contains(path)
-            && then.is_some_and(|then| self.disk.is_as_it_was(path, then))
-    }
-
-    /// F1: what asked for a build and is synced as well comes into the new container where the image has it not.
-    pub(super) fn built_and_synced(&self) -> Vec<HostPath> {
-        let synced = self.images.built_and_synced.iter();
-        let there = |path: &&HostPath| self.disk.has(path) && self.is_built(path);
-        synced.filter(there).cloned().collect()
+        let stays = |path: &HostPath| rules.syncs(path) || rules.follows_rebuild(path);
+        self.replicas.keep_owed(stays);
     }
 }

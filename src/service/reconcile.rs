@@ -2,22 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::engine::{ContainerId, State};
+use crate::engine::State;
 use crate::paths::HostPath;
-use crate::plan::rules::Mapping;
-use crate::plan::{self, Because, Debts, LiveUpdate, Plan};
-use crate::report::{self, Ended, Event, HowToGoOn, Waits};
+use crate::plan::{Because, Debts, Plan};
+use crate::report::{self, Ended, Event, HowToGoOn, Notice, Waits};
 use crate::watch::Change;
 
-use super::LiveService;
 use super::action::{Action, Costly, Occasion, Step, Trigger};
 use super::ledger::Ledger;
 use super::update::{Loaded, Part, Purpose, Update};
+use super::{LiveService, view};
 
-/// The coarsest step of the clocks that files are stamped with, with room to spare.
-const CLOCK_STEP: Duration = Duration::from_millis(50);
 /// How often it may turn out that the containers are others than it was thought.
 const ROUNDS: u32 = 3;
 
@@ -41,31 +38,32 @@ impl LiveService {
         }
         // An owed build waits for a change, not for something to happen to a container.
         occasion.in_place |= self.images.build_owed && occasion.trigger == Trigger::Containers;
-        if occasion.in_place && self.ledgers.is_empty() {
+        if occasion.in_place && self.replicas.is_empty() {
             return Vec::new();
         }
         if occasion.trigger == Trigger::Change && occasion.round == 0 && !occasion.in_place {
             self.images.rebuilt_in_vain = false;
         }
-        let start_is_owed = self.images.build_owed && self.ledgers.is_empty();
-        if self.all_settled() && !start_is_owed {
+        let start_is_owed = self.images.build_owed && self.replicas.is_empty();
+        if self.replicas.are_settled() && !start_is_owed {
             return self.settled(occasion);
         }
         if self.holds_back(occasion.by_hand) {
             let waits = self.waits_for_the_user(occasion, now);
             return self.settled_with(occasion, waits.into_iter().collect());
         }
-        if self.ledgers.is_empty() {
+        if self.replicas.is_empty() {
             return self.without_containers(occasion, now);
         }
         if self.images.build_owed && !occasion.in_place && occasion.trigger == Trigger::Change {
             return self.rebuild_unless_stopped(Because::BuildOwed, occasion, now);
         }
         let mut actions = self.leave_out();
-        self.drop_what_was_built();
+        let view = view(&self.config, &self.seen, &self.images);
+        self.replicas.keep_owed(|path| !view.was_built_with(path));
         let next = match self.decide(occasion) {
             Decision::Rebuild(because) => self.rebuild_unless_stopped(because, occasion, now),
-            Decision::Update(parts) => vec![Action::Read(self.update(parts, occasion))],
+            Decision::Update(parts) => vec![Action::Read(Update::of(parts, occasion))],
             Decision::Nothing(plan) => {
                 let plan = plan.map(|plan| {
                     let service = self.name().to_owned();
@@ -85,44 +83,14 @@ impl LiveService {
 
     pub(super) fn settled_with(&mut self, occasion: Occasion, said: Vec<Action>) -> Vec<Action> {
         if !occasion.in_place {
-            self.images.rebuilt_in_vain &= !self.all_settled();
+            self.images.rebuilt_in_vain &= !self.replicas.are_settled();
         }
         said
-    }
-
-    /// A container was not what it was thought to be: it is looked at, and tried again.
-    pub(super) fn look_again(&self, occasion: Occasion) -> Vec<Action> {
-        if occasion.in_place {
-            return Vec::new();
-        }
-        let again = Occasion {
-            round: occasion.round + 1,
-            ..occasion
-        };
-        vec![
-            super::find(occasion.begun),
-            Action::Continue(Step::Reconcile(again)),
-        ]
-    }
-
-    /// C11: the old containers keep running when a build fails, and get what can be put into them; the rest stays owed.
-    pub(super) fn update_in_place(&self, occasion: Occasion) -> Action {
-        Action::Continue(Step::Reconcile(Occasion {
-            in_place: true,
-            trigger: Trigger::Change,
-            ..occasion
-        }))
     }
 
     /// Whether a rebuild is an answer now.
     pub(super) fn may_build(&self, occasion: Occasion) -> bool {
         self.config.can_build && !occasion.in_place
-    }
-
-    /// Whether its owner has stopped all of it.
-    pub(super) fn is_stopped(&self) -> bool {
-        let mut containers = self.containers();
-        !self.ledgers.is_empty() && containers.all(|container| container.state == State::Stopped)
     }
 
     /// A rebuild starts the service, which its owner may not want; and a burst's rebuilds would be many.
@@ -132,11 +100,15 @@ impl LiveService {
         occasion: Occasion,
         now: Instant,
     ) -> Vec<Action> {
-        if !self.is_stopped() {
+        if !self.replicas.are_stopped() {
             return self.rebuild_in_time(because, occasion);
         }
-        let ids: Vec<ContainerId> = self.ledgers.keys().cloned().collect();
-        let mut said = self.say_stopped(&ids);
+        let containers = self.replicas.containers();
+        let notices: Vec<Notice> = containers
+            .filter_map(|container| self.said.left_stopped(container))
+            .collect();
+        let notices = notices.into_iter().map(|notice| self.notice(notice));
+        let mut said: Vec<Action> = notices.collect();
         said.push(self.waits(Waits::Stopped(because), occasion, now));
         self.settled_with(occasion, said)
     }
@@ -165,8 +137,7 @@ impl LiveService {
 
     /// Says how many changes wait for the user.
     fn waits_for_the_user(&self, occasion: Occasion, now: Instant) -> Option<Action> {
-        let owed = self.ledgers.values().flat_map(|ledger| &ledger.owed);
-        let paths: BTreeSet<&HostPath> = owed.collect();
+        let paths: BTreeSet<&HostPath> = self.replicas.owed().collect();
         if paths.is_empty() {
             return None;
         }
@@ -186,37 +157,6 @@ impl LiveService {
         self.conclude(done, Vec::new(), occasion.took(now), Ended::Well)
     }
 
-    /// Edits during builds coalesce (C11), and the last events of an edit may come when it has long been built.
-    fn drop_what_was_built(&mut self) {
-        let owed = self.ledgers.values().flat_map(|ledger| &ledger.owed);
-        let built: BTreeSet<HostPath> = owed
-            .filter(|path| self.was_built_with(&self.disk.change(path)))
-            .cloned()
-            .collect();
-        if !built.is_empty() {
-            for ledger in self.ledgers.values_mut() {
-                ledger.owed.retain(|path| !built.contains(path));
-            }
-        }
-    }
-
-    /// Whether a change that only asks for a build had its build already.
-    fn was_built_with(&self, change: &Change) -> bool {
-        let Some((then, at)) = self.images.last_build else {
-            return false;
-        };
-        if matches!(self.config.rules.mapping(change.path()), Mapping::To(_))
-            || !self.disk.is_as_it_was(change.path(), then)
-        {
-            return false;
-        }
-        match change {
-            // File systems tell times in steps: what was written about when the build began may not be in it.
-            Change::Written(_, entry) => entry.modified + CLOCK_STEP < at,
-            Change::Removed(_) => true,
-        }
-    }
-
     /// The plan of each container, from what it is owed by itself.
     fn decide(&mut self, occasion: Occasion) -> Decision {
         let mut parts: Vec<Part> = Vec::new();
@@ -224,7 +164,8 @@ impl LiveService {
         // Containers of one service mostly owe the same.
         let mut last: Option<(&BTreeSet<HostPath>, &Debts, Vec<Change>, Plan)> = None;
         let mut done_with = Vec::new();
-        for (id, ledger) in self.ledgers.iter().filter(|(_, it)| !it.is_settled()) {
+        let view = self.view();
+        for ledger in self.replicas.iter().filter(|ledger| !ledger.is_settled()) {
             let (changes, plan) = match &last {
                 Some((owed, debts, changes, plan))
                     if **owed == ledger.owed && **debts == ledger.debts =>
@@ -232,8 +173,8 @@ impl LiveService {
                     (changes.clone(), plan.clone())
                 }
                 _ => {
-                    let changes = self.changes_for(ledger, occasion);
-                    let plan = self.plan(&changes, &ledger.debts);
+                    let changes = view.changes_for(ledger, occasion.in_place);
+                    let plan = view.plan(&changes, &ledger.debts);
                     last = Some((&ledger.owed, &ledger.debts, changes.clone(), plan.clone()));
                     (changes, plan)
                 }
@@ -249,12 +190,12 @@ impl LiveService {
                 Plan::Nothing(_) if occasion.in_place => {}
                 plan @ (Plan::Nothing(_) | Plan::Rebuild(_)) => {
                     idle = idle.or(Some(plan));
-                    done_with.push(id.clone());
+                    done_with.push(ledger.container.id.clone());
                 }
             }
         }
         for id in done_with {
-            if let Some(ledger) = self.ledgers.get_mut(&id) {
+            if let Some(ledger) = self.replicas.get_mut(&id) {
                 ledger.owed.clear();
             }
         }
@@ -264,37 +205,18 @@ impl LiveService {
             Decision::Update(parts)
         }
     }
+}
 
-    /// What a container is owed, as it stands on the disk now.
-    fn changes_for(&self, ledger: &Ledger, occasion: Occasion) -> Vec<Change> {
-        let owed = ledger.owed.iter();
-        owed.filter(|path| !occasion.in_place || self.config.rules.syncs(path))
-            .map(|path| self.disk.change(path))
-            .collect()
-    }
-
-    fn plan(&self, changes: &[Change], debts: &Debts) -> Plan {
-        let rules = &self.config.rules;
-        let mut asking = changes
-            .iter()
-            .filter(|change| rules.asks_for_rebuild(change.path()).is_some());
-        if asking.all(|change| self.is_built(change.path())) {
-            plan::in_place(rules, changes, debts)
-        } else {
-            plan::plan(rules, changes, debts)
-        }
-    }
-
-    fn update(&self, parts: Vec<Part>, occasion: Occasion) -> Update {
+impl Update {
+    /// What is owed to containers.
+    fn of(parts: Vec<Part>, occasion: Occasion) -> Self {
         let mut left_out = Vec::new();
-        for part in &parts {
-            for one in &part.plan.left_out {
-                if !left_out.contains(one) {
-                    left_out.push(one.clone());
-                }
+        for one in parts.iter().flat_map(|part| &part.plan.left_out) {
+            if !left_out.contains(one) {
+                left_out.push(one.clone());
             }
         }
-        Update {
+        Self {
             occasion,
             purpose: Purpose::Owed,
             touches: parts.iter().any(|part| part.plan.touches_container()),
@@ -303,17 +225,30 @@ impl LiveService {
             left_out,
         }
     }
+}
 
-    /// What is left of an update for `part` where only these of its changes ask for it: a change without a difference asks for
-    /// no command and no restart. `None`: nothing.
-    pub(super) fn narrowed(&self, part: &Part, changes: &[Change]) -> Option<LiveUpdate> {
-        let debts = &self.ledgers.get(&part.container.id)?.debts;
-        match plan::in_place(&self.config.rules, changes, debts) {
-            Plan::LiveUpdate(update) => Some(update),
-            // A rebuild was decided before, for the service as a whole.
-            Plan::Nothing(_) | Plan::Rebuild(_) => None,
-        }
+/// A container was not what it was thought to be: it is looked at, and tried again.
+pub(super) fn look_again(occasion: Occasion) -> Vec<Action> {
+    if occasion.in_place {
+        return Vec::new();
     }
+    let again = Occasion {
+        round: occasion.round + 1,
+        ..occasion
+    };
+    vec![
+        super::find(occasion.begun),
+        Action::Continue(Step::Reconcile(again)),
+    ]
+}
+
+/// C11: the old containers keep running when a build fails, and get what can be put into them; the rest stays owed.
+pub(super) fn update_in_place(occasion: Occasion) -> Action {
+    Action::Continue(Step::Reconcile(Occasion {
+        in_place: true,
+        trigger: Trigger::Change,
+        ..occasion
+    }))
 }
 
 /// Whether the container gets nothing on this occasion.

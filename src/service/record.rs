@@ -4,12 +4,13 @@ use std::time::Instant;
 
 use crate::compose::block::OnFailure;
 use crate::engine::{ContainerId, EngineError, State};
-use crate::plan::Because;
-use crate::report::{self, Failure, Failures};
+use crate::plan::{Because, DueStep};
+use crate::report::{self, Failure, Failures, Notice};
 
 use super::LiveService;
 use super::action::{Action, Occasion, Trigger};
 use super::ledger::Ledger;
+use super::reconcile::look_again;
 use super::summary::{Summary, waits_for};
 use super::update::{Loaded, Part, Purpose, Update};
 
@@ -27,8 +28,9 @@ impl LiveService {
     /// Writes down what landed where; the answer is what is to be done next.
     pub(super) fn write_down(&mut self, update: &Update, now: Instant) -> Vec<Action> {
         let occasion = update.occasion;
-        let may_build =
-            self.may_build(occasion) && !self.images.rebuilt_in_vain && !self.is_stopped();
+        let may_build = self.may_build(occasion)
+            && !self.images.rebuilt_in_vain
+            && !self.replicas.are_stopped();
         let mut summary = Summary::new(occasion.wait);
         summary.updated.catching_up = occasion.trigger == Trigger::Containers;
         summary.updated.after = self.hold.was_for();
@@ -37,8 +39,7 @@ impl LiveService {
             match self.write_down_part(update, part, may_build, &mut summary) {
                 Next::Settled => {}
                 // The first answer counts; a rebuild goes before all.
-                Next::LookAgain if matches!(next, Next::Rebuild(_)) => {}
-                Next::Rebuild(_) if matches!(next, Next::Rebuild(_)) => {}
+                _ if matches!(next, Next::Rebuild(_)) => {}
                 other => next = other,
             }
         }
@@ -57,10 +58,9 @@ impl LiveService {
     fn next_after(&mut self, update: &Update, next: Next, occasion: Occasion) -> Vec<Action> {
         match (update.purpose, next) {
             // What could not be filled is owed, and brought as such. A container that is not there any more is filled when it is.
-            (Purpose::Refill, Next::LookAgain | Next::Settled) => Vec::new(),
-            (Purpose::Refill, Next::Rebuild(_)) => Vec::new(),
+            (Purpose::Refill, _) => Vec::new(),
             (Purpose::Owed, Next::Settled) => self.settled(occasion),
-            (Purpose::Owed, Next::LookAgain) => self.look_again(occasion),
+            (Purpose::Owed, Next::LookAgain) => look_again(occasion),
             (Purpose::Owed, Next::Rebuild(because)) => self.rebuild_in_time(because, occasion),
         }
     }
@@ -73,7 +73,7 @@ impl LiveService {
         may_build: bool,
         summary: &mut Summary,
     ) -> Next {
-        let Some(ledger) = self.ledgers.get_mut(&part.container.id) else {
+        let Some(ledger) = self.replicas.get_mut(&part.container.id) else {
             return Next::Settled;
         };
         let name = &ledger.container.name;
@@ -138,11 +138,17 @@ impl LiveService {
         if was_told && is_catching_up {
             return Vec::new();
         }
-        let mut actions: Vec<Action> = self.advise_on_stop(&update.parts).into_iter().collect();
-        actions.extend(self.say_ways(std::mem::take(&mut summary.ways)));
-        let parts = update.parts.iter();
-        let ids: Vec<ContainerId> = parts.map(|part| part.container.id.clone()).collect();
-        actions.extend(self.say_stopped(&ids));
+        let ids: Vec<ContainerId> = update.ids().collect();
+        let mut notices: Vec<Notice> = self
+            .said
+            .advice_on_stop(&update.parts)
+            .into_iter()
+            .collect();
+        notices.extend(self.said.new_ways(std::mem::take(&mut summary.ways)));
+        let known = ids.iter().filter_map(|id| self.replicas.get(id));
+        notices.extend(known.filter_map(|ledger| self.said.left_stopped(&ledger.container)));
+        let notices = notices.into_iter().map(|notice| self.notice(notice));
+        let mut actions: Vec<Action> = notices.collect();
         summary.took.total = now.saturating_duration_since(update.occasion.begun);
         let outcome = summary.outcome(self.name());
         let is_update = matches!(outcome.done, report::Done::Updated(_));
@@ -180,39 +186,39 @@ impl Summary {
     }
 }
 
-/// C7: what failed or was skipped stays owed, as does what waits for the end of a burst; what ran is not.
+/// C7: what failed or was skipped stays owed, as does what waits for the end of a burst; what was done is not.
 fn owe_steps(ledger: &mut Ledger, part: &Part) {
     let (landed, plan, debts) = (&part.landed, &part.plan, &mut ledger.debts);
-    for due in &plan.runs {
-        if landed.ran.contains(&due.index) {
-            debts.owed_runs.remove(&due.index);
-        } else {
-            debts.owed_runs.insert(due.index);
-        }
-    }
-    let reached = matches!(landed.restarted, Some(Ok(_)));
-    let begun_after = landed.revived && landed.ran.is_empty() && landed.run_failure.is_none();
+    let ran = landed.run_failure.is_some() || !landed.done.is_empty();
+    let by_a_start = |step: &DueStep| step.work.is_done_by_a_start();
+    let owed_before = plan
+        .steps
+        .iter()
+        .any(|it| by_a_start(it) && debts.owed.contains(&it.index));
     // A stopped one begins with its files, and so does without the restart for those; not without those of before.
     let begins_with_it = ledger.container.state == State::Stopped
-        && plan.runs.is_empty()
+        && plan.steps.iter().all(by_a_start)
         && plan.removes.is_empty()
-        && !debts.owed_restart;
-    debts.owed_restart = plan.restart.is_some() && !reached && !begun_after && !begins_with_it;
+        && !owed_before;
+    let has_begun = begins_with_it || (landed.revived && !ran);
+    for step in &plan.steps {
+        if landed.done.contains(&step.index) || (has_begun && by_a_start(step)) {
+            debts.owed.remove(&step.index);
+        } else {
+            debts.owed.insert(step.index);
+        }
+    }
 }
 
 /// Nothing of the part is sure to be there.
 fn owe_all(ledger: &mut Ledger, part: &Part, purpose: Purpose, next: &Next) {
     let plan = &part.plan;
-    ledger
-        .debts
-        .owed_runs
-        .extend(plan.runs.iter().map(|due| due.index));
-    ledger.debts.owed_restart |= plan.restart.is_some();
+    let steps = plan.steps.iter().map(|due| due.index);
+    ledger.debts.owed.extend(steps);
     // Half of it may be there: nothing is known until it has been brought again (trap 2).
     ledger.forget();
     if purpose == Purpose::Refill && !matches!(next, Next::LookAgain) {
-        ledger
-            .owed
-            .extend(plan.copies.iter().map(|copy| copy.from.clone()));
+        let paths = plan.copies.iter().map(|copy| copy.from.clone());
+        ledger.owed.extend(paths);
     }
 }

@@ -25,7 +25,7 @@ impl LiveService {
         if self.holds_back(false) {
             // It waits with all else.
             for part in parts {
-                if let Some(ledger) = self.ledgers.get_mut(&part.container.id) {
+                if let Some(ledger) = self.replicas.get_mut(&part.container.id) {
                     let paths = part.changes.iter().map(|change| change.path().clone());
                     ledger.owed.extend(paths);
                 }
@@ -47,15 +47,15 @@ impl LiveService {
         let mut parts = Vec::new();
         let rules = &self.config.rules;
         for ledger in self
-            .ledgers
-            .values_mut()
+            .replicas
+            .iter_mut()
             .filter(|ledger| is_empty_again(ledger))
         {
             let container = &ledger.container;
             let lies_there =
                 |to: &ContainerPath| Mount::over(&container.mounts, to).is_some_and(is_memory);
             let (mut changes, mut lost) = (Vec::new(), BTreeSet::new());
-            for (path, _) in synced(rules, &self.disk) {
+            for (path, _) in synced(rules, &self.seen.disk) {
                 if ledger.owed.contains(&path) || rules.asks_for_rebuild(&path).is_some() {
                     continue;
                 }
@@ -63,14 +63,13 @@ impl LiveService {
                 let targets = rules.targets(&path).map(|target| target.to);
                 lost.extend(targets.filter(lies_there));
                 if lost.len() > known {
-                    changes.push(self.disk.change(&path));
+                    changes.push(self.seen.disk.change(&path));
                 }
             }
             ledger.filled = Some(container.started.clone());
             let plan = plan::plan(rules, &changes, &Debts::default());
             if let Plan::LiveUpdate(mut update) = plan {
-                update.runs.clear();
-                update.restart = None;
+                update.steps.clear();
                 // Its other places still have it.
                 update.copies.retain(|copy| lost.contains(&copy.to));
                 parts.push(Part::new(container.clone(), update, changes));

@@ -14,13 +14,12 @@ use crate::report::{
 
 use super::LiveService;
 use super::action::{Action, Occasion};
-use super::hold::later;
 use super::ledger::Ledger;
 use super::update::{Landed, Loaded, Part};
 
 /// What was told, and is not told again.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct Said {
     /// C9's advice is given once.
     advised_on_stop: bool,
     /// The way that updates take, by container.
@@ -69,27 +68,29 @@ impl LiveService {
         let took = occasion.took(now);
         self.conclude(report::Done::Same, Vec::new(), took, Ended::Well)
     }
+}
 
+impl Said {
     /// C9: said once, with what would help.
-    pub(super) fn advise_on_stop(&mut self, parts: &[Part]) -> Option<Action> {
+    pub fn advice_on_stop(&mut self, parts: &[Part]) -> Option<Notice> {
         let is_killed =
             |part: &Part| matches!(part.landed.restarted, Some(Ok(restarted)) if restarted.killed);
-        if !parts.iter().any(is_killed) || std::mem::replace(&mut self.said.advised_on_stop, true) {
+        if !parts.iter().any(is_killed) || std::mem::replace(&mut self.advised_on_stop, true) {
             return None;
         }
         let part = parts.first()?;
-        let restart = part.plan.restart.as_ref()?;
-        Some(self.notice(advice_on_stop(&part.container, &restart.kind)))
+        let restart = part.plan.restart()?;
+        Some(advice_on_stop(&part.container, &restart.kind))
     }
 
     /// Which way updates take: with a container's first update, and when that has changed.
-    pub(super) fn say_ways(&mut self, ways: Vec<(String, Via)>) -> Vec<Action> {
+    pub fn new_ways(&mut self, ways: Vec<(String, Via)>) -> Vec<Notice> {
         let mut news: Vec<(Via, Vec<String>)> = Vec::new();
         for (container, via) in ways {
-            if self.said.ways.get(&container) == Some(&via) {
+            if self.ways.get(&container) == Some(&via) {
                 continue;
             }
-            self.said.ways.insert(container.clone(), via.clone());
+            self.ways.insert(container.clone(), via.clone());
             match news.iter_mut().find(|(known, _)| *known == via) {
                 Some((_, containers)) => containers.push(container),
                 None => news.push((via, vec![container])),
@@ -97,9 +98,18 @@ impl LiveService {
         }
         let news = news.into_iter().map(|(via, mut containers)| {
             containers.sort();
-            self.notice(Notice::Ways { containers, via })
+            Notice::Ways { containers, via }
         });
         news.collect()
+    }
+
+    /// What becomes of edits while a container is stopped: once for each time that it is.
+    pub fn left_stopped(&mut self, container: &Container) -> Option<Notice> {
+        let is_news = container.state == State::Stopped && self.stops.insert(container.id.clone());
+        is_news.then(|| Notice::LeftStopped {
+            service: container.service.clone(),
+            container: container.name.clone(),
+        })
     }
 }
 
@@ -225,12 +235,12 @@ impl Summary {
                         .map(|remove| (remove.path.clone(), None))
                 });
         }
-        if let Some(later) = part.held.and_then(|held| later(update, held)) {
+        if let Some(later) = part.held.and_then(|held| Later::steps(&update.steps, held)) {
             self.updated.later = Some(later);
         }
-        self.updated.ran = self.updated.ran.max(landed.ran.len());
+        self.updated.ran = self.updated.ran.max(part.ran());
         self.updated.revived += usize::from(landed.revived);
-        match (&landed.restarted, &update.restart) {
+        match (&landed.restarted, update.restart()) {
             (Some(Ok(restarted)), Some(restart)) => {
                 self.updated.restarted = Some(match &restart.kind {
                     RestartKind::Container { .. } => Restarted::Container,

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::compose::block::{OnFailure, Restart, RestartKind};
+use crate::compose::block::{OnFailure, RestartKind};
 use crate::compose::{Mount, MountKind};
 use crate::engine::{
-    Applied, Body, Container, Delta, EngineError, Fingerprint, Outgoing, Restarted, State as Doing,
+    Applied, Body, Container, ContainerId, Delta, EngineError, Fingerprint, Outgoing, Restarted,
+    State as Doing,
 };
 use crate::paths::{ContainerPath, HostPath};
-use crate::plan::{Copy, Due, LeftOut, LiveUpdate};
+use crate::plan::{Copy, DueStep, LeftOut, LiveUpdate, Work};
 use crate::report::RunFailed;
 use crate::watch::{Change, Held};
 
@@ -92,19 +93,10 @@ pub struct Part {
     pub rest: Delta,
     /// Commands and the last step wait for files that changed while they were read.
     pub awaits_whole_files: bool,
-    /// What is done when all containers have their files.
-    pub steps: Option<Steps>,
+    /// What is done when all containers have their files, in order, until one fails.
+    pub steps: Vec<DueStep>,
     /// How far it came.
     pub landed: Landed,
-}
-
-/// Commands, then the last step.
-#[derive(Debug, Default)]
-pub struct Steps {
-    /// In order.
-    pub runs: Vec<Due>,
-    /// After the commands, if all went well.
-    pub restart: Option<Restart>,
 }
 
 /// A command that failed (C7).
@@ -129,8 +121,8 @@ pub struct Landed {
     pub started: Option<Result<Result<Option<Applied>, EngineError>, EngineError>>,
     /// It had exited and was started again.
     pub revived: bool,
-    /// Indexes of the commands that ended well.
-    pub ran: Vec<usize>,
+    /// Indexes of the steps that ended well.
+    pub done: Vec<usize>,
     /// The command that did not, and all after it are owed.
     pub run_failure: Option<RunFailure>,
     /// The last step: done, failed, or not reached.
@@ -151,7 +143,7 @@ impl Default for Landed {
             starts: false,
             started: None,
             revived: false,
-            ran: Vec::new(),
+            done: Vec::new(),
             run_failure: None,
             restarted: None,
             copy: None,
@@ -192,6 +184,10 @@ impl Update {
         self.parts.iter().flat_map(|part| &part.plan.copies)
     }
 
+    pub(super) fn ids(&self) -> impl Iterator<Item = ContainerId> {
+        self.parts.iter().map(|part| part.container.id.clone())
+    }
+
     pub(super) fn containers(&self) -> Vec<Container> {
         let parts = self.parts.iter();
         parts.map(|part| part.container.clone()).collect()
@@ -199,6 +195,16 @@ impl Update {
 }
 
 impl Part {
+    /// How many commands ended well.
+    pub(super) fn ran(&self) -> usize {
+        let runs = self
+            .steps
+            .iter()
+            .filter(|due| matches!(due.work, Work::Run(_)));
+        runs.filter(|due| self.landed.done.contains(&due.index))
+            .count()
+    }
+
     /// A container with its plan; nothing is brought yet.
     pub(super) fn new(container: Container, plan: LiveUpdate, changes: Vec<Change>) -> Self {
         Self {
@@ -210,7 +216,7 @@ impl Part {
             delta: Delta::default(),
             rest: Delta::default(),
             awaits_whole_files: false,
-            steps: None,
+            steps: Vec::new(),
             landed: Landed::default(),
         }
     }
@@ -262,8 +268,10 @@ impl Part {
 
     /// The last step that is due now is one that starts a process anew.
     pub(super) fn restarts_process(&self) -> bool {
-        let restart = self.steps.as_ref().and_then(|steps| steps.restart.as_ref());
-        restart.is_some_and(|restart| matches!(restart.kind, RestartKind::Process { .. }))
+        self.steps.iter().any(|due| match &due.work {
+            Work::Restart(restart) => matches!(restart.kind, RestartKind::Process { .. }),
+            Work::Run(_) => false,
+        })
     }
 }
 

@@ -5,16 +5,15 @@ use std::sync::Arc;
 
 use crate::compose::block::{HelperUse, RestartKind};
 use crate::compose::{Mount, Project, Service};
-use crate::engine::{Docker, RunsUnder};
+use crate::engine::{Compose, RunsUnder};
 use crate::service::Configuration;
 use crate::service::stages::contexts_as_images;
 
 use super::builder::Relative;
 
 /// Those whose images Compose builds in one go with images of others.
-pub fn relatives(configurations: &[Configuration]) -> Vec<Relative> {
+pub fn relatives<'a>(configurations: impl Iterator<Item = &'a Configuration>) -> Vec<Relative> {
     configurations
-        .iter()
         .filter_map(|configuration| match configuration.targets.as_slice() {
             [target] if target.custom.is_none() => Some(Relative {
                 target: target.clone(),
@@ -29,7 +28,7 @@ pub fn relatives(configurations: &[Configuration]) -> Vec<Relative> {
 /// Tells the engine which services run something else under `up`, which may not have the helper, and which contexts of builds are
 /// images that are built before.
 pub fn arrange_runs<'a>(
-    engine: &Docker,
+    engine: &impl Compose,
     project: &Project,
     services: impl Iterator<Item = &'a Service>,
 ) {

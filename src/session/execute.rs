@@ -132,7 +132,7 @@ impl<E: Engine> Hands<E> {
             Action::Scan(looks, begun) => Done::Scanned(Scanned {
                 begun,
                 since: looks.since(),
-                seen: scan(&looks, &service.config.scope).await,
+                seen: scan(&looks, &service.config().scope).await,
             }),
             Action::AskGit(costly) => {
                 let writes = self.ask_git(service);
@@ -163,7 +163,7 @@ impl<E: Engine> Hands<E> {
             }
             Action::ReadIgnoreFiles(rebuild) => {
                 // One that cannot be read is said by the reload.
-                let config = &service.config;
+                let config = service.config();
                 let scope = scope_of(&config.project, &config.service).ok();
                 Done::IgnoreFilesRead(rebuild, scope)
             }
@@ -270,7 +270,7 @@ impl<E: Engine> Hands<E> {
         container: &Container,
         about: &About,
     ) -> Result<Comparison, EngineError> {
-        let rules: &Rules = &service.config.rules;
+        let rules: &Rules = &service.config().rules;
         let wanted = service.wanted(about, container);
         let comparing = update::compare(&*self.engine, rules, container, wanted);
         let so_far = || Slow::Comparison(container.name.clone());
@@ -279,7 +279,7 @@ impl<E: Engine> Hands<E> {
 
     /// Looks at the disk, and into the files whose content decides.
     async fn look(&mut self, looking: Looking, service: &LiveService) -> Done {
-        let scope = Arc::clone(&service.config.scope);
+        let scope = Arc::clone(&service.config().scope);
         let asked: Vec<HostPath> = looking.asked.iter().cloned().collect();
         let found = if asked.len() < HANDFUL {
             look::look(&scope, &asked)
@@ -318,7 +318,7 @@ impl<E: Engine> Hands<E> {
     }
 
     fn ask_git(&mut self, service: &LiveService) -> Writes {
-        let scope = &service.config.scope;
+        let scope = &service.config().scope;
         let is_the_same = |known: &Arc<Scope>| Arc::ptr_eq(known, scope);
         if !self.git_of.as_ref().is_some_and(is_the_same) {
             self.git.forget();
@@ -330,11 +330,11 @@ impl<E: Engine> Hands<E> {
 
     async fn build(&mut self, rebuild: Rebuild, service: &LiveService) -> Done {
         let name = service.name();
-        let (began, begun) = (SystemTime::now(), Instant::now());
+        let (began, start) = (SystemTime::now(), Instant::now());
         let result = self
             .builder
             .build(
-                &service.config.targets,
+                &service.config().targets,
                 rebuild.touched,
                 Some(&rebuild.because),
                 &mut show(&self.reporter, name),
@@ -344,14 +344,14 @@ impl<E: Engine> Hands<E> {
         self.begin(name);
         let build = Build {
             began,
-            took: begun.elapsed(),
+            took: start.elapsed(),
             result,
         };
         Done::Built(rebuild, build)
     }
 
     async fn identify(&self, rebuild: Rebuild, service: &LiveService) -> Done {
-        let image = &service.config.service.image;
+        let image = &service.config().service.image;
         let image = self.engine.image_id(image).await.ok().flatten();
         let running = if rebuild.asks_containers {
             let running = self.engine.containers(service.name()).await;

@@ -10,9 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::compose::Project;
-use crate::engine::{
-    Container, ContainerId, Docker, Engine as _, EngineError, EngineEvent, LogsFrom, Output,
-};
+use crate::engine::{Compose, Container, ContainerId, EngineError, EngineEvent, LogsFrom, Output};
 use crate::report::{Event, Notice, Reporter};
 
 /// The pauses before an engine that said no is asked again what containers there are.
@@ -30,8 +28,8 @@ pub struct Logs {
 
 impl Logs {
     /// Follows what there is of the project, and what will be, from now on; nothing unless `wanted`.
-    pub fn start(
-        engine: Arc<Docker>,
+    pub fn start<E: Compose>(
+        engine: Arc<E>,
         reporter: Reporter,
         wanted: bool,
         project: Arc<Project>,
@@ -67,14 +65,14 @@ impl Drop for Logs {
     }
 }
 
-struct Listener {
-    engine: Arc<Docker>,
+struct Listener<E> {
+    engine: Arc<E>,
     reporter: Reporter,
     since: SystemTime,
     followers: HashMap<ContainerId, JoinHandle<()>>,
 }
 
-impl Listener {
+impl<E: Compose> Listener<E> {
     async fn follow(mut self, mut project: watch::Receiver<Arc<Project>>) {
         // Listen first, look then.
         let mut events = self.engine.events();
@@ -161,7 +159,7 @@ impl Listener {
     }
 }
 
-impl Drop for Listener {
+impl<E> Drop for Listener<E> {
     fn drop(&mut self) {
         for follower in self.followers.values() {
             follower.abort();

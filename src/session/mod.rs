@@ -5,7 +5,8 @@
 //! | `loading` | reads the project, finds the engine |
 //! | `configuration` | what of it each worker needs |
 //! | `first` | builds and starts: from a project to a running session |
-//! | `route` | the loop: touches, engine events, keys and signals to whom they concern |
+//! | `route` | the loop: hears, and does what the router says |
+//! | `router` | touches, engine events and orders: whom each concerns |
 //! | `worker` | one service's own queue: touches to batches |
 //! | `settle` | a batch to plans, plans to the containers |
 //! | `hold` | commands, restarts and rebuilds wait for the end of a burst |
@@ -30,9 +31,11 @@
 //! | `unpaid` | deletions still owed, told to `verify` |
 //! | `logs` | the containers' output |
 //! | `reload` | compose files, env files, ignore files changed (E7) |
+//! | `bring_up` | Compose starts what an edit concerns |
 
 mod alone;
 mod arrange;
+mod bring_up;
 pub mod builder;
 mod contents;
 mod custom;
@@ -40,26 +43,33 @@ mod ear;
 pub mod ends;
 mod execute;
 mod first;
-mod follow;
+pub mod follow;
 mod loading;
-mod logs;
+pub mod logs;
 mod reload;
 mod route;
+mod router;
 mod seen;
 pub mod stops;
 pub mod unpaid;
 pub mod worker;
 
+pub use first::First;
 pub use loading::{Loading, complain, exit_code, load, no_such_service};
+pub use reload::ReadModel;
+pub use route::run;
 pub use seen::{Seen, scan};
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::{ExitCode, Format, Invocation, Keys, Shutdown, Up};
+use crate::compose;
+use crate::control::Sources;
+use crate::engine::has_screen;
 use crate::report::{self, Refusal};
 
 use alone::{Alone, NotAlone};
-use first::First;
 use unpaid::Unpaid;
 
 /// Builds, starts, follows logs, watches, updates, until told to end.
@@ -107,6 +117,7 @@ pub async fn up(invocation: &Invocation, up: &Up) -> ExitCode {
         Format::Json => report::Format::Json,
     };
     let (reporter, printing) = report::Reporter::start(format);
+    let has_screen = up.format == Format::Text && has_screen();
     let keys = if up.format == Format::Text {
         Keys::listen()
     } else {
@@ -117,10 +128,25 @@ pub async fn up(invocation: &Invocation, up: &Up) -> ExitCode {
         let (folder, name) = alone.files();
         tokio::spawn(unpaid.clone().write(folder, name))
     });
-    let first = First::new(loading, up.clone(), reporter, &keys.how_to_apply(), unpaid);
+    let cli = loading.cli.clone();
+    let model: ReadModel = Arc::new(move || {
+        let cli = cli.clone();
+        Box::pin(async move { compose::load(&cli).await })
+    });
+    let first = First {
+        project: loading.project,
+        engine: loading.engine,
+        cli: loading.cli,
+        model,
+        up: up.clone(),
+        reporter,
+        how_to_apply: keys.how_to_apply().into(),
+        has_screen,
+        unpaid,
+    };
     let near = tokio::spawn(a_near_timer());
     // On the runtime's own threads: each hop of a file event to another one costs more than what is done there.
-    let code = match tokio::spawn(route::run(first, shutdown, keys)).await {
+    let code = match tokio::spawn(run(first, Sources::of(keys, shutdown))).await {
         Ok(code) => code,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     };

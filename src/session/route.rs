@@ -1,82 +1,103 @@
-//! The loop of a session: every touch, engine event, key and signal goes to whom it concerns. Decides nothing about files.
+//! The loop of a session: what it hears goes to the [router](super::router), and what that answers is done here. It waits for
+//! nothing but the next event: whatever takes time is a task beside it, and comes back as one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-use crate::cli::{ExitCode, Key, Keys, Shutdown, Up};
-use crate::compose::Project;
+use crate::cli::{ExitCode, Up};
+use crate::compose;
 use crate::compose::block::TriggerMode;
-use crate::docker::DockerCli;
-use crate::engine::{Docker, End, EngineEvent, Supervision};
-use crate::paths::HostPath;
-use crate::plan::Because;
+use crate::control::Sources;
+use crate::engine::{Compose, EngineEvent};
 use crate::report::{Notice, Problem, Reporter};
-use crate::watch::{Looks, Scope, WatchEvent, Watcher};
+use crate::watch::{WatchEvent, Watcher};
 
+use super::arrange::{arrange_runs, relatives};
+use super::bring_up::bring_up;
 use super::builder::Builder;
 use super::contents::Contents;
 use super::ends::Ends;
-use super::first::First;
-use super::follow::Heard;
+use super::first::{First, lasting_flags};
+use super::follow;
 use super::logs::Logs;
-use super::reload::Reload;
+use super::reload::{ReadModel, ToRead, ToTakeOver, watch};
+use super::router::{Effect, Router, SessionEvent};
 use super::stops::Stops;
 use super::unpaid::Unpaid;
 use super::worker::{Linked, Message};
 
 /// A running session.
-pub struct Session {
-    pub(super) engine: Arc<Docker>,
-    pub(super) cli: DockerCli,
-    pub(super) project: Arc<Project>,
+pub struct Session<E> {
+    pub(super) router: Router,
+    pub(super) engine: Arc<E>,
     pub(super) up: Up,
     pub(super) reporter: Reporter,
     pub(super) ends: Arc<Ends>,
-    /// Ends that are being told.
-    pub(super) telling: JoinSet<()>,
-    pub(super) builder: Arc<Builder<Docker>>,
-    pub(super) watcher: Watcher,
-    pub(super) touched: mpsc::UnboundedReceiver<WatchEvent>,
-    pub(super) engine_events: mpsc::UnboundedReceiver<EngineEvent>,
+    pub(super) builder: Arc<Builder<E>>,
     pub(super) workers: BTreeMap<String, mpsc::UnboundedSender<Message>>,
-    pub(super) scopes: BTreeMap<String, Arc<Scope>>,
-    /// What workers say of files with several names, and the end of it that each of them has.
-    pub(super) linked: mpsc::UnboundedReceiver<Linked>,
-    pub(super) says_linked: mpsc::UnboundedSender<Linked>,
     pub(super) tasks: JoinSet<()>,
-    /// The files that say what the model is, and what is watched; and what was in them.
-    pub(super) files: BTreeSet<HostPath>,
-    pub(super) contents: Contents,
+    pub(super) watcher: Arc<Watcher>,
+    pub(super) contents: Arc<Mutex<Contents>>,
+    pub(super) model: ReadModel,
     pub(super) logs: Logs,
     /// Keeps those that depend on a container in step with it.
-    pub(super) follower: mpsc::UnboundedSender<Heard>,
+    pub(super) follower: mpsc::UnboundedSender<follow::Heard>,
     pub(super) stops: Arc<Stops>,
-    pub(super) paused: bool,
     /// What the user does to apply what waits.
     pub(super) how_to_apply: Arc<str>,
     pub(super) unpaid: Unpaid,
+    pub(super) hears: Hears,
+}
+
+/// Where a session hears from, besides what is asked of it.
+pub(super) struct Hears {
+    pub(super) touched: mpsc::UnboundedReceiver<WatchEvent>,
+    pub(super) engine_events: mpsc::UnboundedReceiver<EngineEvent>,
+    /// What workers say of files with several names, and the end of it that each of them has.
+    pub(super) linked: mpsc::UnboundedReceiver<Linked>,
+    pub(super) says_linked: mpsc::UnboundedSender<Linked>,
+    /// What the tasks beside the loop have found out, and the end of it that each of them has.
+    pub(super) found: mpsc::UnboundedReceiver<SessionEvent>,
+    pub(super) finds: mpsc::UnboundedSender<SessionEvent>,
+}
+
+impl Hears {
+    /// The next event; `due` is when the router wants to be asked.
+    async fn next(&mut self, due: Option<Instant>, sources: &mut Sources) -> SessionEvent {
+        tokio::select! {
+            event = self.touched.recv() => event.map_or(SessionEvent::WatchingEnded, SessionEvent::Files),
+            event = self.engine_events.recv() => event.map_or(SessionEvent::EngineEnded, SessionEvent::Containers),
+            // One end of each is our own.
+            Some(linked) = self.linked.recv() => SessionEvent::Linked(linked),
+            Some(found) = self.found.recv() => found,
+            asked = sources.next() => SessionEvent::Asked(asked),
+            () = sleep_until(due), if due.is_some() => SessionEvent::Due,
+        }
+    }
 }
 
 /// Starts, routes until told to end, then stops the containers as `docker compose up` does.
-pub async fn run(first: First, mut shutdown: Shutdown, mut keys: Keys) -> ExitCode {
+pub async fn run<E: Compose>(first: First<E>, mut sources: Sources) -> ExitCode {
     let (engine, reporter, up) = first.stopping();
+    let services = first.services();
     let code = tokio::select! {
         started = first.start() => match started {
             Ok(mut session) => {
-                if keys.are_heard() {
+                if sources.have_keys() {
                     reporter.notice(None, Notice::Keys);
                 } else {
                     session.say_how_to_apply();
                 }
-                session.route(&mut shutdown, &mut keys).await;
+                session.route(&mut sources).await;
                 ExitCode::Interrupted
             }
             Err(code) => return code,
         },
-        _ = shutdown.next() => ExitCode::Interrupted,
+        () = sources.told_to_end(&services) => ExitCode::Interrupted,
     };
     let left = engine.close().await;
     if !left.is_empty() {
@@ -93,20 +114,18 @@ pub async fn run(first: First, mut shutdown: Shutdown, mut keys: Keys) -> ExitCo
                 reporter.problem(None, Problem::NotStopped(error));
             }
         }
-        _ = shutdown.next() => {
+        () = sources.told_to_end(&services) => {
             let _ = engine.kill(&up.services).await;
         }
     }
     code
 }
 
-impl Session {
+impl<E: Compose> Session<E> {
     /// Manual mode without a terminal: nobody would guess.
     fn say_how_to_apply(&self) {
-        let manual: Vec<String> = self
-            .project
-            .services
-            .iter()
+        let services = self.router.project.services.iter();
+        let manual: Vec<String> = services
             .filter(|service| self.workers.contains_key(&service.name))
             .filter(|service| {
                 let mode = service.block.as_ref().map(|block| block.trigger_mode);
@@ -123,154 +142,123 @@ impl Session {
         }
     }
 
-    async fn route(&mut self, shutdown: &mut Shutdown, keys: &mut Keys) {
-        let mut reload = Reload::default();
+    async fn route(&mut self, sources: &mut Sources) {
         loop {
-            tokio::select! {
-                event = self.touched.recv() => if let Some(event) = event {
-                    self.hear_of_files(event, &mut reload);
-                    while let Ok(event) = self.touched.try_recv() {
-                        self.hear_of_files(event, &mut reload);
-                    }
-                } else {
-                    self.reporter.problem(None, Problem::WatchingStopped);
+            let due = self.router.due();
+            let event = self.hears.next(due, sources).await;
+            if self.hear(event) {
+                return;
+            }
+            // A storm is not looked at one by one.
+            while let Ok(event) = self.hears.touched.try_recv() {
+                if self.hear(SessionEvent::Files(event)) {
                     return;
-                },
-                event = self.engine_events.recv() => match event {
-                    Some(event) => self.hear_of_containers(event),
-                    None => return,
-                },
-                // One end of it is our own.
-                Some(linked) = self.linked.recv() => self.hear_of_links(&linked),
-                () = reload.due() => self.reload(&mut reload).await,
-                key = keys.next() => if self.press(key) { return },
-                _ = shutdown.next() => return,
-            }
-        }
-    }
-
-    fn hear_of_files(&mut self, event: WatchEvent, reload: &mut Reload) {
-        match event {
-            WatchEvent::Touched(touch) => {
-                // Those that watch the same hear the same.
-                let mut answers: Vec<(u128, bool)> = Vec::new();
-                for (name, scope) in &self.scopes {
-                    let known = answers.iter().find(|(key, _)| *key == scope.key());
-                    let hears = known.map_or_else(|| scope.hears(&touch), |(_, hears)| *hears);
-                    if known.is_none() {
-                        answers.push((scope.key(), hears));
-                    }
-                    if hears && let Some(worker) = self.workers.get(name) {
-                        // A worker lives as long as its queue.
-                        let _ = worker.send(Message::Touched(touch.clone()));
-                    }
-                }
-                reload.hear(&self.files, &touch.path);
-            }
-            WatchEvent::Rescan { why } => {
-                self.reporter.notice(None, Notice::EventsLost { why });
-                reload.hear_of_loss();
-                let looks = Arc::new(Looks::default());
-                self.tell_all(|| Message::Rescan(Arc::clone(&looks)));
-            }
-            WatchEvent::Linked(inode) => {
-                let inodes = Arc::new(BTreeSet::from([inode]));
-                self.tell_all(|| Message::OtherNames(Arc::clone(&inodes)));
-            }
-            WatchEvent::Notice(notice) => self.reporter.notice(None, Notice::Watching(notice)),
-        }
-    }
-
-    /// All but the one who says so: it knows its own names.
-    fn hear_of_links(&self, linked: &Linked) {
-        for (name, worker) in &self.workers {
-            if *name != linked.service {
-                let _ = worker.send(Message::OtherNames(Arc::clone(&linked.inodes)));
-            }
-        }
-    }
-
-    fn hear_of_containers(&mut self, event: EngineEvent) {
-        match event {
-            EngineEvent::Container {
-                service,
-                id,
-                action,
-                ..
-            } => {
-                if action == "destroy" {
-                    self.ends.forget(&id);
-                }
-                // A signal changes nothing by itself.
-                if action != "kill"
-                    && let Some(worker) = self.workers.get(&service)
-                {
-                    let _ = worker.send(Message::Containers);
-                }
-            }
-            EngineEvent::Ended(end) => {
-                // Those that are told leave nothing behind.
-                while self.telling.try_join_next().is_some() {}
-                self.telling.spawn(self.tell_of(end));
-            }
-            EngineEvent::Reconnected => {
-                self.reporter.notice(None, Notice::EngineIsBack);
-                self.tell_all(|| Message::EngineIsBack);
-            }
-            EngineEvent::Lost(why) => {
-                self.reporter.problem(None, Problem::EngineAway { why });
-            }
-        }
-    }
-
-    /// What an end is: a start under the helper that failed, which another start puts right, or news.
-    fn tell_of(&self, end: End) -> impl Future<Output = ()> + Send + 'static {
-        let (engine, ends) = (Arc::clone(&self.engine), Arc::clone(&self.ends));
-        let (reporter, worker) = (
-            self.reporter.clone(),
-            self.workers.get(&end.service).cloned(),
-        );
-        async move {
-            match engine.supervision_of(&end).await {
-                Supervision::Fine => ends.tell(end, false).await,
-                Supervision::Known => {}
-                Supervision::Failed(why) => {
-                    reporter.notice(Some(&end.service), Notice::Unsupervised(why));
-                    if let Some(worker) = worker {
-                        // A session that is ending needs no other start.
-                        let _ = worker.send(Message::StartAnew);
-                    }
                 }
             }
         }
     }
 
-    /// The answer is whether the session ends.
-    fn press(&mut self, key: Key) -> bool {
-        match key {
-            Key::Rebuild => self.tell_all(|| Message::Rebuild(Because::Asked)),
-            Key::Apply => self.tell_all(|| Message::ApplyNow),
-            Key::Pause => {
-                self.paused = !self.paused;
-                let paused = self.paused;
-                let notice = if paused {
-                    Notice::Paused
-                } else {
-                    Notice::GoesOn
-                };
-                self.reporter.notice(None, notice);
-                self.tell_all(|| Message::Pause(paused));
+    /// Does all that `event` asks for; the answer is whether the session is over.
+    fn hear(&mut self, event: SessionEvent) -> bool {
+        let effects = self.router.handle(event, Instant::now());
+        effects.into_iter().any(|effect| self.execute(effect))
+    }
+
+    /// Does one thing, and waits for nothing; the answer is whether the session is over.
+    fn execute(&mut self, effect: Effect) -> bool {
+        match effect {
+            Effect::Tell(name, message) => {
+                if let Some(worker) = self.workers.get(&*name) {
+                    // A worker lives as long as its queue.
+                    let _ = worker.send(message);
+                }
             }
-            Key::Verify => self.tell_all(|| Message::Verify),
-            Key::Help => self.reporter.notice(None, Notice::Keys),
-            Key::Quit => return true,
+            Effect::Say(event) => self.reporter.say(*event),
+            // Whoever asked may not listen any more.
+            Effect::Reply(asked, answer) => drop(asked.send(answer)),
+            Effect::Judge(end) => {
+                let engine = Arc::clone(&self.engine);
+                self.beside(async move {
+                    let found = engine.supervision_of(&end).await;
+                    SessionEvent::Supervised(end, found)
+                });
+            }
+            Effect::TellEnd(end) => {
+                let ends = Arc::clone(&self.ends);
+                self.spawn(ends.tell(end, false));
+            }
+            Effect::Forget(id) => self.ends.forget(&id),
+            Effect::Read(to_read) => self.read(to_read),
+            Effect::Watch(scopes, files) => {
+                let watching = watch(Arc::clone(&self.watcher), scopes, files);
+                self.beside(async { SessionEvent::Watched(watching.await) });
+            }
+            Effect::Adopt(project) => self.adopt(&project),
+            Effect::TakeOver(to_take_over) => self.take_over(*to_take_over),
+            Effect::Hire(configuration, seen) => {
+                // Nobody waits for it: the session has long been ready.
+                drop(self.hire(*configuration, *seen, None, false, BTreeSet::new()));
+            }
+            Effect::Dismiss(name) => drop(self.workers.remove(&*name)),
+            Effect::BringUp(concerned) => {
+                let (engine, reporter) = (Arc::clone(&self.engine), self.reporter.clone());
+                let (flags, workers) = (lasting_flags(&self.up), self.workers.clone());
+                self.spawn(bring_up(engine, reporter, concerned, flags, workers));
+            }
+            Effect::End => return true,
         }
         false
     }
 
-    pub(super) fn tell_all(&self, message: impl Fn() -> Message) {
-        for worker in self.workers.values() {
-            let _ = worker.send(message());
-        }
+    /// What `work` finds out is an event.
+    fn beside(&mut self, work: impl Future<Output = SessionEvent> + Send + 'static) {
+        let finds = self.hears.finds.clone();
+        self.spawn(async move {
+            // A session that is ending needs no word.
+            let _ = finds.send(work.await);
+        });
+    }
+
+    fn spawn(&mut self, work: impl Future<Output = ()> + Send + 'static) {
+        // Those that are done leave nothing behind.
+        while self.tasks.try_join_next().is_some() {}
+        self.tasks.spawn(work);
+    }
+
+    fn read(&mut self, to_read: ToRead) {
+        let chosen = self.up.services.clone();
+        let reading = to_read.read(
+            Arc::clone(&self.contents),
+            Arc::clone(&self.model),
+            move |service| chosen.is_empty() || chosen.contains(&service.name),
+        );
+        self.beside(async { SessionEvent::Read(Box::new(reading.await)) });
+    }
+
+    fn adopt(&mut self, project: &Arc<compose::Project>) {
+        self.logs.reload(Arc::clone(project));
+        // It lives as long as the session.
+        let _ = self
+            .follower
+            .send(follow::Heard::Ties(compose::ties(project)));
+        self.engine.know_mounts(project);
+        let services = project.services.iter();
+        let chosen = services.filter(|service| self.router.is_chosen(service));
+        arrange_runs(&*self.engine, project, chosen);
+    }
+
+    fn take_over(&mut self, to_take_over: ToTakeOver) {
+        let configurations = to_take_over.configurations.iter();
+        let relatives = relatives(configurations.map(|(configuration, _)| configuration));
+        self.builder.know(relatives);
+        let taking = to_take_over.take_over(Arc::clone(&self.watcher));
+        self.beside(async { SessionEvent::TakenOver(Box::new(taking.await)) });
+    }
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }

@@ -8,9 +8,11 @@ use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::{ContainerId, Engine};
-use crate::plan::Because;
 use crate::report::Reporter;
 use crate::service::{self, Action, Configuration, LiveService};
+
+pub use crate::service::Message;
+
 use crate::watch::{Inode, Looks, Stage, Touch, look};
 
 use super::builder::Builder;
@@ -19,35 +21,6 @@ use super::execute::Hands;
 use super::seen::Seen;
 use super::stops::Stops;
 use super::unpaid::Unpaid;
-
-/// What a worker hears.
-#[derive(Debug)]
-pub enum Message {
-    /// A watched path was touched.
-    Touched(Touch),
-    /// Files that have several names changed for another service: the names that are watched here were not told.
-    OtherNames(Arc<BTreeSet<Inode>>),
-    /// Events were lost: compare the trees (E4), by a look that serves all services.
-    Rescan(Arc<Looks>),
-    /// Something happened to a container of the service: look at them again (E1).
-    Containers,
-    /// The engine was away: look again, and try again what is owed.
-    EngineIsBack,
-    /// Build and recreate now.
-    Rebuild(Because),
-    /// Apply what waits (`trigger_mode: manual`, or paused).
-    ApplyNow,
-    /// Hold changes back, or go on.
-    Pause(bool),
-    /// Compare the containers with the disk by content.
-    Verify,
-    /// New rules after a reload (E7).
-    Configure(Box<Configuration>, Arc<Looks>),
-    /// Its containers were started in a way that they cannot run: they are made anew, and now run as they are.
-    StartAnew,
-    /// What a reload brought into the project could not be started: the next change builds it (E3).
-    StartFailed,
-}
 
 /// Files with several names that changed for one service.
 #[derive(Debug)]
@@ -131,8 +104,7 @@ impl<E: Engine> Worker<E> {
     /// Works until the session drops its end of the queue; `in_step` hears when the containers that are there have been
     /// brought in step.
     pub async fn work(mut self, in_step: oneshot::Sender<()>) {
-        let actions = self.service.look_at_containers(Instant::now());
-        self.act(actions).await;
+        self.hear(Message::Containers).await;
         // A session that is ending does not listen.
         let _ = in_step.send(());
         loop {
@@ -145,17 +117,14 @@ impl<E: Engine> Worker<E> {
                     None => return,
                 },
                 () = sleep_until(due), if due.is_some() => {}
-                crash = self.hands.crashed() => {
-                    let actions = self.service.crashed(crash);
-                    self.act(actions).await;
-                }
+                crash = self.hands.crashed() => self.hear(Message::Crashed(crash)).await,
             }
             // What queued up during an update is one batch with what comes next, not one update each.
             while let Ok(message) = self.inbox.try_recv() {
                 self.hear(message).await;
             }
             if let Some(looks) = self.rescan_by.take() {
-                let actions = self.service.scan(looks, Instant::now());
+                let actions = self.service.on(Message::Rescan(looks), Instant::now());
                 self.act(actions).await;
             }
             while let Some(actions) = self.service.on_time(Instant::now()) {
@@ -165,36 +134,22 @@ impl<E: Engine> Worker<E> {
     }
 
     async fn hear(&mut self, message: Message) {
-        let now = Instant::now();
-        let service = &mut self.service;
-        let actions = match message {
-            Message::Touched(touch) => {
-                if !is_no_news(service, &touch) {
-                    service.touch(&touch);
-                }
-                return;
-            }
+        match message {
+            Message::Touched(touch) if is_no_news(&self.service, &touch) => return,
             // The latest sees what the others would.
             Message::Rescan(looks) => {
                 self.rescan_by = Some(looks);
                 return;
             }
-            Message::OtherNames(inodes) => service.other_names_changed(&inodes, now),
-            Message::Containers => service.look_at_containers(now),
-            Message::EngineIsBack => service.engine_is_back(now),
-            Message::Rebuild(because) => service.rebuild_now(because, now),
-            Message::ApplyNow => service.apply_now(now),
-            Message::Pause(paused) => service.pause(paused, now),
-            Message::Verify => service.verify(now),
-            Message::Configure(configuration, looks) => {
-                // One that waits has begun before this.
-                self.rescan_by = None;
-                service.reconfigure(*configuration, looks, now)
-            }
-            Message::StartAnew => service.start_anew(),
-            Message::StartFailed => service.start_failed(now),
-        };
-        self.act(actions).await;
+            // One that waits has begun before this, which comes with its own.
+            Message::Configure(..) => self.rescan_by = None,
+            _ => {}
+        }
+        let actions = self.service.on(message, Instant::now());
+        // Nothing is done for a touch alone.
+        if !actions.is_empty() {
+            self.act(actions).await;
+        }
     }
 
     /// Does what is to be done, and whatever follows from that, in order.

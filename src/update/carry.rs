@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 
 use crate::compose::block::{Restart, RestartKind, Run};
-use crate::engine::{Applied, Container, Delta, Ended, Engine, EngineError, Exec, State, Stream};
+use crate::engine::{
+    Applied, Container, Delta, Ended, Engine, EngineError, Exec, Restarted, State, Stream,
+};
 use crate::paths::ContainerPath;
-use crate::plan::Due;
+use crate::plan::Work;
 use crate::report::{Event, Reporter, RunEnd, RunFailed, Slow};
 use crate::service::update::{Part, RunFailure, Update};
 
@@ -90,32 +92,29 @@ pub async fn release<E: Engine>(engine: &E, container: &Container, reporter: &Re
     said_if_slow(engine.release(container), SLOW, container, so_far, reporter).await;
 }
 
+/// Step by step, until one fails.
 async fn run<E: Engine>(engine: &E, part: &mut Part, reporter: &Reporter) {
-    let (container, landed) = (&part.container, &mut part.landed);
-    let Some(steps) = &part.steps else {
-        return;
-    };
-    let begun = Instant::now();
-    for due in &steps.runs {
-        if let Err(failure) = run_one(engine, container, due, reporter).await {
-            landed.run_failure = Some(failure);
-            break;
+    for due in &part.steps {
+        let begun = Instant::now();
+        let (container, landed) = (&part.container, &mut part.landed);
+        let went_well = match &due.work {
+            Work::Run(run) => {
+                let failure = run_one(engine, container, run, reporter).await.err();
+                landed.run = Some(landed.run.unwrap_or_default() + begun.elapsed());
+                landed.run_failure = failure;
+                landed.run_failure.is_none()
+            }
+            Work::Restart(restart) => {
+                let restarted = last_step(engine, container, restart, reporter).await;
+                landed.restart = Some(begun.elapsed());
+                landed.restarted.insert(restarted).is_ok()
+            }
+        };
+        if !went_well {
+            return;
         }
-        landed.ran.push(due.index);
+        landed.done.push(due.index);
     }
-    landed.run = (!steps.runs.is_empty()).then(|| begun.elapsed());
-    let restart = steps.restart.as_ref();
-    let Some(restart) = restart.filter(|_| landed.run_failure.is_none()) else {
-        return;
-    };
-    let begun = Instant::now();
-    let name = &container.name;
-    let so_far = move || Slow::Restart(name.clone());
-    // A process that takes its grace is not stuck.
-    let slow = SLOW + grace(restart);
-    let step = last_step(engine, container, restart);
-    landed.restarted = Some(said_if_slow(step, slow, container, so_far, reporter).await);
-    landed.restart = Some(begun.elapsed());
 }
 
 /// How long the process may take to stop: the step's word, or more than most services say.
@@ -133,31 +132,37 @@ async fn last_step<E: Engine>(
     engine: &E,
     container: &Container,
     restart: &Restart,
-) -> Result<crate::engine::Restarted, EngineError> {
-    match &restart.kind {
-        RestartKind::Container { timeout } => engine.restart(container, *timeout).await,
-        RestartKind::Process { signal, timeout } => {
-            engine
-                .restart_process(container, signal.as_deref(), *timeout)
-                .await
+    reporter: &Reporter,
+) -> Result<Restarted, EngineError> {
+    let name = &container.name;
+    let so_far = move || Slow::Restart(name.clone());
+    // A process that takes its grace is not stuck.
+    let slow = SLOW + grace(restart);
+    let step = async {
+        match &restart.kind {
+            RestartKind::Container { timeout } => engine.restart(container, *timeout).await,
+            RestartKind::Process { signal, timeout } => {
+                let signal = signal.as_deref();
+                engine.restart_process(container, signal, *timeout).await
+            }
+            RestartKind::Signal { name } => {
+                engine.signal(container, name).await?;
+                Ok(Restarted {
+                    killed: false,
+                    whole_container: false,
+                })
+            }
         }
-        RestartKind::Signal { name } => {
-            engine.signal(container, name).await?;
-            Ok(crate::engine::Restarted {
-                killed: false,
-                whole_container: false,
-            })
-        }
-    }
+    };
+    said_if_slow(step, slow, container, so_far, reporter).await
 }
 
 async fn run_one<E: Engine>(
     engine: &E,
     container: &Container,
-    due: &Due,
+    run: &Run,
     reporter: &Reporter,
 ) -> Result<(), RunFailure> {
-    let run = &due.run;
     let exec = Exec {
         argv: run.command.argv(),
         workdir: directory(run, container),

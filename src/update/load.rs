@@ -6,11 +6,11 @@ use std::io::{self, Read as _};
 use bytes::Bytes;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::engine::{Body, Fingerprint};
 use crate::paths::HostPath;
 use crate::plan::Copy;
 use crate::service::update::{Loaded, Unread};
 use crate::source::Source;
+use crate::transfer::{Body, Fingerprint};
 use crate::watch::{Entry, Kind};
 
 /// Files up to this size are held in memory while they travel, in bytes.
@@ -54,7 +54,10 @@ fn read(source: &Source, entry: &Entry, may_hold: u64) -> io::Result<(Body, Fing
     let mode = entry.mode;
     match &entry.kind {
         Kind::File { .. } => read_file(source, mode, may_hold),
-        Kind::Directory => Ok((Body::Directory, Fingerprint::Directory { mode })),
+        Kind::Directory => Ok((
+            Body::Directory { set_mode: false },
+            Fingerprint::Directory { mode },
+        )),
         Kind::Link { target } => {
             let target = target.as_os_str().as_encoded_bytes().to_vec();
             Ok((Body::Link(target.clone()), Fingerprint::Link { target }))

@@ -222,10 +222,10 @@ fn unreadable(path: &HostPath, found: &Metadata) -> Option<String> {
     use std::os::unix::fs::MetadataExt as _;
 
     use rustix::fs::{Access, AtFlags, CWD, accessat};
-    // Of one's own files the mode says it, whatever lists of rights there are; most files of a tree need no second question.
+    // Here the mode of one's own files says it, whatever lists of rights there are: most files of a tree need no second question.
     static US: OnceLock<u32> = OnceLock::new();
     let us = *US.get_or_init(|| rustix::process::geteuid().as_raw());
-    if found.uid() == us && mode(found) & 0o400 != 0 {
+    if cfg!(target_os = "linux") && found.uid() == us && mode(found) & 0o400 != 0 {
         return None;
     }
     accessat(CWD, path.as_path(), Access::READ_OK, AtFlags::EACCESS)

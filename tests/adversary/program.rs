@@ -5,8 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use docker_liveupdate::helper::protocol::{Reply, VERSION};
-use docker_liveupdate::helper::{Code, Kind, Stream};
+use docker_liveupdate::protocol::{Code, Kind, Reply, Stream, VERSION};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::tools::Result;
@@ -67,7 +66,6 @@ fn frames() -> Result<Vec<(&'static str, String)>> {
             "ADVERSARY_HELLO",
             Reply::Hello {
                 version: VERSION,
-                euid: 0,
                 pid: 1,
                 clock_ms: 0,
             },
@@ -78,21 +76,13 @@ fn frames() -> Result<Vec<(&'static str, String)>> {
                 path,
                 kind: Kind::Symlink,
                 mode: 0o777,
-                size: u64::MAX,
                 hash: u128::MAX,
                 target: &long,
             },
         ),
         ("ADVERSARY_WORKING", Reply::Working),
         ("ADVERSARY_DONE", Reply::Done),
-        (
-            "ADVERSARY_APPLIED",
-            Reply::Applied {
-                placed: u32::MAX,
-                removed: u32::MAX,
-                kept: u32::MAX,
-            },
-        ),
+        ("ADVERSARY_APPLIED", Reply::Applied { held: true }),
         (
             "ADVERSARY_FAILED",
             Reply::Failed {
@@ -113,7 +103,7 @@ fn frames() -> Result<Vec<(&'static str, String)>> {
         (
             "ADVERSARY_OUTPUT",
             Reply::Output {
-                stream: Stream::Stdout,
+                stream: Stream::Out,
                 bytes: &long,
             },
         ),

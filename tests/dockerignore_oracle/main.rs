@@ -143,7 +143,7 @@ fn walked(ignore: &DockerIgnore, entries: &[Entry]) -> BTreeSet<String> {
                         .map(|part| part.to_str().unwrap().to_owned()),
                 );
             }
-            if entry.is_directory() && !ignore.can_skip(&below, path) {
+            if entry.is_directory() && !ignore.can_skip_directory(path) {
                 open.push((entry.path.clone(), below));
             }
         }

@@ -1,20 +1,17 @@
 //! Atomic updates: all or nothing, never half a file, owners, modes and links as they should be.
 
 use crate::needs::{is_root, needs};
-use crate::place::{Place, bytes, put, until};
+use crate::place::{
+    Bring as _, CHMOD, DIRECTORY, Place, bytes, code, perhaps, put, remove, symlink_to, until,
+};
 use crate::program::write_program;
-use docker_liveupdate::helper::{Batch, Code, Content, Item};
-use docker_liveupdate::paths::HostPath;
+use docker_liveupdate::helper::{Code, Delivery};
+use docker_liveupdate::paths::ContainerPath;
+use docker_liveupdate::transfer::{Delta, Outgoing};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-fn symlink_to(target: &str) -> Content {
-    Content::Symlink {
-        target: target.as_bytes().to_vec(),
-    }
-}
 
 #[tokio::test]
 async fn a_batch_puts_files_links_and_directories_with_the_hosts_modes_and_times() {
@@ -27,20 +24,18 @@ async fn a_batch_puts_files_links_and_directories_with_the_hosts_modes_and_times
     );
     let mut script = place.file(&one, "bin/run.sh");
     script.mode = 0o4750;
-    let mut locked = place.item("bin", Content::Directory);
+    let mut locked = place.item("bin", DIRECTORY);
     locked.mode = 0o700;
-    let applied = link
-        .apply(&put([
-            script,
-            place.file(&big, "deep/er/big"),
-            place.item("empty", Content::Directory),
-            locked,
-            place.item("link", symlink_to("../nowhere")),
-            place.file(&place.host("none", ""), "none"),
-        ]))
-        .await
-        .unwrap();
-    assert_eq!((applied.placed, applied.removed, applied.kept), (8, 0, 0));
+    link.bring(&put([
+        script,
+        place.file(&big, "deep/er/big"),
+        place.item("empty", DIRECTORY),
+        locked,
+        place.item("link", symlink_to("../nowhere")),
+        place.file(&place.host("none", ""), "none"),
+    ]))
+    .await
+    .unwrap();
     let tree = place.tree().replace(&"x".repeat(300_000), "300,000 x");
     insta::assert_snapshot!(tree, @r"
     bin/ 700
@@ -87,7 +82,7 @@ async fn a_reader_sees_no_missing_and_no_short_file_over_10_000_overwrites() {
     });
     let batches = sources.map(|source| put([place.file(&source, "page")]));
     for round in 0..10_000 {
-        link.apply(&batches[round % 2]).await.unwrap();
+        link.bring(&batches[round % 2]).await.unwrap();
     }
     until("the reader has read often", || {
         reads.load(Ordering::Relaxed) > 100
@@ -113,24 +108,28 @@ async fn content_that_was_sent_ahead_is_moved_into_place_and_nothing_of_it_is_le
             fs::metadata(place.path("home").join(name)).unwrap().ino(),
         )
     };
-    let item = |target: &str, name: &str| {
-        let mut item = place.file(&source, target);
-        item.mode = 0o640;
-        item.send_ahead_as(name.as_bytes().to_vec());
-        item
+    let item = |target: &str| Outgoing {
+        mode: 0o640,
+        ..place.file(&source, target)
+    };
+    let sent = |names: &[(&str, &str)]| Delivery {
+        ahead: names
+            .iter()
+            .map(|(target, name)| (place.target(target), (*name).to_owned()))
+            .collect(),
+        ..Delivery::default()
     };
     let poured = place.container("poured", "old and longer");
     let kept = fs::metadata(&poured).unwrap().ino();
     let ((big, moved), (over, _)) = (ahead("big", "big"), ahead("over", "over"));
-    let mut in_place = item("poured", &over);
-    if let Content::Ahead { in_place, .. } = &mut in_place.content {
-        *in_place = true;
-    }
-    let applied = link
-        .apply(&put([item("new/big", &big), in_place]))
+    let in_place = Outgoing {
+        in_place: true,
+        ..item("poured")
+    };
+    let how = sent(&[("new/big", &big), ("poured", &over)]);
+    link.apply(&put([item("new/big"), in_place]), &how)
         .await
         .unwrap();
-    assert_eq!(applied.placed, 3);
     insta::assert_snapshot!(place.tree(), @r"
     new/ 755
     new/big 640 big
@@ -141,12 +140,14 @@ async fn content_that_was_sent_ahead_is_moved_into_place_and_nothing_of_it_is_le
     assert_eq!(fs::metadata(&poured).unwrap().ino(), kept);
     // Once used, or sent for a batch that came to nothing, it is not there.
     let (other, _) = ahead("other", "other");
-    let batch = put([item("a", &big), item("b", &other)]);
-    let error = link.apply(&batch).await.unwrap_err();
-    assert_eq!(error.code(), Some(Code::NotThere), "{error}");
+    let how = sent(&[("a", &big), ("b", &other)]);
+    let batch = put([item("a"), item("b")]);
+    let error = link.apply(&batch, &how).await.unwrap_err();
+    assert_eq!(code(&error), Some(Code::NotThere), "{error}");
     for foreign in ["content-1-x", "../host/source", "init", ""] {
-        let error = link.apply(&put([item("a", foreign)])).await.unwrap_err();
-        assert_eq!(error.code(), Some(Code::NotThere), "{error}");
+        let how = sent(&[("a", foreign)]);
+        let error = link.apply(&put([item("a")]), &how).await.unwrap_err();
+        assert_eq!(code(&error), Some(Code::NotThere), "{error}");
     }
     let (_unused, _) = ahead("unused", "unused");
     link.bye().await.unwrap();
@@ -195,12 +196,9 @@ async fn a_replaced_file_keeps_its_extended_attributes_and_its_capability_where_
     let source = place.host("new", "new");
     let mut locked = place.file(&source, "plain");
     locked.mode = 0o555;
-    let mut over = place.file(&source, "poured");
-    if let Content::File { in_place, .. } = &mut over.content {
-        *in_place = true;
-    }
+    let over = place.poured(&source, "poured");
     let batch = put([locked, over, place.file(&source, "theirs/plain")]);
-    link.apply(&batch).await.unwrap();
+    link.bring(&batch).await.unwrap();
     for (path, capability) in [(&plain, true), (&poured, true), (&theirs, false)] {
         assert_eq!(fs::read_to_string(path).unwrap(), "new");
         let of = |name| attribute(path, name);
@@ -236,7 +234,7 @@ async fn a_replaced_file_keeps_its_owner_and_a_new_one_gets_its_directorys() {
     let source = place.host("new", "new");
     let mut setuid = place.file(&source, "replaced");
     setuid.mode = 0o4755;
-    link.apply(&put([
+    link.bring(&put([
         setuid,
         place.file(&source, "new"),
         place.file(&source, "fresh/deep/new"),
@@ -262,8 +260,8 @@ async fn an_existing_directory_keeps_owner_and_mode() {
     fs::set_permissions(place.path("app/d"), fs::Permissions::from_mode(0o2711)).unwrap();
     let (mut link, _helper) = place.serve().await;
     let source = place.host("f", "f");
-    link.apply(&put([
-        place.item("d", Content::Directory),
+    link.bring(&put([
+        place.item("d", DIRECTORY),
         place.file(&source, "d/sub/f"),
     ]))
     .await
@@ -286,12 +284,12 @@ async fn a_directorys_changed_mode_is_set_and_what_else_the_container_gave_it_st
     symlink("other", place.path("app/link")).unwrap();
     let (mut link, _helper) = place.serve().await;
     let changed = |name: &str| {
-        let mut item = place.item(name, Content::DirectoryMode);
+        let mut item = place.item(name, CHMOD);
         item.mode = 0o700;
         item
     };
     let source = place.host("f", "f");
-    link.apply(&put([
+    link.bring(&put([
         changed("d"),
         place.file(&source, "d/f"),
         changed("link"),
@@ -317,19 +315,11 @@ async fn in_place_keeps_the_inode_and_shortens_the_file() {
     fs::hard_link(&target, &hard_link).unwrap();
     let inode = fs::metadata(&target).unwrap().ino();
     let (mut link, _helper) = place.serve().await;
-    let in_place = |name: &str| {
-        place.item(
-            name,
-            Content::File {
-                from: HostPath::new(place.path("host/conf")).unwrap().into(),
-                in_place: true,
-            },
-        )
-    };
-    place.host("conf", "new");
+    let source = place.host("conf", "new");
+    let in_place = |name: &str| place.poured(&source, name);
     let mut item = in_place("conf");
     item.mode = 0o600;
-    link.apply(&put([item, in_place("other")])).await.unwrap();
+    link.bring(&put([item, in_place("other")])).await.unwrap();
     let metadata = fs::metadata(&target).unwrap();
     assert_eq!((metadata.ino(), metadata.mtime()), (inode, 1_700_000_000));
     assert_eq!(fs::read_to_string(&hard_link).unwrap(), "new");
@@ -343,7 +333,7 @@ async fn a_removed_directory_keeps_what_only_the_container_has() {
         place.container(name, "");
     }
     let (mut link, _helper) = place.serve().await;
-    let remove = [
+    let gone = [
         "d",
         "d/ours",
         "d/sub",
@@ -352,12 +342,8 @@ async fn a_removed_directory_keeps_what_only_the_container_has() {
         "e/ours",
         "never/was",
     ];
-    let batch = Batch {
-        remove: remove.iter().map(|name| place.target(name)).collect(),
-        put: Vec::new(),
-    };
-    let applied = link.apply(&batch).await.unwrap();
-    assert_eq!((applied.removed, applied.kept), (5, 1));
+    let batch = remove(gone.map(|name| place.target(name)));
+    link.bring(&batch).await.unwrap();
     assert_eq!(place.tree(), "d/ 755\nd/cache/ 755\nd/cache/theirs 644 ");
 }
 
@@ -378,19 +364,20 @@ async fn a_path_may_change_its_kind() {
         "dir_to_link/ours",
         "link_to_dir",
     ];
-    let batch = Batch {
+    let batch = Delta {
         remove: remove.iter().map(|name| place.target(name)).collect(),
+        remove_dirs: Vec::new(),
         put: vec![
-            place.item("file_to_dir", Content::Directory),
+            place.item("file_to_dir", DIRECTORY),
             place.file(&source, "file_to_dir/f"),
             place.file(&source, "dir_to_file"),
             place.item("dir_to_link", symlink_to("file_to_dir")),
-            place.item("link_to_dir", Content::Directory),
+            place.item("link_to_dir", DIRECTORY),
             place.file(&source, "link_to_dir/f"),
             place.file(&source, "link_to_file"),
         ],
     };
-    link.apply(&batch).await.unwrap();
+    link.bring(&batch).await.unwrap();
     insta::assert_snapshot!(place.tree(), @r"
     dir_to_file 644 new
     dir_to_link -> file_to_dir
@@ -412,14 +399,14 @@ async fn a_file_replaces_a_tree_only_where_all_of_it_is_removed() {
     let source = place.host("new", "new");
     let mut batch = put([place.file(&source, "other"), place.file(&source, "d")]);
     batch.remove.push(place.target("d/ours"));
-    let error = link.apply(&batch).await.unwrap_err();
-    assert_eq!(error.code(), Some(Code::NotEmpty));
+    let error = link.bring(&batch).await.unwrap_err();
+    assert_eq!(code(&error), Some(Code::NotEmpty));
     assert!(error.to_string().contains("d/sub`"), "{error}");
     assert_eq!(place.tree(), before);
     batch
         .remove
         .extend([place.target("d/sub/theirs"), place.target("d/sub")]);
-    link.apply(&batch).await.unwrap();
+    link.bring(&batch).await.unwrap();
     assert_eq!(place.tree(), "d 644 new\nother 644 new");
 }
 
@@ -432,8 +419,8 @@ async fn links_on_the_way_are_followed_and_a_link_at_the_end_is_replaced() {
     symlink("../outside", place.path("app/real/end")).unwrap();
     let (mut link, _helper) = place.serve().await;
     let source = place.host("new", "new");
-    link.apply(&put([
-        place.item("way", Content::Directory),
+    link.bring(&put([
+        place.item("way", DIRECTORY),
         place.file(&source, "way/f"),
         place.file(&source, "way/end"),
     ]))
@@ -458,13 +445,13 @@ async fn a_directory_that_comes_after_a_link_was_removed_replaces_the_link() {
     let (mut link, _helper) = place.serve().await;
     let source = place.host("new", "new");
     let mut batch = put([
-        place.item("way", Content::Directory),
+        place.item("way", DIRECTORY),
         place.file(&source, "way/f"),
-        place.item("way/sub", Content::Directory),
+        place.item("way/sub", DIRECTORY),
         place.file(&source, "way/sub/g"),
     ]);
     batch.remove.push(place.target("way"));
-    link.apply(&batch).await.unwrap();
+    link.bring(&batch).await.unwrap();
     insta::assert_snapshot!(place.tree(), @r"
     real/ 755
     real/f 644 kept
@@ -485,7 +472,7 @@ async fn removing_below_a_path_that_became_a_link_does_not_follow_the_link() {
     let (mut link, _helper) = place.serve().await;
     let mut batch = put([place.item("link", symlink_to("real"))]);
     batch.remove.push(place.target("link/f"));
-    link.apply(&batch).await.unwrap();
+    link.bring(&batch).await.unwrap();
     assert_eq!(place.tree(), "link -> real\nreal/ 755\nreal/f 644 kept");
 }
 
@@ -500,7 +487,7 @@ async fn a_running_binary_can_be_replaced() {
         .spawn()
         .unwrap();
     let (mut link, _helper) = place.serve().await;
-    link.apply(&put([place.file(&place.host("new", "new"), "sleep")]))
+    link.bring(&put([place.file(&place.host("new", "new"), "sleep")]))
         .await
         .unwrap();
     assert_eq!(fs::read_to_string(&sleep).unwrap(), "new");
@@ -514,24 +501,20 @@ async fn names_are_bytes() {
     let (mut link, _helper) = place.serve().await;
     let source = place.host("new", "new");
     let odd: [&[u8]; 4] = [b"sp ace\nline", b"-rf", b"\xff\xfe", &[b'n'; 255]];
-    let to = |name: &[u8]| [bytes(&place.path("app")), b"/".to_vec(), name.to_vec()].concat();
-    let items = odd.map(|name| Item {
+    let to = |name: &[u8]| {
+        ContainerPath::new([bytes(&place.path("app")), b"/".to_vec(), name.to_vec()].concat())
+            .unwrap()
+    };
+    let items = odd.map(|name| Outgoing {
         to: to(name),
         ..place.file(&source, "")
     });
-    link.apply(&put(items)).await.unwrap();
+    link.bring(&put(items)).await.unwrap();
     assert_eq!(fs::read_dir(place.path("app")).unwrap().count(), 4);
-    let remove = odd.map(to).to_vec();
-    let applied = link
-        .apply(&Batch {
-            remove,
-            put: vec![],
-        })
-        .await
-        .unwrap();
-    assert_eq!(applied.removed, 4);
+    link.bring(&remove(odd.map(to))).await.unwrap();
+    assert_eq!(fs::read_dir(place.path("app")).unwrap().count(), 0);
     let error = link
-        .apply(&put([place.file(&source, &"n".repeat(256))]))
+        .bring(&put([place.file(&source, &"n".repeat(256))]))
         .await
         .unwrap_err();
     assert!(error.to_string().ends_with("file name too long"), "{error}");
@@ -559,7 +542,7 @@ async fn a_file_that_is_there_already_is_left_as_it_is_and_told() {
         let target = place.container(name, there);
         fs::set_permissions(&target, fs::Permissions::from_mode(0o644)).unwrap();
         let mut item = place.file(&place.host(name, here), name);
-        item.may_be_there = true;
+        item.there = perhaps();
         if name == "mode" {
             item.mode = 0o755;
         }
@@ -567,10 +550,9 @@ async fn a_file_that_is_there_already_is_left_as_it_is_and_told() {
         inodes.push((name, fs::metadata(&target).unwrap().ino(), target));
     }
     let mut new = place.file(&place.host("new", "one"), "new");
-    new.may_be_there = true;
+    new.there = perhaps();
     items.push(new);
-    let applied = link.apply(&put(items)).await.unwrap();
-    assert_eq!(applied.placed, 5);
+    let applied = link.bring(&put(items)).await.unwrap();
     let mut same = applied.same.clone();
     same.sort();
     let expected = ["empty", "long", "same"].map(|name| place.target(name));

@@ -1,7 +1,7 @@
 //! What the helper costs a container that nothing happens in, and one that a lot happens in.
 
-use crate::place::{Place, put, until};
-use docker_liveupdate::helper::{Batch, Sought, Wanted};
+use crate::place::{Bring as _, Place, put, remove, until};
+use docker_liveupdate::transfer::{Sought, Wanted};
 use std::fs;
 use tokio::process::Child;
 
@@ -38,30 +38,28 @@ async fn its_memory_stays_below_2_mib_whatever_it_does() {
         .collect();
     let all = put(names.iter().map(|name| place.file(&source, name)));
     for _ in 0..2 {
-        link.apply(&all).await.unwrap();
+        link.bring(&all).await.unwrap();
     }
     told("10,000 files twice");
     let big = place.host("big", vec![b'x'; 50_000_000]);
-    link.apply(&put([place.file(&big, "big")])).await.unwrap();
+    link.bring(&put([place.file(&big, "big")])).await.unwrap();
     told("a file of 50 MB");
-    let wanted = names.iter().map(|name| Wanted {
-        path: place.target(name),
-        sought: Sought::File { most: 1000 },
-    });
-    let wanted: Vec<Wanted> = wanted.collect();
+    let file = Sought::File { most: 1000 };
+    let wanted: Wanted = names
+        .iter()
+        .map(|name| (place.target(name), file))
+        .collect();
     let mut found = 0;
-    link.inventory(&wanted, |_| found += 1).await.unwrap();
+    let hear = |_: &_, print: Result<_, _>| found += usize::from(print.is_ok());
+    link.inventory(&wanted, hear).await.unwrap();
     assert_eq!(found, FILES);
     told("hashes of 10,000 files");
-    let remove = names.iter().map(|name| place.target(name)).collect();
-    let applied = link
-        .apply(&Batch {
-            remove,
-            put: Vec::new(),
-        })
-        .await
-        .unwrap();
-    assert_eq!(applied.removed as usize, FILES);
+    let gone = remove(names.iter().map(|name| place.target(name)));
+    link.bring(&gone).await.unwrap();
+    let left = names
+        .iter()
+        .filter(|name| place.path("app").join(name).exists());
+    assert_eq!(left.count(), 0);
     told("10,000 deletes");
 }
 
@@ -70,7 +68,7 @@ async fn it_takes_no_time_while_nothing_happens() {
     let place = Place::new();
     let (mut link, helper) = place.serve().await;
     let source = place.host("new", "new");
-    link.apply(&put([place.file(&source, "new")]))
+    link.bring(&put([place.file(&source, "new")]))
         .await
         .unwrap();
     // The kernel's own word for where it is: in poll, with two descriptors and no time at which to wake by itself.

@@ -1,13 +1,24 @@
 //! When a batch cannot be: nothing has changed, the reason is named, nothing is left behind.
 
 use crate::needs::is_root;
-use crate::place::{Place, put, until};
-use docker_liveupdate::helper::{Batch, Code, Content, Error, Item};
-use docker_liveupdate::paths::HostPath;
+use crate::place::{Bring as _, DIRECTORY, Place, code, put, symlink_to, until};
+use docker_liveupdate::helper::{Code, Error};
+use docker_liveupdate::paths::ContainerPath;
+use docker_liveupdate::protocol::{self, Reply, Request, VERSION};
+use docker_liveupdate::transfer::Delta;
 use std::fs;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The disk moved under our hands: the same batch, looked at anew, may well succeed.
+fn has_moved(error: &Error) -> bool {
+    match error {
+        Error::Changed { .. } => true,
+        Error::Read { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+        _ => false,
+    }
+}
 
 #[tokio::test]
 async fn a_batch_that_cannot_be_staged_changes_nothing() {
@@ -17,30 +28,26 @@ async fn a_batch_that_cannot_be_staged_changes_nothing() {
     let before = place.tree();
     let (mut link, _helper) = place.serve().await;
     let source = place.host("new", "new");
-    let batch = Batch {
+    let batch = Delta {
         remove: vec![place.target("old")],
+        remove_dirs: Vec::new(),
         put: vec![
             place.file(&source, "a/first"),
-            place.item("b", Content::Directory),
-            place.item(
-                "c",
-                Content::Symlink {
-                    target: b"x".to_vec(),
-                },
-            ),
+            place.item("b", DIRECTORY),
+            place.item("c", symlink_to("x")),
             // A file is no directory.
             place.file(&source, "file/below"),
         ],
     };
-    let error = link.apply(&batch).await.unwrap_err();
-    assert_eq!(error.code(), Some(Code::System));
+    let error = link.bring(&batch).await.unwrap_err();
+    assert_eq!(code(&error), Some(Code::System));
     let text = error
         .to_string()
         .replace(&*place.path("app").to_string_lossy(), "/app");
     assert_eq!(text, "`/app/file`: not a directory");
     assert_eq!(place.tree(), before);
     // And the link is as good as before.
-    link.apply(&put([place.file(&source, "old")]))
+    link.bring(&put([place.file(&source, "old")]))
         .await
         .unwrap();
 }
@@ -50,9 +57,9 @@ async fn a_full_or_read_only_target_is_named_with_the_kernels_reason() {
     let place = Place::new();
     let (mut link, _helper) = place.serve().await;
     let mut item = place.file(&place.host("new", "new"), "x");
-    item.to = b"/proc/sys/new/file".to_vec();
+    item.to = ContainerPath::new("/proc/sys/new/file").unwrap();
     let error = link
-        .apply(&put([place.file(&place.host("a", "a"), "a"), item]))
+        .bring(&put([place.file(&place.host("a", "a"), "a"), item]))
         .await
         .unwrap_err();
     assert!(
@@ -71,16 +78,13 @@ async fn a_file_that_shrinks_while_it_is_read_aborts_the_batch() {
     let shrinking = std::path::PathBuf::from("/sys/kernel/uevent_seqnum");
     let first = place.host("first", vec![0; 1_000_000]);
     let error = link
-        .apply(&put([place.file(&first, "a"), place.file(&shrinking, "b")]))
+        .bring(&put([place.file(&first, "a"), place.file(&shrinking, "b")]))
         .await
         .unwrap_err();
-    assert!(
-        matches!(error, Error::Changed { .. }) && error.is_retryable(),
-        "{error}"
-    );
+    assert!(matches!(error, Error::Changed { .. }), "{error}");
     assert_eq!(place.tree(), "old 644 old");
     // The same without a byte sent yet.
-    link.apply(&put([place.file(&shrinking, "b")]))
+    link.bring(&put([place.file(&shrinking, "b")]))
         .await
         .unwrap_err();
     link.ping().await.unwrap();
@@ -111,11 +115,11 @@ async fn a_file_that_grows_while_it_is_read_is_cut_at_its_stated_length() {
             place.file(&log, "log"),
             place.file(&place.host("z", "after"), "z"),
         ]);
-        match link.apply(&batch).await {
+        match link.bring(&batch).await {
             Ok(_) => whole += 1,
             // Its time is another a moment before its length is: as good as written over, and looked at again.
             Err(error) => {
-                assert!(error.is_retryable(), "{error}");
+                assert!(has_moved(&error), "{error}");
                 continue;
             }
         }
@@ -132,10 +136,10 @@ async fn a_file_that_is_gone_is_worth_another_look_and_sends_nothing() {
     let place = Place::new();
     let (mut link, _helper) = place.serve().await;
     let error = link
-        .apply(&put([place.file(&place.path("host/gone"), "x")]))
+        .bring(&put([place.file(&place.path("host/gone"), "x")]))
         .await
         .unwrap_err();
-    assert!(error.is_retryable(), "{error}");
+    assert!(has_moved(&error), "{error}");
     // A FIFO in a file's place is not waited for.
     let fifo = place.path("host/fifo");
     assert!(
@@ -145,12 +149,11 @@ async fn a_file_that_is_gone_is_worth_another_look_and_sends_nothing() {
             .unwrap()
             .success()
     );
-    assert!(
-        link.apply(&put([place.file(&fifo, "x")]))
-            .await
-            .unwrap_err()
-            .is_retryable()
-    );
+    let error = link
+        .bring(&put([place.file(&fifo, "x")]))
+        .await
+        .unwrap_err();
+    assert!(has_moved(&error), "{error}");
     link.ping().await.unwrap();
     assert_eq!(place.tree(), "");
 }
@@ -175,7 +178,7 @@ async fn a_killed_helpers_temporary_files_are_gone_after_the_next_start() {
     };
     {
         let batch = put([place.file(&fifo_fed, "d/big"), place.file(&fifo_fed, "old")]);
-        let applying = link.apply(&batch);
+        let applying = link.bring(&batch);
         tokio::pin!(applying);
         tokio::select! {
             done = &mut applying => panic!("too fast to be caught: {done:?}"),
@@ -200,7 +203,7 @@ async fn a_helper_whose_host_vanishes_in_mid_batch_leaves_no_trace() {
     {
         let batch = put([place.file(&big, "d/big")]);
         tokio::select! {
-            done = link.apply(&batch) => panic!("too fast to be caught: {done:?}"),
+            done = link.bring(&batch) => panic!("too fast to be caught: {done:?}"),
             () = until("something is staged", || fs::read_dir(place.path("app")).unwrap().count() > 0) => {}
         }
     }
@@ -230,17 +233,13 @@ async fn a_helper_whose_directory_was_removed_works_on() {
     let place = Place::new();
     let (mut link, _helper) = place.serve().await;
     fs::remove_dir_all(place.path("home")).unwrap();
-    link.apply(&put([place.file(&place.host("new", "new"), "d/new")]))
+    link.bring(&put([place.file(&place.host("new", "new"), "d/new")]))
         .await
         .unwrap();
     assert_eq!(place.tree(), "d/ 755\nd/new 644 new");
     // What is written into an inode is staged in that directory.
-    let content = Content::File {
-        from: HostPath::new(place.path("host/new")).unwrap().into(),
-        in_place: true,
-    };
     place.container("kept", "a longer old text");
-    link.apply(&put([place.item("kept", content)]))
+    link.bring(&put([place.poured(&place.path("host/new"), "kept")]))
         .await
         .unwrap();
     assert_eq!(place.tree(), "d/ 755\nd/new 644 new\nkept 644 new");
@@ -286,12 +285,9 @@ async fn an_idle_helper_has_nothing_with_a_name_and_works_on_all_the_same() {
     until("nothing has a name", rests).await;
     for content in ["one", "two"] {
         let source = place.host("new", content);
-        let mut over = place.file(&source, "poured");
-        if let Content::File { in_place, .. } = &mut over.content {
-            *in_place = true;
-        }
+        let over = place.poured(&source, "poured");
         let batch = put([place.file(&source, "theirs/new"), over]);
-        link.apply(&batch).await.unwrap();
+        link.bring(&batch).await.unwrap();
         assert_eq!(
             fs::read_to_string(place.path("app/theirs/new")).unwrap(),
             content
@@ -316,17 +312,55 @@ async fn a_new_helper_ends_an_older_one_of_the_same_session_and_no_other() {
     link.ping().await.unwrap();
 }
 
-#[tokio::test]
-async fn a_path_that_could_lead_elsewhere_is_refused() {
+/// Our own host never says such a path; whoever speaks in its place may.
+#[test]
+fn a_path_that_could_lead_elsewhere_is_refused() {
+    use std::io::Read as _;
+    use std::process::{Command, Stdio};
     let place = Place::new();
-    let (mut link, _helper) = place.serve().await;
-    let source = place.host("new", "new");
+    let mut helper = Command::new(place.put_helper("serve"))
+        .arg("serve")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut ask = helper.stdin.take().unwrap();
+    let mut answers = helper.stdout.take().unwrap();
+    let mut heard = Vec::new();
+    let mut exchange = |requests: &[Request]| {
+        let mut frames = Vec::new();
+        for request in requests {
+            request.encode(&mut frames).unwrap();
+        }
+        ask.write_all(&frames).unwrap();
+        loop {
+            if let Some((kind, fields, length)) = protocol::split(&heard).unwrap() {
+                let code = match Reply::decode(kind, fields).unwrap() {
+                    Reply::Failed { code, .. } => Some(code),
+                    _ => None,
+                };
+                heard.drain(..length);
+                return code;
+            }
+            let mut some = [0; 256];
+            let read = answers.read(&mut some).unwrap();
+            assert!(read > 0, "it hung up");
+            heard.extend(&some[..read]);
+        }
+    };
+    let hello = Request::Hello {
+        version: VERSION,
+        mounts: Vec::new(),
+        plain_mounts: Vec::new(),
+    };
+    assert_eq!(exchange(&[hello]), None);
     for path in ["relative", "", "/a/../b", "/a/./b", "/a\0b"] {
-        let item = Item {
-            to: path.into(),
-            ..place.file(&source, "")
-        };
-        let error = link.apply(&put([item])).await.unwrap_err();
-        assert_eq!(error.code(), Some(Code::Protocol), "{path:?}: {error}");
+        let (path, hold) = (path.as_bytes(), false);
+        let directory = Request::Directory { path, mode: 0o755 };
+        let commit = Request::Commit { until_ms: 0 };
+        let refused = exchange(&[Request::Begin { hold }, directory, commit]);
+        assert_eq!(refused, Some(Code::Protocol), "{path:?}");
     }
+    drop(ask);
+    helper.wait().unwrap();
 }

@@ -2,10 +2,11 @@
 //! not have had himself, and the rest of an update arrives all the same.
 
 use crate::needs::{has, is_root, needs};
-use crate::place::{Pipes, Place, bytes, lives, put, send, started, terms, until};
-use docker_liveupdate::helper::{
-    Applied, Batch, Content, Entry, Error, Link, Patience, Sought, Terms, Wanted,
+use crate::place::{
+    Bring as _, CHMOD, DIRECTORY, Pipes, Place, lives, put, send, started, symlink_to, terms, until,
 };
+use docker_liveupdate::helper::{Error, Link, Patience, Terms};
+use docker_liveupdate::transfer::{Applied, Delta, Fingerprint, Sought, Wanted};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown, symlink};
 use std::path::Path;
@@ -53,22 +54,18 @@ fn roots(place: &Place) -> Vec<(String, u32, Option<String>)> {
 }
 
 /// A batch that does all there is to do below `d`, and something elsewhere.
-fn everything_below_d(place: &Place) -> Batch {
+fn everything_below_d(place: &Place) -> Delta {
     let source = place.host("new", "new");
-    let mut sub = place.item("d/sub", Content::DirectoryMode);
+    let mut sub = place.item("d/sub", CHMOD);
     sub.mode = 0o777;
-    Batch {
+    Delta {
         remove: vec![place.target("d/gone"), place.target("away")],
+        remove_dirs: Vec::new(),
         put: vec![
             place.file(&source, "d/f"),
             place.file(&source, "d/new"),
-            place.item("d/made", Content::Directory),
-            place.item(
-                "d/link",
-                Content::Symlink {
-                    target: b"x".to_vec(),
-                },
-            ),
+            place.item("d/made", DIRECTORY),
+            place.item("d/link", symlink_to("x")),
             sub,
             place.file(&source, "elsewhere"),
         ],
@@ -80,11 +77,7 @@ fn closed(place: &Place, applied: &Applied) -> Vec<String> {
     let mut closed: Vec<String> = applied
         .closed
         .iter()
-        .map(|closed| {
-            String::from_utf8(closed.path.clone())
-                .unwrap()
-                .replace(&app, "")
-        })
+        .map(|(path, _)| path.to_string().replace(&app, ""))
         .collect();
     closed.sort();
     closed.dedup();
@@ -110,7 +103,7 @@ async fn a_users_link_to_roots_directory_is_not_followed_and_the_rest_arrives() 
         chmod(&place.path("app"), mode);
         let before = roots(&place);
         let (mut link, _helper) = place.serve().await;
-        let applied = link.apply(&everything_below_d(&place)).await.unwrap();
+        let applied = link.bring(&everything_below_d(&place)).await.unwrap();
         let all = ["d/f", "d/gone", "d/link", "d/made", "d/new", "d/sub"];
         assert!(
             closed(&place, &applied)
@@ -119,7 +112,7 @@ async fn a_users_link_to_roots_directory_is_not_followed_and_the_rest_arrives() 
             "{applied:?}"
         );
         assert_eq!(applied.closed.len(), 6, "{applied:?}");
-        let why = &applied.closed[0].why;
+        let why = &applied.closed[0].1;
         assert!(
             why.starts_with("leads through")
                 && why.contains("not permitted") | why.contains("denied"),
@@ -139,7 +132,7 @@ async fn a_users_link_to_what_that_user_may_write_goes_on_working() {
     chown(place.path("shared"), Some(USER), Some(USER)).unwrap();
     users_link("../shared", &place.path("app/d"));
     let (mut link, _helper) = place.serve().await;
-    let applied = link.apply(&everything_below_d(&place)).await.unwrap();
+    let applied = link.bring(&everything_below_d(&place)).await.unwrap();
     assert_eq!(applied.closed, [], "{applied:?}");
     assert_eq!(fs::read_to_string(place.path("shared/f")).unwrap(), "new");
     assert!(!place.path("shared/gone").exists());
@@ -159,20 +152,25 @@ async fn what_stands_behind_a_users_link_is_described_with_that_users_rights() {
     let (mut link, _helper) = place.serve().await;
     let found = describe(&mut link, &place, &["d/f", "mine"], 1000).await;
     assert!(
-        matches!(&found[0], Entry::Unreadable { errno: 13, .. }),
+        matches!(&found[0], Err(Error::Refused { errno: 13, .. })),
         "{found:?}"
     );
-    assert!(matches!(&found[1], Entry::Found(found) if found.hash != 0));
+    assert!(matches!(found[1], Ok(Fingerprint::File { hash, .. }) if hash != 0));
 }
 
-async fn describe(link: &mut Pipes, place: &Place, names: &[&str], most: u64) -> Vec<Entry> {
-    let wanted = names.iter().map(|name| Wanted {
-        path: place.target(name),
-        sought: Sought::File { most },
-    });
-    let wanted: Vec<Wanted> = wanted.collect();
+async fn describe(
+    link: &mut Pipes,
+    place: &Place,
+    names: &[&str],
+    most: u64,
+) -> Vec<Result<Fingerprint, Error>> {
+    let file = Sought::File { most };
+    let wanted: Wanted = names
+        .iter()
+        .map(|name| (place.target(name), file))
+        .collect();
     let mut found = Vec::new();
-    link.inventory(&wanted, |entry| found.push(entry))
+    link.inventory(&wanted, |_, print| found.push(print))
         .await
         .unwrap();
     found
@@ -189,13 +187,17 @@ async fn names_that_somebody_has_taken_beforehand_are_not_used() {
     }
     let source = place.host("new", "new");
     let applied = link
-        .apply(&put([
+        .bring(&put([
             place.file(&source, "a"),
             place.file(&source, "fresh/b"),
         ]))
         .await
         .unwrap();
-    assert_eq!((applied.placed, applied.closed.len()), (3, 0));
+    assert_eq!(applied.closed, []);
+    for name in ["a", "fresh/b"] {
+        let new = fs::read_to_string(place.path("app").join(name)).unwrap();
+        assert_eq!(new, "new");
+    }
     assert_eq!(fs::read_to_string(place.path("roots/f")).unwrap(), "root's");
 }
 
@@ -210,15 +212,9 @@ async fn content_is_written_in_place_to_nothing_but_a_file_of_its_own() {
     let inode = fs::metadata(place.path("app/fine")).unwrap().ino();
     let (mut link, _helper) = place.serve().await;
     let source = place.host("new", "new");
-    let in_place = |name: &str| {
-        let mut item = place.file(&source, name);
-        if let Content::File { in_place, .. } = &mut item.content {
-            *in_place = true;
-        }
-        item
-    };
+    let in_place = |name: &str| place.poured(&source, name);
     let applied = link
-        .apply(&put([in_place("linked"), in_place("fine")]))
+        .bring(&put([in_place("linked"), in_place("fine")]))
         .await
         .unwrap();
     assert_eq!(closed(&place, &applied), ["linked"]);
@@ -238,12 +234,12 @@ async fn a_mode_is_given_to_no_directory_of_roots_in_a_users_directory() {
     }
     let (mut link, _helper) = place.serve().await;
     let mode = |name: &str, mode: u32| {
-        let mut item = place.item(name, Content::DirectoryMode);
+        let mut item = place.item(name, CHMOD);
         item.mode = mode;
         item
     };
     let applied = link
-        .apply(&put([mode("shut", 0o755), mode("open", 0o750)]))
+        .bring(&put([mode("shut", 0o755), mode("open", 0o750)]))
         .await
         .unwrap();
     assert_eq!(closed(&place, &applied), ["shut"]);
@@ -275,7 +271,9 @@ async fn a_mount_is_entered_only_by_the_way_that_it_was_mounted_at() {
     let mut helper = started(Command::new("unshare").args(["-m", "sh", "-c", &script]));
     let (reader, writer) = (helper.stdout.take().unwrap(), helper.stdin.take().unwrap());
     let mut terms = terms();
-    terms.mounts.push(place.target("x/volume"));
+    terms
+        .mounts
+        .push(place.target("x/volume").as_bytes().to_vec());
     let mut link = Link::open(reader, writer, &terms).await.unwrap();
     let before = roots(&place);
     let source = place.host("new", "new");
@@ -283,7 +281,7 @@ async fn a_mount_is_entered_only_by_the_way_that_it_was_mounted_at() {
         put(["mnt/f", "mnt/new", "volume/f"]
             .map(|name| place.file(&source, &format!("{directory}/{name}"))))
     };
-    let applied = link.apply(&both("x")).await.unwrap();
+    let applied = link.bring(&both("x")).await.unwrap();
     assert_eq!(
         closed(&place, &applied),
         ["x/mnt/f", "x/mnt/new"],
@@ -293,20 +291,20 @@ async fn a_mount_is_entered_only_by_the_way_that_it_was_mounted_at() {
     fs::remove_file(place.path("volume/f")).unwrap();
     // Now both lie elsewhere.
     fs::rename(place.path("app/x"), place.path("app/d")).unwrap();
-    let applied = link.apply(&both("d")).await.unwrap();
+    let applied = link.bring(&both("d")).await.unwrap();
     assert_eq!(
         closed(&place, &applied),
         ["d/mnt/f", "d/mnt/new", "d/volume/f"]
     );
-    assert!(applied.closed[0].why.contains("mounted"), "{applied:?}");
+    assert!(applied.closed[0].1.contains("mounted"), "{applied:?}");
     assert!(!place.path("volume/f").exists());
     // And another one lies where the sync leads to.
     fs::rename(place.path("app/y"), place.path("app/x")).unwrap();
-    let applied = link.apply(&both("x")).await.unwrap();
+    let applied = link.bring(&both("x")).await.unwrap();
     assert_eq!(closed(&place, &applied), ["x/volume/f"], "{applied:?}");
     assert!(
         applied.closed[0]
-            .why
+            .1
             .contains("below a directory that is not root's"),
         "{applied:?}"
     );
@@ -326,7 +324,7 @@ async fn a_program_that_runs_as_root_is_not_put_where_a_user_has_a_say() {
         item.mode = 0o6755;
         item
     };
-    link.apply(&put([tool("x/tool"), tool("x/made/tool"), tool("own")]))
+    link.bring(&put([tool("x/tool"), tool("x/made/tool"), tool("own")]))
         .await
         .unwrap();
     let modes = ["x/tool", "x/made/tool", "own"].map(|name| {
@@ -359,10 +357,10 @@ async fn a_helper_that_was_stopped_is_given_up_and_changes_nothing_later() {
     let pid = helper.id().unwrap().to_string();
     send(&pid, rustix::process::Signal::STOP).unwrap();
     let batch = put([place.file(&place.host("new", "new"), "a")]);
-    let error = link.apply(&batch).await.unwrap_err();
+    let error = link.bring(&batch).await.unwrap_err();
     assert!(matches!(error, Error::Stuck { silent: true }), "{error}");
     assert!(matches!(
-        link.apply(&batch).await.unwrap_err(),
+        link.bring(&batch).await.unwrap_err(),
         Error::OutOfStep
     ));
     // It goes on while the connection is still there, and finds the batch complete: too late.
@@ -381,10 +379,10 @@ async fn a_file_that_is_longer_than_the_hosts_is_not_read() {
     file.set_len(1 << 42).unwrap();
     let (mut link, _helper) = place.serve().await;
     let found = describe(&mut link, &place, &["sparse"], 1000).await;
-    let Entry::Found(found) = &found[0] else {
+    let Ok(Fingerprint::File { hash, .. }) = found[0] else {
         panic!("{found:?}")
     };
-    assert_eq!((found.size, found.hash), (1 << 42, 0));
+    assert_eq!(hash, 0);
 }
 
 #[tokio::test]
@@ -397,11 +395,9 @@ async fn a_helper_ends_when_nobody_waits_for_its_answer_any_more() {
     let pid = helper.id().unwrap();
     let reading = format!("/proc/{pid}/io");
     {
-        let wanted = [Wanted {
-            path: bytes(&sparse),
-            sought: Sought::File { most: u64::MAX },
-        }];
-        let mut asking = std::pin::pin!(link.inventory(&wanted, |_| {}));
+        let all = Sought::File { most: u64::MAX };
+        let wanted = Wanted::from([(place.target("sparse"), all)]);
+        let mut asking = std::pin::pin!(link.inventory(&wanted, |_, _| {}));
         let reads = async {
             until("it reads", || {
                 let told = fs::read_to_string(&reading).unwrap_or_default();

@@ -57,8 +57,7 @@ fn whatever_an_impostor_says_every_exchange_with_it_ends_and_nothing_grows() {
 enum Operation {
     Apply,
     Inventory,
-    Run { has_timeout: bool, cancel: bool },
-    Hold,
+    Run { has_timeout: bool },
     Release,
     Restart,
     Ping,

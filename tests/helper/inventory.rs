@@ -1,8 +1,10 @@
 //! What the container has, as the host would see it.
 
-use crate::place::{Pipes, Place, bytes, put, terms};
-use docker_liveupdate::helper::protocol::VERSION;
-use docker_liveupdate::helper::{Entry, Error, Kind, Link, Sought, Wanted};
+use crate::place::{Bring as _, Pipes, Place, bytes, put, terms};
+use docker_liveupdate::helper::{Error, Link};
+use docker_liveupdate::paths::ContainerPath;
+use docker_liveupdate::protocol::VERSION;
+use docker_liveupdate::transfer::{Fingerprint, Sought, Wanted};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -12,24 +14,34 @@ use xxhash_rust::xxh3::xxh3_128;
 /// Nothing is longer than this.
 const ANY: Sought = Sought::File { most: 1 << 40 };
 
+/// What stands at each path, or why that cannot be said.
+type Entries = BTreeMap<ContainerPath, Result<Fingerprint, Error>>;
+
 async fn entries(
     link: &mut Pipes,
-    wanted: impl IntoIterator<Item = Vec<u8>>,
+    wanted: impl IntoIterator<Item = ContainerPath>,
     sought: Sought,
-) -> BTreeMap<Vec<u8>, Entry> {
-    let mut entries = BTreeMap::new();
-    let wanted = wanted.into_iter().map(|path| Wanted { path, sought });
-    let wanted: Vec<Wanted> = wanted.collect();
-    link.inventory(&wanted, |entry| {
-        let path = match &entry {
-            Entry::Found(found) => found.path.clone(),
-            Entry::Unreadable { path, .. } => path.clone(),
-        };
-        assert!(entries.insert(path, entry).is_none(), "described once");
+) -> Entries {
+    let mut entries = Entries::new();
+    let wanted: Wanted = wanted.into_iter().map(|path| (path, sought)).collect();
+    link.inventory(&wanted, |path, print| {
+        let before = entries.insert(path.clone(), print);
+        assert!(before.is_none(), "described once");
     })
     .await
     .unwrap();
     entries
+}
+
+fn text(entry: &Result<Fingerprint, Error>) -> String {
+    match entry {
+        Ok(Fingerprint::File { mode, hash }) => format!("file {mode:o} {hash:x}"),
+        Ok(Fingerprint::Directory { mode }) => format!("directory {mode:o}"),
+        Ok(Fingerprint::Link { target }) => format!("link {}", String::from_utf8_lossy(target)),
+        Ok(Fingerprint::Other) => "other".to_owned(),
+        Err(Error::Refused { errno, text, .. }) => format!("{errno} {text}"),
+        Err(error) => error.to_string(),
+    }
 }
 
 #[tokio::test]
@@ -54,7 +66,8 @@ async fn a_tree_is_described_with_the_hashes_the_host_computes() {
             .success()
     );
     let (mut link, _helper) = place.serve().await;
-    let app = bytes(&place.path("app"));
+    let app = ContainerPath::new(bytes(&place.path("app"))).unwrap();
+    let root = app.to_string();
     let names = [
         "empty",
         "small",
@@ -69,42 +82,30 @@ async fn a_tree_is_described_with_the_hashes_the_host_computes() {
     let entries = entries(&mut link, wanted, ANY).await;
     assert_eq!(entries.len(), 9);
     for (name, content) in &contents {
-        let Entry::Found(found) = &entries[&place.target(name)] else {
-            panic!("{name}")
-        };
-        assert_eq!(
-            (found.kind, found.size, found.hash),
-            (Kind::File, content.len() as u64, xxh3_128(content)),
-            "{name}"
-        );
+        let mode = if *name == "small" { 0o750 } else { 0o644 };
+        let hash = xxh3_128(content);
+        let found = entries[&place.target(name)].as_ref().unwrap();
+        assert_eq!(*found, Fingerprint::File { mode, hash }, "{name}");
     }
-    let mut lines: Vec<String> = entries
-        .iter()
-        .map(|(path, entry)| {
-            let name = String::from_utf8_lossy(&path[place.target("").len() - 1..]);
-            match entry {
-                Entry::Found(found) => format!(
-                    "{name} {:?} {:o} {} {}",
-                    found.kind,
-                    found.mode,
-                    found.size,
-                    String::from_utf8_lossy(&found.target)
-                ),
-                Entry::Unreadable { text, .. } => format!("{name} {text}"),
-            }
-        })
-        .collect();
+    let described = entries.iter().map(|(path, entry)| {
+        let name = path.to_string().replace(&root, "");
+        match entry {
+            Ok(Fingerprint::File { mode, .. }) => format!("{name} file {mode:o}"),
+            other => format!("{name} {}", text(other)),
+        }
+    });
+    let mut lines: Vec<String> = described.collect();
     lines.sort();
     insta::assert_snapshot!(lines.join("\n"), @r"
-     Directory 755 0 
-    /d Directory 755 0 
-    /d/e Directory 755 0 
-    /d/e/exactly File 644 65536 
-    /d/large File 644 300000 
-    /empty File 644 0 
-    /fifo Other 644 0 
-    /link Symlink 777 0 d/large
-    /small File 750 5 
+     directory 755
+    /d directory 755
+    /d/e directory 755
+    /d/e/exactly file 644
+    /d/large file 644
+    /empty file 644
+    /fifo other
+    /link link d/large
+    /small file 750
     ");
 }
 
@@ -115,13 +116,10 @@ async fn exact_paths_are_described_and_a_missing_one_does_not_end_it() {
     let (mut link, _helper) = place.serve().await;
     let wanted = ["gone", "d", "d/f", "d/f/below"].map(|name| place.target(name));
     let entries = entries(&mut link, wanted, Sought::Anything).await;
-    let found = |name: &str| match &entries[&place.target(name)] {
-        Entry::Found(found) => format!("{:?} {} {}", found.kind, found.size, found.hash),
-        Entry::Unreadable { errno, text, .. } => format!("{errno} {text}"),
-    };
+    let found = |name: &str| text(&entries[&place.target(name)]);
     assert_eq!(found("gone"), "2 no such file or directory");
-    assert_eq!(found("d"), "Directory 0 0");
-    assert_eq!(found("d/f"), "File 1 0");
+    assert_eq!(found("d"), "directory 755");
+    assert_eq!(found("d/f"), "file 644 0");
     assert_eq!(found("d/f/below"), "20 not a directory");
 }
 
@@ -129,11 +127,11 @@ async fn exact_paths_are_described_and_a_missing_one_does_not_end_it() {
 async fn a_hundred_thousand_questions_do_not_block_their_own_answers() {
     let place = Place::new();
     let (mut link, _helper) = place.serve().await;
-    let wanted: Vec<Vec<u8>> = (0..100_000)
+    let wanted: Vec<ContainerPath> = (0..100_000)
         .map(|number| place.target(&format!("missing/{number}")))
         .collect();
     assert_eq!(entries(&mut link, wanted, ANY).await.len(), 100_000);
-    link.apply(&put([])).await.unwrap();
+    link.bring(&put([])).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! A directory that stands for a container's file system, with a helper that serves it.
 
 use crate::program::write_program;
-use docker_liveupdate::helper::{Batch, Content, Item, Link, Terms};
-use docker_liveupdate::paths::HostPath;
+use docker_liveupdate::helper::{Code, Delivery, Error, Link, Terms};
+use docker_liveupdate::paths::{ContainerPath, HostPath};
+use docker_liveupdate::transfer::{Applied, Body, Delta, Fingerprint, Outgoing, There};
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -93,32 +94,37 @@ impl Place {
         path
     }
 
-    pub fn target(&self, name: &str) -> Vec<u8> {
-        bytes(&self.path("app").join(name))
+    pub fn target(&self, name: &str) -> ContainerPath {
+        ContainerPath::new(bytes(&self.path("app").join(name))).unwrap()
     }
 
-    pub fn file(&self, from: &Path, name: &str) -> Item {
+    pub fn file(&self, from: &Path, name: &str) -> Outgoing {
         self.item(
             name,
-            Content::File {
+            Body::File {
                 from: HostPath::new(from).unwrap().into(),
-                in_place: false,
+                len: fs::metadata(from).map_or(0, |found| found.len()),
             },
         )
     }
 
-    pub fn item(&self, name: &str, content: Content) -> Item {
-        let mode = if matches!(content, Content::Directory) {
-            0o755
-        } else {
-            0o644
-        };
-        Item {
+    /// A file that is written into the inode that is there.
+    pub fn poured(&self, from: &Path, name: &str) -> Outgoing {
+        Outgoing {
+            in_place: true,
+            ..self.file(from, name)
+        }
+    }
+
+    pub fn item(&self, name: &str, body: Body) -> Outgoing {
+        let mode = if body.is_directory() { 0o755 } else { 0o644 };
+        Outgoing {
             to: self.target(name),
             mode,
-            mtime: SystemTime::UNIX_EPOCH + Duration::new(1_700_000_000, 123_456_789),
-            may_be_there: false,
-            content,
+            modified: SystemTime::UNIX_EPOCH + Duration::new(1_700_000_000, 123_456_789),
+            body,
+            in_place: false,
+            there: There::No,
         }
     }
 
@@ -177,10 +183,61 @@ pub fn terms() -> Terms {
     }
 }
 
-pub fn put(items: impl IntoIterator<Item = Item>) -> Batch {
-    Batch {
-        remove: Vec::new(),
+pub fn put(items: impl IntoIterator<Item = Outgoing>) -> Delta {
+    Delta {
         put: items.into_iter().collect(),
+        ..Delta::default()
+    }
+}
+
+pub fn remove(paths: impl IntoIterator<Item = ContainerPath>) -> Delta {
+    Delta {
+        remove: paths.into_iter().collect(),
+        ..Delta::default()
+    }
+}
+
+/// A directory that is made where none is.
+pub const DIRECTORY: Body = Body::Directory { set_mode: false };
+
+/// A directory that gets its mode.
+pub const CHMOD: Body = Body::Directory { set_mode: true };
+
+pub fn symlink_to(target: &str) -> Body {
+    Body::Link(target.into())
+}
+
+/// A file may be there already; what it would be is the helper's matter.
+pub fn perhaps() -> There {
+    There::Perhaps(Fingerprint::Other)
+}
+
+/// A batch that comes over the link, and holds nobody.
+pub trait Bring {
+    fn bring(&mut self, delta: &Delta) -> impl Future<Output = Result<Applied, Error>>;
+}
+
+impl Bring for Pipes {
+    async fn bring(&mut self, delta: &Delta) -> Result<Applied, Error> {
+        self.apply(delta, &Delivery::default()).await
+    }
+}
+
+/// An update that brings nothing begins; whether it holds a supervisor from now on.
+pub async fn hold(link: &mut Pipes) -> bool {
+    let how = Delivery {
+        hold: true,
+        ..Delivery::default()
+    };
+    link.apply(&Delta::default(), &how).await.unwrap();
+    link.is_held()
+}
+
+/// Why the helper refused.
+pub fn code(error: &Error) -> Option<Code> {
+    match error {
+        Error::Refused { code, .. } => Some(*code),
+        _ => None,
     }
 }
 

@@ -1,7 +1,8 @@
 //! The wire: what one side encodes the other decodes, and nothing that arrives makes anyone panic.
 
-use docker_liveupdate::helper::protocol::{self, MAX_FRAME, Reply, Request, Time, VERSION};
-use docker_liveupdate::helper::{Code, Kind, Sought, Stream};
+use docker_liveupdate::protocol::{
+    self, Code, Kind, MAX_FRAME, Reply, Request, Sought, Stream, Time, VERSION,
+};
 use proptest::prelude::*;
 
 type Bytes = Vec<u8>;
@@ -43,7 +44,7 @@ proptest! {
         let list: Vec<&[u8]> = list.iter().map(Vec::as_slice).collect();
         for request in [
             Request::Hello { version: VERSION, mounts: list.clone(), plain_mounts: list.iter().rev().copied().collect() },
-            Request::Begin,
+            Request::Begin { hold: length % 2 == 0 },
             Request::Remove { path },
             Request::Directory { path, mode },
             Request::Mode { path, mode },
@@ -60,10 +61,9 @@ proptest! {
                 user: &c,
                 timeout_ms: length,
             },
-            Request::Cancel,
-            Request::Look { path, sought: Sought::Anything },
-            Request::Look { path, sought: Sought::Directory },
-            Request::Look { path, sought: Sought::File { most: length } },
+            Request::Describe { path, sought: Sought::Anything },
+            Request::Describe { path, sought: Sought::Directory },
+            Request::Describe { path, sought: Sought::File { most: length } },
             Request::End,
             Request::Hold,
             Request::Release,
@@ -87,20 +87,19 @@ proptest! {
         ];
         let code = codes[one as usize % codes.len()];
         let kind = [Kind::File, Kind::Directory, Kind::Symlink, Kind::Other][two as usize % 4];
-        let stream = [Stream::Stdout, Stream::Stderr][three as usize % 2];
+        let stream = [Stream::Out, Stream::Err][three as usize % 2];
         for reply in [
-            Reply::Hello { version: VERSION, euid: two, pid: three, clock_ms: size },
+            Reply::Hello { version: VERSION, pid: three, clock_ms: size },
             Reply::Working,
             Reply::Closed { path, text },
-            Reply::Applied { placed: one, removed: two, kept: three },
+            Reply::Applied { held: yes },
             Reply::Failed { code, errno: one, partly: yes, path, text },
             Reply::Output { stream, bytes: path },
             Reply::Ended { code: one, timed_out: yes },
-            Reply::Entry { path, kind, mode: one, size, hash, target: text },
+            Reply::Entry { path, kind, mode: one, hash, target: text },
             Reply::Unreadable { path, errno: one, text },
             Reply::Done,
-            Reply::Held { held: yes },
-            Reply::Restarted { pid: one, micros: size, killed: yes },
+            Reply::Restarted { killed: yes },
             Reply::Crashed { code: one },
         ] {
             survives!(reply, Reply);

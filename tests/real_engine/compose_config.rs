@@ -226,7 +226,7 @@ volumes: {data: {}}
         expected.map(|(target, read_only)| (target.to_owned(), read_only))
     );
     assert_eq!(web.stop_grace_period.unwrap().as_secs(), 90);
-    assert!(web.init && !web.attach && !web.tty);
+    assert!(!web.attach);
     assert_eq!(web.entrypoint.as_ref().unwrap(), &["sh", "-c", "a b"]);
     assert_eq!(web.command.as_ref().unwrap(), &["c", "d$e"]);
 }

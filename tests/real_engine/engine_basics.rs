@@ -146,19 +146,20 @@ async fn what_happens_to_containers_is_told() {
             break web;
         }
     };
-    let died = loop {
+    let (mut died, mut code) = (None, None);
+    while died.is_none() || code.is_none() {
         match events.next().await.unwrap() {
             EngineEvent::Container {
                 service,
                 id,
                 action,
-                exit_code,
                 ..
-            } if action == "die" && id == web.id => break (service, exit_code),
+            } if action == "die" && id == web.id => died = Some(service),
+            EngineEvent::Ended(end) if end.id == web.id => code = Some(end.code),
             _ => {}
         }
-    };
-    assert_eq!(died, ("web".to_owned(), Some(137)));
+    }
+    assert_eq!((died.as_deref(), code), (Some("web"), Some(137)));
 }
 
 #[tokio::test]

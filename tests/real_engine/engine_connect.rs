@@ -92,15 +92,11 @@ async fn events_come_back_after_the_engine_was_away() {
     assert_eq!(events.next().await, Some(EngineEvent::Reconnected));
     // What happened meanwhile is told as well.
     let told = loop {
-        if let Some(EngineEvent::Container {
-            action, exit_code, ..
-        }) = events.next().await
-            && action == "die"
-        {
-            break exit_code;
+        if let Some(EngineEvent::Ended(end)) = events.next().await {
+            break end.code;
         }
     };
-    assert_eq!(told, Some(137));
+    assert_eq!(told, 137);
     assert_eq!(project.web().await.id, web.id);
 }
 

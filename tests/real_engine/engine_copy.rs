@@ -115,9 +115,9 @@ async fn an_existing_directory_keeps_its_owner_and_mode() {
     let web = project.run(&[], WAITS).await;
     project.sh(&web, OWNERS).await;
     let delta = put([
-        outgoing("/app", Body::Directory),
-        outgoing("/app/own", Body::Directory),
-        outgoing("/app/own/made", Body::Directory),
+        outgoing("/app", Body::Directory { set_mode: false }),
+        outgoing("/app/own", Body::Directory { set_mode: false }),
+        outgoing("/app/own/made", Body::Directory { set_mode: false }),
         file("/app/own/made/f", "x"),
     ]);
     project.engine.apply(&web, &delta).await.unwrap();
@@ -138,8 +138,7 @@ async fn a_directorys_changed_mode_is_set_and_its_owner_stays() {
     project.sh(&web, "ln -s own /app/link").await;
     let changed = |to: &str, mode| Outgoing {
         mode,
-        in_place: true,
-        ..outgoing(to, Body::Directory)
+        ..outgoing(to, Body::Directory { set_mode: true })
     };
     let delta = put([
         changed("/app/own", 0o711),
@@ -159,8 +158,8 @@ async fn a_target_behind_a_link_is_written_through_it() {
     let web = project.run(&[], WAITS).await;
     project.sh(&web, "mkdir -p /releases/1/src /app; chown 5:5 /releases/1/src; ln -s /releases/1 /app/current; ln -s ../releases/1/src /app/src").await;
     let delta = put([
-        outgoing("/app/current", Body::Directory),
-        outgoing("/app/src", Body::Directory),
+        outgoing("/app/current", Body::Directory { set_mode: false }),
+        outgoing("/app/src", Body::Directory { set_mode: false }),
         file("/app/current/a", "a"),
         file("/app/src/b", "b"),
         file("/app/src/sub/c", "c"),
@@ -222,8 +221,8 @@ async fn a_directory_that_comes_after_a_link_was_removed_replaces_the_link() {
             docker(&["stop", "-t", "0", &web.id.0]);
         }
         let mut delta = put([
-            outgoing("/app/d", Body::Directory),
-            outgoing("/app/d/sub", Body::Directory),
+            outgoing("/app/d", Body::Directory { set_mode: false }),
+            outgoing("/app/d/sub", Body::Directory { set_mode: false }),
         ]);
         for n in 0..files {
             delta.put.push(file(format!("/app/d/sub/{n}"), "new\n"));
@@ -253,7 +252,7 @@ async fn a_file_takes_a_directorys_place_and_the_reverse_even_in_a_stopped_conta
     let mut delta = put([
         file("/app/was_dir", "file now"),
         outgoing("/app/was_dir2", Body::Link(b"was_dir".to_vec())),
-        outgoing("/app/was_file", Body::Directory),
+        outgoing("/app/was_file", Body::Directory { set_mode: false }),
         file("/app/was_file/f", "in it"),
         file("/app/was_file2/g", "implied"),
     ]);

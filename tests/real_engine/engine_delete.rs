@@ -60,8 +60,8 @@ async fn a_delete_below_a_link_that_took_a_directorys_place_does_not_follow_it()
     let mut delta = remove(["/app/d/x", "/app/d/sub/y"], ["/app/d/sub", "/app/d"]);
     delta.put = vec![
         outgoing("/app/d", Body::Link(b"e".to_vec())),
-        outgoing("/app/e", Body::Directory),
-        outgoing("/app/e/sub", Body::Directory),
+        outgoing("/app/e", Body::Directory { set_mode: false }),
+        outgoing("/app/e/sub", Body::Directory { set_mode: false }),
         file("/app/e/x", "x"),
         file("/app/e/sub/y", "y"),
     ];

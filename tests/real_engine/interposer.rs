@@ -104,6 +104,13 @@ impl Interposer {
         self.state().calls.iter().map(|call| call.sent.len()).sum()
     }
 
+    /// How many connections of this kind the session has not closed.
+    pub fn open_to(&self, method: &str, path: &str) -> usize {
+        let state = self.state();
+        let is_of = |call: usize| is_of(&state.calls[call].line, method, path);
+        state.open.iter().filter(|(call, ..)| is_of(*call)).count()
+    }
+
     /// Ends the connections of this kind that are open.
     pub fn cut(&self, method: &str, path: &str) -> usize {
         let state = self.state();

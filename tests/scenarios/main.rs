@@ -4,8 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod bursts;
+mod follow;
+mod logs;
 mod recorder;
+mod session;
 mod situation;
+mod whole;
 
 use std::time::Instant;
 
@@ -172,8 +176,8 @@ async fn what_was_another_while_it_was_built_is_built_again() {
         tell.send(Message::Touched(touch)).unwrap();
     });
     web.write("lib/old", "new");
-    web.asks(&["build web", "recreate web"]);
-    web.asks(&["build web", "recreate web"]);
+    web.outcome();
+    web.asks(&["build web", "recreate web", "build web", "recreate web"]);
 }
 
 /// "A write through one name of a file changes all its names."

@@ -14,10 +14,14 @@ use docker_liveupdate::engine::{
 use docker_liveupdate::paths::ContainerPath;
 use tokio::sync::Barrier;
 
+use crate::whole::Whole;
+
 /// What the recorder knows and what it was asked.
 #[derive(Default)]
 pub struct Recorder {
     state: Mutex<World>,
+    /// The project around the services.
+    pub whole: Whole,
 }
 
 #[derive(Default)]
@@ -40,10 +44,12 @@ struct World {
     same_image: bool,
     during_build: Option<Box<dyn FnOnce() + Send>>,
     meeting: Option<Arc<Barrier>>,
+    builds_for_ever: bool,
+    refused_looks: Option<(usize, EngineError)>,
 }
 
 impl Recorder {
-    fn note(&self, line: String) {
+    pub fn note(&self, line: String) {
         self.world().asked.push(line);
     }
 
@@ -68,13 +74,19 @@ impl Recorder {
 
     /// A container of the present image.
     pub fn container(&self, name: &str, state: State) {
+        self.container_of("web", name, state);
+    }
+
+    /// The same, of this service.
+    pub fn container_of(&self, service: &str, name: &str, state: State) -> ContainerId {
         let mut world = self.world();
         let image_id = world.image.clone();
         let number = u32::try_from(world.containers.len()).unwrap() + 1;
+        let id = ContainerId(format!("{name}-of-{image_id}"));
         world.containers.push(Container {
-            id: ContainerId(format!("{name}-of-{image_id}")),
+            id: id.clone(),
             name: name.to_owned(),
-            service: "web".into(),
+            service: service.to_owned(),
             number,
             image_id,
             state,
@@ -89,6 +101,21 @@ impl Recorder {
             workdir: String::new(),
             addresses: Vec::new(),
         });
+        id
+    }
+
+    /// Whether a service has containers.
+    pub fn has(&self, service: &str) -> bool {
+        let world = self.world();
+        let mut containers = world.containers.iter();
+        containers.any(|container| container.service == service)
+    }
+
+    /// The container of this ID.
+    pub fn with_id(&self, id: &ContainerId) -> Option<Container> {
+        let world = self.world();
+        let mut containers = world.containers.iter();
+        containers.find(|container| container.id == *id).cloned()
     }
 
     pub fn set_state(&self, name: &str, state: State) {
@@ -168,6 +195,16 @@ impl Recorder {
         self.world().meeting = Some(Arc::new(Barrier::new(count)));
     }
 
+    /// So many times it does not say which containers there are.
+    pub fn refuse_looks(&self, times: usize, error: &EngineError) {
+        self.world().refused_looks = Some((times, error.clone()));
+    }
+
+    /// No build comes to an end.
+    pub fn builds_for_ever(&self) {
+        self.world().builds_for_ever = true;
+    }
+
     /// What happens while the next build is under way, after it has read its context.
     pub fn during_build(&self, what: impl FnOnce() + Send + 'static) {
         self.world().during_build = Some(Box::new(what));
@@ -193,7 +230,7 @@ fn what(delta: &Delta) -> String {
     let put = delta.put.iter().map(|outgoing| match &outgoing.body {
         Body::Bytes(_) | Body::File { .. } => format!("copy {}", outgoing.to),
         Body::Link(_) => format!("link {}", outgoing.to),
-        Body::Directory => format!("mkdir {}", outgoing.to),
+        Body::Directory { .. } => format!("mkdir {}", outgoing.to),
     });
     let remove = delta.remove.iter().map(|path| format!("remove {path}"));
     let remove_dirs = delta.remove_dirs.iter().map(|path| format!("rmdir {path}"));
@@ -217,8 +254,16 @@ fn files_of(source: &Path) -> BTreeMap<ContainerPath, Fingerprint> {
 }
 
 impl Engine for Recorder {
-    async fn containers(&self, _service: &str) -> Result<Vec<Container>, EngineError> {
-        Ok(self.world().containers.clone())
+    async fn containers(&self, service: &str) -> Result<Vec<Container>, EngineError> {
+        if let Some((left, error)) = &mut self.world().refused_looks
+            && *left > 0
+        {
+            *left -= 1;
+            return Err(error.clone());
+        }
+        let mut containers = self.world().containers.clone();
+        containers.retain(|container| container.service == service);
+        Ok(containers)
     }
 
     async fn apply(&self, container: &Container, delta: &Delta) -> Result<Applied, EngineError> {
@@ -347,6 +392,9 @@ impl Engine for Recorder {
         if let Some(meanwhile) = meanwhile {
             meanwhile();
         }
+        if self.world().builds_for_ever {
+            std::future::pending::<()>().await;
+        }
         let mut world = self.world();
         if world.failing_builds > 0 {
             world.failing_builds -= 1;
@@ -367,14 +415,17 @@ impl Engine for Recorder {
         _output: &mut (dyn FnMut(&str) + Send),
     ) -> Result<(), EngineError> {
         self.note(format!("recreate {}", services.join(" ")));
-        let names: Vec<String> = self
+        let (old, kept): (Vec<Container>, Vec<Container>) = self
             .world()
             .containers
             .drain(..)
-            .map(|container| container.name)
-            .collect();
-        for name in names {
-            self.container(&name, State::Running);
+            .partition(|container| services.contains(&container.service));
+        self.world().containers = kept;
+        for old in &old {
+            self.container_of(&old.service, &old.name, State::Running);
+        }
+        for service in services.iter().filter(|_| old.is_empty()) {
+            self.container_of(service, &format!("{service}-1"), State::Running);
         }
         Ok(())
     }

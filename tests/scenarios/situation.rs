@@ -47,22 +47,7 @@ pub async fn service(block: &str, containers: &[(&str, State)]) -> Situation {
         fs::write(dir.path().join(name).join("old"), "old").unwrap();
     }
     let root = HostPath::new(fs::canonicalize(dir.path()).unwrap()).unwrap();
-    let (block, problems) = read_block(block, &root);
-    assert!(problems.is_empty(), "{problems:?}");
-    let web = Service {
-        name: "web".into(),
-        image: "p-web".into(),
-        build: Some(Build {
-            context: root.clone(),
-            dockerfile: Some(root.join("Dockerfile")),
-            ignore_file: root.join(".dockerignore"),
-            target: None,
-            additional_contexts: Vec::new(),
-            service_contexts: std::collections::BTreeMap::new(),
-        }),
-        block: Some(block),
-        ..Service::default()
-    };
+    let web = service_of("web", block, &root);
     let project = Project {
         name: "p".into(),
         dir: root.clone(),
@@ -122,6 +107,27 @@ pub async fn service(block: &str, containers: &[(&str, State)]) -> Situation {
         notices: Mutex::default(),
         dir,
         saved: Cell::new(None),
+    }
+}
+
+/// A service that is built from `root`.
+pub fn service_of(name: &str, block: &str, root: &HostPath) -> Service {
+    let (block, problems) = read_block(block, root);
+    assert!(problems.is_empty(), "{problems:?}");
+    Service {
+        name: name.into(),
+        image: format!("p-{name}"),
+        build: Some(Build {
+            context: root.clone(),
+            dockerfile: Some(root.join("Dockerfile")),
+            ignore_file: root.join(".dockerignore"),
+            target: None,
+            additional_contexts: Vec::new(),
+            service_contexts: std::collections::BTreeMap::new(),
+        }),
+        block: Some(block),
+        attach: true,
+        ..Service::default()
     }
 }
 

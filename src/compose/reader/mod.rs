@@ -1,6 +1,6 @@
 //! Reads the whole `x-live-update` of one service: steps and options, names resolved, order checked (B1 to B4). Knows no disk.
 
-mod options;
+pub mod options;
 mod order;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,10 +12,9 @@ use crate::paths::HostPath;
 use crate::compose::block::{Block, FallBackOn, Step};
 use crate::compose::finding::{Findings, Seg, Spot};
 use crate::compose::problem::Which;
-use crate::compose::steps::{KINDS, Read, Setting, read_step};
-use crate::compose::yaml::{
-    describe, did_you_mean, key_text, only_keys, quoted, untagged, wrong_type,
-};
+use crate::compose::steps::{self, Kind, Read, Setting, read_step};
+use crate::compose::values::Reader;
+use crate::compose::yaml::{describe, did_you_mean, key_text, quoted, untagged};
 
 /// Where something was written: the directory its paths are relative to, and which file's part it is in.
 pub trait Written {
@@ -32,7 +31,9 @@ pub struct Placed {
     pub step: Step,
     /// Where it is used.
     pub at: Spot,
-    /// What it is.
+    /// Its row in the table of kinds; a rule of `develop.watch` has none.
+    pub kind: Option<&'static Kind>,
+    /// What it says.
     pub read: Read,
 }
 
@@ -72,9 +73,9 @@ pub struct Names {
 /// Reads the top-level `x-live-update` (B3). Each named step is checked here once, whoever uses it.
 pub fn read_names(value: &Value, at: &Spot, written: &dyn Written, found: &mut Findings) -> Names {
     let mut names = Names::default();
+    let r = &mut Reader::new("x-live-update", at, written, found);
     let Value::Mapping(map) = untagged(value) else {
-        found.error(
-            at,
+        r.error(
             format!(
                 "the top-level `x-live-update` is {}; expected a mapping with `steps`",
                 describe(value)
@@ -83,48 +84,54 @@ pub fn read_names(value: &Value, at: &Spot, written: &dyn Written, found: &mut F
         );
         return names;
     };
-    only_keys("x-live-update", map, &["steps"], at, found);
+    r.only_keys(map, &["steps"]);
     let Some(steps) = map.get("steps") else {
         return names;
     };
-    let at = at.key("steps");
+    let r = &mut r.key("steps");
     let Value::Mapping(steps) = untagged(steps) else {
-        wrong_type("steps", steps, "a mapping from names to steps", &at, found);
+        r.wrong_type(steps, "a mapping from names to steps");
         return names;
     };
     for (name, value) in steps {
         let Some(name) = key_text(name) else {
             continue;
         };
-        let mut at = at.key(&name);
-        at.step = Some(Which::Named(name.clone()));
-        if KINDS.contains(&name.as_str()) {
-            found.error_on_key(
-                &at,
-                format!("`{name}` is a kind of step and cannot be a name"),
-                Some("give the step another name".into()),
-            );
-            continue;
+        let r = &mut r.key(&name);
+        r.at.step = Some(Which::Named(name.clone()));
+        if let Some(named) = read_named(&name, value, r) {
+            names.steps.insert(name, named);
         }
-        let dir = written.dir(&at.path);
-        let step = Step::new(0);
-        let setting = Setting {
-            step: &step,
-            dir: &dir,
-        };
-        if untagged(value).as_sequence().is_some() {
-            found.error(
-                &at,
-                "a name stands for one step, not for a list",
-                Some("give each step a name of its own".into()),
-            );
-            continue;
-        }
-        read_step(value, &at, setting, found);
-        let value = value.clone();
-        names.steps.insert(name, Named { value, at, dir });
     }
     names
+}
+
+fn read_named(name: &str, value: &Value, r: &mut Reader<'_, &dyn Written>) -> Option<Named> {
+    if steps::kind(name).is_some() {
+        r.error_on_key(
+            format!("`{name}` is a kind of step and cannot be a name"),
+            Some("give the step another name".into()),
+        );
+        return None;
+    }
+    if untagged(value).as_sequence().is_some() {
+        r.error(
+            "a name stands for one step, not for a list",
+            Some("give each step a name of its own".into()),
+        );
+        return None;
+    }
+    let dir = r.setting.dir(&r.at.path);
+    let setting = Setting {
+        step: &Step::new(0),
+        dir: &dir,
+    };
+    read_step(value, &mut Reader::new(name, &r.at, setting, r.found));
+    Some(Named {
+        value: value.clone(),
+        at: r.at.clone(),
+        dir,
+    })
 }
 
 /// Reads the block at `at`. Problems go to `found`; what could be read comes back all the same, for the other checks.
@@ -144,25 +151,21 @@ pub fn read_block(
         deps: Vec::new(),
         at: at.clone(),
     };
+    let r = &mut Reader::new("x-live-update", at, written, &mut *found);
     match untagged(value) {
-        Value::Sequence(steps) => {
-            read.steps = read_list(steps, at, written, names, found);
-        }
+        Value::Sequence(steps) => read.steps = read_list(steps, names, r),
         Value::Mapping(map) => {
-            only_keys("x-live-update", map, &options::KEYS, at, found);
+            r.only_keys(map, &options::KEYS);
             if let Some(steps) = map.get("steps") {
-                let at = at.key("steps");
+                let r = &mut r.key("steps");
                 match untagged(steps) {
-                    Value::Sequence(steps) => {
-                        read.steps = read_list(steps, &at, written, names, found);
-                    }
-                    _ => wrong_type("steps", steps, "a list of steps", &at, found),
+                    Value::Sequence(steps) => read.steps = read_list(steps, names, r),
+                    _ => r.wrong_type(steps, "a list of steps"),
                 }
             }
-            options::read(map, at, written, &mut read, found);
+            options::read(map, &mut read, r);
         }
-        _ => found.error_on_key(
-            at,
+        _ => r.error_on_key(
             format!(
                 "`x-live-update` is {}; expected a list of steps, or a mapping with `steps`",
                 describe(value)
@@ -171,21 +174,17 @@ pub fn read_block(
         ),
     }
     order::check(&read.steps, !read.block.watch.is_empty(), written, found);
-    distribute(&mut read);
+    for placed in &read.steps {
+        placed.read.put_into(&placed.step, &mut read.block);
+    }
     watch_for_triggers(&mut read.block);
     read
 }
 
-fn read_list(
-    steps: &[Value],
-    at: &Spot,
-    written: &dyn Written,
-    names: &mut Names,
-    found: &mut Findings,
-) -> Vec<Placed> {
-    let mut list = Vec::new();
-    for (index, value) in steps.iter().enumerate() {
-        let mut at = at.index(index);
+fn read_list(list: &[Value], names: &mut Names, r: &mut Reader<'_, &dyn Written>) -> Vec<Placed> {
+    let mut placed = Vec::new();
+    for (index, value) in list.iter().enumerate() {
+        let r = &mut r.index(index);
         let name = match untagged(value) {
             Value::String(word) => names.steps.get_key_value(word),
             _ => None,
@@ -195,54 +194,70 @@ fn read_list(
             name: name.map(|(name, _)| name.clone()),
             action: None,
         };
-        at.step = Some(Which::Step(step.clone()));
+        r.at.step = Some(Which::Step(step.clone()));
         let read = if let Some((name, named)) = name {
             names.used.insert(name.clone());
-            let setting = Setting {
-                step: &step,
-                dir: &named.dir,
-            };
-            // What is wrong with it was said where it is defined.
-            let mut said = Findings::default();
-            let mut spot = named.at.clone();
-            spot.service.clone_from(&at.service);
-            spot.step.clone_from(&at.step);
-            read_step(&named.value, &spot, setting, &mut said)
+            read_used(named, &step, &r.at)
         } else if let Some(word) = unknown_name(value) {
-            let known = names.steps.keys().map(String::as_str).chain(KINDS);
-            let known_names: Vec<&str> = names.steps.keys().map(String::as_str).collect();
-            let defined = if known_names.is_empty() {
-                "a name must be defined under the top-level `x-live-update.steps`".to_owned()
-            } else {
-                format!("named steps are {}", quoted(&known_names))
-            };
-            let hint = format!(
-                "{}the steps are {}; {defined}",
-                did_you_mean(word, known),
-                quoted(&KINDS),
-            );
-            found.error(&at, format!("unknown step `{word}`"), Some(hint));
+            r.error(format!("unknown step `{word}`"), Some(known(word, names)));
             None
         } else {
-            let dir = written.dir(&at.path);
+            let dir = r.setting.dir(&r.at.path);
             let setting = Setting {
                 step: &step,
                 dir: &dir,
             };
-            read_step(value, &at, setting, found)
+            read_step(value, &mut Reader::new(&r.name, &r.at, setting, r.found))
         };
-        if let Some(read) = read {
-            list.push(Placed { step, at, read });
+        if let Some((kind, read)) = read {
+            placed.push(Placed {
+                step,
+                at: r.at.clone(),
+                kind: Some(kind),
+                read,
+            });
         }
     }
-    list
+    placed
+}
+
+/// The named step that is used as `step` at `at`. What is wrong with it was said where it is defined.
+fn read_used(named: &Named, step: &Step, at: &Spot) -> Option<(&'static Kind, Read)> {
+    let setting = Setting {
+        step,
+        dir: &named.dir,
+    };
+    let mut spot = named.at.clone();
+    spot.service.clone_from(&at.service);
+    spot.step.clone_from(&at.step);
+    let mut said = Findings::default();
+    read_step(
+        &named.value,
+        &mut Reader::new("", &spot, setting, &mut said),
+    )
+}
+
+/// The hint for `word`, which is no step's name.
+fn known(word: &str, names: &Names) -> String {
+    let defined: Vec<&str> = names.steps.keys().map(String::as_str).collect();
+    let kinds = steps::names();
+    let those = if defined.is_empty() {
+        "a name must be defined under the top-level `x-live-update.steps`".to_owned()
+    } else {
+        format!("named steps are {}", quoted(&defined))
+    };
+    format!(
+        "{}the steps are {}; {those}",
+        did_you_mean(word, defined.iter().copied().chain(kinds.iter().copied())),
+        quoted(&kinds),
+    )
 }
 
 /// A single word that is no step: probably a name.
 fn unknown_name(value: &Value) -> Option<&str> {
     let word = untagged(value).as_str()?;
     let name = !word.is_empty() && !word.contains([':', ' ', '/']);
-    (name && !KINDS.contains(&word)).then_some(word)
+    (name && steps::kind(word).is_none()).then_some(word)
 }
 
 /// What the last step's triggers name of the block's own `watch` triggers it also where nothing is copied.
@@ -258,23 +273,4 @@ fn watch_for_triggers(block: &mut Block) {
             rule: rule.clone(),
         })
         .collect();
-}
-
-/// The listed steps into the block's fields: ordered by kind, stably (B1).
-fn distribute(read: &mut ReadBlock) {
-    for placed in &read.steps {
-        match &placed.read {
-            Read::InitialSync => read.block.initial_sync = Some(placed.step.clone()),
-            Read::FallBackOn(files) => {
-                let files = files.iter().map(|(file, _)| file.clone());
-                read.block.fall_back_on.extend(files);
-            }
-            Read::Sync(sync, _) => read.block.syncs.push(sync.clone()),
-            Read::Run(run, _) => read.block.runs.push(run.clone()),
-            Read::Restart(restart, _) => {
-                read.block.restart.get_or_insert_with(|| restart.clone());
-            }
-            Read::WatchOnly(entry, _) => read.block.watch_only.push(entry.clone()),
-        }
-    }
 }

@@ -4,18 +4,15 @@ use serde_yaml::{Mapping, Value};
 
 use crate::compose::block::{CustomBuild, HelperUse, Matching, TriggerMode, Unmatched};
 use crate::compose::filter::{List, moved};
-use crate::compose::finding::{Findings, Spot};
-use crate::compose::steps::patterns;
-use crate::compose::yaml::{
-    choice, duration, key_text, only_keys, scalar_text, split_words, text, texts, untagged,
-    wrong_type,
-};
+use crate::compose::finding::Spot;
+use crate::compose::values::Reader;
+use crate::compose::yaml::{key_text, scalar_text, split_words, untagged};
 use crate::paths::HostPath;
 
 use super::{ReadBlock, Written};
 
 /// The keys of the mapping form.
-pub(super) const KEYS: [&str; 12] = [
+pub const KEYS: [&str; 12] = [
     "steps",
     "ignore",
     "only",
@@ -31,27 +28,17 @@ pub(super) const KEYS: [&str; 12] = [
 ];
 
 /// Reads what stands beside `steps`.
-pub(super) fn read(
-    map: &Mapping,
-    at: &Spot,
-    written: &dyn Written,
-    read: &mut ReadBlock,
-    found: &mut Findings,
-) {
+pub(super) fn read(map: &Mapping, read: &mut ReadBlock, r: &mut Reader<'_, &dyn Written>) {
     for (key, value) in map {
         let key = key_text(key).unwrap_or_default();
-        let at = at.key(&key);
+        let r = &mut r.key(&key);
         let block = &mut read.block;
         match key.as_str() {
-            "ignore" => {
-                block.ignore =
-                    filters(List::Ignore, value, &at, written, block.dir.as_ref(), found);
-            }
+            "ignore" => block.ignore = filters(List::Ignore, value, block.dir.as_ref(), r),
             "only" => {
-                block.only = filters(List::Only, value, &at, written, block.dir.as_ref(), found);
+                block.only = filters(List::Only, value, block.dir.as_ref(), r);
                 if block.only.is_empty() {
-                    found.error_on_key(
-                        &at,
+                    r.error_on_key(
                         "`only` leaves nothing to watch",
                         Some("name what is to be watched, or take `only` out".into()),
                     );
@@ -62,20 +49,16 @@ pub(super) fn read(
                     ("rebuild", Unmatched::Rebuild),
                     ("ignore", Unmatched::Ignore),
                 ];
-                block.unmatched = choice(&key, value, &choices, &at, found).unwrap_or_default();
+                block.unmatched = r.choice(value, &choices).unwrap_or_default();
             }
             "matching" => {
                 let choices = [("first", Matching::First), ("all", Matching::All)];
-                block.matching = choice(&key, value, &choices, &at, found).unwrap_or_default();
+                block.matching = r.choice(value, &choices).unwrap_or_default();
             }
             "watch" => {
-                let paths = texts(&key, value, "a path", &at, found).into_iter();
-                block.watch = paths
-                    .map(|(path, at)| written.dir(&at.path).join(path))
-                    .collect();
+                block.watch = paths(value, r).into_iter().map(|(path, _)| path).collect();
                 if block.watch.is_empty() {
-                    found.error_on_key(
-                        &at,
+                    r.error_on_key(
                         "`watch` leaves nothing to watch",
                         Some("name what is to be watched, or take `watch` out: it is the build context then".into()),
                     );
@@ -83,45 +66,47 @@ pub(super) fn read(
             }
             "trigger_mode" => {
                 let choices = [("auto", TriggerMode::Auto), ("manual", TriggerMode::Manual)];
-                block.trigger_mode = choice(&key, value, &choices, &at, found).unwrap_or_default();
+                block.trigger_mode = r.choice(value, &choices).unwrap_or_default();
             }
-            "debounce" => block.debounce = duration(&key, value, &at, found),
+            "debounce" => block.debounce = r.duration(value),
             "helper" => {
                 let choices = [("auto", HelperUse::Auto), ("off", HelperUse::Off)];
                 // `off` is a boolean to YAML 1.1 parsers.
                 block.helper = match untagged(value) {
                     Value::Bool(false) => HelperUse::Off,
-                    _ => choice(&key, value, &choices, &at, found).unwrap_or_default(),
+                    _ => r.choice(value, &choices).unwrap_or_default(),
                 };
             }
-            "entrypoint" => block.entrypoint = argv(&key, value, &at, found),
-            "command" => block.command = argv(&key, value, &at, found),
-            "custom_build" => custom_build(value, &at, written, read, found),
+            "entrypoint" => block.entrypoint = argv(value, r),
+            "command" => block.command = argv(value, r),
+            "custom_build" => custom_build(value, read, r),
             _ => {}
         }
     }
+}
+
+/// Paths, each relative to the directory of the file that wrote it, with their places.
+fn paths(value: &Value, r: &mut Reader<'_, &dyn Written>) -> Vec<(HostPath, Spot)> {
+    let texts = r.texts(value, "a path").into_iter();
+    texts
+        .map(|(path, at)| (r.setting.dir(&at.path).join(path), at))
+        .collect()
 }
 
 /// Patterns of the block, put relative to the block's directory when another file wrote them.
 fn filters(
     list: List,
     value: &Value,
-    at: &Spot,
-    written: &dyn Written,
     base: Option<&HostPath>,
-    found: &mut Findings,
+    r: &mut Reader<'_, &dyn Written>,
 ) -> Vec<String> {
-    let name = match list {
-        List::Ignore => "ignore",
-        List::Only => "only",
-    };
     if untagged(value).as_sequence().is_none() {
-        return patterns(name, value, at, found);
+        return r.patterns(value);
     }
-    texts(name, value, "a pattern", at, found)
+    r.texts(value, "a pattern")
         .into_iter()
         .map(|(pattern, at)| {
-            let dir = written.dir(&at.path);
+            let dir = r.setting.dir(&at.path);
             match base.filter(|base| **base != dir) {
                 Some(base) => moved(&pattern, list, &dir, base).unwrap_or(pattern),
                 None => pattern,
@@ -131,15 +116,14 @@ fn filters(
 }
 
 /// A list as it is, or a text split into words as Compose splits `entrypoint` and `command`.
-fn argv(name: &str, value: &Value, at: &Spot, found: &mut Findings) -> Option<Vec<String>> {
+fn argv(value: &Value, r: &mut Reader<'_, &dyn Written>) -> Option<Vec<String>> {
     match untagged(value) {
         Value::String(_) => {
-            let line = text(name, value, "a command", at, found)?;
+            let line = r.text(value, "a command")?;
             let words = split_words(&line);
             if words.is_none() {
-                found.error(
-                    at,
-                    format!("`{name}` has an open quote: `{line}`"),
+                r.error(
+                    format!("`{}` has an open quote: `{line}`", r.name),
                     Some("close it, or write a list".into()),
                 );
             }
@@ -151,42 +135,24 @@ fn argv(name: &str, value: &Value, at: &Spot, found: &mut Findings) -> Option<Ve
             .map(|(index, item)| {
                 let word = scalar_text(item);
                 if word.is_none() {
-                    wrong_type(name, item, "a text", &at.index(index), found);
+                    r.index(index).wrong_type(item, "a text");
                 }
                 word
             })
             .collect(),
         _ => {
-            wrong_type(
-                name,
-                value,
-                "a command, or a list of program and arguments",
-                at,
-                found,
-            );
+            r.wrong_type(value, "a command, or a list of program and arguments");
             None
         }
     }
 }
 
-fn custom_build(
-    value: &Value,
-    at: &Spot,
-    written: &dyn Written,
-    read: &mut ReadBlock,
-    found: &mut Findings,
-) {
+fn custom_build(value: &Value, read: &mut ReadBlock, r: &mut Reader<'_, &dyn Written>) {
     let Value::Mapping(map) = untagged(value) else {
-        wrong_type(
-            "custom_build",
-            value,
-            "a mapping with `command` and `deps`",
-            at,
-            found,
-        );
+        r.wrong_type(value, "a mapping with `command` and `deps`");
         return;
     };
-    only_keys("custom_build", map, &["command", "deps", "tag"], at, found);
+    r.only_keys(map, &["command", "deps", "tag"]);
     for (key, why) in [
         (
             "command",
@@ -198,34 +164,19 @@ fn custom_build(
         ),
     ] {
         if map.get(key).is_none() {
-            found.error_on_key(
-                at,
-                format!("`custom_build` has no `{key}`"),
-                Some(why.into()),
-            );
+            r.error_on_key(format!("`custom_build` has no `{key}`"), Some(why.into()));
         }
     }
-    let mut field = |key: &str, expected: &str| {
-        let value = map.get(key)?;
-        text(key, value, expected, &at.key(key), found)
-    };
+    let mut field = |key: &str, expected: &str| r.key(key).text(map.get(key)?, expected);
     let command = field("command", "a shell command");
     let tag = field("tag", "an image's name");
-    let Some(deps) = map.get("deps") else {
+    let Some(listed) = map.get("deps") else {
         return;
     };
-    let deps_at = at.key("deps");
-    let deps: Vec<(HostPath, Spot)> = texts("deps", deps, "a path", &deps_at, found)
-        .into_iter()
-        .map(|(dep, at)| (written.dir(&at.path).join(dep), at))
-        .collect();
-    if deps.is_empty()
-        && untagged(&map["deps"])
-            .as_sequence()
-            .is_some_and(Vec::is_empty)
-    {
-        found.error(
-            &deps_at,
+    let r = &mut r.key("deps");
+    let deps = paths(listed, r);
+    if untagged(listed).as_sequence().is_some_and(Vec::is_empty) {
+        r.error(
             "`deps` is empty, so that nothing is watched",
             Some("name the files and directories the image is built from".into()),
         );

@@ -1,7 +1,8 @@
 //! The order of a block's steps, and what a list cannot do without (B1, B2). Knows no paths.
 
 use crate::compose::finding::Findings;
-use crate::compose::steps::Read;
+use crate::compose::steps::{Kind, LAST, Suffices, Times, before_the_last};
+use crate::compose::yaml::quoted;
 
 use super::{Placed, Written};
 
@@ -12,55 +13,25 @@ pub(super) fn check(
     written: &dyn Written,
     found: &mut Findings,
 ) {
-    let part = |placed: &Placed| written.part(&placed.at.path);
-    for (index, placed) in steps.iter().enumerate() {
-        let earlier = &steps[..index];
-        let number = |other: &Placed| format!("{} (`{}`)", other.step, other.read.name());
-        let name = placed.read.name();
-        let twin = earlier
-            .iter()
-            .find(|other| other.read.rank() == placed.read.rank());
-        if let (Read::InitialSync, Some(twin)) = (&placed.read, twin) {
-            found.error(
-                &placed.at,
-                format!("`initial_sync` stands here and in {}", number(twin)),
-                Some("once is enough: take one out".into()),
-            );
-            continue;
-        }
-        if let (Read::Restart(..), Some(twin)) = (&placed.read, twin) {
-            found.error(
-                &placed.at,
-                format!("`{name}` is a second last step beside {}", number(twin)),
-                Some("an update ends with one restart or signal at most: take one out".into()),
-            );
-            continue;
-        }
-        let blocker = earlier
-            .iter()
-            .find(|other| part(other) == part(placed) && other.read.rank() > placed.read.rank());
-        if let Some(blocker) = blocker {
-            let must = if matches!(blocker.read, Read::Restart(..)) {
-                format!("{} must be the last step", number(blocker))
-            } else {
-                format!("move it before {}", number(blocker))
-            };
-            found.error(
-                &placed.at,
-                format!("`{name}` stands after {}", number(blocker)),
-                Some(format!(
-                    "{must}; the order is `initial_sync`, `fall_back_on`, `sync`, `run`, then one restart or signal"
-                )),
-            );
+    let steps: Vec<(&Placed, &Kind)> = steps
+        .iter()
+        .filter_map(|placed| Some((placed, placed.kind?)))
+        .collect();
+    for (index, (placed, kind)) in steps.iter().enumerate() {
+        if let Some((message, hint)) = out_of_order(placed, kind, &steps[..index], written) {
+            found.error(&placed.at, message, Some(hint));
         }
     }
     // B2': what is watched may also ask for a rebuild, or with paths of its own for a restart, and for nothing else.
-    let has_reason = steps.iter().any(|step| match &step.read {
-        Read::Sync(..) | Read::FallBackOn(_) => true,
-        Read::Restart(restart, _) => own_watch && !restart.trigger.is_empty(),
-        _ => false,
+    let has_reason = steps.iter().any(|(placed, kind)| match kind.suffices {
+        Suffices::Yes => true,
+        Suffices::WithTriggers => own_watch && !placed.read.triggers().is_empty(),
+        Suffices::No => false,
     });
-    if let (false, Some(first)) = (has_reason || found.has_errors_below(steps), steps.first()) {
+    let Some((first, _)) = steps.first() else {
+        return;
+    };
+    if !has_reason && !found.has_errors_beside(first) {
         let mut at = first.at.clone();
         at.step = None;
         at.path.pop();
@@ -75,10 +46,52 @@ pub(super) fn check(
     }
 }
 
+/// What is wrong with `placed` behind the steps `earlier`, and how to put it right.
+fn out_of_order(
+    placed: &Placed,
+    kind: &Kind,
+    earlier: &[(&Placed, &Kind)],
+    written: &dyn Written,
+) -> Option<(String, String)> {
+    let name = kind.name;
+    let show = |(other, kind): &(&Placed, &Kind)| format!("{} (`{}`)", other.step, kind.name);
+    let twin = earlier
+        .iter()
+        .find(|(_, other)| other.rank() == kind.rank());
+    match (kind.times, twin) {
+        (Times::Once, Some(twin)) => {
+            return Some((
+                format!("`{name}` stands here and in {}", show(twin)),
+                "once is enough: take one out".into(),
+            ));
+        }
+        (Times::Last, Some(twin)) => {
+            return Some((
+                format!("`{name}` is a second last step beside {}", show(twin)),
+                format!("an update ends with {LAST} at most: take one out"),
+            ));
+        }
+        _ => {}
+    }
+    let part = |placed: &Placed| written.part(&placed.at.path);
+    let blocker = earlier
+        .iter()
+        .find(|(other, above)| part(other) == part(placed) && above.rank() > kind.rank())?;
+    let must = match blocker.1.times {
+        Times::Last => format!("{} must be the last step", show(blocker)),
+        Times::Once | Times::Any => format!("move it before {}", show(blocker)),
+    };
+    let order = quoted(&before_the_last());
+    Some((
+        format!("`{name}` stands after {}", show(blocker)),
+        format!("{must}; the order is {order}, then {LAST}"),
+    ))
+}
+
 impl Findings {
-    /// Whether a step of that list was already reported: then a missing `sync` may be the misspelt one.
-    fn has_errors_below(&self, steps: &[Placed]) -> bool {
-        let service = steps.first().and_then(|step| step.at.service.as_ref());
+    /// Whether a step of the list of `first` was already reported: then a missing `sync` may be the misspelt one.
+    fn has_errors_beside(&self, first: &Placed) -> bool {
+        let service = first.at.service.as_ref();
         self.list.iter().any(|finding| {
             finding.at.service.as_ref() == service && finding.at.step.is_some()
                 || finding.at.service.is_none() && finding.at.step.is_some()

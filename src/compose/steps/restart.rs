@@ -1,86 +1,115 @@
 //! Reads the last steps: `restart_container`, `restart_process`, `signal`. Sends nothing.
 
-use serde_yaml::Value;
+use std::time::Duration;
+
+use serde_yaml::{Mapping, Value};
 
 use crate::compose::block::{Restart, RestartKind};
-use crate::compose::finding::{Findings, Spot};
-use crate::compose::yaml::{
-    did_you_mean, duration, key_text, only_keys, quoted, text, untagged, wrong_type,
-};
+use crate::compose::finding::Spot;
+use crate::compose::rule::PathRule;
+use crate::compose::yaml::{did_you_mean, key_text, quoted, untagged};
 
-use super::{Read, Setting, missing, rules};
+use super::kinds::{Key, Shape, key_names};
+use super::paths::rules;
+use super::{Read, StepReader, missing};
 
-/// One of the last steps; `kind` says which.
-pub(super) fn restart(
-    kind: &str,
-    value: &Value,
-    at: &Spot,
-    setting: Setting<'_>,
-    found: &mut Findings,
-) -> Option<Read> {
-    let known: &[&str] = match kind {
-        "restart_container" => &["timeout", "trigger"],
-        "restart_process" => &["signal", "timeout", "trigger"],
-        _ => &["name", "trigger"],
-    };
-    let mut name = None;
-    let mut timeout = None;
-    let mut trigger = Vec::new();
-    let mut trigger_spots = Vec::new();
+/// The keys of `restart_container`.
+pub(super) const CONTAINER: [Key; 2] = [Key::new("timeout", Shape::Of("duration")), Key::trigger()];
+
+/// The keys of `restart_process`.
+pub(super) const PROCESS: [Key; 3] = [
+    Key::new("signal", Shape::Of("signal")),
+    Key::new("timeout", Shape::Of("duration")),
+    Key::trigger(),
+];
+
+/// The long form's keys of `signal`.
+pub(super) const SIGNAL: [Key; 2] = [Key::needed("name", Shape::Of("signal")), Key::trigger()];
+
+/// `restart_container`
+pub(super) fn container(value: &Value, r: &mut StepReader<'_, '_>) -> Option<Read> {
+    let options = none_or_options(value, &CONTAINER, r)?;
+    let timeout = options.timeout;
+    Some(options.last(RestartKind::Container { timeout }, r))
+}
+
+/// `restart_process`
+pub(super) fn process(value: &Value, r: &mut StepReader<'_, '_>) -> Option<Read> {
+    let mut options = none_or_options(value, &PROCESS, r)?;
+    let (signal, timeout) = (options.signal.take(), options.timeout);
+    Some(options.last(RestartKind::Process { signal, timeout }, r))
+}
+
+/// `signal`
+pub(super) fn signal(value: &Value, r: &mut StepReader<'_, '_>) -> Option<Read> {
+    let mut options = Options::default();
     match untagged(value) {
-        Value::Null if kind != "signal" => {}
-        Value::Mapping(map) => {
-            only_keys(kind, map, known, at, found);
-            for (key, value) in map {
-                let key = key_text(key).unwrap_or_default();
-                if !known.contains(&key.as_str()) {
-                    continue;
-                }
-                let at = at.key(&key);
-                match key.as_str() {
-                    "signal" | "name" => name = Some(signal(&key, value, &at, found)?),
-                    "timeout" => timeout = duration(&key, value, &at, found),
-                    _ => {
-                        let rules = rules("trigger", value, &at, setting, found);
-                        (trigger, trigger_spots) = rules.into_iter().unzip();
-                    }
-                }
-            }
-        }
-        Value::String(_) if kind == "signal" => name = Some(signal(kind, value, at, found)?),
+        Value::Mapping(map) => options.read(map, &SIGNAL, r)?,
+        Value::String(_) => options.signal = Some(signal_name(value, r)?),
         _ => {
-            let expected = if kind == "signal" {
-                "a signal's name, or a mapping with `name`".to_owned()
-            } else {
-                format!("no value, or a mapping with {}", quoted(known))
-            };
-            wrong_type(kind, value, &expected, at, found);
+            r.wrong_type(value, "a signal's name, or a mapping with `name`");
             return None;
         }
     }
-    let kind = match kind {
-        "restart_container" => RestartKind::Container { timeout },
-        "restart_process" => RestartKind::Process {
-            signal: name,
-            timeout,
-        },
-        _ => {
-            let Some(name) = name else {
-                missing("signal", "name", at, found);
-                return None;
-            };
-            RestartKind::Signal { name }
-        }
+    let Some(name) = options.signal.take() else {
+        missing("name", r);
+        return None;
     };
-    let step = setting.step.clone();
-    Some(Read::Restart(
-        Restart {
-            step,
+    Some(options.last(RestartKind::Signal { name }, r))
+}
+
+/// What the long forms have, all kinds' together.
+#[derive(Default)]
+struct Options {
+    signal: Option<String>,
+    timeout: Option<Duration>,
+    trigger: Vec<PathRule>,
+    trigger_spots: Vec<Spot>,
+}
+
+fn none_or_options(value: &Value, keys: &[Key], r: &mut StepReader<'_, '_>) -> Option<Options> {
+    let mut options = Options::default();
+    match untagged(value) {
+        Value::Null => {}
+        Value::Mapping(map) => options.read(map, keys, r)?,
+        _ => {
+            let expected = format!("no value, or a mapping with {}", quoted(&key_names(keys)));
+            r.wrong_type(value, &expected);
+            return None;
+        }
+    }
+    Some(options)
+}
+
+impl Options {
+    /// Reads those of `keys`. `None` when there is no going on without what one of them says.
+    fn read(&mut self, map: &Mapping, keys: &[Key], r: &mut StepReader<'_, '_>) -> Option<()> {
+        let known = key_names(keys);
+        r.only_keys(map, &known);
+        for (key, value) in map {
+            let key = key_text(key).unwrap_or_default();
+            if !known.contains(&key.as_str()) {
+                continue;
+            }
+            let r = &mut r.key(&key);
+            match key.as_str() {
+                "signal" | "name" => self.signal = Some(signal_name(value, r)?),
+                "timeout" => self.timeout = r.duration(value),
+                _ => (self.trigger, self.trigger_spots) = rules(value, r).into_iter().unzip(),
+            }
+        }
+        Some(())
+    }
+
+    /// The step that does `kind`.
+    fn last(self, kind: RestartKind, r: &StepReader<'_, '_>) -> Read {
+        let restart = Restart {
+            step: r.setting.step.clone(),
             kind,
-            trigger,
-        },
-        trigger_spots,
-    ))
+            trigger: self.trigger,
+        };
+        Read::Restart(restart, self.trigger_spots)
+    }
 }
 
 /// Names of signals, without `SIG`.
@@ -91,13 +120,12 @@ pub const SIGNALS: [&str; 31] = [
 ];
 
 /// A signal's name, without `SIG`, in upper case.
-fn signal(key: &str, value: &Value, at: &Spot, found: &mut Findings) -> Option<String> {
-    let given = if let Value::String(_) = untagged(value) {
-        text(key, value, "a signal's name", at, found)?
-    } else {
-        wrong_type(key, value, "a signal's name such as `HUP`", at, found);
+fn signal_name(value: &Value, r: &mut StepReader<'_, '_>) -> Option<String> {
+    let Value::String(_) = untagged(value) else {
+        r.wrong_type(value, "a signal's name such as `HUP`");
         return None;
     };
+    let given = r.text(value, "a signal's name")?;
     let upper = given.to_uppercase();
     let name = upper.strip_prefix("SIG").unwrap_or(&upper).to_owned();
     let realtime = ["RTMIN", "RTMAX"].iter().any(|base| {
@@ -106,8 +134,7 @@ fn signal(key: &str, value: &Value, at: &Spot, found: &mut Findings) -> Option<S
         })
     });
     if !realtime && !SIGNALS.contains(&name.as_str()) {
-        found.error(
-            at,
+        r.error(
             format!("unknown signal `{given}`"),
             Some(format!(
                 "{}name it as `kill -l` does, for example `HUP`, `USR1` or `TERM`",

@@ -3,35 +3,38 @@
 use serde_yaml::Value;
 
 use crate::compose::block::{Command, OnFailure, Run};
-use crate::compose::finding::{Findings, Spot};
-use crate::compose::yaml::{
-    boolean, choice, duration, key_text, only_keys, scalar_text, text, text_or_number, untagged,
-    wrong_type,
-};
+use crate::compose::values::Reader;
+use crate::compose::yaml::{key_text, scalar_text, untagged};
 
-use super::{Read, Setting, rules};
+use super::kinds::{Key, Shape, key_names};
+use super::paths::rules;
+use super::{Read, StepReader};
 
 /// The long form's keys.
-pub(super) const KEYS: [&str; 8] = [
-    "cmd",
-    "trigger",
-    "workdir",
-    "user",
-    "privileged",
-    "environment",
-    "timeout",
-    "on_failure",
+pub(super) const KEYS: [Key; 8] = [
+    Key::needed("cmd", Shape::Of("command")),
+    Key::trigger(),
+    Key::new(
+        "workdir",
+        Shape::For(
+            "`/` when not given; a relative one is relative to the container's own, `.`.",
+            "text",
+        ),
+    ),
+    Key::new("user", Shape::Of("text_or_number")),
+    Key::new("privileged", Shape::Of("boolean")),
+    Key::new("environment", Shape::Of("environment")),
+    Key::new("timeout", Shape::Of("duration")),
+    Key::new(
+        "on_failure",
+        Shape::Words("What a failure asks for.", &["keep", "rebuild"]),
+    ),
 ];
 
 /// `run`
-pub(super) fn run(
-    value: &Value,
-    at: &Spot,
-    setting: Setting<'_>,
-    found: &mut Findings,
-) -> Option<Read> {
+pub(super) fn run(value: &Value, r: &mut StepReader<'_, '_>) -> Option<Read> {
     let mut run = Run {
-        step: setting.step.clone(),
+        step: r.setting.step.clone(),
         command: Command::Shell(String::new()),
         trigger: Vec::new(),
         workdir: None,
@@ -42,75 +45,60 @@ pub(super) fn run(
         on_failure: OnFailure::Keep,
     };
     let mut trigger_spots = Vec::new();
-    match untagged(value) {
-        Value::Mapping(map) => {
-            only_keys("run", map, &KEYS, at, found);
-            for (key, value) in map {
-                let key = key_text(key).unwrap_or_default();
-                let at = at.key(&key);
-                match key.as_str() {
-                    "trigger" => {
-                        let rules = rules("trigger", value, &at, setting, found);
-                        (run.trigger, trigger_spots) = rules.into_iter().unzip();
-                    }
-                    "workdir" => {
-                        let dir = text(&key, value, "a path in the container", &at, found);
-                        // The container's own needs no word.
-                        run.workdir = dir.map(|dir| match dir.trim_end_matches('/') {
-                            "." => String::new(),
-                            _ => dir,
-                        });
-                    }
-                    "user" => {
-                        run.user =
-                            text_or_number(&key, value, "a user's name or number", &at, found);
-                    }
-                    "privileged" => {
-                        run.privileged = boolean(&key, value, &at, found).unwrap_or(false);
-                    }
-                    "environment" => run.environment = environment(value, &at, found),
-                    "timeout" => {
-                        run.timeout = duration(&key, value, &at, found);
-                        if run.timeout.is_some_and(|timeout| timeout.is_zero()) {
-                            found.error(
-                                &at,
-                                "a `timeout` of zero ends every command before it begins",
-                                Some("give it some seconds, or take `timeout` out".into()),
-                            );
-                        }
-                    }
-                    "on_failure" => {
-                        let choices = [("keep", OnFailure::Keep), ("rebuild", OnFailure::Rebuild)];
-                        run.on_failure =
-                            choice(&key, value, &choices, &at, found).unwrap_or_default();
-                    }
-                    _ => {}
+    let Value::Mapping(map) = untagged(value) else {
+        run.command = command(value, r)?;
+        return Some(Read::Run(run, trigger_spots));
+    };
+    r.only_keys(map, &key_names(&KEYS));
+    for (key, value) in map {
+        let key = key_text(key).unwrap_or_default();
+        let r = &mut r.key(&key);
+        match key.as_str() {
+            "trigger" => (run.trigger, trigger_spots) = rules(value, r).into_iter().unzip(),
+            "workdir" => {
+                let dir = r.text(value, "a path in the container");
+                // The container's own needs no word.
+                run.workdir = dir.map(|dir| match dir.trim_end_matches('/') {
+                    "." => String::new(),
+                    _ => dir,
+                });
+            }
+            "user" => run.user = r.text_or_number(value, "a user's name or number"),
+            "privileged" => run.privileged = r.boolean(value).unwrap_or(false),
+            "environment" => run.environment = environment(value, r),
+            "timeout" => {
+                run.timeout = r.duration(value);
+                if run.timeout.is_some_and(|timeout| timeout.is_zero()) {
+                    r.error(
+                        "a `timeout` of zero ends every command before it begins",
+                        Some("give it some seconds, or take `timeout` out".into()),
+                    );
                 }
             }
-            let Some(cmd) = map.get("cmd") else {
-                found.error(
-                    at,
-                    "`run` has no `cmd`",
-                    Some(
-                        "the long form is `run: {cmd: npm install, trigger: package.json}`".into(),
-                    ),
-                );
-                return None;
-            };
-            run.command = command("cmd", cmd, &at.key("cmd"), found)?;
+            "on_failure" => {
+                let choices = [("keep", OnFailure::Keep), ("rebuild", OnFailure::Rebuild)];
+                run.on_failure = r.choice(value, &choices).unwrap_or_default();
+            }
+            _ => {}
         }
-        _ => run.command = command("run", value, at, found)?,
     }
+    let Some(cmd) = map.get("cmd") else {
+        r.error(
+            "`run` has no `cmd`",
+            Some("the long form is `run: {cmd: npm install, trigger: package.json}`".into()),
+        );
+        return None;
+    };
+    run.command = command(cmd, &mut r.key("cmd"))?;
     Some(Read::Run(run, trigger_spots))
 }
 
 /// A text for the shell, or a list that is executed as it is (C7).
-pub fn command(name: &str, value: &Value, at: &Spot, found: &mut Findings) -> Option<Command> {
+pub fn command<S: Copy>(value: &Value, r: &mut Reader<'_, S>) -> Option<Command> {
     match untagged(value) {
         Value::Sequence(items) if items.is_empty() => {
-            found.error(
-                at,
-                format!("`{name}` is an empty list"),
+            r.error(
+                format!("`{}` is an empty list", r.name),
                 Some("the list's first item is the program".into()),
             );
             None
@@ -122,40 +110,33 @@ pub fn command(name: &str, value: &Value, at: &Spot, found: &mut Findings) -> Op
                 match scalar_text(item) {
                     Some(word) if index > 0 || !word.is_empty() => argv.push(word),
                     _ => {
-                        wrong_type(name, item, "a text", &at.index(index), found);
+                        r.index(index).wrong_type(item, "a text");
                         return None;
                     }
                 }
             }
             Some(Command::Argv(argv))
         }
-        Value::String(_) => {
-            text(name, value, "a shell command or a list", at, found).map(Command::Shell)
-        }
+        Value::String(_) => r
+            .text(value, "a shell command or a list")
+            .map(Command::Shell),
         _ => {
-            wrong_type(
-                name,
-                value,
-                "a shell command, or a list of program and arguments",
-                at,
-                found,
-            );
+            r.wrong_type(value, "a shell command, or a list of program and arguments");
             None
         }
     }
 }
 
 /// `NAME=value` in a list, or a mapping.
-pub fn environment(value: &Value, at: &Spot, found: &mut Findings) -> Vec<(String, String)> {
+pub fn environment<S: Copy>(value: &Value, r: &mut Reader<'_, S>) -> Vec<(String, String)> {
     match untagged(value) {
         Value::Mapping(map) => map
             .iter()
             .filter_map(|(name, value)| {
                 let name = key_text(name)?;
-                let at = at.key(&name);
                 let text = scalar_text(value);
                 if text.is_none() {
-                    wrong_type(&name, value, "a text", &at, found);
+                    r.key(&name).wrong_type(value, "a text");
                 }
                 Some((name, text?))
             })
@@ -164,25 +145,18 @@ pub fn environment(value: &Value, at: &Spot, found: &mut Findings) -> Vec<(Strin
             .iter()
             .enumerate()
             .filter_map(|(index, item)| {
-                let at = at.index(index);
                 let text = scalar_text(item).unwrap_or_default();
                 match text.split_once('=') {
                     Some((name, value)) if !name.is_empty() => Some((name.into(), value.into())),
                     _ => {
-                        wrong_type("environment", item, "`NAME=value`", &at, found);
+                        r.index(index).wrong_type(item, "`NAME=value`");
                         None
                     }
                 }
             })
             .collect(),
         _ => {
-            wrong_type(
-                "environment",
-                value,
-                "a mapping, or a list of `NAME=value`",
-                at,
-                found,
-            );
+            r.wrong_type(value, "a mapping, or a list of `NAME=value`");
             Vec::new()
         }
     }

@@ -1,83 +1,91 @@
 //! Reads `sync`, short and long. Whether a path is watched is the checks' question.
 
-use serde_yaml::Value;
+use serde_json::json;
+use serde_yaml::{Mapping, Value};
 
 use crate::compose::block::Sync;
-use crate::compose::finding::{Findings, Spot};
-use crate::compose::yaml::{boolean, only_keys, text, texts, untagged, wrong_type};
+use crate::compose::yaml::untagged;
 use crate::paths::ContainerPath;
 
-use super::{Read, Setting};
+use super::kinds::{Key, Shape, key_names};
+use super::{Read, StepReader};
 
 /// The long form's keys.
-pub(super) const KEYS: [&str; 6] = [
-    "local_path",
-    "remote_path",
-    "ignore",
-    "include",
-    "in_place",
-    "initial_sync",
+pub(super) const KEYS: [Key; 6] = [
+    Key::needed("local_path", Shape::Of("text")),
+    Key::needed(
+        "remote_path",
+        Shape::Written(|| json!({ "type": "string", "pattern": "^(/|\\$)" })),
+    ),
+    Key::new("ignore", Shape::Of("texts")),
+    Key::new("include", Shape::Of("texts")),
+    Key::new("in_place", Shape::Of("boolean")),
+    Key::new("initial_sync", Shape::Of("boolean")),
 ];
 
+/// `LOCAL:REMOTE`, in the schema.
+pub(super) fn short() -> Vec<serde_json::Value> {
+    vec![json!({
+        "type": "string",
+        "pattern": "^\\s*\\S.*:(/|\\$)",
+        "not": { "pattern": ":(ro|rw|z|Z|cached|delegated)$" }
+    })]
+}
+
 /// `sync`
-pub(super) fn sync(
-    value: &Value,
-    at: &Spot,
-    setting: Setting<'_>,
-    found: &mut Findings,
-) -> Option<Read> {
-    let mut ignore = Vec::new();
-    let mut include = Vec::new();
-    let mut in_place = false;
-    let mut initial = false;
-    let (local, local_at, remote, remote_at) = match untagged(value) {
-        Value::Mapping(map) => {
-            only_keys("sync", map, &KEYS, at, found);
-            let mut part = |key: &str, expected: &str| {
-                if let Some(value) = map.get(key) {
-                    text(key, value, expected, &at.key(key), found)
-                } else {
-                    let hint =
-                        "the long form is `sync: {local_path: ./src, remote_path: /app/src}`";
-                    found.error(at, format!("`sync` has no `{key}`"), Some(hint.into()));
-                    None
-                }
-            };
-            let local = part("local_path", "a path on the host");
-            let remote = part("remote_path", "an absolute path in the container");
-            if let Some(value) = map.get("ignore") {
-                ignore = patterns("ignore", value, &at.key("ignore"), found);
-            }
-            if let Some(value) = map.get("include") {
-                include = patterns("include", value, &at.key("include"), found);
-            }
-            if let Some(value) = map.get("in_place") {
-                in_place = boolean("in_place", value, &at.key("in_place"), found)?;
-            }
-            if let Some(value) = map.get("initial_sync") {
-                initial = boolean("initial_sync", value, &at.key("initial_sync"), found)?;
-            }
-            (local?, at.key("local_path"), remote?, at.key("remote_path"))
-        }
+pub(super) fn sync(value: &Value, r: &mut StepReader<'_, '_>) -> Option<Read> {
+    match untagged(value) {
+        Value::Mapping(map) => long(map, r),
         Value::String(_) => {
-            let text = text("sync", value, "`LOCAL:REMOTE`", at, found)?;
-            let (local, remote) = split_sync(&text, at, found)?;
-            (local, at.clone(), remote, at.clone())
+            let text = r.text(value, "`LOCAL:REMOTE`")?;
+            let (local, remote) = split_sync(&text, r)?;
+            let sync = between(&local, &remote, r)?;
+            Some(Read::Sync(sync, r.at.clone()))
         }
         _ => {
-            wrong_type(
-                "sync",
-                value,
-                "`LOCAL:REMOTE`, or a mapping with `local_path` and `remote_path`",
-                at,
-                found,
-            );
-            return None;
+            let expected = "`LOCAL:REMOTE`, or a mapping with `local_path` and `remote_path`";
+            r.wrong_type(value, expected);
+            None
         }
+    }
+}
+
+fn long(map: &Mapping, r: &mut StepReader<'_, '_>) -> Option<Read> {
+    r.only_keys(map, &key_names(&KEYS));
+    let mut path = |key: &str, expected: &str| {
+        let Some(value) = map.get(key) else {
+            let hint = "the long form is `sync: {local_path: ./src, remote_path: /app/src}`";
+            r.error(format!("`sync` has no `{key}`"), Some(hint.into()));
+            return None;
+        };
+        r.key(key).text(value, expected)
     };
-    let Some(path) = ContainerPath::new(&remote) else {
-        found.error(
-            &remote_at,
+    let local = path("local_path", "a path on the host");
+    let remote = path("remote_path", "an absolute path in the container");
+    let mut list = |key: &str| {
+        map.get(key)
+            .map_or_else(Vec::new, |value| r.key(key).patterns(value))
+    };
+    let (ignore, include) = (list("ignore"), list("include"));
+    let mut flag = |key: &str| match map.get(key) {
+        Some(value) => r.key(key).boolean(value),
+        None => Some(false),
+    };
+    let (in_place, initial) = (flag("in_place")?, flag("initial_sync")?);
+    let sync = Sync {
+        ignore,
+        include,
+        in_place,
+        initial,
+        ..between(&local?, &remote?, &mut r.key("remote_path"))?
+    };
+    Some(Read::Sync(sync, r.at.key("local_path")))
+}
+
+/// The plain sync of `local` to `remote`; `r` stands at the remote path.
+fn between(local: &str, remote: &str, r: &mut StepReader<'_, '_>) -> Option<Sync> {
+    let Some(path) = ContainerPath::new(remote) else {
+        r.error(
             format!("the remote path `{remote}` is relative"),
             Some(format!(
                 "write it from the container's root: `/{}`",
@@ -86,23 +94,20 @@ pub(super) fn sync(
         );
         return None;
     };
-    Some(Read::Sync(
-        Sync {
-            step: setting.step.clone(),
-            local: setting.dir.join(&local),
-            into_directory: remote.ends_with('/'),
-            remote: path,
-            ignore,
-            include,
-            in_place,
-            initial,
-        },
-        local_at,
-    ))
+    Some(Sync {
+        step: r.setting.step.clone(),
+        local: r.setting.dir.join(local),
+        into_directory: remote.ends_with('/'),
+        remote: path,
+        ignore: Vec::new(),
+        include: Vec::new(),
+        in_place: false,
+        initial: false,
+    })
 }
 
 /// Splits `LOCAL:REMOTE` at the first colon before a slash, a drive's letter aside.
-fn split_sync(text: &str, at: &Spot, found: &mut Findings) -> Option<(String, String)> {
+fn split_sync(text: &str, r: &mut StepReader<'_, '_>) -> Option<(String, String)> {
     let drive = usize::from(
         text.len() > 2
             && text.as_bytes()[1] == b':'
@@ -114,8 +119,7 @@ fn split_sync(text: &str, at: &Spot, found: &mut Findings) -> Option<(String, St
         .or_else(|| text[drive..].find(':'))
         .map(|colon| colon + drive);
     let Some(colon) = colon else {
-        found.error(
-            at,
+        r.error(
             format!("`sync: {text}` has no remote path"),
             Some(format!("write `sync: {text}:/path/in/the/container`")),
         );
@@ -128,8 +132,7 @@ fn split_sync(text: &str, at: &Spot, found: &mut Findings) -> Option<(String, St
         } else {
             "remote"
         };
-        found.error(
-            at,
+        r.error(
             format!("`sync: {text}` has an empty {side} path"),
             Some("write `sync: ./src:/app/src`".into()),
         );
@@ -137,8 +140,7 @@ fn split_sync(text: &str, at: &Spot, found: &mut Findings) -> Option<(String, St
     }
     for mode in [":ro", ":rw", ":z", ":Z", ":cached", ":delegated"] {
         if let Some(path) = remote.strip_suffix(mode) {
-            found.error(
-                at,
+            r.error(
                 format!("`{mode}` is a mount's option; a sync copies"),
                 Some(format!("write `sync: {local}:{path}`")),
             );
@@ -146,12 +148,4 @@ fn split_sync(text: &str, at: &Spot, found: &mut Findings) -> Option<(String, St
         }
     }
     Some((local.to_owned(), remote.to_owned()))
-}
-
-/// Patterns in `.dockerignore`'s syntax.
-pub fn patterns(name: &str, value: &Value, at: &Spot, found: &mut Findings) -> Vec<String> {
-    texts(name, value, "a pattern", at, found)
-        .into_iter()
-        .map(|(text, _)| text)
-        .collect()
 }

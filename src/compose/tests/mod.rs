@@ -6,6 +6,7 @@ mod blocks;
 mod convert;
 mod edited;
 mod files;
+mod readme;
 mod robust;
 mod same_plan;
 mod schema;

@@ -175,14 +175,13 @@ fn lines(update: &LiveUpdate) -> Vec<String> {
         .removes
         .iter()
         .map(|remove| format!("remove {}", remove.to));
-    let runs = update.runs.iter().map(|due| {
-        let run = &due.run;
+    let runs = update.runs().map(|(run, _)| {
         format!(
             "run {:?} in {:?} as {:?} {} {:?}",
             run.command, run.workdir, run.user, run.privileged, run.environment
         )
     });
-    let restart = update.restart.iter().map(|it| it.kind.to_string());
+    let restart = update.restart().map(|it| it.kind.to_string());
     copies.chain(removes).chain(runs).chain(restart).collect()
 }
 

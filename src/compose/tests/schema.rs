@@ -147,7 +147,7 @@ fn the_schema_knows_named_steps_and_values_that_compose_puts_in() {
     assert!(!holds("x-live-update: {steps: {code: other}}"));
 }
 
-/// Issue 3: "The JSON Schema validates every example of the repository": the folders', and the README's own.
+/// The folders' examples, and the README's own.
 #[test]
 fn the_schema_takes_every_example_of_the_repository() {
     let schema = schema();

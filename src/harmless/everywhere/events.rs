@@ -6,7 +6,9 @@ use crate::compose::PathRule;
 use crate::compose::block::{Command, OnFailure, Restart, RestartKind, Run, Step};
 use crate::engine::{Stream, Via};
 use crate::plan::follow::Move;
-use crate::plan::{Because, Copy, Due, DueBecause, Idle, LeftOut, LiveUpdate, Plan, Remove, Why};
+use crate::plan::{
+    Because, Copy, DueBecause, DueStep, Idle, LeftOut, LiveUpdate, Plan, Remove, Why, Work,
+};
 use crate::report::text::Text;
 use crate::report::{
     After, Done, Ended, Event, Exit, Followed, Outcome, StartedService, Took, Updated, json,
@@ -109,13 +111,13 @@ fn restarts() -> Vec<RestartKind> {
 
 fn updates() -> Vec<LiveUpdate> {
     let trigger = || vec![PathRule::within(&host())];
-    let runs: Vec<Due> = commands()
+    let runs: Vec<DueStep> = commands()
         .into_iter()
         .zip(due_becauses().into_iter().cycle())
         .chain(commands().into_iter().zip(due_becauses().into_iter().rev()))
-        .map(|(command, because)| Due {
+        .map(|(command, because)| DueStep {
             index: 0,
-            run: Run {
+            work: Work::Run(Run {
                 step: step(),
                 command,
                 trigger: trigger(),
@@ -125,7 +127,7 @@ fn updates() -> Vec<LiveUpdate> {
                 environment: vec![(hostile(), hostile())],
                 timeout: None,
                 on_failure: OnFailure::Keep,
-            },
+            }),
             because,
         })
         .collect();
@@ -148,12 +150,19 @@ fn updates() -> Vec<LiveUpdate> {
             to: there(),
             step: step(),
         }],
-        runs: runs.clone(),
-        restart: Some(Restart {
-            step: step(),
-            kind,
-            trigger: trigger(),
-        }),
+        steps: runs
+            .iter()
+            .cloned()
+            .chain([DueStep {
+                index: 1,
+                work: Work::Restart(Restart {
+                    step: step(),
+                    kind,
+                    trigger: trigger(),
+                }),
+                because: DueBecause::Always,
+            }])
+            .collect(),
         noticed: vec![host()],
         left_out: left_out(),
     };

@@ -3,6 +3,8 @@
 use crate::engine::{EngineError, State};
 use crate::plan::Because;
 
+use crate::service::Message;
+
 use super::world::{Answer, World};
 
 const RUNNING: &[State] = &[State::Running];
@@ -27,7 +29,7 @@ fn c3_2_a_file_of_fall_back_on_is_a_rebuild_and_says_so() {
         "find the new containers",
         "conclude: web  rebuilt: /p/package.json matches fall_back_on `./package.json` (step 1) (1.0 s: wait 1.0, build 1.0 s, start 200)",
         "forget web-1-of-image-1",
-        "admit web-1: owed 0",
+        "admit web-1: owed 0; ask about []",
         "warm up web-1",
     ]);
 }
@@ -47,7 +49,7 @@ fn c3_2_written_again_with_the_same_content_it_asks_for_nothing() {
         "find the new containers",
         "conclude: web  rebuilt: /p/package.json matches fall_back_on `./package.json` (step 1) (1.0 s: wait 1.0, build 1.0 s, start 200)",
         "forget web-1-of-image-1",
-        "admit web-1: owed 0",
+        "admit web-1: owed 0; ask about []",
         "warm up web-1",
     ]);
     web.wait(3000);
@@ -95,7 +97,7 @@ fn c11_when_a_build_fails_the_old_container_gets_what_can_be_put_into_it_and_the
         "conclude: web  /p/src/a -> /app/a in web-1, ran 1 command (1.0 s: wait 5.0, copy 1.0)",
     ]);
     web.has("web-1", "/app/a", Some("1"));
-    web.look_at_containers();
+    web.hear(Message::Containers);
     web.did(&["find the containers", "warm up web-1"]);
     web.wait(3000);
     web.write("src/a", "2");
@@ -110,7 +112,7 @@ fn c11_when_a_build_fails_the_old_container_gets_what_can_be_put_into_it_and_the
         "find the new containers",
         "conclude: web  rebuilt: the last build failed (1.0 s: wait 1.0, build 1.0 s, start 200)",
         "forget web-1-of-image-1",
-        "admit web-1: owed 0, 1 paths",
+        "admit web-1: owed 0; ask about [1 paths]",
         "warm up web-1",
     ]);
 }
@@ -135,7 +137,7 @@ fn c8_a_second_refusal_of_the_same_change_is_no_second_rebuild() {
         "find the new containers",
         "conclude: web  rebuilt: the files could not be put in place: no room (1.0 s: wait 1.0, build 1.0 s, start 200)",
         "forget web-1-of-image-1",
-        "admit web-1: owed 0, 1 paths",
+        "admit web-1: owed 0; ask about [1 paths]",
         "warm up web-1",
     ]);
 }
@@ -160,7 +162,7 @@ fn c8_a_command_with_on_failure_rebuild_rebuilds_when_it_fails() {
         "find the new containers",
         "conclude: web  rebuilt: step 2 failed and its on_failure is `rebuild` (1.0 s: wait 1.0, build 1.0 s, start 200)",
         "forget web-1-of-image-1",
-        "admit web-1: owed 0, 1 paths",
+        "admit web-1: owed 0; ask about [1 paths]",
         "warm up web-1",
     ]);
 }
@@ -175,8 +177,7 @@ fn e3_without_a_container_a_change_waits_for_one() {
 #[test]
 fn e3_what_a_reload_could_not_start_is_built_by_the_next_change() {
     let mut web = World::new(BLOCK, &[]);
-    let actions = web.service.start_failed(web.now);
-    web.act(actions);
+    web.hear(Message::StartFailed);
     web.did(&["find the containers"]);
     web.write("src/a", "1");
     web.does(&[
@@ -190,7 +191,7 @@ fn e3_what_a_reload_could_not_start_is_built_by_the_next_change() {
         "recreate",
         "find the new containers",
         "conclude: web  rebuilt: the last build failed (1.0 s: wait 1.0, build 1.0 s, start 200)",
-        "admit web-1: owed 0, 1 paths",
+        "admit web-1: owed 0; ask about [1 paths]",
         "warm up web-1",
     ]);
 }
@@ -210,7 +211,7 @@ fn b9_where_nothing_can_be_built_what_only_a_build_brings_is_left_out() {
         "say: web  updates of web-1 go through the helper inside the container",
         "conclude: web  /p/src/a -> /app/a in web-1, ran 1 command (5.0 ms: wait 5.0, copy 1.0)",
     ]);
-    web.rebuild(Because::Asked);
+    web.hear(Message::Rebuild(Because::Asked));
     web.did(&[
         "say: error: web  cannot rebuild (asked for): the service has only an `image:` / hint: give it a `build:`, or recreate it with `docker compose up`",
     ]);
@@ -230,8 +231,7 @@ fn what_its_owner_has_stopped_is_not_rebuilt_for_that_would_start_it() {
 #[test]
 fn a_container_that_cannot_run_as_it_was_started_is_made_anew_without_a_build() {
     let mut web = World::new(BLOCK, RUNNING);
-    let actions = web.service.start_anew();
-    web.act(actions);
+    web.hear(Message::StartAnew);
     web.did(&["recreate", "find the containers", "warm up web-1"]);
 }
 
@@ -251,7 +251,7 @@ fn f1_a_file_that_asks_for_a_build_and_is_synced_comes_into_the_new_container() 
         "find the new containers",
         "conclude: web  rebuilt: /p/src/lock matches fall_back_on `./src/lock` (step 1) (1.0 s: wait 1.0, build 1.0 s, start 200)",
         "forget web-1-of-image-1",
-        "admit web-1: owed 0, 1 paths",
+        "admit web-1: owed 0; ask about [1 paths]",
         "warm up web-1",
     ]);
     web.has("web-1", "/app/lock", Some("1"));

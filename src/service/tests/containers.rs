@@ -6,6 +6,8 @@ use std::time::Instant;
 use crate::compose::{Mount, MountKind};
 use crate::engine::{End, EngineError, State};
 
+use crate::service::Message;
+
 use super::world::{Answer, World, at, configuration, path};
 
 const RUNNING: &[State] = &[State::Running];
@@ -25,10 +27,10 @@ fn e1_a_new_container_is_owed_what_changed_since_its_image_was_built() {
         "conclude: web  /p/src/new -> /app/new in web-1, ran 1 command (1.0 ms: wait 1.0, copy 1.0)",
     ]);
     web.make("web-2", State::Running);
-    web.look_at_containers();
+    web.hear(Message::Containers);
     web.did(&[
         "find the containers",
-        "admit web-2: owed 1",
+        "admit web-2: owed 1; ask about []",
         "warm up web-1, web-2",
         "read 1",
         "ask whether git writes",
@@ -44,7 +46,7 @@ fn e1_a_new_container_is_owed_what_changed_since_its_image_was_built() {
 fn e1_what_is_open_to_a_container_that_is_gone_is_closed() {
     let mut web = World::new(BLOCK, RUNNING);
     web.containers.clear();
-    web.look_at_containers();
+    web.hear(Message::Containers);
     web.did(&["find the containers", "forget web-1-of-image-1"]);
     web.write("src/new", "1");
     web.does(&["look at 1", "find the containers"]);
@@ -54,7 +56,7 @@ fn e1_what_is_open_to_a_container_that_is_gone_is_closed() {
 fn e2_a_container_that_exited_is_started_by_a_change_with_its_files_and_not_by_its_end() {
     let mut web = World::new(BLOCK, RUNNING);
     web.set_state("web-1", State::Exited { code: 1 });
-    web.look_at_containers();
+    web.hear(Message::Containers);
     web.did(&["find the containers"]);
     web.write("src/new", "1");
     web.remove("src/old");
@@ -116,7 +118,7 @@ fn a_paused_container_gets_its_files_and_the_rest_when_it_goes_on() {
     ]);
     web.has("web-1", "/app/new", Some("1"));
     web.set_state("web-1", State::Running);
-    web.look_at_containers();
+    web.hear(Message::Containers);
     web.did(&[
         "find the containers",
         "warm up web-1",
@@ -158,8 +160,7 @@ fn a_process_that_crashed_after_an_update_is_started_by_the_next_change() {
         out_of_memory: false,
         lived: None,
     };
-    let actions = web.service.crashed(end);
-    web.act(actions);
+    web.hear(Message::Crashed(end));
     web.write("src/new", "1");
     web.does(&[
         "tell that web-1 ended",
@@ -178,7 +179,7 @@ fn e4_after_lost_events_what_differs_is_brought_and_what_is_gone_is_removed() {
     let mut web = World::new(BLOCK, RUNNING);
     web.write_unheard("src/new", "1");
     web.remove("src/old");
-    web.rescan();
+    web.hear(Message::Rescan(std::sync::Arc::default()));
     web.does(&[
         "look at everything",
         "look at 1",
@@ -199,10 +200,10 @@ fn e5_a_container_of_an_image_that_nobody_here_built_is_asked_what_it_holds() {
     let mut web = World::with_an_image_alone(BLOCK, &[]);
     web.make("web-1", State::Running);
     web.write_unheard("src/old", "another");
-    web.look_at_containers();
+    web.hear(Message::Containers);
     web.did(&[
         "find the containers",
-        "admit web-1: owed 0, what is gone, everything",
+        "admit web-1: owed 0; ask about [what is gone, everything]",
         "warm up web-1",
         "read 1",
         "ask whether git writes",
@@ -217,12 +218,12 @@ fn e5_a_container_of_an_image_that_nobody_here_built_is_asked_what_it_holds() {
 #[test]
 fn e6_what_a_bind_mount_hides_is_left_out_and_what_it_shows_is_not_copied() {
     let mut web = World::new(BLOCK, RUNNING);
-    web.mount(Mount {
+    web.mount(&Mount {
         kind: MountKind::Bind(path("src/live")),
         target: at("/app/live"),
         read_only: false,
     });
-    web.mount(Mount {
+    web.mount(&Mount {
         kind: MountKind::Bind(path("elsewhere")),
         target: at("/app/hidden"),
         read_only: false,
@@ -260,10 +261,7 @@ fn e7_a_command_that_is_owed_stays_owed_under_its_new_number() {
     ]);
     let block = "[{sync: ./src:/app}, {run: {cmd: two, trigger: ./src/b}}, {run: one}]";
     let new = configuration(block, true);
-    let actions = web
-        .service
-        .reconfigure(new, std::sync::Arc::default(), web.now);
-    web.act(actions);
+    web.hear(Message::Configure(Box::new(new), std::sync::Arc::default()));
     web.did(&[
         "look at everything",
         "look at 0",
@@ -281,10 +279,7 @@ fn e7_a_command_that_is_owed_stays_owed_under_its_new_number() {
 fn e7_a_file_that_goes_elsewhere_is_brought_there() {
     let mut web = World::new(BLOCK, RUNNING);
     let new = configuration("[{sync: ./src:/srv}]", true);
-    let actions = web
-        .service
-        .reconfigure(new, std::sync::Arc::default(), web.now);
-    web.act(actions);
+    web.hear(Message::Configure(Box::new(new), std::sync::Arc::default()));
     web.did(&[
         "compare web-1: 1 paths",
         "look at everything",
@@ -307,13 +302,13 @@ fn a_tmpfs_is_filled_after_each_start_by_files_alone() {
         RUNNING,
     );
     web.containers[0].started = "again".into();
-    web.mount(Mount {
+    web.mount(&Mount {
         kind: MountKind::Tmpfs,
         target: at("/app"),
         read_only: false,
     });
     web.containers[0].started = "and again".into();
-    web.look_at_containers();
+    web.hear(Message::Containers);
     web.did(&[
         "find the containers",
         "read 1",
@@ -327,15 +322,13 @@ fn a_tmpfs_is_filled_after_each_start_by_files_alone() {
 #[test]
 fn verify_says_that_all_is_as_it_should_be_or_repairs_what_drifted() {
     let mut web = World::new(BLOCK, RUNNING);
-    let actions = web.service.verify(web.now);
-    web.act(actions);
+    web.hear(Message::Verify);
     web.did(&[
         "compare web-1: everything",
         "conclude: web  verified: the containers have what the disk has (0.0 ms: wait 0.0)",
     ]);
     web.write_unheard("src/old", "drifted");
-    let actions = web.service.verify(web.now);
-    web.act(actions);
+    web.hear(Message::Verify);
     web.does(&[
         "compare web-1: everything",
         "say: web  1 path has drifted; repairing it",
@@ -354,7 +347,7 @@ fn an_engine_that_cannot_list_the_containers_is_asked_again_ever_later() {
     let error = || Answer::Find(EngineError::Refused("busy".into()));
     web.answers([error(), error()]);
     let begun = web.now;
-    web.look_at_containers();
+    web.hear(Message::Containers);
     web.does(&[
         "find the containers",
         "say: error: web  its containers cannot be looked at: busy / hint: the next look is in a moment",

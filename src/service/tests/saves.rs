@@ -102,7 +102,7 @@ fn c8_where_files_are_refused_the_service_is_rebuilt_once() {
         "find the new containers",
         "conclude: web  rebuilt: the files could not be put in place: no room (1.0 s: wait 1.0, build 1.0 s, start 200)",
         "forget web-1-of-image-1",
-        "admit web-1: owed 0, 1 paths",
+        "admit web-1: owed 0; ask about [1 paths]",
         "warm up web-1",
     ]);
 }

@@ -2,6 +2,8 @@
 
 use crate::engine::State;
 
+use crate::service::Message;
+
 use super::world::{Answer, World};
 
 const RUNNING: &[State] = &[State::Running];
@@ -16,8 +18,7 @@ fn with_trigger_mode_manual_changes_wait_for_the_user() {
         "conclude: web  waits: 1 change waits for `u` (1.0 ms: wait 1.0)",
     ]);
     web.has("web-1", "/app/a", None);
-    let actions = web.service.apply_now(web.now);
-    web.act(actions);
+    web.hear(Message::ApplyNow);
     web.did(&[
         "read 1",
         "copy to web-1: put 1, remove 0",
@@ -31,15 +32,13 @@ fn with_trigger_mode_manual_changes_wait_for_the_user() {
 #[test]
 fn paused_changes_wait_until_the_user_goes_on() {
     let mut web = World::new("[{sync: ./src:/app}]", RUNNING);
-    let actions = web.service.pause(true, web.now);
-    web.act(actions);
+    web.hear(Message::Pause(true));
     web.write("src/a", "1");
     web.does(&[
         "look at 1",
         "conclude: web  waits: 1 change waits until `p` goes on (1.0 ms: wait 1.0)",
     ]);
-    let actions = web.service.pause(false, web.now);
-    web.act(actions);
+    web.hear(Message::Pause(false));
     web.did(&[
         "read 1",
         "copy to web-1: put 1, remove 0",
@@ -115,7 +114,7 @@ fn while_git_writes_a_rebuild_waits_and_says_so_once() {
         "find the new containers",
         "conclude: web  rebuilt: /p/package.json matches fall_back_on `./package.json` (step 1) (1.0 s: wait 41, build 1.0 s, start 200)",
         "forget web-1-of-image-1",
-        "admit web-1: owed 0",
+        "admit web-1: owed 0; ask about []",
         "warm up web-1",
     ]);
 }

@@ -12,16 +12,16 @@ use crate::engine::{
     Applied, Body, Container, ContainerId, EngineError, Fingerprint, Restarted, State, There, Via,
 };
 use crate::paths::{ContainerPath, HostPath};
-use crate::plan::{Because, Rules};
+use crate::plan::{Rules, Work};
 use crate::report::{RunEnd, RunFailed};
 use crate::service::action::{Action, Build, Done, Scanned};
 use crate::service::compare::{About, Comparison};
 use crate::service::disk::Disk;
 use crate::service::stages::Target;
 use crate::service::update::{Loaded, RunFailure, Update};
-use crate::service::{Configuration, LiveService, Start};
+use crate::service::{Configuration, LiveService, Looking, Message, Rebuild, Start};
 use crate::watch::git::Writes;
-use crate::watch::{Change, Entries, Entry, Inode, Kind, Looks, Scope, Stage, Touch};
+use crate::watch::{Change, Entries, Entry, Inode, Kind, Scope, Stage, Touch};
 
 /// What the engine answers to the next copy, command or build, in place of doing it.
 #[derive(Debug)]
@@ -180,7 +180,7 @@ impl World {
         for (index, state) in states.iter().enumerate() {
             world.make(&format!("web-{}", index + 1), *state);
         }
-        world.look_at_containers();
+        world.hear(Message::Containers);
         world.log.clear();
         world
     }
@@ -199,11 +199,11 @@ impl World {
         container.state = state;
     }
 
-    pub fn mount(&mut self, mount: Mount) {
+    pub fn mount(&mut self, mount: &Mount) {
         for container in &mut self.containers {
             container.mounts.push(mount.clone());
         }
-        self.look_at_containers();
+        self.hear(Message::Containers);
         self.log.clear();
     }
 
@@ -236,15 +236,15 @@ impl World {
     }
 
     pub fn touch(&mut self, name: &str, stage: Stage) {
-        self.service.touch(&Touch {
+        self.hear(Message::Touched(Touch {
             path: path(name),
             at: self.now,
             stage,
-        });
+        }));
     }
 
-    pub fn look_at_containers(&mut self) {
-        let actions = self.service.look_at_containers(self.now);
+    pub fn hear(&mut self, message: Message) {
+        let actions = self.service.on(message, self.now);
         self.act(actions);
     }
 
@@ -342,24 +342,7 @@ impl World {
                 });
                 Done::Compared(answered.collect(), what_for)
             }
-            Action::Look(mut looking) => {
-                let mut changes = std::mem::take(&mut looking.seen);
-                for path in &looking.asked {
-                    changes.push(match self.disk.get(path) {
-                        Some((entry, _)) => Change::Written(path.clone(), entry.clone()),
-                        None => Change::Removed(path.clone()),
-                    });
-                }
-                let by_content = changes
-                    .iter()
-                    .filter(|it| self.service.decides_by_content(it));
-                let same = by_content.map(|it| it.path()).filter(|path| {
-                    let now = self.disk[*path].1.clone();
-                    self.contents.insert((*path).clone(), now.clone()) == Some(now)
-                });
-                let same = same.cloned().collect();
-                Done::Looked(looking, changes, same)
-            }
+            Action::Look(looking) => self.look(looking),
             Action::Scan(looks, begun) => {
                 let seen = self.disk.iter();
                 let seen: Entries = seen
@@ -393,28 +376,7 @@ impl World {
             Action::Start(update) => Done::Started(self.start(update)),
             Action::Finish(update) => Done::Finished(self.finish(update)),
             Action::ReadIgnoreFiles(rebuild) => Done::IgnoreFilesRead(rebuild, None),
-            Action::Build(rebuild) => {
-                let began = self.modified;
-                self.wait(1000);
-                let result =
-                    match self.answer(|it| matches!(it, Answer::Build(_) | Answer::SameImage)) {
-                        Some(Answer::Build(error)) => Err(error),
-                        Some(_) => Ok(()),
-                        None => {
-                            self.image += 1;
-                            Ok(())
-                        }
-                    };
-                let took = Duration::from_secs(1);
-                Done::Built(
-                    rebuild,
-                    Build {
-                        began,
-                        took,
-                        result,
-                    },
-                )
-            }
+            Action::Build(rebuild) => self.build(rebuild),
             Action::Identify(rebuild) => {
                 let image = format!("image-{}", self.image);
                 let running = if rebuild.asks_containers {
@@ -424,24 +386,7 @@ impl World {
                 };
                 Done::Identified(rebuild, Some(image), running)
             }
-            Action::Recreate(rebuild) => {
-                let names: Vec<String> = self.containers.drain(..).map(|it| it.name).collect();
-                let names = if names.is_empty() {
-                    vec!["web-1".to_owned()]
-                } else {
-                    names
-                };
-                for name in names {
-                    self.make(&name, State::Running);
-                    let id = self.containers.last().unwrap().id.clone();
-                    let held = self.held.get_mut(&id).unwrap();
-                    for (path, (_, text)) in &self.disk {
-                        let targets = self.service.config.rules.targets(path);
-                        held.extend(targets.map(|target| (target.to, file(text))));
-                    }
-                }
-                Done::Recreated(rebuild, Ok(()), Duration::from_millis(200))
-            }
+            Action::Recreate(rebuild) => self.recreate(rebuild),
             Action::Continue(step) => Done::Reached(step),
             Action::Say(_)
             | Action::Conclude(..)
@@ -453,6 +398,66 @@ impl World {
             | Action::Release(_)
             | Action::ListenForCrashes(_) => return None,
         })
+    }
+
+    fn look(&mut self, mut looking: Looking) -> Done {
+        let mut changes = std::mem::take(&mut looking.seen);
+        for path in &looking.asked {
+            changes.push(match self.disk.get(path) {
+                Some((entry, _)) => Change::Written(path.clone(), entry.clone()),
+                None => Change::Removed(path.clone()),
+            });
+        }
+        let by_content = changes
+            .iter()
+            .filter(|it| self.service.decides_by_content(it));
+        let same = by_content.map(Change::path).filter(|path| {
+            let now = self.disk[*path].1.clone();
+            self.contents.insert((*path).clone(), now.clone()) == Some(now)
+        });
+        let same = same.cloned().collect();
+        Done::Looked(looking, changes, same)
+    }
+
+    fn build(&mut self, rebuild: Rebuild) -> Done {
+        let began = self.modified;
+        self.wait(1000);
+        let result = match self.answer(|it| matches!(it, Answer::Build(_) | Answer::SameImage)) {
+            Some(Answer::Build(error)) => Err(error),
+            Some(_) => Ok(()),
+            None => {
+                self.image += 1;
+                Ok(())
+            }
+        };
+        let took = Duration::from_secs(1);
+        Done::Built(
+            rebuild,
+            Build {
+                began,
+                took,
+                result,
+            },
+        )
+    }
+
+    fn recreate(&mut self, rebuild: Option<Rebuild>) -> Done {
+        let names: Vec<String> = self.containers.drain(..).map(|it| it.name).collect();
+        let names = if names.is_empty() {
+            vec!["web-1".to_owned()]
+        } else {
+            names
+        };
+        for name in names {
+            self.make(&name, State::Running);
+            let id = self.containers.last().unwrap().id.clone();
+            let held = self.held.get_mut(&id).unwrap();
+            for (path, (_, text)) in &self.disk {
+                let targets = self.service.config().rules.targets(path);
+                held.extend(targets.map(|target| (target.to, file(text))));
+            }
+        }
+        Done::Recreated(rebuild, Ok(()), Duration::from_millis(200))
     }
 
     fn compare(&self, container: &Container, about: &About) -> Comparison {
@@ -549,45 +554,38 @@ impl World {
 
     fn finish(&mut self, mut update: Update) -> Update {
         for part in &mut update.parts {
-            let Some(steps) = &part.steps else { continue };
-            for due in &steps.runs {
-                if let Some(Answer::Exit(code)) = self.answer(|it| matches!(it, Answer::Exit(_)))
-                    && code != 0
-                {
-                    part.landed.run_failure = Some(RunFailure {
-                        what: RunFailed {
-                            step: due.run.step.clone(),
-                            command: due.run.command.clone(),
-                            container: part.container.name.clone(),
-                            end: RunEnd::Exit(code),
-                        },
-                        on_failure: due.run.on_failure,
-                    });
-                    break;
+            for due in &part.steps {
+                match &due.work {
+                    Work::Run(run) => {
+                        let exit = self.answer(|it| matches!(it, Answer::Exit(_)));
+                        if let Some(Answer::Exit(code)) = exit
+                            && code != 0
+                        {
+                            part.landed.run_failure = Some(RunFailure {
+                                what: RunFailed {
+                                    step: run.step.clone(),
+                                    command: run.command.clone(),
+                                    container: part.container.name.clone(),
+                                    end: RunEnd::Exit(code),
+                                },
+                                on_failure: run.on_failure,
+                            });
+                            break;
+                        }
+                    }
+                    Work::Restart(_) => {
+                        let killed = self.answer(|it| matches!(it, Answer::Killed)).is_some();
+                        part.landed.restarted = Some(Ok(Restarted {
+                            killed,
+                            whole_container: true,
+                        }));
+                        part.landed.restart = Some(Duration::from_millis(5));
+                    }
                 }
-                part.landed.ran.push(due.index);
-            }
-            if steps.restart.is_some() && part.landed.run_failure.is_none() {
-                let killed = self.answer(|it| matches!(it, Answer::Killed)).is_some();
-                part.landed.restarted = Some(Ok(Restarted {
-                    killed,
-                    whole_container: true,
-                }));
-                part.landed.restart = Some(Duration::from_millis(5));
+                part.landed.done.push(due.index);
             }
         }
         update
-    }
-
-    /// Events were lost.
-    pub fn rescan(&mut self) {
-        let actions = self.service.scan(Arc::new(Looks::default()), self.now);
-        self.act(actions);
-    }
-
-    pub fn rebuild(&mut self, because: Because) {
-        let actions = self.service.rebuild_now(because, self.now);
-        self.act(actions);
     }
 }
 

@@ -2,8 +2,10 @@
 
 use super::Operation;
 use super::rng::Rng;
-use docker_liveupdate::helper::{
-    Batch, Command, Content, Entry, Error, Item, Link, Patience, Sought, Terms, Wanted,
+use docker_liveupdate::helper::{Delivery, Error, Link, Patience, Terms};
+use docker_liveupdate::paths::ContainerPath;
+use docker_liveupdate::transfer::{
+    Body, Delta, Exec, Fingerprint, Outgoing, Sought, There, Wanted,
 };
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -50,10 +52,8 @@ impl Plan {
             3..5 => Operation::Inventory,
             5 | 6 => Operation::Run {
                 has_timeout: rng.percent(50),
-                cancel: rng.percent(30),
             },
             7 => Operation::Restart,
-            8 if rng.percent(50) => Operation::Hold,
             8 => Operation::Release,
             _ => Operation::Ping,
         };
@@ -96,7 +96,6 @@ impl Plan {
             Err(error) => return seen.note(&Err(error)),
         };
         seen.opened += 1;
-        let _ = link.user();
         for operation in &self.operations {
             let begun = Instant::now();
             let result = self.operate(&mut link, *operation).await;
@@ -127,31 +126,33 @@ impl Plan {
         match what {
             Operation::Apply => {
                 let batch = self.batch();
-                let applied = link.apply(&batch).await?;
+                let how = Delivery {
+                    hold: self.count.is_multiple_of(2),
+                    ..Delivery::default()
+                };
+                let applied = link.apply(&batch, &how).await?;
                 let most = batch.remove.len() + 2 * batch.put.len();
                 assert!(applied.closed.len() <= most, "more answers than asked for");
                 let kept = applied.closed.iter();
                 let kept: usize = kept
-                    .map(|closed| closed.path.len() + closed.why.len())
+                    .map(|(path, why)| path.as_bytes().len() + why.len())
                     .sum();
                 assert!(kept <= most * LEFT_OUT, "{kept} bytes kept");
                 Ok(())
             }
             Operation::Inventory => {
-                let wanted: Vec<Wanted> = (0..self.count)
-                    .map(|number| Wanted {
-                        path: format!("/app/f{number}").into_bytes(),
-                        sought: Sought::File {
-                            most: self.size as u64,
-                        },
-                    })
-                    .collect();
+                let file = Sought::File {
+                    most: self.size as u64,
+                };
+                let wanted: Wanted = (0..self.count).map(|number| (path(number), file)).collect();
                 let (mut entries, mut kept) = (0, 0);
-                let on_entry = |entry: Entry| {
+                let on_entry = |path: &ContainerPath, print| {
                     entries += 1;
-                    kept += match entry {
-                        Entry::Found(found) => found.path.len() + found.target.len(),
-                        Entry::Unreadable { path, text, .. } => path.len() + text.len(),
+                    kept += path.as_bytes().len();
+                    kept += match print {
+                        Ok(Fingerprint::Link { target }) => target.len(),
+                        Err(Error::Refused { text, .. }) => text.len(),
+                        _ => 0,
                     };
                 };
                 let result = link.inventory(&wanted, on_entry).await;
@@ -159,55 +160,47 @@ impl Plan {
                 assert!(kept <= INVENTORY, "{kept} bytes handed over");
                 result
             }
-            Operation::Run {
-                has_timeout,
-                cancel,
-            } => {
-                let command = Command {
+            Operation::Run { has_timeout } => {
+                let exec = Exec {
                     argv: vec!["x".repeat(self.size)],
                     timeout: has_timeout.then_some(GRACE),
-                    ..Command::default()
+                    ..Exec::default()
                 };
-                let cancelled = async {
-                    if !cancel {
-                        std::future::pending::<()>().await;
-                    }
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                };
-                link.run(&command, |_, _| {}, cancelled).await.map(drop)
+                link.run(&exec, |_, _| {}).await.map(drop)
             }
-            Operation::Hold => link.hold().await.map(drop),
             Operation::Release => link.release().await,
             Operation::Restart => link.restart(15, GRACE, GRACE).await.map(drop),
             Operation::Ping => link.ping().await,
         }
     }
 
-    fn batch(&self) -> Batch {
-        let path = |number: usize| format!("/app/f{number}").into_bytes();
-        let content = |number: usize| match number % 4 {
-            0 => Content::Directory,
-            1 => Content::Symlink {
-                target: b"x".to_vec(),
-            },
-            _ => Content::Bytes {
-                bytes: vec![b'x'; self.size].into(),
-                in_place: number % 4 == 3,
+    fn batch(&self) -> Delta {
+        let body = |number: usize| match number % 4 {
+            0 => Body::Directory { set_mode: false },
+            1 => Body::Link(b"x".to_vec()),
+            _ => Body::Bytes(vec![b'x'; self.size].into()),
+        };
+        let put = |number: usize| Outgoing {
+            to: path(number),
+            mode: 0o644,
+            modified: SystemTime::UNIX_EPOCH,
+            body: body(number),
+            in_place: number % 4 == 3,
+            there: match number % 3 {
+                1 => There::Perhaps(Fingerprint::Other),
+                _ => There::No,
             },
         };
-        Batch {
+        Delta {
             remove: (0..self.count / 3).map(path).collect(),
-            put: (0..self.count)
-                .map(|number| Item {
-                    to: path(number),
-                    mode: 0o644,
-                    mtime: SystemTime::UNIX_EPOCH,
-                    may_be_there: number % 3 == 1,
-                    content: content(number),
-                })
-                .collect(),
+            remove_dirs: Vec::new(),
+            put: (0..self.count).map(put).collect(),
         }
     }
+}
+
+fn path(number: usize) -> ContainerPath {
+    ContainerPath::new(format!("/app/f{number}")).unwrap()
 }
 
 impl Seen {

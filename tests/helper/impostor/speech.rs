@@ -3,8 +3,7 @@
 
 use super::Operation;
 use super::rng::Rng;
-use docker_liveupdate::helper::protocol::{MAX_FRAME, Reply, VERSION};
-use docker_liveupdate::helper::{Code, Kind, Stream};
+use docker_liveupdate::protocol::{Code, Kind, MAX_FRAME, Reply, Stream, VERSION};
 use std::time::Duration;
 
 /// More is not said in one go.
@@ -25,7 +24,6 @@ pub fn speech(rng: &mut Rng, operations: &[Operation], count: usize) -> Vec<Step
         let version = if rng.percent(97) { VERSION } else { any(rng) };
         let hello = Reply::Hello {
             version,
-            euid: any(rng),
             pid: any(rng),
             clock_ms: any_long(rng),
         };
@@ -74,27 +72,19 @@ fn answer(rng: &mut Rng, operation: Operation, count: usize, steps: &mut Vec<Ste
             steps.push(Step::Say(any_of(rng, kind)));
         }
     }
-    let (one, two, three) = (any(rng), any(rng), any(rng));
     let end = match operation {
         _ if rng.percent(10) => any_of(rng, 3),
         Operation::Apply => frame(&Reply::Applied {
-            placed: one,
-            removed: two,
-            kept: three,
-        }),
-        Operation::Run { .. } => frame(&Reply::Ended {
-            code: one,
-            timed_out: rng.percent(50),
-        }),
-        Operation::Hold | Operation::Release => frame(&Reply::Held {
             held: rng.percent(50),
         }),
+        Operation::Run { .. } => frame(&Reply::Ended {
+            code: any(rng),
+            timed_out: rng.percent(50),
+        }),
         Operation::Restart => frame(&Reply::Restarted {
-            pid: one,
-            micros: any_long(rng),
             killed: rng.percent(50),
         }),
-        Operation::Inventory | Operation::Ping => frame(&Reply::Done),
+        Operation::Inventory | Operation::Release | Operation::Ping => frame(&Reply::Done),
     };
     steps.push(Step::Say(end));
 }
@@ -120,7 +110,7 @@ fn step(rng: &mut Rng) -> Step {
 
 /// Any answer at all.
 fn reply(rng: &mut Rng) -> Vec<u8> {
-    let kind = rng.below(12);
+    let kind = rng.below(11);
     any_of(rng, kind)
 }
 
@@ -147,7 +137,6 @@ fn reply_of(rng: &mut Rng, kind: usize, path: &[u8], text: &[u8]) -> Vec<u8> {
         0 => Reply::Done,
         1 => Reply::Hello {
             version: VERSION,
-            euid: any(rng),
             pid: any(rng),
             clock_ms: any_long(rng),
         },
@@ -161,9 +150,9 @@ fn reply_of(rng: &mut Rng, kind: usize, path: &[u8], text: &[u8]) -> Vec<u8> {
         },
         4 => Reply::Output {
             stream: if rng.percent(50) {
-                Stream::Stdout
+                Stream::Out
             } else {
-                Stream::Stderr
+                Stream::Err
             },
             bytes: text,
         },
@@ -171,7 +160,6 @@ fn reply_of(rng: &mut Rng, kind: usize, path: &[u8], text: &[u8]) -> Vec<u8> {
             path,
             kind: kinds[rng.below(kinds.len())],
             mode: any(rng),
-            size: any_long(rng),
             hash: u128::from(any_long(rng)),
             target: text,
         },
@@ -182,20 +170,13 @@ fn reply_of(rng: &mut Rng, kind: usize, path: &[u8], text: &[u8]) -> Vec<u8> {
         },
         7 => Reply::Closed { path, text },
         8 => Reply::Applied {
-            placed: any(rng),
-            removed: any(rng),
-            kept: any(rng),
+            held: rng.percent(50),
         },
         9 => Reply::Ended {
             code: any(rng),
             timed_out: rng.percent(50),
         },
-        10 => Reply::Held {
-            held: rng.percent(50),
-        },
         _ => Reply::Restarted {
-            pid: any(rng),
-            micros: any_long(rng),
             killed: rng.percent(50),
         },
     })

@@ -249,6 +249,31 @@ fn a_slow_engine_is_waited_for() {
     up.until_in_step("src", "web", "/app");
 }
 
+/// The connection to the container's helper is the only one of its kind.
+#[track_caller]
+fn one_helper(door: &Interposer, up: &Session) {
+    up.until("connections to helpers", &1, || {
+        door.open_to("POST", "/exec/*/start")
+    });
+}
+
+#[test]
+fn a_connection_to_a_helper_ends_with_its_container() {
+    let door = Interposer::open();
+    let project = project("- sync: ./src:/app");
+    let mut up = begin(&project, &door, Way::Helper);
+    started(&mut up);
+    for text in ["two", "three"] {
+        project.write("src/a.txt", text);
+        up.live_updated("web");
+        recreate(&project, &up);
+        up.until_in_step("src", "web", "/app");
+    }
+    project.write("src/a.txt", "four");
+    up.live_updated("web");
+    one_helper(&door, &up);
+}
+
 /// Issue: "the events stream cut": what happened meanwhile is found out.
 #[test]
 fn a_cut_of_the_events_alone_misses_no_container() {
@@ -265,6 +290,10 @@ fn a_cut_of_the_events_alone_misses_no_container() {
     up.says("the engine is away");
     up.says("the engine is back");
     up.until_in_step("src", "web", "/app");
+    // Nor does the connection to the helper of one that went unheard stay open.
+    project.write("src/a.txt", "three");
+    up.live_updated("web");
+    one_helper(&door, &up);
 }
 
 /// Issue: "gone for a minute".

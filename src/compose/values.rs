@@ -1,0 +1,206 @@
+//! Reads values as people write them: "5" for 5, `1m30s`, one text or a list; and says what is wrong with one. Knows no steps.
+
+use std::time::Duration;
+
+use serde_yaml::{Mapping, Value};
+
+use super::finding::{Findings, Spot};
+use super::yaml::{
+    describe, did_you_mean, key_text, nearest, parse_duration, quoted, scalar_text, untagged,
+};
+
+/// What a value is read with. `S` is what its kind has to know beside it, such as what a step's paths are relative to.
+pub struct Reader<'r, S = ()> {
+    /// What the value is called in a message: as a rule the key that it is the value of.
+    pub name: String,
+    /// Where it stands.
+    pub at: Spot,
+    /// Where what is wrong with it goes.
+    pub found: &'r mut Findings,
+    /// The same for all that is below it.
+    pub setting: S,
+}
+
+impl<'r, S: Copy> Reader<'r, S> {
+    /// For the value at `at`, called `name`.
+    pub fn new(name: &str, at: &Spot, setting: S, found: &'r mut Findings) -> Self {
+        Self {
+            name: name.to_owned(),
+            at: at.clone(),
+            found,
+            setting,
+        }
+    }
+
+    /// For the value of `key` here.
+    pub fn key(&mut self, key: &str) -> Reader<'_, S> {
+        Reader::new(key, &self.at.key(key), self.setting, self.found)
+    }
+
+    /// For the item at `index` here, called as the list is.
+    pub fn index(&mut self, index: usize) -> Reader<'_, S> {
+        Reader::new(&self.name, &self.at.index(index), self.setting, self.found)
+    }
+
+    /// For the same value by another name.
+    pub fn named(&mut self, name: &str) -> Reader<'_, S> {
+        Reader::new(name, &self.at, self.setting, self.found)
+    }
+
+    /// Reports that nothing can be started with this value.
+    pub fn error(&mut self, message: impl Into<String>, hint: Option<String>) {
+        self.found.error(&self.at, message, hint);
+    }
+
+    /// As [`error`](Self::error), about the value's key.
+    pub fn error_on_key(&mut self, message: impl Into<String>, hint: Option<String>) {
+        self.found.error_on_key(&self.at, message, hint);
+    }
+
+    /// Reports `value` as being of a wrong type.
+    pub fn wrong_type(&mut self, value: &Value, expected: &str) {
+        let message = format!(
+            "`{}` is {}; expected {expected}",
+            self.name,
+            describe(value)
+        );
+        self.error(message, None);
+    }
+
+    /// A text that is not empty.
+    pub fn text(&mut self, value: &Value, expected: &str) -> Option<String> {
+        let Value::String(text) = untagged(value) else {
+            self.wrong_type(value, expected);
+            return None;
+        };
+        if text.trim().is_empty() {
+            self.error(
+                format!("`{}` is an empty text; expected {expected}", self.name),
+                left_out(&self.name),
+            );
+            return None;
+        }
+        Some(text.clone())
+    }
+
+    /// A text that is not empty, or a number (`user: 1000`, `timeout: 5`).
+    pub fn text_or_number(&mut self, value: &Value, expected: &str) -> Option<String> {
+        match untagged(value) {
+            Value::Number(number) => Some(number.to_string()),
+            _ => self.text(value, expected),
+        }
+    }
+
+    /// One text or a list of texts, each with its place.
+    pub fn texts(&mut self, value: &Value, expected: &str) -> Vec<(String, Spot)> {
+        match untagged(value) {
+            Value::Sequence(items) => items
+                .iter()
+                .enumerate()
+                .filter_map(|(index, item)| {
+                    let mut at = self.index(index);
+                    at.text(item, expected).map(|text| (text, at.at))
+                })
+                .collect(),
+            _ => self
+                .text(value, &format!("{expected}, or a list of them"))
+                .map(|text| (text, self.at.clone()))
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    /// Patterns in `.dockerignore`'s syntax.
+    pub fn patterns(&mut self, value: &Value) -> Vec<String> {
+        self.texts(value, "a pattern")
+            .into_iter()
+            .map(|(text, _)| text)
+            .collect()
+    }
+
+    /// `true` and `false`, also as texts: that is how interpolated values arrive (B8).
+    pub fn boolean(&mut self, value: &Value) -> Option<bool> {
+        match untagged(value) {
+            Value::Bool(flag) => Some(*flag),
+            Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
+            Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
+            _ => {
+                self.wrong_type(value, "`true` or `false`");
+                None
+            }
+        }
+    }
+
+    /// A duration: `10s`, `1m30s`, `500ms`, or a number of seconds.
+    pub fn duration(&mut self, value: &Value) -> Option<Duration> {
+        let expected = "a duration such as `10s` or `1m30s`, or a number of seconds";
+        let text = self.text_or_number(value, expected)?;
+        let parsed = parse_duration(&text);
+        if parsed.is_none() {
+            self.wrong_type(value, expected);
+        }
+        parsed
+    }
+
+    /// One of a few words.
+    pub fn choice<T: Copy>(&mut self, value: &Value, choices: &[(&str, T)]) -> Option<T> {
+        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+        let text = scalar_text(value).unwrap_or_default();
+        let choice = choices
+            .iter()
+            .find(|(word, _)| text.eq_ignore_ascii_case(word))
+            .map(|(_, choice)| *choice);
+        if choice.is_none() {
+            let guess = nearest(&text, words.iter().copied());
+            let message = format!(
+                "`{}` is {}; expected one of {}",
+                self.name,
+                describe(value),
+                quoted(&words)
+            );
+            self.error(
+                message,
+                guess.map(|guess| format!("did you mean `{guess}`?")),
+            );
+        }
+        choice
+    }
+
+    /// Reports keys that nobody reads, with the nearest known one.
+    pub fn only_keys(&mut self, map: &Mapping, known: &[&str]) {
+        for key in map.keys() {
+            match key_text(key) {
+                Some(key) if known.contains(&key.as_str()) => {}
+                Some(key) => {
+                    let message = format!("unknown key `{key}` in `{}`", self.name);
+                    let hint = format!(
+                        "{}the keys are {}",
+                        did_you_mean(&key, known.iter().copied()),
+                        quoted(known)
+                    );
+                    self.key(&key).error_on_key(message, Some(hint));
+                }
+                None => self.error(
+                    format!(
+                        "a key of `{}` is {}; expected a text",
+                        self.name,
+                        describe(key)
+                    ),
+                    Some(format!("the keys are {}", quoted(known))),
+                ),
+            }
+        }
+    }
+}
+
+/// An empty text is how other tools say nothing; here a key that may be missing is left out.
+fn left_out(name: &str) -> Option<String> {
+    let meaning = match name {
+        "trigger" => "without one it is done with every update",
+        "workdir" => "without one a command runs where it always does",
+        "user" => "without one a command runs as the container's user",
+        "timeout" => "without one there is no limit of its own",
+        _ => return None,
+    };
+    Some(format!("leave `{name}` out: {meaning}"))
+}

@@ -1,0 +1,272 @@
+//! What stands at paths of a container, through its archive: hashed while it streams, held never. Compares nothing.
+//!
+//! The engine's archive shows volumes and bind mounts as the container sees them, and what lies under a tmpfs instead of the tmpfs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tar::EntryType;
+use xxhash_rust::xxh3::Xxh3;
+
+use super::read::{Member, Reader};
+use super::survey::member_path;
+use crate::engine::client::Docker;
+use crate::engine::{ContainerId, EngineError, Fingerprint, Sought, Wanted};
+use crate::paths::ContainerPath;
+
+type Found = BTreeMap<ContainerPath, Fingerprint>;
+
+/// Up to so many paths are asked for one by one.
+const FEW: usize = 16;
+/// An archive comes with all that only the container has. So much of that is passed over, and some times what was asked for;
+/// beyond it the rest is asked for one by one.
+const PASSED_OVER: u64 = 256 * 1024 * 1024;
+/// One comparison may take so long, and some more for its bytes.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Of an engine on a slow machine, in bytes a second.
+const SLOWEST: u64 = 1024 * 1024;
+
+impl Docker {
+    pub(super) async fn fingerprints_through_archive(
+        &self,
+        id: &ContainerId,
+        wanted: &Wanted,
+        roots: &[ContainerPath],
+    ) -> Result<Found, EngineError> {
+        let lengths = wanted.values().map(|sought| match sought {
+            Sought::File { most } => *most,
+            Sought::Anything | Sought::Directory => 0,
+        });
+        let bytes = lengths.fold(0, u64::saturating_add);
+        let budget = bytes.saturating_mul(4).saturating_add(PASSED_OVER);
+        let limit = PATIENCE + Duration::from_secs(budget / SLOWEST);
+        tokio::time::timeout(limit, self.search(id, wanted, roots, budget))
+            .await
+            .unwrap_or_else(|_| {
+                Err(EngineError::Refused(format!(
+                    "what is in the container could not be compared within {}",
+                    humantime::format_duration(limit)
+                )))
+            })
+    }
+
+    async fn search(
+        &self,
+        id: &ContainerId,
+        wanted: &Wanted,
+        roots: &[ContainerPath],
+        budget: u64,
+    ) -> Result<Found, EngineError> {
+        let mut search = Search {
+            wanted,
+            above: BTreeSet::new(),
+            links: BTreeSet::new(),
+            found: Found::new(),
+            one_by_one: Vec::new(),
+            budget,
+        };
+        if wanted.len() <= FEW {
+            search.one_by_one.extend(wanted.keys().cloned());
+        } else {
+            search.note_what_is_above();
+            for root in roots {
+                self.tree(id, root, &mut search).await?;
+            }
+        }
+        for path in std::mem::take(&mut search.one_by_one) {
+            if let Some(mut archive) = self.archive_of(id, &path, "").await?
+                && let Some(member) = archive.next().await?
+            {
+                search.see(path.clone(), &member, &mut archive).await?;
+                self.follow(id, &path, &mut search).await?;
+            }
+        }
+        search.found.retain(|path, _| wanted.contains_key(path));
+        Ok(search.found)
+    }
+
+    async fn tree(
+        &self,
+        id: &ContainerId,
+        root: &ContainerPath,
+        search: &mut Search<'_>,
+    ) -> Result<(), EngineError> {
+        let Some(archive) = self.archive_of(id, root, "").await? else {
+            return Ok(());
+        };
+        search.read(archive, root).await?;
+        // An archive has a link as a link; what is written is written through it, so what is below it is read through it (E6).
+        let mut followed = BTreeSet::new();
+        while let Some(link) = search.link_on_the_way(root, &followed) {
+            if let Some(archive) = self.archive_of(id, &link, "/.").await? {
+                let itself = search.found.get(&link).cloned();
+                search.read(archive, &link).await?;
+                search.keep_unless_directory(&link, itself);
+            }
+            followed.insert(link);
+        }
+        Ok(())
+    }
+
+    /// A link that leads to a directory is that directory where one is sought.
+    async fn follow(
+        &self,
+        id: &ContainerId,
+        path: &ContainerPath,
+        search: &mut Search<'_>,
+    ) -> Result<(), EngineError> {
+        if !search.is_link_on_the_way(path) {
+            return Ok(());
+        }
+        if let Some(mut archive) = self.archive_of(id, path, "/.").await?
+            && let Some(Member {
+                kind: EntryType::Directory,
+                mode,
+                ..
+            }) = archive.next().await?
+        {
+            search
+                .found
+                .insert(path.clone(), Fingerprint::Directory { mode });
+        }
+        Ok(())
+    }
+}
+
+/// What was asked, and what is known by now.
+struct Search<'a> {
+    wanted: &'a Wanted,
+    /// The directories that lie above what was asked for.
+    above: BTreeSet<ContainerPath>,
+    /// Those of them that are links, and were not asked for themselves.
+    links: BTreeSet<ContainerPath>,
+    found: Found,
+    /// What has to be asked for by itself.
+    one_by_one: Vec<ContainerPath>,
+    /// How many bytes may still be passed over.
+    budget: u64,
+}
+
+impl Search<'_> {
+    fn note_what_is_above(&mut self) {
+        for path in self.wanted.keys() {
+            let mut directory = path.parent();
+            while let Some(above) = directory {
+                directory = above.parent();
+                if !self.above.insert(above) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// A link where the host has a directory, or where something below it was asked for: a way, if it leads to one.
+    fn is_link_on_the_way(&self, path: &ContainerPath) -> bool {
+        let sought = self.wanted.get(path) == Some(&Sought::Directory) || self.above.contains(path);
+        sought && matches!(self.found.get(path), Some(Fingerprint::Link { .. }))
+    }
+
+    /// The next one at or below `root` of those that were not `followed` yet.
+    fn link_on_the_way(
+        &self,
+        root: &ContainerPath,
+        followed: &BTreeSet<ContainerPath>,
+    ) -> Option<ContainerPath> {
+        let links = self.found.iter();
+        let links = links.filter(|(_, print)| matches!(print, Fingerprint::Link { .. }));
+        let links = links.map(|(path, _)| path);
+        let asked_for = links.filter(|path| *path == root || self.is_link_on_the_way(path));
+        let is_next = |path: &&ContainerPath| path.is_within(root) && !followed.contains(*path);
+        asked_for.chain(&self.links).find(is_next).cloned()
+    }
+
+    /// What was found behind a link is not what stands there itself, unless a directory is sought and it is one.
+    fn keep_unless_directory(&mut self, path: &ContainerPath, itself: Option<Fingerprint>) {
+        let sought = self.wanted.get(path) == Some(&Sought::Directory);
+        let there = matches!(self.found.get(path), Some(Fingerprint::Directory { .. }));
+        if let Some(itself) = itself.filter(|_| !(sought && there)) {
+            self.found.insert(path.clone(), itself);
+        }
+    }
+
+    async fn read(
+        &mut self,
+        mut archive: Reader<hyper::body::Incoming>,
+        root: &ContainerPath,
+    ) -> Result<(), EngineError> {
+        // Names of one inode come once with content, then as links to that name.
+        let mut hard_links = Vec::new();
+        while let Some(member) = archive.next().await? {
+            if archive.taken.saturating_add(member.size) > self.budget {
+                let left = self.wanted.keys().filter(|path| {
+                    path.is_within(root) && *path != root && !self.found.contains_key(*path)
+                });
+                self.one_by_one.extend(left.cloned());
+                break;
+            }
+            let Some(path) = member_path(root, &member.name) else {
+                continue;
+            };
+            if !self.wanted.contains_key(&path) && path != *root {
+                if member.kind == EntryType::Symlink && self.above.contains(&path) {
+                    self.links.insert(path);
+                }
+                continue;
+            }
+            if member.kind == EntryType::Link {
+                hard_links.extend(member_path(root, &member.link).map(|first| (path, first)));
+            } else {
+                self.see(path, &member, &mut archive).await?;
+            }
+        }
+        self.budget = self.budget.saturating_sub(archive.taken);
+        for (path, first) in hard_links {
+            match self.found.get(&first) {
+                // Hashed for the length that the other name is to have.
+                Some(Fingerprint::File { mode, hash }) if *hash != 0 => {
+                    let print = Fingerprint::File {
+                        mode: *mode,
+                        hash: *hash,
+                    };
+                    self.found.insert(path, print);
+                }
+                _ => self.one_by_one.push(path),
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes one member; its content is read where it can be the wanted one.
+    async fn see(
+        &mut self,
+        path: ContainerPath,
+        member: &Member,
+        archive: &mut Reader<hyper::body::Incoming>,
+    ) -> Result<(), EngineError> {
+        let mode = member.mode;
+        let print = match member.kind {
+            EntryType::Regular | EntryType::Continuous | EntryType::Link => {
+                let sought = self.wanted.get(&path);
+                let hash = if let Some(Sought::File { most }) = sought
+                    && member.size <= *most
+                {
+                    let mut hasher = Xxh3::new();
+                    while let Some(bytes) = archive.content().await? {
+                        hasher.update(&bytes);
+                    }
+                    hasher.digest128()
+                } else {
+                    0
+                };
+                Fingerprint::File { mode, hash }
+            }
+            EntryType::Directory => Fingerprint::Directory { mode },
+            EntryType::Symlink => Fingerprint::Link {
+                target: member.link.clone(),
+            },
+            _ => Fingerprint::Other,
+        };
+        self.found.insert(path, print);
+        Ok(())
+    }
+}

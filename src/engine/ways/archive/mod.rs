@@ -1,0 +1,103 @@
+//! Everything through the plain Engine API: PUT archive for copies, `rm` and `rmdir` for deletes, exec for commands, GET archive
+//! for comparisons. Needs no program of ours in the container, and is always left.
+
+mod destination;
+mod exec;
+mod fingerprint;
+mod put;
+mod read;
+mod remove;
+mod seen;
+pub(in crate::engine) mod survey;
+mod trust;
+mod write;
+
+pub(in crate::engine) use put::FULL;
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::{Found, Output, Taken, Way, there};
+use crate::engine::client::Docker;
+use crate::engine::{
+    Applied, Container, Delta, Ended, EngineError, Exec, Outgoing, Restarted, Via, Wanted,
+};
+use crate::paths::ContainerPath;
+
+/// The plain Engine API.
+pub(super) struct Archive<'a>(pub(super) &'a Docker);
+
+impl Way for Archive<'_> {
+    async fn expected(&self, _: &Container) -> Result<Via, String> {
+        Ok(Via::Archive(String::new()))
+    }
+
+    async fn apply(&self, container: &Container, delta: &Delta) -> Taken<Applied> {
+        let mut delta = Cow::Borrowed(delta);
+        let few = there::are_few(&delta);
+        let asked = |put: &Outgoing| few && put.there.fingerprint().is_some();
+        let same = there::take_out(self, container, &mut delta, asked).await;
+        let through = self.0.apply_through_archive(container, &delta).await?;
+        Ok(Applied {
+            via: Via::Archive(String::new()),
+            unread: through.unread,
+            closed: through.closed,
+            same,
+        })
+    }
+
+    async fn run(&self, container: &Container, exec: &Exec, output: Output<'_>) -> Taken<Ended> {
+        Ok(self.0.exec(&container.id, exec, output).await?)
+    }
+
+    async fn fingerprints(
+        &self,
+        container: &Container,
+        wanted: &Wanted,
+        roots: &[ContainerPath],
+    ) -> Taken<Found> {
+        let found = self
+            .0
+            .fingerprints_through_archive(&container.id, wanted, roots);
+        Ok(found.await?)
+    }
+
+    /// The API knows whole containers alone.
+    async fn restart_process(
+        &self,
+        container: &Container,
+        _: Option<&str>,
+        grace: Option<Duration>,
+    ) -> Taken<Restarted> {
+        // Its supervisor is gone, or another version's. Should this fail, the restart says what is wrong.
+        let _ = self.0.renew_init(container).await;
+        let restarted = self.0.restart_in_turn(container, grace).await?;
+        Ok(Restarted {
+            whole_container: true,
+            ..restarted
+        })
+    }
+}
+
+/// What came of an update through the engine.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Through {
+    /// What could not be read whole.
+    pub(super) unread: Vec<ContainerPath>,
+    /// What was not touched, and why.
+    pub(super) closed: Vec<(ContainerPath, String)>,
+}
+
+impl Docker {
+    /// Copies first, deletes after them. Copies work on stopped containers as well; deletes that need a running one
+    /// say `NotRunning` after the copies are done, and both are safe to repeat.
+    async fn apply_through_archive(
+        &self,
+        container: &Container,
+        delta: &Delta,
+    ) -> Result<Through, EngineError> {
+        let mut through = self.put(container, delta).await?;
+        through.closed.extend(self.remove(container, delta).await?);
+        Ok(through)
+    }
+}

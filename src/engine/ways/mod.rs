@@ -1,0 +1,207 @@
+//! The ways into a container, and which of them is taken: one policy for all verbs. Knows no way by itself: each has a folder.
+
+pub(super) mod archive;
+pub(super) mod helper;
+mod there;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::client::Docker;
+use super::{
+    Applied, Container, Delta, Ended, EngineError, Exec, Fingerprint, Restarted, Stream, Via,
+    Wanted,
+};
+use crate::paths::ContainerPath;
+use archive::Archive;
+use helper::Helper;
+
+/// What stands at some paths of a container.
+type Found = BTreeMap<ContainerPath, Fingerprint>;
+
+/// What is heard of a command's output while it runs.
+type Output<'a> = &'a mut (dyn FnMut(Stream, &[u8]) + Send);
+
+/// One way into a container. Each verb may be asked again after it failed.
+trait Way: Sync {
+    /// By which way an update of this container would go, or why it cannot go this one, as far as that is known without
+    /// putting anything there.
+    fn expected(&self, container: &Container) -> impl Future<Output = Result<Via, String>> + Send;
+
+    /// Copies and deletes.
+    fn apply(
+        &self,
+        container: &Container,
+        delta: &Delta,
+    ) -> impl Future<Output = Taken<Applied>> + Send;
+
+    /// Runs a command to its end. It is run once: a way that has begun it does not leave it to another.
+    fn run(
+        &self,
+        container: &Container,
+        exec: &Exec,
+        output: Output<'_>,
+    ) -> impl Future<Output = Taken<Ended>> + Send;
+
+    /// What stands at the wanted paths, which lie at or below `roots`.
+    fn fingerprints(
+        &self,
+        container: &Container,
+        wanted: &Wanted,
+        roots: &[ContainerPath],
+    ) -> impl Future<Output = Taken<Found>> + Send;
+
+    /// Restarts the container's process, and no more than that where it can.
+    fn restart_process(
+        &self,
+        container: &Container,
+        signal: Option<&str>,
+        grace: Option<Duration>,
+    ) -> impl Future<Output = Taken<Restarted>> + Send;
+}
+
+/// What came of asking a way.
+type Taken<T> = Result<T, No>;
+
+/// Why a way did not do what it was asked.
+enum No {
+    /// It cannot be done this way, for this reason, and nothing of it was: another way may be asked.
+    NotThisWay(String),
+    /// No other way would do better.
+    Failed(EngineError),
+}
+
+impl From<EngineError> for No {
+    fn from(error: EngineError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<No> for EngineError {
+    fn from(no: No) -> Self {
+        match no {
+            No::NotThisWay(why) => Self::Refused(why),
+            No::Failed(error) => error,
+        }
+    }
+}
+
+/// The policy: the first way, and where that one cannot be taken, the other, which tells the reason.
+struct Else<A, B>(A, B);
+
+impl<A: Way, B: Way> Way for Else<A, B> {
+    async fn expected(&self, container: &Container) -> Result<Via, String> {
+        match self.0.expected(container).await {
+            Err(why) => Ok(self.1.expected(container).await?.because(why)),
+            first => first,
+        }
+    }
+
+    async fn apply(&self, container: &Container, delta: &Delta) -> Taken<Applied> {
+        let first = self.0.apply(container, delta).await;
+        let Err(No::NotThisWay(why)) = first else {
+            return first;
+        };
+        match self.1.apply(container, delta).await {
+            Ok(applied) => Ok(Applied {
+                via: applied.via.because(why),
+                ..applied
+            }),
+            Err(No::Failed(EngineError::InVain(what))) => Err(No::Failed(EngineError::InVain(
+                format!("{what} (the helper is not used: {why})"),
+            ))),
+            other => other,
+        }
+    }
+
+    async fn run(&self, container: &Container, exec: &Exec, output: Output<'_>) -> Taken<Ended> {
+        let first = self.0.run(container, exec, &mut *output).await;
+        match first {
+            Err(No::NotThisWay(_)) => self.1.run(container, exec, output).await,
+            taken => taken,
+        }
+    }
+
+    async fn fingerprints(
+        &self,
+        container: &Container,
+        wanted: &Wanted,
+        roots: &[ContainerPath],
+    ) -> Taken<Found> {
+        match self.0.fingerprints(container, wanted, roots).await {
+            Err(No::NotThisWay(_)) => self.1.fingerprints(container, wanted, roots).await,
+            taken => taken,
+        }
+    }
+
+    async fn restart_process(
+        &self,
+        container: &Container,
+        signal: Option<&str>,
+        grace: Option<Duration>,
+    ) -> Taken<Restarted> {
+        match self.0.restart_process(container, signal, grace).await {
+            Err(No::NotThisWay(_)) => self.1.restart_process(container, signal, grace).await,
+            taken => taken,
+        }
+    }
+}
+
+impl Docker {
+    /// All ways, in the order in which they are asked.
+    fn ways(&self) -> impl Way {
+        Else(Helper(self), Archive(self))
+    }
+
+    /// The way that an update of this container would take, as far as that is known without putting anything there.
+    pub async fn expected_way(&self, container: &Container) -> Via {
+        let expected = self.ways().expected(container).await;
+        expected.unwrap_or_else(Via::Archive)
+    }
+
+    /// C5, C6: what may be there already and is dear to send is asked for first.
+    pub(super) async fn apply_delta(
+        &self,
+        container: &Container,
+        delta: &Delta,
+    ) -> Result<Applied, EngineError> {
+        let ways = self.ways();
+        let mut delta = Cow::Borrowed(delta);
+        let mut same = there::take_out(&ways, container, &mut delta, there::is_asked_first).await;
+        let applied = ways.apply(container, &delta).await?;
+        same.extend(applied.same);
+        Ok(Applied { same, ..applied })
+    }
+
+    /// C7.
+    pub(super) async fn run_command(
+        &self,
+        container: &Container,
+        exec: &Exec,
+        output: Output<'_>,
+    ) -> Result<Ended, EngineError> {
+        Ok(self.ways().run(container, exec, output).await?)
+    }
+
+    /// What stands at the wanted paths.
+    pub(super) async fn fingerprints_of(
+        &self,
+        container: &Container,
+        wanted: &Wanted,
+        roots: &[ContainerPath],
+    ) -> Result<Found, EngineError> {
+        Ok(self.ways().fingerprints(container, wanted, roots).await?)
+    }
+
+    /// Restarts the process; where it does not run under the helper, its container is restarted instead.
+    pub(super) async fn restart_its_process(
+        &self,
+        container: &Container,
+        signal: Option<&str>,
+        grace: Option<Duration>,
+    ) -> Result<Restarted, EngineError> {
+        let ways = self.ways();
+        Ok(ways.restart_process(container, signal, grace).await?)
+    }
+}

@@ -73,7 +73,7 @@ pub async fn run(docker: &DockerCli, services: &[String], fix: bool, format: For
             row("CONTAINER", width, ["SAME", "CHANGED", "MISSING", "STALE"])
         ));
     }
-    let engine = &*loading.engine;
+    let engine = &loading.engine.asking_once();
     let project = loading.project.name.as_str();
     let mut reports = stream::iter(subjects)
         .map(|(service, (container, disk))| async move {

@@ -37,6 +37,7 @@ const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 #[derive(Clone)]
 pub struct Docker {
     pub(super) inner: Arc<Inner>,
+    pub(super) asks_once: bool,
 }
 
 pub(super) struct Inner {
@@ -123,7 +124,17 @@ impl Docker {
                 is_podman: tokio::sync::OnceCell::new(),
                 own_ends: OwnEnds::default(),
             }),
+            asks_once: false,
         })
+    }
+
+    /// For who asks each container what it holds once and is gone: a container of which little is asked gets no helper for it.
+    #[must_use]
+    pub fn asking_once(&self) -> Self {
+        Self {
+            asks_once: true,
+            ..self.clone()
+        }
     }
 
     /// Where the engine is, as a name for it: two engines never share one.

@@ -184,13 +184,22 @@ impl Docker {
         Ok(self.ways().run(container, exec, output).await?)
     }
 
-    /// What stands at the wanted paths.
+    /// What stands at the wanted paths. A helper that is not there yet is started for it only where that pays.
     pub(super) async fn fingerprints_of(
         &self,
         container: &Container,
         wanted: &Wanted,
         roots: &[ContainerPath],
     ) -> Result<Found, EngineError> {
+        if self.asks_once
+            && archive::shows_all(container)
+            && !self.has_link(&container.id).await
+            && let Some(found) = self
+                .fingerprints_of_little(&container.id, wanted, roots)
+                .await?
+        {
+            return Ok(found);
+        }
         Ok(self.ways().fingerprints(container, wanted, roots).await?)
     }
 

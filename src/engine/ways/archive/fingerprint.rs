@@ -21,6 +21,8 @@ const FEW: usize = 16;
 /// An archive comes with all that only the container has. So much of that is passed over, and some times what was asked for;
 /// beyond it the rest is asked for one by one.
 const PASSED_OVER: u64 = 256 * 1024 * 1024;
+/// The start of a helper takes as long as reading so much.
+const LITTLE: u64 = 8 * 1024 * 1024;
 /// One comparison may take so long, and some more for its bytes.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Of an engine on a slow machine, in bytes a second.
@@ -33,14 +35,13 @@ impl Docker {
         wanted: &Wanted,
         roots: &[ContainerPath],
     ) -> Result<Found, EngineError> {
-        let lengths = wanted.values().map(|sought| match sought {
-            Sought::File { most } => *most,
-            Sought::Anything | Sought::Directory => 0,
-        });
-        let bytes = lengths.fold(0, u64::saturating_add);
-        let budget = bytes.saturating_mul(4).saturating_add(PASSED_OVER);
+        let budget = bytes(wanted).saturating_mul(4).saturating_add(PASSED_OVER);
         let limit = PATIENCE + Duration::from_secs(budget / SLOWEST);
-        tokio::time::timeout(limit, self.search(id, wanted, roots, budget))
+        let search = async {
+            let search = self.search(id, wanted, roots, budget).await?;
+            self.finish(id, search).await
+        };
+        tokio::time::timeout(limit, search)
             .await
             .unwrap_or_else(|_| {
                 Err(EngineError::Refused(format!(
@@ -50,13 +51,31 @@ impl Docker {
             })
     }
 
-    async fn search(
+    /// The same, where it takes no longer than a helper would take to start; `None` where it might.
+    pub(in crate::engine::ways) async fn fingerprints_of_little(
         &self,
         id: &ContainerId,
         wanted: &Wanted,
         roots: &[ContainerPath],
+    ) -> Result<Option<Found>, EngineError> {
+        if bytes(wanted) > LITTLE {
+            return Ok(None);
+        }
+        let search = self.search(id, wanted, roots, LITTLE).await?;
+        if search.one_by_one.len() > FEW {
+            return Ok(None);
+        }
+        self.finish(id, search).await.map(Some)
+    }
+
+    /// What the archives of the roots say; what they did not come to is left to be asked for one by one.
+    async fn search<'a>(
+        &self,
+        id: &ContainerId,
+        wanted: &'a Wanted,
+        roots: &[ContainerPath],
         budget: u64,
-    ) -> Result<Found, EngineError> {
+    ) -> Result<Search<'a>, EngineError> {
         let mut search = Search {
             wanted,
             above: BTreeSet::new(),
@@ -73,6 +92,10 @@ impl Docker {
                 self.tree(id, root, &mut search).await?;
             }
         }
+        Ok(search)
+    }
+
+    async fn finish(&self, id: &ContainerId, mut search: Search<'_>) -> Result<Found, EngineError> {
         for path in std::mem::take(&mut search.one_by_one) {
             if let Some(mut archive) = self.archive_of(id, &path, "").await?
                 && let Some(member) = archive.next().await?
@@ -81,6 +104,7 @@ impl Docker {
                 self.follow(id, &path, &mut search).await?;
             }
         }
+        let wanted = search.wanted;
         search.found.retain(|path, _| wanted.contains_key(path));
         Ok(search.found)
     }
@@ -131,6 +155,15 @@ impl Docker {
         }
         Ok(())
     }
+}
+
+/// How much the wanted files come to.
+fn bytes(wanted: &Wanted) -> u64 {
+    let lengths = wanted.values().map(|sought| match sought {
+        Sought::File { most } => *most,
+        Sought::Anything | Sought::Directory => 0,
+    });
+    lengths.fold(0, u64::saturating_add)
 }
 
 /// What was asked, and what is known by now.

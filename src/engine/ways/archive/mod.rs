@@ -18,6 +18,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::{Found, Output, Taken, Way, there};
+use crate::compose::MountKind;
 use crate::engine::client::Docker;
 use crate::engine::{
     Applied, Container, Delta, Ended, EngineError, Exec, Outgoing, Restarted, Via, Wanted,
@@ -77,6 +78,12 @@ impl Way for Archive<'_> {
             ..restarted
         })
     }
+}
+
+/// Whether the engine's archive has all that the container sees: it has what lies under a tmpfs in its place.
+pub(super) fn shows_all(container: &Container) -> bool {
+    let mut mounts = container.mounts.iter();
+    !mounts.any(|mount| matches!(mount.kind, MountKind::Tmpfs))
 }
 
 /// What came of an update through the engine.

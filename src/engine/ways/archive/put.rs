@@ -45,10 +45,21 @@ impl Docker {
         container: &Container,
         delta: &Delta,
     ) -> Result<Through, EngineError> {
+        let survey = &mut Survey::new(self, &container.id);
+        self.put_where(container, survey, delta).await
+    }
+
+    /// As [`put`](Self::put), for whoever has looked already at some of what is there.
+    pub(in crate::engine) async fn put_where(
+        &self,
+        container: &Container,
+        survey: &mut Survey<'_>,
+        delta: &Delta,
+    ) -> Result<Through, EngineError> {
         if delta.put.is_empty() {
             return Ok(Through::default());
         }
-        let (loads, closed) = self.loads(container, delta).await?;
+        let (loads, closed) = loads(container, survey, delta).await?;
         let mut unread = Vec::new();
         for (destination, load) in loads {
             if !load.replacing.is_empty() {
@@ -67,103 +78,6 @@ impl Docker {
         unread.sort();
         unread.dedup();
         Ok(Through { unread, closed })
-    }
-
-    async fn loads(
-        &self,
-        container: &Container,
-        delta: &Delta,
-    ) -> Result<(BTreeMap<Destination, Load>, Closed), EngineError> {
-        let put = &delta.put;
-        let mut survey = Survey::new(self, &container.id);
-        let paths: Vec<&ContainerPath> = put.iter().map(|outgoing| &outgoing.to).collect();
-        let sent = put.iter().map(size).sum();
-        let mut destinations = Vec::with_capacity(put.len());
-        for path in &paths {
-            destinations.push(destination(container, path)?);
-        }
-        survey.stat_ways(paths.iter().copied()).await?;
-        survey.prepare(&paths, sent).await?;
-        let mut closed = Closed::new();
-        let mut ways: HashMap<Option<ContainerPath>, Option<String>> = HashMap::new();
-        let removed: HashSet<&ContainerPath> = delta.remove.iter().collect();
-        let goes: HashSet<&ContainerPath> = delta.remove.iter().chain(&delta.remove_dirs).collect();
-        let mut loads: BTreeMap<Destination, Load> = BTreeMap::new();
-        for (outgoing, destination) in put.iter().zip(destinations) {
-            let way = match ways.entry(outgoing.to.parent()) {
-                Occupied(known) => known.into_mut(),
-                Vacant(new) => new.insert(survey.closed(container, &outgoing.to).await?),
-            };
-            if let Some(why) = way {
-                closed.push((outgoing.to.clone(), why.clone()));
-                continue;
-            }
-            let load = loads.entry(destination.clone()).or_default();
-            let is_directory = outgoing.body.is_directory();
-            let there = if is_directory && !removed.contains(&outgoing.to) {
-                survey.stat_through(&outgoing.to).await?
-            } else {
-                survey.stat(&outgoing.to).await?
-            };
-            let owner = match there {
-                // Trap 4: a header on an existing directory would reset its owner and mode.
-                Some(seen) if is_directory && seen.kind == Kind::Directory => {
-                    if outgoing.body != (Body::Directory { set_mode: true }) {
-                        continue;
-                    }
-                    let same = survey.stat(&outgoing.to).await?;
-                    if same.is_none_or(|same| same.kind != seen.kind) {
-                        continue;
-                    }
-                    seen.owner
-                }
-                Some(seen) => seen.owner,
-                None => parents(&mut survey, load, &destination, outgoing).await?,
-            };
-            let replaces = there.is_some_and(|seen| is_directory != (seen.kind == Kind::Directory));
-            // The engine would take away all that is in it, what is mounted there included.
-            if replaces
-                && !is_directory
-                && let Some(kept) = survey
-                    .first_kept(&outgoing.to, |path| goes.contains(path))
-                    .await?
-            {
-                return Err(EngineError::Refused(format!(
-                    "cannot write `{}` in {}: is a directory that holds `{kept}`",
-                    outgoing.to, container.name
-                )));
-            }
-            let kind = match outgoing.body {
-                Body::Directory { .. } => Kind::Directory,
-                Body::Link(_) => Kind::Link,
-                Body::Bytes(_) | Body::File { .. } => Kind::File,
-            };
-            if there.is_some_and(|seen| is_directory && seen.kind == Kind::Link) {
-                survey.forget_below(&outgoing.to);
-            }
-            let mode = outgoing.mode;
-            survey.will_be(&outgoing.to, Seen { kind, owner, mode });
-            let entry = Entry {
-                name: name_below(&destination, &outgoing.to),
-                to: outgoing.to.clone(),
-                mode: outgoing.mode,
-                modified: outgoing.modified,
-                uid: owner.uid,
-                gid: owner.gid,
-                content: match &outgoing.body {
-                    Body::Bytes(bytes) => Content::Bytes(bytes.clone()),
-                    Body::File { from, .. } => Content::File(from.clone()),
-                    Body::Link(target) => Content::Link(target.clone()),
-                    Body::Directory { .. } => Content::Directory,
-                },
-            };
-            if replaces {
-                load.replacing.push(entry);
-            } else {
-                load.plain.push(entry);
-            }
-        }
-        Ok((loads, closed))
     }
 
     /// One archive through one destination; the outcome is certain: all of it went in, or an error.
@@ -226,6 +140,133 @@ impl Docker {
             break;
         }
         Ok(changed)
+    }
+}
+
+async fn loads(
+    container: &Container,
+    survey: &mut Survey<'_>,
+    delta: &Delta,
+) -> Result<(BTreeMap<Destination, Load>, Closed), EngineError> {
+    let put = &delta.put;
+    let paths: Vec<&ContainerPath> = put.iter().map(|outgoing| &outgoing.to).collect();
+    let sent = put.iter().map(size).sum();
+    let mut destinations = Vec::with_capacity(put.len());
+    for path in &paths {
+        destinations.push(destination(container, path)?);
+    }
+    survey.stat_ways(paths.iter().copied()).await?;
+    survey.prepare(&paths, sent).await?;
+    let mut closed = Closed::new();
+    let mut ways: HashMap<Option<ContainerPath>, Option<String>> = HashMap::new();
+    let goes = Going {
+        removed: delta.remove.iter().collect(),
+        all: delta.remove.iter().chain(&delta.remove_dirs).collect(),
+    };
+    let mut loads: BTreeMap<Destination, Load> = BTreeMap::new();
+    for (outgoing, destination) in put.iter().zip(destinations) {
+        let way = match ways.entry(outgoing.to.parent()) {
+            Occupied(known) => known.into_mut(),
+            Vacant(new) => new.insert(survey.closed(container, &outgoing.to).await?),
+        };
+        if let Some(why) = way {
+            closed.push((outgoing.to.clone(), why.clone()));
+            continue;
+        }
+        let load = loads.entry(destination.clone()).or_default();
+        load.add(container, survey, (outgoing, &destination), &goes)
+            .await?;
+    }
+    Ok((loads, closed))
+}
+
+/// What the update takes away.
+struct Going<'a> {
+    removed: HashSet<&'a ContainerPath>,
+    /// Directories as well.
+    all: HashSet<&'a ContainerPath>,
+}
+
+impl Load {
+    async fn add(
+        &mut self,
+        container: &Container,
+        survey: &mut Survey<'_>,
+        (outgoing, destination): (&Outgoing, &Destination),
+        goes: &Going<'_>,
+    ) -> Result<(), EngineError> {
+        let is_directory = outgoing.body.is_directory();
+        let there = if is_directory && !goes.removed.contains(&outgoing.to) {
+            survey.stat_through(&outgoing.to).await?
+        } else {
+            survey.stat(&outgoing.to).await?
+        };
+        let owner = match there {
+            // Trap 4: a header on an existing directory would reset its owner and mode.
+            Some(seen) if is_directory && seen.kind == Kind::Directory => {
+                if outgoing.body != (Body::Directory { set_mode: true }) {
+                    return Ok(());
+                }
+                let same = survey.stat(&outgoing.to).await?;
+                if same.is_none_or(|same| same.kind != seen.kind) {
+                    return Ok(());
+                }
+                seen.owner
+            }
+            Some(seen) => seen.owner,
+            None => parents(survey, self, destination, outgoing).await?,
+        };
+        let replaces = there.is_some_and(|seen| is_directory != (seen.kind == Kind::Directory));
+        // The engine would take away all that is in it, what is mounted there included.
+        if replaces
+            && !is_directory
+            && let Some(kept) = survey
+                .first_kept(&outgoing.to, |path| goes.all.contains(path))
+                .await?
+        {
+            return Err(EngineError::Refused(format!(
+                "cannot write `{}` in {}: is a directory that holds `{kept}`",
+                outgoing.to, container.name
+            )));
+        }
+        if there.is_some_and(|seen| is_directory && seen.kind == Kind::Link) {
+            survey.forget_below(&outgoing.to);
+        }
+        let mode = outgoing.mode;
+        let kind = kind(&outgoing.body);
+        survey.will_be(&outgoing.to, Seen { kind, owner, mode });
+        let entry = entry(outgoing, destination, owner);
+        if replaces {
+            self.replacing.push(entry);
+        } else {
+            self.plain.push(entry);
+        }
+        Ok(())
+    }
+}
+
+fn kind(body: &Body) -> Kind {
+    match body {
+        Body::Directory { .. } => Kind::Directory,
+        Body::Link(_) => Kind::Link,
+        Body::Bytes(_) | Body::File { .. } => Kind::File,
+    }
+}
+
+fn entry(outgoing: &Outgoing, destination: &Destination, owner: Owner) -> Entry {
+    Entry {
+        name: name_below(destination, &outgoing.to),
+        to: outgoing.to.clone(),
+        mode: outgoing.mode,
+        modified: outgoing.modified,
+        uid: owner.uid,
+        gid: owner.gid,
+        content: match &outgoing.body {
+            Body::Bytes(bytes) => Content::Bytes(bytes.clone()),
+            Body::File { from, .. } => Content::File(from.clone()),
+            Body::Link(target) => Content::Link(target.clone()),
+            Body::Directory { .. } => Content::Directory,
+        },
     }
 }
 

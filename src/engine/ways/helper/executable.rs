@@ -30,10 +30,11 @@ pub fn helper_forbidden(off: bool) -> Option<&'static str> {
 }
 
 impl Docker {
-    /// The executable for this container, and where it can stand there; the error is why there is none.
+    /// The executable for this container, and where it can stand there, as `survey` sees it; the error is why there is none.
     pub(super) async fn executable_for(
         &self,
         container: &Container,
+        survey: &mut Survey<'_>,
     ) -> Result<(Bytes, ContainerPath), String> {
         let architecture = self
             .architecture_of(container)
@@ -45,26 +46,8 @@ impl Docker {
                 harmless::value(&architecture)
             )
         })?;
-        let home = self.home(container).await?;
+        let home = home(container, survey).await?;
         Ok((binary, new_name(&home)))
-    }
-
-    /// A directory for the helper that root alone can reach into: the hidden one below the root, or below a volume where the
-    /// root is read-only. Whoever could write to a directory on the way could put a program of his own there, which would be
-    /// started as root.
-    async fn home(&self, container: &Container) -> Result<ContainerPath, String> {
-        let survey = &mut Survey::new(self, &container.id);
-        let mut why_not = "the root is read-only and no volume can be written".to_owned();
-        for home in homes(container) {
-            match someone_elses(survey, &home).await {
-                Ok(None) => return Ok(home),
-                Ok(Some(directory)) => {
-                    why_not = format!("`{directory}` can be written by others than root");
-                }
-                Err(error) => return Err(error.to_string()),
-            }
-        }
-        Err(why_not)
     }
 
     /// Puts the helper that a container's process runs under to `place`, before the container starts.
@@ -76,16 +59,16 @@ impl Docker {
         let architecture = self.architecture_of(container).await?;
         match (helper::binary(&architecture), ContainerPath::new(place)) {
             (Some(binary), Some(to)) => {
+                let survey = &mut Survey::new(self, &container.id);
                 if let Some(home) = to.parent()
-                    && let Some(directory) =
-                        someone_elses(&mut Survey::new(self, &container.id), &home).await?
+                    && let Some(directory) = someone_elses(survey, &home).await?
                 {
                     return Err(EngineError::Refused(format!(
                         "`{directory}` in {} can be written by others than root, so what its process runs under would be anybody's\nhint: use `restart_container`, or make that directory root's in the image",
                         container.name
                     )));
                 }
-                self.put_executable(container, &to, binary).await
+                self.put_executable(container, survey, &to, binary).await
             }
             // It was not made to run under one either.
             _ => Ok(()),
@@ -131,11 +114,12 @@ impl Docker {
     pub(super) async fn put_executable(
         &self,
         container: &Container,
+        survey: &mut Survey<'_>,
         to: &ContainerPath,
         binary: Bytes,
     ) -> Result<(), EngineError> {
         if let Some(home) = to.parent()
-            && let Some(seen) = Survey::new(self, &container.id).stat(&home).await?
+            && let Some(seen) = survey.stat(&home).await?
             && seen.kind != Kind::Directory
         {
             // A copy would replace it, and it is not ours.
@@ -155,7 +139,7 @@ impl Docker {
             put: vec![outgoing],
             ..Delta::default()
         };
-        let put = self.put(container, &delta).await?;
+        let put = self.put_where(container, survey, &delta).await?;
         match put.closed.into_iter().next() {
             None => Ok(()),
             Some((path, why)) => Err(EngineError::Refused(format!("`{path}` {why}"))),
@@ -169,6 +153,23 @@ impl Docker {
             .map(|image| image.architecture.unwrap_or_default())
             .map_err(|error| refused(error, &container.id))
     }
+}
+
+/// A directory for the helper that root alone can reach into: the hidden one below the root, or below a volume where the
+/// root is read-only. Whoever could write to a directory on the way could put a program of his own there, which would be
+/// started as root.
+async fn home(container: &Container, survey: &mut Survey<'_>) -> Result<ContainerPath, String> {
+    let mut why_not = "the root is read-only and no volume can be written".to_owned();
+    for home in homes(container) {
+        match someone_elses(survey, &home).await {
+            Ok(None) => return Ok(home),
+            Ok(Some(directory)) => {
+                why_not = format!("`{directory}` can be written by others than root");
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    Err(why_not)
 }
 
 /// Where the helper could stand, the best place first.

@@ -16,6 +16,7 @@ use super::crashes::Shared;
 use super::executable::helper_forbidden;
 use crate::compose::MountKind;
 use crate::engine::client::Docker;
+use crate::engine::ways::archive::survey::Survey;
 use crate::engine::{Container, ContainerId, State};
 use crate::helper::{Error, Link, Terms};
 use crate::paths::ContainerPath;
@@ -142,6 +143,11 @@ impl Docker {
         )
     }
 
+    /// Whether a helper was asked for there before, and may answer.
+    pub(in crate::engine::ways) async fn has_link(&self, id: &ContainerId) -> bool {
+        self.slot(id).await.lock().await.link.is_some()
+    }
+
     /// The link to the container's helper, which is put there and started when need be; the error is why there is none.
     pub(super) async fn link<'s>(
         &self,
@@ -211,8 +217,10 @@ impl Docker {
         if let Some(why) = self.why_not(container) {
             return Err(why);
         }
-        let (binary, place) = self.executable_for(container).await?;
-        self.put_executable(container, &place, binary)
+        // What was seen while its place was sought is not looked at again to put it there: a look at the root is dear.
+        let survey = &mut Survey::new(self, &container.id);
+        let (binary, place) = self.executable_for(container, survey).await?;
+        self.put_executable(container, survey, &place, binary)
             .await
             .map_err(|error| error.to_string())?;
         let patience = Instant::now() + BUSY;

@@ -18,6 +18,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use super::archive::FULL;
+use super::archive::survey::Survey;
 use super::{Found, No, Output, Taken, Way};
 use crate::compose::Mount;
 use crate::engine::client::Docker;
@@ -93,7 +94,9 @@ impl Way for Helper<'_> {
         if let Some(why) = self.0.why_not(container) {
             return Err(why);
         }
-        self.0.executable_for(container).await.map(|_| Via::Helper)
+        let survey = &mut Survey::new(self.0, &container.id);
+        let executable = self.0.executable_for(container, survey).await;
+        executable.map(|_| Via::Helper)
     }
 
     /// C5, C6: everything is staged before anything is renamed into place. From here on the supervisor outlives its process.

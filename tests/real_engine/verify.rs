@@ -375,3 +375,30 @@ hint: give it one, or leave it out here
 "
     );
 }
+
+#[tokio::test]
+async fn a_container_of_which_little_is_asked_gets_no_helper_for_it() {
+    let shop = Shop::new().await;
+    let web = shop.web(1).await;
+    shop.write("src/b.js", "another");
+    // A helper makes a directory of its own there, and takes it away again.
+    let touched = || docker(&["exec", &web.id.0, "stat", "-c", "%y", "/"]);
+    let before = touched();
+    assert_eq!(shop.call("verify").0, 1);
+    assert_eq!(touched(), before);
+    // What is dearer to read than a helper is to start.
+    let large = "x".repeat(9 * 1024 * 1024);
+    shop.write("src/large.js", &large);
+    assert_eq!(shop.call("verify").0, 1);
+    assert_ne!(touched(), before);
+}
+
+#[tokio::test]
+async fn what_lies_in_a_tmpfs_is_asked_of_whoever_sees_it() {
+    let shop = Shop::new().await;
+    let web = shop.project.run(&["--tmpfs", "/app"], WAITS).await;
+    let fill = "mkdir /app/lib; for f in a.js b.js yarn.lock package.json lib/c.js; do printf 'as built' > /app/$f; done";
+    shop.project.sh(&web, fill).await;
+    let (code, out, _) = shop.call("verify");
+    assert_eq!(code, 0, "{out}");
+}

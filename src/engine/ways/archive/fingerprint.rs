@@ -21,8 +21,10 @@ const FEW: usize = 16;
 /// An archive comes with all that only the container has. So much of that is passed over, and some times what was asked for;
 /// beyond it the rest is asked for one by one.
 const PASSED_OVER: u64 = 256 * 1024 * 1024;
-/// The start of a helper takes as long as reading so much.
+/// The start of a helper takes as long as reading so much,
 const LITTLE: u64 = 8 * 1024 * 1024;
+/// of so many files.
+const HANDFUL: usize = 300;
 /// One comparison may take so long, and some more for its bytes.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Of an engine on a slow machine, in bytes a second.
@@ -58,7 +60,7 @@ impl Docker {
         wanted: &Wanted,
         roots: &[ContainerPath],
     ) -> Result<Option<Found>, EngineError> {
-        if bytes(wanted) > LITTLE {
+        if wanted.len() > HANDFUL || bytes(wanted) > LITTLE {
             return Ok(None);
         }
         let search = self.search(id, wanted, roots, LITTLE).await?;

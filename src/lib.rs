@@ -11,6 +11,7 @@
 
 // What all use: no stage, no service, no step.
 pub mod harmless;
+pub mod nearest;
 pub mod paths;
 pub mod plain_file;
 pub mod programs;

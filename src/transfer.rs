@@ -118,7 +118,7 @@ pub enum Via {
     /// The in-container helper.
     Helper,
     /// The plain Engine API, and why not the helper.
-    Archive(String),
+    EngineApi(String),
 }
 
 impl Via {
@@ -127,7 +127,7 @@ impl Via {
     pub fn because(self, why: String) -> Self {
         match self {
             Self::Helper => Self::Helper,
-            Self::Archive(_) => Self::Archive(why),
+            Self::EngineApi(_) => Self::EngineApi(why),
         }
     }
 }
@@ -136,7 +136,7 @@ impl fmt::Display for Via {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Helper => f.write_str("the helper inside the container"),
-            Self::Archive(why) => {
+            Self::EngineApi(why) => {
                 write!(f, "the plain Engine API: {}", harmless::message(why))
             }
         }

@@ -25,7 +25,7 @@ pub enum Reason {
 /// Hears the requests to end. The first asks for an orderly end; a second one means "at once".
 #[derive(Debug)]
 pub struct Shutdown {
-    sources: sources::Sources,
+    sources: sources::Signals,
     once: Once,
 }
 
@@ -39,7 +39,7 @@ impl Shutdown {
 
     fn listen_to(socket: Option<OsString>) -> io::Result<Self> {
         Ok(Self {
-            sources: sources::Sources::open(socket)?,
+            sources: sources::Signals::open(socket)?,
             once: Once::default(),
         })
     }
@@ -90,7 +90,7 @@ mod sources {
     use super::Reason;
 
     #[derive(Debug)]
-    pub struct Sources {
+    pub struct Signals {
         interrupt: Signal,
         terminate: Signal,
         /// `None` under `nohup`: who ignores hang-ups wants us to go on.
@@ -98,7 +98,7 @@ mod sources {
         socket: Option<UnixStream>,
     }
 
-    impl Sources {
+    impl Signals {
         pub fn open(socket: Option<OsString>) -> io::Result<Self> {
             let hang_up_ignored = ignored_signals() & 1 != 0;
             Ok(Self {
@@ -189,9 +189,9 @@ mod sources {
 
     /// Ctrl-C alone: Windows has no other signal, and Docker's socket is a Unix one.
     #[derive(Debug)]
-    pub struct Sources;
+    pub struct Signals;
 
-    impl Sources {
+    impl Signals {
         pub fn open(_socket: Option<OsString>) -> io::Result<Self> {
             Ok(Self)
         }

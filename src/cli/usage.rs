@@ -8,6 +8,7 @@ use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::harmless;
+use crate::nearest::nearest;
 
 use super::args::CommandLine;
 use super::exit::ExitCode;
@@ -135,18 +136,13 @@ pub fn no_directory_for(file: &Path) -> String {
 /// A command that there is not.
 pub fn unknown_command(name: &str) -> String {
     let root = CommandLine::command();
-    let near = root
-        .get_subcommands()
-        .map(clap::Command::get_name)
-        .map(|near| (strsim::jaro(name, near), near));
-    let nearest = near
-        .filter(|(likeness, _)| *likeness > 0.7)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
+    let known = root.get_subcommands().map(clap::Command::get_name);
+    let near = nearest(name, known);
     let hint = if name == "watch" {
         "`docker liveupdate up` builds, starts and watches".to_owned()
     } else if COMPOSES.contains(&name) {
         format!("`{name}` is a command of Compose: `docker compose {name}`")
-    } else if let Some((_, near)) = nearest {
+    } else if let Some(near) = near {
         format!("did you mean `{near}`?")
     } else {
         "`docker liveupdate --help` shows the commands".to_owned()

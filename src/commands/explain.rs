@@ -50,7 +50,7 @@ async fn ways(docker: &DockerCli, subject: &Subject) -> BTreeMap<String, Via> {
         let forbidden = helper_forbidden(off);
         ways.insert(
             service.service.name.clone(),
-            forbidden.map_or(Via::Helper, |why| Via::Archive(why.to_owned())),
+            forbidden.map_or(Via::Helper, |why| Via::EngineApi(why.to_owned())),
         );
     }
     let ask = async {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::disk::Files;
 use super::dockerfile::{self, same_image};
-use super::finding::{Findings, Spot};
+use super::finding::{Findings, YamlPath};
 use super::interpolate::interpolate;
 use super::resolve::Draft;
 use super::sources::Sources;
@@ -143,7 +143,7 @@ impl Search<'_> {
         bases
     }
 
-    fn by_from(&self, index: usize, at: &Spot, found: &mut Findings) -> Vec<usize> {
+    fn by_from(&self, index: usize, at: &YamlPath, found: &mut Findings) -> Vec<usize> {
         let draft = &self.drafts[index];
         let dockerfile = draft
             .service
@@ -236,7 +236,7 @@ impl Search<'_> {
         })
     }
 
-    fn not_there(&self, service: &str, what: &str, at: &Spot, found: &mut Findings) {
+    fn not_there(&self, service: &str, what: &str, at: &YamlPath, found: &mut Findings) {
         let names: BTreeMap<String, Vec<String>> = self
             .sources
             .service_names()
@@ -252,7 +252,7 @@ impl Search<'_> {
             None => found.error(
                 at,
                 format!("{what} is the image of service `{service}`, which is not there"),
-                super::yaml::nearest(service, names.keys().map(String::as_str))
+                crate::nearest::nearest(service, names.keys().map(String::as_str))
                     .map(|near| format!("did you mean `{near}`?")),
             ),
         }

@@ -15,7 +15,7 @@ pub enum Seg {
 
 /// A spot of the resolved model, and whom it concerns.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Spot {
+pub struct YamlPath {
     /// The service it concerns.
     pub service: Option<String>,
     /// The step it concerns.
@@ -24,7 +24,7 @@ pub struct Spot {
     pub path: Vec<Seg>,
 }
 
-impl Spot {
+impl YamlPath {
     /// The model's root.
     pub fn root() -> Self {
         Self::default()
@@ -62,7 +62,7 @@ pub struct Finding {
     /// Whether it stops the start.
     pub severity: Severity,
     /// Where.
-    pub at: Spot,
+    pub at: YamlPath,
     /// The key is meant, not its value.
     pub on_key: bool,
     /// What is wrong.
@@ -80,17 +80,28 @@ pub struct Findings {
 
 impl Findings {
     /// Something that stops the start.
-    pub fn error(&mut self, at: &Spot, message: impl Into<String>, hint: Option<String>) {
+    pub fn error(&mut self, at: &YamlPath, message: impl Into<String>, hint: Option<String>) {
         self.push(Severity::Error, at, false, &message.into(), hint);
     }
 
     /// The same about a key.
-    pub fn error_on_key(&mut self, at: &Spot, message: impl Into<String>, hint: Option<String>) {
+    pub fn error_on_key(
+        &mut self,
+        at: &YamlPath,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) {
         self.push(Severity::Error, at, true, &message.into(), hint);
     }
 
     /// The same with an example of what to write, line by line.
-    pub fn error_with_example(&mut self, at: &Spot, message: &str, hint: &str, example: &[String]) {
+    pub fn error_with_example(
+        &mut self,
+        at: &YamlPath,
+        message: &str,
+        hint: &str,
+        example: &[String],
+    ) {
         self.push(Severity::Error, at, true, message, None);
         let example: Vec<_> = example.iter().map(|line| harmless::value(line)).collect();
         if let Some(finding) = self.list.last_mut() {
@@ -99,14 +110,14 @@ impl Findings {
     }
 
     /// Something that hardly is what was meant.
-    pub fn warning(&mut self, at: &Spot, message: impl Into<String>, hint: Option<String>) {
+    pub fn warning(&mut self, at: &YamlPath, message: impl Into<String>, hint: Option<String>) {
         self.push(Severity::Warning, at, false, &message.into(), hint);
     }
 
     fn push(
         &mut self,
         severity: Severity,
-        at: &Spot,
+        at: &YamlPath,
         on_key: bool,
         message: &str,
         hint: Option<String>,

@@ -15,7 +15,7 @@ use crate::plain_file::Odd;
 
 use super::disk::{Asked, Disk};
 use super::entry;
-use super::finding::Spot;
+use super::finding::YamlPath;
 use super::problem::{Place, Problem, Severity};
 use super::project::Project;
 use super::resolve::project_from;
@@ -300,7 +300,7 @@ fn place_of_context(message: &str, sources: &Sources) -> Option<Place> {
     let rest = message.strip_prefix("service \"")?;
     let (service, rest) = rest.split_once('"')?;
     let (_, context) = rest.split_once("as additional contexts ")?;
-    let at = Spot::service(service)
+    let at = YamlPath::service(service)
         .key("build")
         .key("additional_contexts")
         .key(context.trim());
@@ -342,7 +342,7 @@ fn complaint(said: &str, sources: &Sources) -> (String, Option<String>) {
             }
         } else {
             let names = sources.service_names();
-            let near = super::yaml::nearest(&name, names.iter().map(String::as_str));
+            let near = crate::nearest::nearest(&name, names.iter().map(String::as_str));
             match near {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "name a service of this project".to_owned(),

@@ -122,7 +122,6 @@ fn build(value: &Value, sourcing: &mut Sourcing) -> Option<Build> {
         ignore_file: context.join(".dockerignore"),
         context,
         dockerfile,
-        target: text("target"),
         additional_contexts,
         service_contexts,
     };

@@ -100,8 +100,6 @@ pub struct Build {
     pub dockerfile: Option<HostPath>,
     /// The ignore file in force (`<Dockerfile>.dockerignore` before `.dockerignore`), existing or not.
     pub ignore_file: HostPath,
-    /// `build.target`.
-    pub target: Option<String>,
     /// Further local directories of `additional_contexts`.
     pub additional_contexts: Vec<HostPath>,
     /// Those of them that are another service's image: its name, by the context's.

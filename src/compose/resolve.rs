@@ -9,7 +9,7 @@ use crate::paths::HostPath;
 
 use super::disk::Files;
 use super::edited::Handed;
-use super::finding::{Findings, Seg, Spot};
+use super::finding::{Findings, Seg, YamlPath};
 use super::model::{self, Sourcing};
 use super::problem::{Problem, Severity};
 use super::project::{Project, Service};
@@ -36,8 +36,8 @@ pub struct Draft {
 
 impl Draft {
     /// The service's place.
-    pub fn at(&self) -> Spot {
-        Spot::service(&self.service.name)
+    pub fn at(&self) -> YamlPath {
+        YamlPath::service(&self.service.name)
     }
 }
 
@@ -62,7 +62,7 @@ pub fn project_from(
     let mut names = match get(&model, "x-live-update") {
         Some(value) => reader::read_names(
             value,
-            &Spot::root().key("x-live-update"),
+            &YamlPath::root().key("x-live-update"),
             &trace,
             &mut found,
         ),
@@ -74,7 +74,7 @@ pub fn project_from(
     let mut drafts: Vec<Draft> = services(&model)
         .map(|(name, value)| {
             let (service, sourcing) = model::service(&project_name, &name, value);
-            let at = Spot::service(&name);
+            let at = YamlPath::service(&name);
             let rules = get(value, "develop").and_then(|develop| get(develop, "watch"));
             let block = match (get(value, "x-live-update"), rules) {
                 (Some(block), _) => {
@@ -162,7 +162,7 @@ pub fn read_block(yaml: &str, dir: &HostPath) -> (super::Block, Vec<Problem>) {
     let mut found = Findings::default();
     let read = reader::read_block(
         &value,
-        &Spot::root(),
+        &YamlPath::root(),
         &Alone(dir),
         &mut Names::default(),
         &mut found,

@@ -2,7 +2,7 @@
 
 use serde_yaml::Value;
 
-use super::finding::{Finding, Findings, Seg, Spot};
+use super::finding::{Finding, Findings, Seg, YamlPath};
 use super::places::locate;
 use super::problem::{Place, Problem};
 use super::sources::Sources;
@@ -98,7 +98,7 @@ impl<'s> Trace<'s> {
     }
 
     /// Line and column of a spot; of its service or block when the exact place is not certain.
-    pub fn place(&self, spot: &Spot, on_key: bool) -> Option<Place> {
+    pub fn place(&self, spot: &YamlPath, on_key: bool) -> Option<Place> {
         let written = self.written(&spot.path)?;
         let file = self.sources.files.get(written.file)?;
         // A service or key stands for itself better by its name than by the first line of its value.

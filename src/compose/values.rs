@@ -4,17 +4,16 @@ use std::time::Duration;
 
 use serde_yaml::{Mapping, Value};
 
-use super::finding::{Findings, Spot};
-use super::yaml::{
-    describe, did_you_mean, key_text, nearest, parse_duration, quoted, scalar_text, untagged,
-};
+use super::finding::{Findings, YamlPath};
+use super::yaml::{describe, key_text, parse_duration, quoted, scalar_text, untagged};
+use crate::nearest::{did_you_mean, nearest};
 
 /// What a value is read with. `S` is what its kind has to know beside it, such as what a step's paths are relative to.
 pub struct Reader<'r, S = ()> {
     /// What the value is called in a message: as a rule the key that it is the value of.
     pub name: String,
     /// Where it stands.
-    pub at: Spot,
+    pub at: YamlPath,
     /// Where what is wrong with it goes.
     pub found: &'r mut Findings,
     /// The same for all that is below it.
@@ -23,7 +22,7 @@ pub struct Reader<'r, S = ()> {
 
 impl<'r, S: Copy> Reader<'r, S> {
     /// For the value at `at`, called `name`.
-    pub fn new(name: &str, at: &Spot, setting: S, found: &'r mut Findings) -> Self {
+    pub fn new(name: &str, at: &YamlPath, setting: S, found: &'r mut Findings) -> Self {
         Self {
             name: name.to_owned(),
             at: at.clone(),
@@ -92,7 +91,7 @@ impl<'r, S: Copy> Reader<'r, S> {
     }
 
     /// One text or a list of texts, each with its place.
-    pub fn texts(&mut self, value: &Value, expected: &str) -> Vec<(String, Spot)> {
+    pub fn texts(&mut self, value: &Value, expected: &str) -> Vec<(String, YamlPath)> {
         match untagged(value) {
             Value::Sequence(items) => items
                 .iter()

@@ -8,7 +8,7 @@ use super::block::{
     Action, Block, Command, FallBackOn, Matching, OnFailure, Origin, Restart, RestartKind, Run,
     Step, Sync, Unmatched,
 };
-use super::finding::{Findings, Spot};
+use super::finding::{Findings, YamlPath};
 use super::interpolate::interpolate;
 use super::problem::Which;
 use super::reader::{Placed, ReadBlock};
@@ -25,7 +25,7 @@ const FOR_THE_SHELL: &str = ";|&<>$`()*?[]{}~#!\n";
 /// Reads the rules at `at`; Compose has checked their shape.
 pub fn read(
     rules: &Value,
-    at: &Spot,
+    at: &YamlPath,
     trace: &Trace<'_>,
     sources: &Sources,
     found: &mut Findings,
@@ -83,7 +83,7 @@ struct Files<'a> {
 
 impl Files<'_> {
     /// The text at `at` as it stands in the file, variables filled in.
-    fn written(self, at: &Spot) -> Option<String> {
+    fn written(self, at: &YamlPath) -> Option<String> {
         let written = self
             .trace
             .written(&at.path)

@@ -11,10 +11,10 @@ mod lines;
 mod pattern;
 mod program;
 mod shape;
-mod standing;
 mod subject;
 mod syntax;
 mod translate;
+mod walk_state;
 
 #[cfg(test)]
 mod properties;
@@ -29,7 +29,7 @@ use lines::Line;
 use pattern::{Pattern, is_below};
 use subject::Subject;
 
-pub use standing::Standing;
+pub use walk_state::WalkState;
 
 /// One ignore file's patterns, in the file's order.
 #[derive(Clone, Debug, Default)]
@@ -151,20 +151,20 @@ impl DockerIgnore {
     }
 
     /// How the context itself stands: the start of a walk that goes down with [`below`](Self::below).
-    pub fn root(&self) -> Standing {
-        Standing::default()
+    pub fn root(&self) -> WalkState {
+        WalkState::default()
     }
 
     /// How a path stands whose directory's standing is known. The same answer as [`verdict`](Self::verdict), which
     /// asks again for each parent.
-    pub fn below(&self, directory: &Standing, relative: &Path) -> Standing {
+    pub fn below(&self, directory: &WalkState, relative: &Path) -> WalkState {
         let path = bytes(relative);
         let end = path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
         self.step(directory, &path[..end], &path)
     }
 
     /// What decided about a standing.
-    pub fn decision(&self, standing: &Standing) -> Option<Decision<'_>> {
+    pub fn decision(&self, standing: &WalkState) -> Option<Decision<'_>> {
         let line = &self.patterns.get(standing.decided?)?.line;
         Some(Decision {
             line: line.number,
@@ -173,8 +173,8 @@ impl DockerIgnore {
         })
     }
 
-    fn standing(&self, path: &[u8]) -> Standing {
-        let mut standing = Standing::default();
+    fn standing(&self, path: &[u8]) -> WalkState {
+        let mut standing = WalkState::default();
         if path.is_empty() || self.patterns.is_empty() {
             return standing;
         }
@@ -192,12 +192,12 @@ impl DockerIgnore {
     }
 
     /// One level down in the builder's walk.
-    fn step(&self, above: &Standing, directory: &[u8], path: &[u8]) -> Standing {
+    fn step(&self, above: &WalkState, directory: &[u8], path: &[u8]) -> WalkState {
         if above.ignored && self.is_closed(directory) {
             return above.clone();
         }
         let subject = Subject::new(path);
-        let mut standing = Standing::default();
+        let mut standing = WalkState::default();
         for (index, pattern) in self.patterns.iter().enumerate() {
             let changes = pattern.line.keeps == standing.ignored;
             let matched = above.matched.contains(index) || (changes && pattern.matches(&subject));
@@ -222,7 +222,7 @@ impl DockerIgnore {
             })
     }
 
-    fn may_skip(&self, standing: &Standing, directory: &[u8]) -> bool {
+    fn may_skip(&self, standing: &WalkState, directory: &[u8]) -> bool {
         standing.ignored
             && (self.is_closed(directory)
                 || !self

@@ -20,7 +20,7 @@ use super::context::{Surroundings, endpoint};
 use super::ends::OwnEnds;
 use super::moves::Moves;
 use super::screen::Screen;
-use super::supervise::Runs;
+use super::supervise::Overrides;
 use super::transport::{self, Body, No, Transport};
 use super::ways::helper::Helpers;
 use super::{
@@ -51,7 +51,7 @@ pub(super) struct Inner {
     pub(super) named: std::sync::Mutex<Named>,
     pub(super) machine: Machine,
     /// Services that run something else under `up`.
-    pub(super) runs: std::sync::Mutex<Runs>,
+    pub(super) runs: std::sync::Mutex<Overrides>,
     /// The helpers in the containers.
     pub(super) helpers: Helpers,
     /// What this session restarts and recreates at this moment.

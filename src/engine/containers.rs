@@ -41,7 +41,7 @@ struct Listed {
 
 impl Docker {
     pub(super) async fn find(&self, service: &str) -> Result<Vec<Container>, EngineError> {
-        let mut found = self.each(service, |id| self.look_at(id)).await?;
+        let mut found = self.each(service, |id| self.inspect(id)).await?;
         found.sort_by(|a, b| (a.number, &a.id).cmp(&(b.number, &b.id)));
         Ok(found)
     }
@@ -49,7 +49,7 @@ impl Docker {
     /// A service's containers, as far as others depend on them.
     pub async fn lives(&self, service: &str) -> Result<Vec<Life>, EngineError> {
         let look = |id: ContainerId| async move {
-            let seen = self.inspect(&id).await?;
+            let seen = self.details(&id).await?;
             Ok(life(id, seen))
         };
         let mut lives = self.each(service, look).await?;
@@ -107,14 +107,14 @@ impl Docker {
     }
 
     /// One container as it is now.
-    pub async fn look_at(&self, id: ContainerId) -> Result<Container, EngineError> {
-        let seen = self.inspect(&id).await?;
+    pub async fn inspect(&self, id: ContainerId) -> Result<Container, EngineError> {
+        let seen = self.details(&id).await?;
         let mut container = describe(id, seen, &self.inner.project);
         self.tell_whose(&mut container).await?;
         Ok(container)
     }
 
-    async fn inspect(&self, id: &ContainerId) -> Result<ContainerInspectResponse, EngineError> {
+    async fn details(&self, id: &ContainerId) -> Result<ContainerInspectResponse, EngineError> {
         self.inner
             .api
             .inspect_container(&id.0, None::<InspectContainerOptions>)

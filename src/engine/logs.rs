@@ -215,7 +215,7 @@ impl Follower {
         // Listen first, look then: a start in between is seen by one of the two.
         let told = ["start", "unpause", "destroy"];
         let mut feed = Feed::of_container(docker, &self.id, &told).await?;
-        match docker.look_at(self.id.clone()).await {
+        match docker.inspect(self.id.clone()).await {
             Ok(seen) => match seen.state {
                 State::Running => return Ok(true),
                 State::Gone => return Ok(false),

@@ -29,7 +29,7 @@ pub use ends::End;
 pub use logs::{LogsFrom, Output};
 pub use moves::Moves;
 pub use screen::{Lent, has_screen};
-pub use supervise::{RunsUnder, Supervision};
+pub use supervise::{EntrypointOverride, Supervision};
 pub use ways::helper::helper_forbidden;
 pub use whole::Compose;
 

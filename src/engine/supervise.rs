@@ -24,7 +24,7 @@ use crate::own_folder::{self, OwnFolder};
 
 /// A service that runs something else under `up` than the compose file and the image say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunsUnder {
+pub struct EntrypointOverride {
     /// The service.
     pub service: String,
     /// Its image, which says what is run where nobody else does.
@@ -43,8 +43,8 @@ pub struct RunsUnder {
 
 /// What is known of the services that run something else.
 #[derive(Debug, Default)]
-pub(super) struct Runs {
-    services: Vec<RunsUnder>,
+pub(super) struct Overrides {
+    services: Vec<EntrypointOverride>,
     /// Of each service's build the contexts that are images as they are, by name.
     contexts: BTreeMap<String, BTreeMap<String, String>>,
     /// The override, once it is written.
@@ -57,9 +57,9 @@ pub(super) struct Runs {
     said: BTreeSet<String>,
 }
 
-impl Runs {
+impl Overrides {
     /// The process runs under the helper, as far as that is known.
-    fn keeps(&self, run: &RunsUnder) -> bool {
+    fn keeps(&self, run: &EntrypointOverride) -> bool {
         let unkept = |services: &BTreeSet<String>| services.contains(&run.service);
         run.supervised && !unkept(&self.inits) && !unkept(&self.given_up)
     }
@@ -76,7 +76,7 @@ impl Runs {
 impl Docker {
     /// From now on these services run something else. In force with their next `up` or `recreate`. Where the helper is
     /// forbidden by then ([`Docker::forbid_helper`]), no process runs under it.
-    pub fn run_under(&self, mut services: Vec<RunsUnder>) {
+    pub fn run_under(&self, mut services: Vec<EntrypointOverride>) {
         for runs in &mut services {
             let allowed = self.why_forbidden(&runs.service).is_none();
             runs.supervised &= allowed;
@@ -110,7 +110,7 @@ impl Docker {
                 .any(|service| runs.contexts.contains_key(service))
     }
 
-    pub(super) fn runs(&self) -> std::sync::MutexGuard<'_, Runs> {
+    pub(super) fn runs(&self) -> std::sync::MutexGuard<'_, Overrides> {
         // A panic while it was held leaves nothing half done in it.
         self.inner
             .runs
@@ -170,7 +170,7 @@ impl Docker {
 
     async fn one_override(
         &self,
-        runs: &RunsUnder,
+        runs: &EntrypointOverride,
         output: &mut (dyn FnMut(&str) + Send),
     ) -> Result<Option<serde_json::Value>, EngineError> {
         let image = match self.inner.api.inspect_image(&runs.image).await {
@@ -324,7 +324,7 @@ fn init() -> String {
 /// What the container would run, as Compose and the engine put it together: an entrypoint of the compose file's own forgets
 /// the image's command.
 fn whole_command(
-    runs: &RunsUnder,
+    runs: &EntrypointOverride,
     image_entrypoint: Vec<String>,
     image_command: Vec<String>,
 ) -> Vec<String> {
@@ -344,7 +344,7 @@ mod tests {
 
     fn whole(entrypoint: Option<&str>, command: Option<&str>) -> String {
         let list = |text: Option<&str>| text.map(|text| vec![text.to_owned()]);
-        let runs = RunsUnder {
+        let runs = EntrypointOverride {
             service: "web".into(),
             image: "web".into(),
             entrypoint: list(entrypoint),

@@ -9,8 +9,8 @@ use futures_util::Stream;
 use tokio::sync::watch;
 
 use super::{
-    Container, ContainerId, Docker, End, Engine, EngineError, EngineEvent, Lent, Lines, LogsFrom,
-    Moves, Output, RunsUnder, Supervision,
+    Container, ContainerId, Docker, End, Engine, EngineError, EngineEvent, EntrypointOverride,
+    Lent, Lines, LogsFrom, Moves, Output, Supervision,
 };
 use crate::compose::{Project, Tie};
 use crate::life::Life;
@@ -45,7 +45,7 @@ pub trait Compose: Engine {
     fn kill(&self, services: &[String]) -> impl Future<Output = Result<(), EngineError>> + Send;
 
     /// One container.
-    fn look_at(
+    fn inspect(
         &self,
         id: ContainerId,
     ) -> impl Future<Output = Result<Container, EngineError>> + Send;
@@ -93,7 +93,7 @@ pub trait Compose: Engine {
     fn know_ties(&self, _ties: &[Tie]) {}
 
     /// Services that run something else under `up`.
-    fn run_under(&self, _services: Vec<RunsUnder>) {}
+    fn run_under(&self, _services: Vec<EntrypointOverride>) {}
 
     /// Services that may not have the helper.
     fn forbid_helper(&self, _services: BTreeSet<String>) {}
@@ -129,8 +129,8 @@ impl Compose for Docker {
         Docker::kill(self, services).await
     }
 
-    async fn look_at(&self, id: ContainerId) -> Result<Container, EngineError> {
-        Docker::look_at(self, id).await
+    async fn inspect(&self, id: ContainerId) -> Result<Container, EngineError> {
+        Docker::inspect(self, id).await
     }
 
     async fn lives(&self, service: &str) -> Result<Vec<Life>, EngineError> {
@@ -177,7 +177,7 @@ impl Compose for Docker {
         Docker::know_ties(self, ties);
     }
 
-    fn run_under(&self, services: Vec<RunsUnder>) {
+    fn run_under(&self, services: Vec<EntrypointOverride>) {
         Docker::run_under(self, services);
     }
 

@@ -145,7 +145,6 @@ impl Situation {
                 context: host(""),
                 dockerfile: Some(host("Dockerfile")),
                 ignore_file: host(".dockerignore"),
-                target: None,
                 additional_contexts: Vec::new(),
                 service_contexts: std::collections::BTreeMap::new(),
             }),

@@ -203,7 +203,7 @@ fn done_fields(done: &Done) -> (&'static str, Value) {
 pub fn via(via: &Via) -> &'static str {
     match via {
         Via::Helper => "helper",
-        Via::Archive(_) => "archive",
+        Via::EngineApi(_) => "archive",
     }
 }
 
@@ -211,7 +211,7 @@ pub fn via(via: &Via) -> &'static str {
 pub fn via_reason(via: &Via) -> Option<&str> {
     match via {
         Via::Helper => None,
-        Via::Archive(why) => Some(why),
+        Via::EngineApi(why) => Some(why),
     }
 }
 

@@ -200,7 +200,7 @@ impl fmt::Display for Notice {
                 let but = match via {
                     Via::Helper => "",
                     // What this way cannot promise belongs to it.
-                    Via::Archive(_) => {
+                    Via::EngineApi(_) => {
                         "; that way cannot rule out that a process in the container turns a path elsewhere in that very moment (SECURITY.md)"
                     }
                 };

@@ -88,7 +88,7 @@ fn what_is_worth_knowing_of_a_service() {
             "updates of web-1, web-2 go through the helper inside the container",
         ),
         (
-            &ways(Via::Archive("it is off".into())),
+            &ways(Via::EngineApi("it is off".into())),
             "updates of web-1, web-2 go through the plain Engine API: it is off; that way cannot rule out that a process in the container turns a path elsewhere in that very moment (SECURITY.md)",
         ),
         (

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
 use crate::paths::HostPath;
-use crate::watch::{Change, Gatherer, Inode, Quiet, Touch};
+use crate::watch::{Change, Debouncer, Inode, Quiet, Touch};
 
 use super::action::{AT_ONCE, Occasion, Scanned};
 use super::disk::{Disk, Revision};
@@ -16,7 +16,7 @@ use super::told::{Heard, Told};
 pub(super) struct Seen {
     pub disk: Disk,
     told: Told,
-    gatherer: Gatherer,
+    debouncer: Debouncer,
     /// When the first touch of the next batch was heard.
     first_touch: Option<Instant>,
     /// When the latest touch was: only a build that began later is sure to have all in it.
@@ -31,7 +31,7 @@ impl Seen {
         Self {
             disk,
             told: Told::new(now),
-            gatherer: Gatherer::new(quiet),
+            debouncer: Debouncer::new(quiet),
             first_touch: None,
             last_touch: now,
             rescanned: false,
@@ -39,12 +39,12 @@ impl Seen {
     }
 
     pub fn set_quiet(&mut self, quiet: Quiet) {
-        self.gatherer.set_quiet(quiet);
+        self.debouncer.set_quiet(quiet);
     }
 
     /// When the touches so far are a batch.
     pub fn due(&self) -> Option<Instant> {
-        self.gatherer.deadline()
+        self.debouncer.deadline()
     }
 
     /// A watched path was touched.
@@ -52,7 +52,7 @@ impl Seen {
         self.first_touch.get_or_insert(touch.at);
         self.heard(touch.at);
         self.told.hear(touch);
-        self.gatherer.touch(touch);
+        self.debouncer.touch(touch);
     }
 
     /// Something was written by `now`.
@@ -73,7 +73,7 @@ impl Seen {
     /// The batch that is complete at `now`, if one is: its paths are looked at, and what stood below them before.
     pub fn close_batch(&mut self, now: Instant) -> Option<Looking> {
         self.due().filter(|due| *due <= now)?;
-        let batch = self.gatherer.take(now)?;
+        let batch = self.debouncer.take(now)?;
         let begun = self.first_touch.take().unwrap_or(now);
         let mut paths = batch.paths;
         paths.extend(batch.fleeting);
@@ -169,7 +169,7 @@ impl Seen {
 
     /// What a comparison of the trees found waits for the batch that is being gathered, if one is: they are of one state.
     pub fn is_gathering(&mut self) -> bool {
-        self.rescanned |= !self.gatherer.is_empty();
+        self.rescanned |= !self.debouncer.is_empty();
         self.rescanned
     }
 

@@ -155,7 +155,6 @@ mod tests {
                 dockerfile: None,
                 ignore_file: context.join(".dockerignore"),
                 context,
-                target: None,
                 additional_contexts: Vec::new(),
                 service_contexts: contexts
                     .iter()

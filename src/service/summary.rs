@@ -195,7 +195,7 @@ impl Summary {
 
     /// Of several containers the way that is not the helper's is the one worth telling.
     pub(super) fn via(&mut self, ledger: &Ledger, landed: &Landed, via: &Via) {
-        if !matches!(self.via, Some(Via::Archive(_))) {
+        if !matches!(self.via, Some(Via::EngineApi(_))) {
             self.via = Some(via.clone());
         }
         // Nothing else than the engine can reach into one that does not run: no news.

@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use crate::compose::block::{HelperUse, RestartKind};
 use crate::compose::{Mount, Project, Service};
-use crate::engine::{Compose, RunsUnder};
+use crate::engine::{Compose, EntrypointOverride};
 use crate::service::Configuration;
 use crate::service::stages::contexts_as_images;
 
-use super::builder::Relative;
+use super::builder::SharedBase;
 
 /// Those whose images Compose builds in one go with images of others.
-pub fn relatives<'a>(configurations: impl Iterator<Item = &'a Configuration>) -> Vec<Relative> {
+pub fn relatives<'a>(configurations: impl Iterator<Item = &'a Configuration>) -> Vec<SharedBase> {
     configurations
         .filter_map(|configuration| match configuration.targets.as_slice() {
-            [target] if target.custom.is_none() => Some(Relative {
+            [target] if target.custom.is_none() => Some(SharedBase {
                 target: target.clone(),
                 rules: configuration.rules.clone(),
                 scope: Arc::clone(&configuration.scope),
@@ -52,7 +52,7 @@ pub fn arrange_runs<'a>(
 }
 
 /// What `service` runs under `up` alone; `None` where that is what the compose file and the image say.
-pub fn runs_under(service: &Service) -> Option<RunsUnder> {
+pub fn runs_under(service: &Service) -> Option<EntrypointOverride> {
     let block = service.block.as_ref()?;
     let by_process = block
         .restart
@@ -74,7 +74,7 @@ pub fn runs_under(service: &Service) -> Option<RunsUnder> {
             block.command.clone().or_else(|| service.command.clone()),
         )
     };
-    Some(RunsUnder {
+    Some(EntrypointOverride {
         service: service.name.clone(),
         image: service.image.clone(),
         entrypoint,

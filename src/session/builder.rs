@@ -24,12 +24,12 @@ pub struct Builder<E> {
     cli: DockerCli,
     dir: HostPath,
     slots: Mutex<HashMap<String, Slot>>,
-    relatives: RwLock<Vec<Relative>>,
+    relatives: RwLock<Vec<SharedBase>>,
 }
 
 /// A service whose image Compose can build in one go with others'.
 #[derive(Debug)]
-pub struct Relative {
+pub struct SharedBase {
     /// Its image, and what comes along with it.
     pub target: Target,
     /// Says which changes ask for it.
@@ -38,7 +38,7 @@ pub struct Relative {
     pub scope: Arc<Scope>,
 }
 
-impl Relative {
+impl SharedBase {
     /// Whether a change of `path` rebuilds it.
     fn is_rebuilt_for(&self, path: &HostPath) -> bool {
         self.scope.watches(path) && self.rules.rebuilds(path)
@@ -58,7 +58,7 @@ impl<E: Engine> Builder<E> {
     }
 
     /// Who may ask for a build of the same base at the same time.
-    pub fn know(&self, relatives: Vec<Relative>) {
+    pub fn set_shared_bases(&self, relatives: Vec<SharedBase>) {
         *self
             .relatives
             .write()

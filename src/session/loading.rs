@@ -7,6 +7,7 @@ use crate::compose::{self, Project};
 use crate::docker::DockerCli;
 use crate::engine::Docker;
 use crate::harmless;
+use crate::nearest::nearest;
 use crate::report::Refusal;
 
 /// A project that was read, and the engine it runs on.
@@ -87,15 +88,10 @@ pub fn complain(text: &str) {
 
 /// What to say of a name that is no service's.
 pub fn no_such_service(project: &Project, name: &str) -> String {
-    let near = project
-        .services
-        .iter()
-        .map(|service| (strsim::jaro(name, &service.name), &service.name))
-        .filter(|(likeness, _)| *likeness > 0.7)
-        .max_by(|(one, _), (two, _)| one.total_cmp(two));
+    let known = project.services.iter().map(|service| service.name.as_str());
     let refusal = Refusal::NoSuchService {
         name: name.to_owned(),
-        near: near.map(|(_, near)| near.clone()),
+        near: nearest(name, known).map(str::to_owned),
     };
     refusal.to_string()
 }

@@ -122,7 +122,7 @@ impl<E: Compose> Listener<E> {
         let follower = tokio::spawn(async move {
             let mut next = told.next().await;
             // Made to take another's place, it has its own name by now.
-            let named = engine.look_at(container.clone()).await;
+            let named = engine.inspect(container.clone()).await;
             let name = named.map_or_else(|_| container.to_string(), |named| named.name);
             while let Some(output) = next {
                 match output {

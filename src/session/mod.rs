@@ -17,7 +17,7 @@
 //! | `containers` | containers come and go: what each is owed |
 //! | `again` | when what the engine did not take is tried again |
 //! | `rebuild`, `order`, `builder`, `custom` | the full way |
-//! | `ear` | the engine's events, as they come |
+//! | `listener` | the engine's events, as they come |
 //! | `follow` | who depends on a container follows it |
 //! | `stops` | what somebody stops on purpose |
 //! | `compare` | a container against the disk, by content |
@@ -27,24 +27,24 @@
 //! | `contents` | what is in the files that rules name |
 //! | `linked` | which watched paths are names of one file |
 //! | `ends` | how containers end, and after which update |
-//! | `alone` | one session per project |
+//! | `lock` | one session per project |
 //! | `unpaid` | deletions still owed, told to `verify` |
 //! | `logs` | the containers' output |
 //! | `reload` | compose files, env files, ignore files changed (E7) |
 //! | `bring_up` | Compose starts what an edit concerns |
 
-mod alone;
 mod arrange;
 mod bring_up;
 pub mod builder;
 mod contents;
 mod custom;
-mod ear;
 pub mod ends;
 mod execute;
 mod first;
 pub mod follow;
+mod listener;
 mod loading;
+mod lock;
 pub mod logs;
 mod reload;
 mod route;
@@ -69,7 +69,7 @@ use crate::control::Sources;
 use crate::engine::has_screen;
 use crate::report::{self, Refusal};
 
-use alone::{Alone, NotAlone};
+use lock::{NotAlone, SessionLock};
 use unpaid::Unpaid;
 
 /// Builds, starts, follows logs, watches, updates, until told to end.
@@ -89,17 +89,17 @@ pub async fn up(invocation: &Invocation, up: &Up) -> ExitCode {
         Ok(loading) => loading,
         Err(code) => return code,
     };
-    let strangers: Vec<String> = up
+    let unknown: Vec<String> = up
         .services
         .iter()
         .filter(|name| loading.project.service(name).is_none())
         .map(|name| no_such_service(&loading.project, name))
         .collect();
-    if !strangers.is_empty() {
-        complain(&strangers.join("\n"));
+    if !unknown.is_empty() {
+        complain(&unknown.join("\n"));
         return ExitCode::Problems;
     }
-    let alone = match Alone::of(&loading.project.name, &loading.engine.place()) {
+    let alone = match SessionLock::of(&loading.project.name, &loading.engine.place()) {
         Ok(alone) => Some(alone),
         Err(NotAlone::Another(process)) => {
             let project = loading.project.name.clone();

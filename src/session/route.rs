@@ -197,7 +197,7 @@ impl<E: Compose> Session<E> {
             Effect::TakeOver(to_take_over) => self.take_over(*to_take_over),
             Effect::Hire(configuration, seen) => {
                 // Nobody waits for it: the session has long been ready.
-                drop(self.hire(*configuration, *seen, None, false, BTreeSet::new()));
+                drop(self.spawn_worker(*configuration, *seen, None, false, BTreeSet::new()));
             }
             Effect::Dismiss(name) => drop(self.workers.remove(&*name)),
             Effect::BringUp(concerned) => {
@@ -250,7 +250,7 @@ impl<E: Compose> Session<E> {
     fn take_over(&mut self, to_take_over: ToTakeOver) {
         let configurations = to_take_over.configurations.iter();
         let relatives = relatives(configurations.map(|(configuration, _)| configuration));
-        self.builder.know(relatives);
+        self.builder.set_shared_bases(relatives);
         let taking = to_take_over.take_over(Arc::clone(&self.watcher));
         self.beside(async { SessionEvent::TakenOver(Box::new(taking.await)) });
     }

@@ -35,15 +35,15 @@ struct Row {
     entry: Entry,
 }
 
-/// A table in the making.
+/// A table in the builder.
 #[derive(Debug, Default)]
-pub(super) struct Making {
+pub(super) struct EntriesBuilder {
     entries: Entries,
     /// The directory of the last path, and those above it.
     open: Vec<u32>,
 }
 
-impl Making {
+impl EntriesBuilder {
     /// An empty table of a root that is looked at by the rules `of`.
     pub fn by(of: Option<u128>) -> Self {
         let entries = Entries {
@@ -194,11 +194,11 @@ impl Entries {
         if let Some(entries) = same.and_then(|(_, entries)| entries.upgrade()) {
             return entries;
         }
-        let mut making = Making::by(None);
+        let mut builder = EntriesBuilder::by(None);
         for (path, entry) in self.iter().filter(|(path, _)| keep(path)) {
-            making.push(&path, entry.clone());
+            builder.push(&path, entry.clone());
         }
-        let narrowed = making.done();
+        let narrowed = builder.done();
         let narrowed = if narrowed.rows.len() == self.rows.len() {
             Arc::clone(self)
         } else {
@@ -259,10 +259,10 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 impl FromIterator<(HostPath, Entry)> for Entries {
     fn from_iter<I: IntoIterator<Item = (HostPath, Entry)>>(entries: I) -> Self {
         let sorted: std::collections::BTreeMap<_, _> = entries.into_iter().collect();
-        let mut making = Making::default();
+        let mut builder = EntriesBuilder::default();
         for (path, entry) in sorted {
-            making.push(&path, entry);
+            builder.push(&path, entry);
         }
-        making.done()
+        builder.done()
     }
 }

@@ -12,7 +12,7 @@ use std::vec;
 use crate::paths::HostPath;
 
 use super::change::Entry;
-use super::entries::{Entries, Making};
+use super::entries::{Entries, EntriesBuilder};
 use super::look::{entry, is_there};
 use super::scope::{Scope, Watching};
 use super::walk;
@@ -55,7 +55,7 @@ impl Looks {
             seen.push(Arc::clone(look.get_or_init(|| Arc::new(walk(&watching)))));
         }
         // What is watched although its directory is not.
-        let mut always = Making::default();
+        let mut always = EntriesBuilder::default();
         for path in scope.always() {
             add(&mut always, path, fs::symlink_metadata(path));
         }
@@ -67,9 +67,9 @@ impl Looks {
 /// Everything in the root, in the order of the paths: what lies in a directory comes next after it.
 fn walk(watching: &Watching<'_>) -> Entries {
     let root = watching.root();
-    let mut making = Making::by(Some(watching.key()));
+    let mut builder = EntriesBuilder::by(Some(watching.key()));
     if watching.watches(root) {
-        add(&mut making, root, fs::metadata(root));
+        add(&mut builder, root, fs::metadata(root));
     }
     let mut parts = Vec::new();
     if watching.keeps_directory(root) && root.as_path().is_dir() {
@@ -81,14 +81,14 @@ fn walk(watching: &Watching<'_>) -> Entries {
     });
     let mut trees = side_by_side(watching, &trees.collect::<Vec<_>>()).into_iter();
     let more: usize = trees.as_slice().iter().map(Entries::len).sum();
-    making.reserve(more + parts.len());
+    builder.reserve(more + parts.len());
     for part in parts {
         match part {
-            Part::Itself(path, entry) => making.push(&path, entry),
-            Part::Below(_) => trees.next().into_iter().for_each(|it| making.append(it)),
+            Part::Itself(path, entry) => builder.push(&path, entry),
+            Part::Below(_) => trees.next().into_iter().for_each(|it| builder.append(it)),
         }
     }
-    making.done()
+    builder.done()
 }
 
 /// So many levels below the root are looked at first: what lies below them is shared out among the processors,
@@ -146,7 +146,7 @@ fn side_by_side(watching: &Watching<'_>, directories: &[&HostPath]) -> Vec<Entri
 }
 
 fn below(watching: &Watching<'_>, directory: &HostPath) -> Entries {
-    let mut making = Making::default();
+    let mut builder = EntriesBuilder::default();
     let mut open = vec![held(watching, directory)];
     while let Some(directory) = open.last_mut() {
         let Some(held_there) = directory.next() else {
@@ -154,13 +154,13 @@ fn below(watching: &Watching<'_>, directory: &HostPath) -> Entries {
             continue;
         };
         if let Some(entry) = held_there.entry {
-            making.push(&held_there.path, entry);
+            builder.push(&held_there.path, entry);
         }
         if held_there.is_kept {
             open.push(held(watching, &held_there.path));
         }
     }
-    making.done()
+    builder.done()
 }
 
 /// What a directory holds that concerns us.
@@ -192,8 +192,8 @@ fn held(watching: &Watching<'_>, directory: &HostPath) -> vec::IntoIter<Held> {
     all.into_iter()
 }
 
-fn add(making: &mut Making, path: &HostPath, found: io::Result<fs::Metadata>) {
+fn add(builder: &mut EntriesBuilder, path: &HostPath, found: io::Result<fs::Metadata>) {
     if let Ok(found) = found {
-        making.push(path, entry(path, &found));
+        builder.push(path, entry(path, &found));
     }
 }

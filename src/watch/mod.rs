@@ -11,7 +11,7 @@ pub mod watcher;
 
 pub mod touch;
 
-pub mod gather;
+pub mod debounce;
 
 pub mod calm;
 
@@ -31,8 +31,8 @@ pub mod change;
 
 pub use calm::{Calm, Held};
 pub use change::{Change, Entry, Inode, Kind};
+pub use debounce::{Batch, Debouncer, Quiet};
 pub use entries::Entries;
-pub use gather::{Batch, Gatherer, Quiet};
 pub use look::Signature;
 pub use looks::Looks;
 pub use scope::{Scope, Verdict};

@@ -81,19 +81,19 @@ impl Scope {
         let Some(block) = &service.block else {
             return Ok(Self::default());
         };
-        let mut making = Making {
+        let mut builder = ScopeBuilder {
             read: &read_ignore_file,
             own: (&service.name, block),
             scope: Self::default(),
             bad: Vec::new(),
         };
         if !block.watch.is_empty() || block.origin == Origin::DevelopWatch {
-            making.own_paths(service, block);
+            builder.own_paths(service, block);
         } else {
-            making.image(service, None);
+            builder.image(service, None);
             for name in &service.bases {
                 if let Some(base) = project.service(name) {
-                    making.image(
+                    builder.image(
                         base,
                         base.block.as_ref().map(|block| (name.as_str(), block)),
                     );
@@ -101,17 +101,17 @@ impl Scope {
             }
             if service.build.is_none() && block.custom_build.is_none() {
                 for sync in &block.syncs {
-                    making.root(sync.local.clone(), None, None);
+                    builder.root(sync.local.clone(), None, None);
                 }
             }
         }
         let locals = block.syncs.iter().map(|sync| sync.local.clone());
-        let roots = making.scope.roots.iter().map(|root| root.path.clone());
-        making.scope.sources = Sources::new(roots.chain(locals));
-        if making.bad.is_empty() {
-            Ok(making.scope)
+        let roots = builder.scope.roots.iter().map(|root| root.path.clone());
+        builder.scope.sources = Sources::new(roots.chain(locals));
+        if builder.bad.is_empty() {
+            Ok(builder.scope)
         } else {
-            Err(making.bad)
+            Err(builder.bad)
         }
     }
 
@@ -318,8 +318,8 @@ impl BlockFilter {
 /// A service's name and block.
 type Named<'a> = (&'a str, &'a Block);
 
-/// A scope in the making.
-struct Making<'a> {
+/// A scope in the builder.
+struct ScopeBuilder<'a> {
     read: &'a dyn Fn(&HostPath) -> IfAny,
     /// The service's name and block.
     own: Named<'a>,
@@ -327,7 +327,7 @@ struct Making<'a> {
     bad: Vec<BadIgnore>,
 }
 
-impl Making<'_> {
+impl ScopeBuilder<'_> {
     /// The roots that `service`'s image is made from: the deps of a custom build in place of the contexts (D3).
     fn image(&mut self, service: &Service, base: Option<Named<'_>>) {
         let custom = service

@@ -65,7 +65,7 @@ async fn a_file_is_copied_with_mode_and_time() {
         .apply(&web, &put([file("/app/a", "hello")]))
         .await
         .unwrap();
-    let way = Via::Archive("the block says `helper: off`".to_owned());
+    let way = Via::EngineApi("the block says `helper: off`".to_owned());
     assert_eq!((applied.via, applied.unread.len()), (way, 0));
     assert_eq!(
         project

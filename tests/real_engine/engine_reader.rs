@@ -89,7 +89,7 @@ async fn a_reader_sees_no_missing_and_no_short_file_over_10_000_overwrites_throu
     assert!(seen.reads > 1000, "{seen:?}");
     project.engine.close().await;
     project.engine.forbid_helper(["web".to_owned()].into());
-    let plain = Via::Archive("the block says `helper: off`".to_owned());
+    let plain = Via::EngineApi("the block says `helper: off`".to_owned());
     let seen = overwrites(&project, &web, 300, &plain).await;
     println!("300 overwrites through the plain Engine API: {seen:?}");
 }

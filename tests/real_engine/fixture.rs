@@ -167,7 +167,7 @@ impl Project {
         let engine = self.engine.clone();
         async move {
             let id = docker_liveupdate::engine::ContainerId(id);
-            engine.look_at(id).await.unwrap()
+            engine.inspect(id).await.unwrap()
         }
     }
 

@@ -13,6 +13,7 @@ mod engine_mounts;
 mod engine_reader;
 mod engine_run;
 mod fixture;
+mod gate;
 mod interposer;
 mod proxy;
 mod verify;

@@ -121,7 +121,6 @@ pub fn service_of(name: &str, block: &str, root: &HostPath) -> Service {
             context: root.clone(),
             dockerfile: Some(root.join("Dockerfile")),
             ignore_file: root.join(".dockerignore"),
-            target: None,
             additional_contexts: Vec::new(),
             service_contexts: std::collections::BTreeMap::new(),
         }),

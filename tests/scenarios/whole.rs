@@ -145,7 +145,7 @@ impl Compose for Recorder {
         Ok(())
     }
 
-    async fn look_at(&self, id: ContainerId) -> Result<Container, EngineError> {
+    async fn inspect(&self, id: ContainerId) -> Result<Container, EngineError> {
         self.with_id(&id).ok_or(EngineError::Gone(id))
     }
 

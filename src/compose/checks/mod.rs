@@ -12,7 +12,7 @@ use crate::plain_file::Odd;
 
 use super::block::{Block, OnFailure, Origin, Sync};
 use super::disk::Files;
-use super::finding::{Findings, Seg, Spot};
+use super::finding::{Findings, Seg, YamlPath};
 use super::reader::ReadBlock;
 use super::resolve::Draft;
 use super::rule::PathRule;
@@ -79,7 +79,7 @@ fn no_block(drafts: &[Draft], sources: &Sources, found: &mut Findings) {
     let built = drafts.iter().find(|draft| draft.service.build.is_some());
     let at = built
         .or(drafts.first())
-        .map_or_else(Spot::root, |draft| Spot {
+        .map_or_else(YamlPath::root, |draft| YamlPath {
             service: None,
             ..draft.at()
         });
@@ -230,7 +230,7 @@ fn check_custom_build(draft: &Draft, read: &ReadBlock, disk: &dyn Files, found: 
 
 /// Every list in `.dockerignore`'s syntax must be one that can be read.
 fn check_patterns(read: &ReadBlock, found: &mut Findings) {
-    let mut check = |key: &str, list: &[String], at: &Spot| {
+    let mut check = |key: &str, list: &[String], at: &YamlPath| {
         let patterns = DockerIgnore::from_patterns(list.iter().map(String::as_str));
         for bad in patterns.err().into_iter().flatten() {
             let (why, instead) = split_hint(&bad.to_string());
@@ -252,7 +252,7 @@ fn check_patterns(read: &ReadBlock, found: &mut Findings) {
 }
 
 /// The `key` of the same sync as the path at `at`.
-fn beside(at: &Spot, key: &str) -> Spot {
+fn beside(at: &YamlPath, key: &str) -> YamlPath {
     let mut spot = at.clone();
     match spot.path.last() {
         Some(Seg::Key(last)) if last == "local_path" || last == "path" => {
@@ -349,11 +349,11 @@ fn check_steps(
 }
 
 /// Whether something was already said about that block.
-fn found_any(found: &Findings, at: &Spot) -> bool {
+fn found_any(found: &Findings, at: &YamlPath) -> bool {
     found.list.iter().any(|it| it.at.path.starts_with(&at.path))
 }
 
-fn outside(what: &str, path: &HostPath, at: &Spot, roots: &[Root], found: &mut Findings) {
+fn outside(what: &str, path: &HostPath, at: &YamlPath, roots: &[Root], found: &mut Findings) {
     let places: Vec<String> = roots.iter().map(Root::to_string).collect();
     let (message, reason) = match places.as_slice() {
         [only] => (format!("{what} `{path}` is outside {only}"), "that"),
@@ -372,7 +372,7 @@ fn outside(what: &str, path: &HostPath, at: &Spot, roots: &[Root], found: &mut F
     found.error(at, message, Some(hint));
 }
 
-fn check_exists(sync: &Sync, at: &Spot, disk: &dyn Files, found: &mut Findings) {
+fn check_exists(sync: &Sync, at: &YamlPath, disk: &dyn Files, found: &mut Findings) {
     if disk.kind(&sync.local).is_none() {
         found.warning(
             at,
@@ -386,7 +386,7 @@ fn check_exists(sync: &Sync, at: &Spot, disk: &dyn Files, found: &mut Findings) 
 }
 
 /// B7: a trigger that no sync covers can never fire.
-fn check_triggers(triggers: &[PathRule], spots: &[Spot], block: &Block, found: &mut Findings) {
+fn check_triggers(triggers: &[PathRule], spots: &[YamlPath], block: &Block, found: &mut Findings) {
     for (trigger, at) in triggers.iter().zip(spots) {
         let root = trigger.root();
         let covered = block
@@ -411,7 +411,7 @@ fn left_out(sync: &Sync, by: &str) -> String {
 }
 
 /// B7: a source that ignore rules leave out entirely can never sync.
-fn check_excluded(sync: &Sync, at: &Spot, block: &Block, roots: &[Root], found: &mut Findings) {
+fn check_excluded(sync: &Sync, at: &YamlPath, block: &Block, roots: &[Root], found: &mut Findings) {
     let mut reasons = Vec::new();
     for root in roots.iter().filter(|root| root.holds(&sync.local)) {
         if let Some(reason) = root.excludes(&sync.local) {

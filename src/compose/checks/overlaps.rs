@@ -2,7 +2,7 @@
 
 use crate::compose::block::{FallBackOn, Matching, Sync};
 use crate::compose::disk::{FileKind, Files};
-use crate::compose::finding::{Findings, Spot};
+use crate::compose::finding::{Findings, YamlPath};
 use crate::compose::reader::{Placed, ReadBlock};
 use crate::compose::steps::Read;
 use crate::paths::ContainerPath;
@@ -45,7 +45,7 @@ pub fn check(read: &ReadBlock, disk: &dyn Files, found: &mut Findings) {
 }
 
 /// C3.2 before C3.4: what falls back never syncs.
-fn covered_by_fall_back(sync: &Sync, at: &Spot, earlier: &[Placed], found: &mut Findings) {
+fn covered_by_fall_back(sync: &Sync, at: &YamlPath, earlier: &[Placed], found: &mut Findings) {
     for placed in earlier {
         let Read::FallBackOn(files) = &placed.read else {
             continue;
@@ -64,7 +64,7 @@ fn covered_by_fall_back(sync: &Sync, at: &Spot, earlier: &[Placed], found: &mut 
 }
 
 /// The one of `files` that holds all of the sync's source.
-fn whole<'a>(files: &'a [(FallBackOn, Spot)], sync: &Sync) -> Option<&'a FallBackOn> {
+fn whole<'a>(files: &'a [(FallBackOn, YamlPath)], sync: &Sync) -> Option<&'a FallBackOn> {
     let holds = |file: &FallBackOn| {
         !file.rule.is_filtered()
             && file
@@ -76,7 +76,7 @@ fn whole<'a>(files: &'a [(FallBackOn, Spot)], sync: &Sync) -> Option<&'a FallBac
 }
 
 /// F1: a file of both is copied into the container of its rebuild, and only then.
-fn covered_by_rebuild(sync: &Sync, at: &Spot, steps: &[Placed], found: &mut Findings) {
+fn covered_by_rebuild(sync: &Sync, at: &YamlPath, steps: &[Placed], found: &mut Findings) {
     for placed in steps {
         let Read::FallBackOn(files) = &placed.read else {
             continue;
@@ -97,7 +97,7 @@ fn covered_by_rebuild(sync: &Sync, at: &Spot, steps: &[Placed], found: &mut Find
 /// Two sources for one place of the container, or a file where the other has a directory.
 fn meets_another(
     sync: &Sync,
-    at: &Spot,
+    at: &YamlPath,
     earlier: &[Placed],
     disk: &dyn Files,
     found: &mut Findings,
@@ -151,7 +151,7 @@ fn meets_another(
 }
 
 /// C4: the first sync that holds the file decides.
-fn shadowed(sync: &Sync, at: &Spot, earlier: &[Placed], found: &mut Findings) -> bool {
+fn shadowed(sync: &Sync, at: &YamlPath, earlier: &[Placed], found: &mut Findings) -> bool {
     for placed in earlier {
         let Read::Sync(first, _) = &placed.read else {
             continue;

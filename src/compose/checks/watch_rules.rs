@@ -1,7 +1,7 @@
 //! Checks what is only so in `develop.watch`: paths that are no patterns, and where Compose itself does another thing. Pure.
 
 use crate::compose::disk::Files;
-use crate::compose::finding::{Findings, Spot};
+use crate::compose::finding::{Findings, YamlPath};
 use crate::compose::reader::ReadBlock;
 use crate::compose::resolve::Draft;
 use crate::compose::steps::Read;
@@ -30,7 +30,7 @@ pub fn check(draft: &Draft, read: &ReadBlock, disk: &dyn Files, found: &mut Find
     taken_back_in(draft, disk, found);
 }
 
-fn exists(what: &str, path: &HostPath, at: &Spot, disk: &dyn Files, found: &mut Findings) {
+fn exists(what: &str, path: &HostPath, at: &YamlPath, disk: &dyn Files, found: &mut Findings) {
     if disk.kind(path).is_some() {
         return;
     }

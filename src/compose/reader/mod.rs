@@ -10,11 +10,12 @@ use serde_yaml::Value;
 use crate::paths::HostPath;
 
 use crate::compose::block::{Block, FallBackOn, Step};
-use crate::compose::finding::{Findings, Seg, Spot};
+use crate::compose::finding::{Findings, Seg, YamlPath};
 use crate::compose::problem::Which;
 use crate::compose::steps::{self, Kind, Read, Setting, read_step};
 use crate::compose::values::Reader;
-use crate::compose::yaml::{describe, did_you_mean, key_text, quoted, untagged};
+use crate::compose::yaml::{describe, key_text, quoted, untagged};
+use crate::nearest::did_you_mean;
 
 /// Where something was written: the directory its paths are relative to, and which file's part it is in.
 pub trait Written {
@@ -30,7 +31,7 @@ pub struct Placed {
     /// Its number and name.
     pub step: Step,
     /// Where it is used.
-    pub at: Spot,
+    pub at: YamlPath,
     /// Its row in the table of kinds; a rule of `develop.watch` has none.
     pub kind: Option<&'static Kind>,
     /// What it says.
@@ -45,9 +46,9 @@ pub struct ReadBlock {
     /// Its steps as they are listed.
     pub steps: Vec<Placed>,
     /// The places of `custom_build.deps`, in their order.
-    pub deps: Vec<Spot>,
+    pub deps: Vec<YamlPath>,
     /// The block's own place.
-    pub at: Spot,
+    pub at: YamlPath,
 }
 
 /// A step with a name (B3).
@@ -56,7 +57,7 @@ pub struct Named {
     /// The step itself.
     pub value: Value,
     /// Where it is defined.
-    pub at: Spot,
+    pub at: YamlPath,
     /// The directory of the file that defines it.
     pub dir: HostPath,
 }
@@ -71,7 +72,12 @@ pub struct Names {
 }
 
 /// Reads the top-level `x-live-update` (B3). Each named step is checked here once, whoever uses it.
-pub fn read_names(value: &Value, at: &Spot, written: &dyn Written, found: &mut Findings) -> Names {
+pub fn read_names(
+    value: &Value,
+    at: &YamlPath,
+    written: &dyn Written,
+    found: &mut Findings,
+) -> Names {
     let mut names = Names::default();
     let r = &mut Reader::new("x-live-update", at, written, found);
     let Value::Mapping(map) = untagged(value) else {
@@ -137,7 +143,7 @@ fn read_named(name: &str, value: &Value, r: &mut Reader<'_, &dyn Written>) -> Op
 /// Reads the block at `at`. Problems go to `found`; what could be read comes back all the same, for the other checks.
 pub fn read_block(
     value: &Value,
-    at: &Spot,
+    at: &YamlPath,
     written: &dyn Written,
     names: &mut Names,
     found: &mut Findings,
@@ -222,7 +228,7 @@ fn read_list(list: &[Value], names: &mut Names, r: &mut Reader<'_, &dyn Written>
 }
 
 /// The named step that is used as `step` at `at`. What is wrong with it was said where it is defined.
-fn read_used(named: &Named, step: &Step, at: &Spot) -> Option<(&'static Kind, Read)> {
+fn read_used(named: &Named, step: &Step, at: &YamlPath) -> Option<(&'static Kind, Read)> {
     let setting = Setting {
         step,
         dir: &named.dir,

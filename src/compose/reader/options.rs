@@ -4,7 +4,7 @@ use serde_yaml::{Mapping, Value};
 
 use crate::compose::block::{CustomBuild, HelperUse, Matching, TriggerMode, Unmatched};
 use crate::compose::filter::{List, moved};
-use crate::compose::finding::Spot;
+use crate::compose::finding::YamlPath;
 use crate::compose::values::Reader;
 use crate::compose::yaml::{key_text, scalar_text, split_words, untagged};
 use crate::paths::HostPath;
@@ -86,7 +86,7 @@ pub(super) fn read(map: &Mapping, read: &mut ReadBlock, r: &mut Reader<'_, &dyn 
 }
 
 /// Paths, each relative to the directory of the file that wrote it, with their places.
-fn paths(value: &Value, r: &mut Reader<'_, &dyn Written>) -> Vec<(HostPath, Spot)> {
+fn paths(value: &Value, r: &mut Reader<'_, &dyn Written>) -> Vec<(HostPath, YamlPath)> {
     let texts = r.texts(value, "a path").into_iter();
     texts
         .map(|(path, at)| (r.setting.dir(&at.path).join(path), at))

@@ -12,10 +12,11 @@ use serde_yaml::{Mapping, Value};
 use crate::paths::HostPath;
 
 use crate::compose::block::{Block, FallBackOn, Restart, Run, Step, Sync};
-use crate::compose::finding::Spot;
+use crate::compose::finding::YamlPath;
 use crate::compose::rule::PathRule;
 use crate::compose::values::Reader;
-use crate::compose::yaml::{describe, did_you_mean, key_text, quoted, untagged};
+use crate::compose::yaml::{describe, key_text, quoted, untagged};
+use crate::nearest::did_you_mean;
 
 pub use kinds::{KINDS, Kind, LAST, Shape, Suffices, Times, before_the_last, kind, names};
 pub use restart::SIGNALS;
@@ -39,15 +40,15 @@ pub enum Read {
     /// `initial_sync`
     InitialSync,
     /// `fall_back_on`, each path with its place.
-    FallBackOn(Vec<(FallBackOn, Spot)>),
+    FallBackOn(Vec<(FallBackOn, YamlPath)>),
     /// `sync`, with the place of its local path.
-    Sync(Sync, Spot),
+    Sync(Sync, YamlPath),
     /// `run`, with the places of its triggers.
-    Run(Run, Vec<Spot>),
+    Run(Run, Vec<YamlPath>),
     /// One of the last steps, with the places of its triggers.
-    Restart(Restart, Vec<Spot>),
+    Restart(Restart, Vec<YamlPath>),
     /// `action: restart` of `develop.watch`, with the place of its path.
-    WatchOnly(FallBackOn, Spot),
+    WatchOnly(FallBackOn, YamlPath),
 }
 
 impl Read {

@@ -2,7 +2,7 @@
 
 use serde_yaml::{Mapping, Value};
 
-use crate::compose::finding::Spot;
+use crate::compose::finding::YamlPath;
 use crate::compose::rule::PathRule;
 use crate::compose::yaml::untagged;
 
@@ -12,7 +12,7 @@ use super::StepReader;
 const NARROWED: [&str; 3] = ["path", "ignore", "include"];
 
 /// One or several, each with its place.
-pub(super) fn rules(value: &Value, r: &mut StepReader<'_, '_>) -> Vec<(PathRule, Spot)> {
+pub(super) fn rules(value: &Value, r: &mut StepReader<'_, '_>) -> Vec<(PathRule, YamlPath)> {
     match untagged(value) {
         Value::Sequence(items) => items
             .iter()
@@ -25,7 +25,7 @@ pub(super) fn rules(value: &Value, r: &mut StepReader<'_, '_>) -> Vec<(PathRule,
     }
 }
 
-fn rule(value: &Value, expected: &str, r: &mut StepReader<'_, '_>) -> Option<(PathRule, Spot)> {
+fn rule(value: &Value, expected: &str, r: &mut StepReader<'_, '_>) -> Option<(PathRule, YamlPath)> {
     let rule = match untagged(value) {
         Value::Mapping(map) if NARROWED.iter().any(|key| map.contains_key(key)) => narrowed(map, r),
         _ => plain(value, expected, r),

@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde_yaml::{Mapping, Value};
 
 use crate::compose::block::{Restart, RestartKind};
-use crate::compose::finding::Spot;
+use crate::compose::finding::YamlPath;
 use crate::compose::rule::PathRule;
-use crate::compose::yaml::{did_you_mean, key_text, quoted, untagged};
+use crate::compose::yaml::{key_text, quoted, untagged};
+use crate::nearest::did_you_mean;
 
 use super::kinds::{Key, Shape, key_names};
 use super::paths::rules;
@@ -64,7 +65,7 @@ struct Options {
     signal: Option<String>,
     timeout: Option<Duration>,
     trigger: Vec<PathRule>,
-    trigger_spots: Vec<Spot>,
+    trigger_spots: Vec<YamlPath>,
 }
 
 fn none_or_options(value: &Value, keys: &[Key], r: &mut StepReader<'_, '_>) -> Option<Options> {

@@ -99,7 +99,7 @@ impl Docker {
 
     /// Whether the helper stands where the container's process was to run under it; where that cannot be known, it does.
     async fn has_init(&self, id: &ContainerId) -> bool {
-        match self.look_at(id.clone()).await {
+        match self.inspect(id.clone()).await {
             Ok(container) => self.has(&container, &init()).await.unwrap_or(true),
             Err(_) => true,
         }

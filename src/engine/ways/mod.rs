@@ -157,7 +157,7 @@ impl Docker {
     /// The way that an update of this container would take, as far as that is known without putting anything there.
     pub async fn expected_way(&self, container: &Container) -> Via {
         let expected = self.ways().expected(container).await;
-        expected.unwrap_or_else(Via::Archive)
+        expected.unwrap_or_else(Via::EngineApi)
     }
 
     /// C5, C6: what may be there already and is dear to send is asked for first.

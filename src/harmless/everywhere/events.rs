@@ -243,8 +243,8 @@ fn outcomes() -> Vec<Outcome> {
     let vias = every(|last| {
         Some(match last {
             None => Via::Helper,
-            Some(Via::Helper) => Via::Archive(words()),
-            Some(Via::Archive(_)) => return None,
+            Some(Via::Helper) => Via::EngineApi(words()),
+            Some(Via::EngineApi(_)) => return None,
         })
     });
     let outcome = |done: &Done, result: &Ended, via: &Via| Outcome {

@@ -80,7 +80,7 @@ pub(super) fn notices() -> Vec<Notice> {
         remedy,
     }));
     all.extend(
-        [Via::Helper, Via::Archive(words())].map(|via| Notice::Ways {
+        [Via::Helper, Via::EngineApi(words())].map(|via| Notice::Ways {
             containers: vec![hostile()],
             via,
         }),

@@ -83,7 +83,6 @@ fn project(block: &str, builds: bool) -> (Arc<Project>, Service) {
             dockerfile: Some(root.join("Dockerfile")),
             ignore_file: root.join(".dockerignore"),
             context: root.clone(),
-            target: None,
             additional_contexts: Vec::new(),
             service_contexts: BTreeMap::new(),
         }),

@@ -20,9 +20,9 @@ use crate::watch::{Looks, Scope, WatchEvent, Watcher};
 
 use super::arrange::{arrange_runs, relatives};
 use super::contents::Contents;
-use super::ear;
 use super::ends::Ends;
 use super::follow::{self, Follower};
+use super::listener;
 use super::loading::complain;
 use super::logs::Logs;
 use super::reload::{ReadModel, files_of};
@@ -159,7 +159,7 @@ impl<E: Compose> First<E> {
             self.reporter.clone(),
             Arc::clone(&stops),
         );
-        let engine_events = ear::listen(
+        let engine_events = listener::listen(
             self.engine.events(),
             Arc::clone(&stops),
             self.engine.moves(),
@@ -183,7 +183,7 @@ impl<E: Compose> First<E> {
     /// A session whose services nobody works for yet.
     fn session(self, watched: Watched, heard: Heard<E>) -> (Session<E>, All, Follower<E>) {
         let builder = Arc::new(self.builder());
-        builder.know(relatives(watched.all.iter().map(|(known, _)| known)));
+        builder.set_shared_bases(relatives(watched.all.iter().map(|(known, _)| known)));
         let (says_linked, linked) = mpsc::unbounded_channel();
         let (finds, found) = mpsc::unbounded_channel();
         let session = Session {

@@ -45,7 +45,7 @@ impl<E: Compose> Session<E> {
             let built = begun.built.get(&name).filter(|_| !unseen.contains(&name));
             let built = built.cloned();
             self.router.know(&name, Arc::clone(&configuration.scope));
-            in_step.push(self.hire(
+            in_step.push(self.spawn_worker(
                 configuration,
                 seen,
                 built,
@@ -70,7 +70,7 @@ impl<E: Compose> Session<E> {
     }
 
     /// A worker for one service; the answer hears when the containers that are there are in step.
-    pub(in crate::session) fn hire(
+    pub(in crate::session) fn spawn_worker(
         &mut self,
         configuration: Configuration,
         seen: Seen,

@@ -28,7 +28,6 @@ fn service(name: &str) -> Service {
             context: path(name),
             dockerfile: Some(path("Dockerfile")),
             ignore_file: path(".dockerignore"),
-            target: None,
             additional_contexts: Vec::new(),
             service_contexts: BTreeMap::new(),
         }),
@@ -181,7 +180,7 @@ fn words(effect: &Effect) -> String {
         Effect::Watch(scopes, files) => format!("watch {} scopes, {files:?}", scopes.len()),
         Effect::Adopt(_) => "adopt".into(),
         Effect::TakeOver(to) => format!("take over {}", to.configurations.len()),
-        Effect::Hire(configuration, _) => format!("hire {}", configuration.service.name),
+        Effect::Hire(configuration, _) => format!("spawn_worker {}", configuration.service.name),
         Effect::Dismiss(name) => format!("dismiss {name}"),
         Effect::BringUp(concerned) => {
             let names: Vec<&str> = concerned.iter().map(|it| it.name.as_str()).collect();
@@ -408,7 +407,7 @@ fn who_comes_into_the_project_hears_everything_once_it_works_and_who_leaves_noth
         session.taken_over(&project, &["new"]),
         [
             "web: configure",
-            "hire new",
+            "spawn_worker new",
             "new: touched /nowhere/new/a",
             "says the configuration was read again"
         ]

@@ -56,7 +56,7 @@ proptest! {
 
     #[test]
     fn a_table_that_is_made_of_parts_is_the_same(map in maps()) {
-        let mut making = Making::default();
+        let mut builder = EntriesBuilder::default();
         let below = |name: &str| {
             let root = HostPath::new("/").unwrap().join(name);
             let all = map.iter().filter(move |(path, _)| path.below(&root).is_some_and(|it| !it.as_os_str().is_empty()));
@@ -65,10 +65,10 @@ proptest! {
         for (path, entry) in &map {
             let (_, name) = path.parts();
             if path.as_path().components().count() <= 2 {
-                making.push(path, entry.clone());
+                builder.push(path, entry.clone());
             }
             if path.as_path().components().count() == 2 {
-                making.append(below(&name.to_string_lossy()).collect());
+                builder.append(below(&name.to_string_lossy()).collect());
             }
         }
         let is_there = |path: &HostPath| {
@@ -77,7 +77,7 @@ proptest! {
             top.is_some_and(|top| map.contains_key(&top))
         };
         let all = map.clone().into_iter().filter(|(path, _)| is_there(path));
-        prop_assert_eq!(owned(making.done().iter()), all.collect::<Vec<_>>());
+        prop_assert_eq!(owned(builder.done().iter()), all.collect::<Vec<_>>());
     }
 
     #[test]

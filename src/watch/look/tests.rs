@@ -57,7 +57,6 @@ impl Disk {
                 context: context.clone(),
                 dockerfile: Some(context.join("Dockerfile")),
                 ignore_file: context.join(".dockerignore"),
-                target: None,
                 additional_contexts: Vec::new(),
                 service_contexts: std::collections::BTreeMap::new(),
             }),

@@ -45,7 +45,6 @@ fn service(name: &str, context: Option<&str>, block: Block) -> Service {
             context: path(context),
             dockerfile: Some(path(context).join("Dockerfile")),
             ignore_file: path(context).join(".dockerignore"),
-            target: None,
             additional_contexts: Vec::new(),
             service_contexts: std::collections::BTreeMap::new(),
         }),

@@ -1,15 +1,15 @@
 //! Hears of every change of a watched path, for the whole session. Says where and when; what changed is the look's matter.
 //!
 //! On Linux there is one watch for each kept directory and for the directories that lead to a root; elsewhere one
-//! recursive watch for each root. Two threads: one hears the events and sends the touches at once (`ear`), the other
-//! keeps the watches in step with the directories (`keeper`), so that a scan never delays a save.
+//! recursive watch for each root. Two threads: one hears the events and sends the touches at once (`listener`), the other
+//! keeps the watches in step with the directories (`scanner`), so that a scan never delays a save.
 
-mod ear;
 mod interest;
-mod keeper;
+mod listener;
 mod mounts;
 mod notice;
 mod poller;
+mod scanner;
 mod system;
 mod watches;
 
@@ -31,7 +31,7 @@ use super::scope::Scope;
 use super::touch::Touch;
 
 use interest::Interest;
-use keeper::{Job, Keeper};
+use scanner::{Job, Scanner};
 
 pub use notice::Notice;
 
@@ -69,7 +69,7 @@ pub enum WatchError {
 #[derive(Debug)]
 pub struct Watcher {
     jobs: Sender<Job>,
-    keeper: Option<JoinHandle<()>>,
+    scanner: Option<JoinHandle<()>>,
 }
 
 /// What is listened for, exchanged as a whole.
@@ -91,19 +91,19 @@ impl Watcher {
         let (ready, wait) = mpsc::channel();
         let shared: Shared = Arc::new(RwLock::new(Arc::new(Interest::new(scopes, extra_files))));
         let for_keeper = jobs.clone();
-        let keeper = thread::Builder::new()
+        let scanner = thread::Builder::new()
             .name("watch".to_owned())
             .spawn(move || {
-                let mut keeper = Keeper::new(shared, for_keeper, out);
-                let notices = keeper.start();
+                let mut scanner = Scanner::new(shared, for_keeper, out);
+                let notices = scanner.start();
                 // The one who asked may be gone; then the channel of jobs is closed as well.
                 let _ = ready.send(notices);
-                keeper.work(&todo);
+                scanner.work(&todo);
             })?;
         let notices = wait.recv().map_err(|_| WatchError::Stopped)?;
         let watcher = Self {
             jobs,
-            keeper: Some(keeper),
+            scanner: Some(scanner),
         };
         Ok((watcher, notices))
     }
@@ -146,8 +146,8 @@ pub struct Count {
 impl Drop for Watcher {
     fn drop(&mut self) {
         let _ = self.jobs.send(Job::Stop);
-        if let Some(keeper) = self.keeper.take() {
-            let _ = keeper.join();
+        if let Some(scanner) = self.scanner.take() {
+            let _ = scanner.join();
         }
     }
 }

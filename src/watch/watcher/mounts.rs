@@ -3,17 +3,17 @@
 
 use std::sync::mpsc::Sender;
 
-use super::keeper::Job;
+use super::scanner::Job;
 
 /// Listens until it is dropped.
 #[derive(Debug, Default)]
-pub(super) struct Listener {
+pub(super) struct MountListener {
     /// Closed with it, which ends the thread.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     _end: Option<std::os::unix::net::UnixStream>,
 }
 
-impl Listener {
+impl MountListener {
     /// Asks for [`Job::Mounts`] with each change of the table.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(super) fn start(jobs: Sender<Job>) -> Self {

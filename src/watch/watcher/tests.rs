@@ -43,7 +43,6 @@ fn scope_of(dir: &Path) -> Arc<Scope> {
             context: context.clone(),
             dockerfile: Some(context.join("Dockerfile")),
             ignore_file: context.join(".dockerignore"),
-            target: None,
             additional_contexts: Vec::new(),
             service_contexts: std::collections::BTreeMap::new(),
         }),
@@ -408,8 +407,8 @@ async fn names_of_any_bytes_are_watched() {
 #[tokio::test]
 async fn when_events_are_lost_the_watches_are_made_anew_and_a_comparison_is_asked_for() {
     let mut watched = Watched::after(|context| fs::create_dir(context.join("src")).unwrap());
-    // What the ear does on the system's overflow event.
-    let lost = super::keeper::Job::Rescan("overflow".to_owned());
+    // What the listener does on the system's overflow event.
+    let lost = super::scanner::Job::Rescan("overflow".to_owned());
     watched.watcher.jobs.send(lost).unwrap();
     while !matches!(watched.next().await, WatchEvent::Rescan { .. }) {}
     watched.write("src/f");

@@ -11,8 +11,8 @@ use notify::{
 use crate::paths::HostPath;
 use crate::watch::walk::Unreadable;
 
-use super::ear::Ear;
 use super::interest::Interest;
+use super::listener::Listener;
 use super::poller::Poller;
 use super::{Count, Notice, system};
 
@@ -33,7 +33,7 @@ pub(super) struct Watches {
 
 impl Watches {
     /// A new watcher, with no watches yet, in place of the old one.
-    pub(super) fn open(&mut self, ear: Ear) {
+    pub(super) fn open(&mut self, listener: Listener) {
         // The old one's watches count against the limit until it is gone.
         self.watcher = None;
         self.watched.clear();
@@ -43,7 +43,7 @@ impl Watches {
         let config = Config::default()
             .with_event_kinds(EventKindMask::CORE | EventKindMask::ACCESS_CLOSE)
             .with_follow_symlinks(false);
-        match RecommendedWatcher::new(ear, config) {
+        match RecommendedWatcher::new(listener, config) {
             Ok(watcher) => self.watcher = Some(watcher),
             Err(error) => self.notices.push(match &error.kind {
                 ErrorKind::Io(io) if is_too_many_files(io) => Notice::InstanceLimit {

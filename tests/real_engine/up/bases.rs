@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::gate::Gate;
 use crate::project::Project;
 use crate::session::Session;
 
@@ -93,11 +94,15 @@ fn the_first_build_takes_no_stale_base() {
     let project = family("", "PROJECT-base");
     drop(project.up());
     project.write("base/lib/util", "two");
+    let gate = Gate::new();
     project.write(
         "base/Dockerfile",
-        "FROM busybox:1.37\nRUN sleep 1\nCOPY lib /lib\n",
+        format!("FROM busybox:1.37\n{}\nCOPY lib /lib\n", gate.line()),
     );
-    let up = project.up();
+    let up = project.begin(&[]);
+    gate.reached();
+    assert_eq!((built(&up, "web"), built(&up, "api")), (0, 0));
+    gate.open();
     up.until_file("web", "/lib/util", "two");
     up.until_file("api", "/lib/util", "two");
 }

@@ -1,10 +1,15 @@
 //! Builds: the first one, the failing one, edits meanwhile (`spec.md` C1, C8, C11, E3).
 
+use crate::gate::Gate;
 use crate::project::Project;
 
-/// A build that takes as long as it takes for `gate` to have been written over: too long to miss, too short to wait for.
-const SLOW: &str =
-    "FROM busybox:1.37\nCOPY slow /slow\nRUN sleep 3\nCOPY src /app\nCMD [\"sleep\", \"100000\"]\n";
+/// A Dockerfile whose build waits at the gate.
+fn slow(gate: &Gate) -> String {
+    format!(
+        "FROM busybox:1.37\nCOPY slow /slow\n{}\nCOPY src /app\nCMD [\"sleep\", \"100000\"]\n",
+        gate.line()
+    )
+}
 
 /// E3: "A failed first build does not end `up`: it waits for the fix."
 #[test]
@@ -66,16 +71,18 @@ fn files_saved_with_a_broken_build_are_not_lost() {
 #[test]
 fn a_change_during_a_build_is_in_the_new_container() {
     let project = Project::web("- sync: ./src:/app\n- run: echo $(cat /app/late) >> /ran");
+    let gate = Gate::new();
     project.write("slow/x", "one");
-    project.write("Dockerfile", SLOW);
+    project.write("Dockerfile", slow(&gate));
     project.write("src/late", "one");
+    gate.open();
     let mut up = project.up();
     let before = project.id("web");
+    gate.shut();
     project.write("slow/x", "two");
-    up.wait_for("the build", |event| {
-        event["build"] == true && event.to_string().contains("sleep 3")
-    });
+    gate.reached();
     project.write("src/late", "two");
+    gate.open();
     up.rebuilt("web");
     up.until_file("web", "/app/late", "two");
     up.until_file("web", "/ran", "two\n");
@@ -89,18 +96,20 @@ fn a_change_during_a_build_is_in_the_new_container() {
 #[test]
 fn edits_during_builds_coalesce_into_one_next_build() {
     let project = Project::web("- sync: ./src:/app");
+    let gate = Gate::new();
     project.write("slow/x", "0");
-    project.write("Dockerfile", SLOW);
+    project.write("Dockerfile", slow(&gate));
+    gate.open();
     let mut up = project.up();
+    gate.shut();
     project.write("slow/x", "1");
-    up.wait_for("the build", |event| {
-        event["build"] == true && event.to_string().contains("sleep 3")
-    });
+    gate.reached();
     for number in 2..6 {
         let told = up.count(|event| event["event"] == "log");
         project.write("slow/x", format!("{number}"));
         project.write(format!("slow/y{number}"), format!("{told}"));
     }
+    gate.open();
     up.rebuilt("web");
     up.rebuilt("web");
     up.until_file("web", "/slow/x", "5");
@@ -113,17 +122,14 @@ fn edits_during_builds_coalesce_into_one_next_build() {
 #[test]
 fn an_edit_during_the_first_build_is_in_the_first_container() {
     let project = Project::web("- sync: ./src:/app");
-    project.write("slow/x", format!("{:?}", std::time::SystemTime::now()));
-    project.write(
-        "Dockerfile",
-        "FROM busybox:1.37\nCOPY src /app\nCOPY slow /slow\nRUN sleep 3\nCMD [\"sleep\", \"100000\"]\n",
-    );
-    let mut up = project.begin(&[]);
-    up.wait_for("the build", |event| {
-        event["build"] == true && event.to_string().contains("sleep 3")
-    });
+    let gate = Gate::new();
+    project.write("slow/x", "one");
+    project.write("Dockerfile", slow(&gate));
+    let up = project.begin(&[]);
+    gate.reached();
     project.write("src/a.txt", "two");
     project.write("src/new", "new");
+    gate.open();
     up.until_file("web", "/app/a.txt", "two");
     up.until_in_step("src", "web", "/app");
 }

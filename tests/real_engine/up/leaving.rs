@@ -2,6 +2,7 @@
 
 use rustix::process::Signal;
 
+use crate::gate::Gate;
 use crate::project::Project;
 
 /// Section 6: "until Ctrl-C (then stops the containers, as `docker compose up` does".
@@ -55,15 +56,13 @@ fn sigterm_and_sighup_stop_the_containers_too() {
 #[test]
 fn ctrl_c_during_the_first_build_ends_it() {
     let project = Project::web("- sync: ./src:/app");
+    let gate = Gate::new();
     project.write(
         "Dockerfile",
-        "FROM busybox:1.37\nCOPY src /app\nRUN sleep 50\n",
+        format!("FROM busybox:1.37\nCOPY src /app\n{}\n", gate.line()),
     );
-    project.write("src/unique", &project.name);
-    let mut up = project.begin(&[]);
-    up.wait_for("the build", |event| {
-        event["build"] == true && event.to_string().contains("sleep 50")
-    });
+    let up = project.begin(&[]);
+    gate.reached();
     assert_eq!(up.interrupt(), Some(130));
     assert_eq!(project.id("web"), "");
 }

@@ -30,7 +30,7 @@ pub(super) struct Archive<'a>(pub(super) &'a Docker);
 
 impl Way for Archive<'_> {
     async fn expected(&self, _: &Container) -> Result<Via, String> {
-        Ok(Via::Archive(String::new()))
+        Ok(Via::EngineApi(String::new()))
     }
 
     async fn apply(&self, container: &Container, delta: &Delta) -> Taken<Applied> {
@@ -40,7 +40,7 @@ impl Way for Archive<'_> {
         let same = there::take_out(self, container, &mut delta, asked).await;
         let through = self.0.apply_through_archive(container, &delta).await?;
         Ok(Applied {
-            via: Via::Archive(String::new()),
+            via: Via::EngineApi(String::new()),
             unread: through.unread,
             closed: through.closed,
             same,

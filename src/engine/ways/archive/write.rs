@@ -54,7 +54,7 @@ pub enum Content {
 
 /// How the writing went; whole only when the end marker went out.
 #[derive(Debug, Default)]
-pub struct Story {
+pub struct StreamReport {
     /// The end marker was written.
     pub whole: bool,
     /// Files that were not there to be opened: left out.
@@ -70,7 +70,7 @@ pub struct Story {
 }
 
 /// The story as it is being written.
-pub type SharedStory = Arc<Mutex<Story>>;
+pub type SharedStory = Arc<Mutex<StreamReport>>;
 
 /// The archive as a stream of pieces; an error in it means "cut the connection", the story says why.
 pub fn stream(
@@ -202,7 +202,7 @@ impl Writer {
         error
     }
 
-    fn tell(&self, what: impl FnOnce(&mut Story)) {
+    fn tell(&self, what: impl FnOnce(&mut StreamReport)) {
         what(&mut self.story.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }

@@ -84,7 +84,7 @@ impl Docker {
         let looks = ids.into_iter().map(|id| {
             let hidden = &hidden;
             async move {
-                let container = self.look_at(id).await.ok()?;
+                let container = self.inspect(id).await.ok()?;
                 let is_mounted = container.mounts.iter().any(|mount| mount.target == *hidden);
                 if is_mounted || self.any_supervised(std::slice::from_ref(&container.service)) {
                     return None;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::watch::change::{Change, Entry, Kind};
-use crate::watch::gather::{Gatherer, Quiet};
+use crate::watch::debounce::{Debouncer, Quiet};
 use crate::watch::{Looks, look};
 
 use super::*;
@@ -116,22 +116,22 @@ pub(super) async fn storm(seed: u64, operations: u64) {
             operate(&mut dice, &context, &outside);
         }
     });
-    let mut gatherer = Gatherer::new(Quiet::default());
+    let mut debouncer = Debouncer::new(Quiet::default());
     let begun = Instant::now();
     loop {
-        let deadline = gatherer.deadline();
+        let deadline = debouncer.deadline();
         let soon = Instant::now() + Duration::from_millis(100);
         tokio::select! {
             event = watched.events.recv() => match event.expect("the watcher has ended") {
-                WatchEvent::Touched(touch) => gatherer.touch(&touch),
+                WatchEvent::Touched(touch) => debouncer.touch(&touch),
                 WatchEvent::Rescan { .. } => mirror = truth(&scope),
                 WatchEvent::Linked(_) | WatchEvent::Notice(_) => {}
             },
             () = tokio::time::sleep_until(deadline.unwrap_or(soon).into()) => {
-                if let Some(batch) = gatherer.take(Instant::now()) {
+                if let Some(batch) = debouncer.take(Instant::now()) {
                     apply(&mut mirror, look::look(&scope, &batch.fleeting));
-                    let mut paths = batch.paths;
-                    for directory in &batch.renewed {
+                    let mut paths = batch.paths.clone();
+                    for directory in &batch.paths {
                         let known = mirror.keys().filter(|path| path.below(directory).is_some());
                         paths.extend(known.cloned());
                     }

@@ -18,7 +18,7 @@ fn entry(name: &[u8], content: Content) -> Entry {
     }
 }
 
-async fn written(entries: Vec<Entry>) -> (Vec<u8>, bool, Story) {
+async fn written(entries: Vec<Entry>) -> (Vec<u8>, bool, StreamReport) {
     let (stream, story) = stream(entries);
     let mut stream = std::pin::pin!(stream);
     let mut all = Vec::new();

@@ -53,9 +53,6 @@ pub struct Batch {
     /// Paths that were created and removed within the batch, such as the temporary file of an atomic save. Only a
     /// sync that may have copied one needs to hear of it; it is no reason for a rebuild.
     pub fleeting: Vec<HostPath>,
-    /// Directories among `paths` that are new, or may be others than before: whatever is known to have been below one
-    /// of them has to be looked at as well, for what is gone from there has no touch of its own.
-    pub renewed: Vec<HostPath>,
     /// When the first and the last of the finished paths were touched; `None` when there is none among them.
     pub span: Option<(Instant, Instant)>,
 }
@@ -67,7 +64,7 @@ pub struct Batch {
 /// is still being written waits for its close without holding back the finished ones, and so does one that may be gone in a
 /// moment.
 #[derive(Debug, Default)]
-pub struct Gatherer {
+pub struct Debouncer {
     quiet: Quiet,
     waiting: HashMap<HostPath, Waiting>,
     burst: Option<Burst>,
@@ -150,7 +147,7 @@ struct Burst {
     quiet: Duration,
 }
 
-impl Gatherer {
+impl Debouncer {
     /// Waits as `quiet` says.
     pub fn new(quiet: Quiet) -> Self {
         Self {
@@ -294,9 +291,6 @@ impl Gatherer {
             if waiting.fleeting() {
                 batch.fleeting.push(path);
                 continue;
-            }
-            if waiting.renewed {
-                batch.renewed.push(path.clone());
             }
             batch.paths.push(path);
         }

@@ -1,4 +1,4 @@
-//! Turns the operating system's events into touches, at once, and tells the keeper of directories that come and go.
+//! Turns the operating system's events into touches, at once, and tells the scanner of directories that come and go.
 
 use std::collections::HashMap;
 use std::fs;
@@ -14,14 +14,14 @@ use crate::watch::look;
 use crate::watch::touch::{Stage, Touch};
 
 use super::interest::Interest;
-use super::keeper::Job;
+use super::scanner::Job;
 use super::{Shared, WatchEvent, current};
 
 /// A file that is being written is told of so often: a thousand writes to it are no more news than one.
 const STILL_WRITING: Duration = Duration::from_millis(20);
 
 /// The event handler: runs on the thread that reads the events, so it must be quick.
-pub(super) struct Ear {
+pub(super) struct Listener {
     shared: Shared,
     jobs: Sender<Job>,
     out: UnboundedSender<WatchEvent>,
@@ -29,7 +29,7 @@ pub(super) struct Ear {
     writing: HashMap<HostPath, Instant>,
 }
 
-impl Ear {
+impl Listener {
     pub(super) fn new(shared: Shared, jobs: Sender<Job>, out: UnboundedSender<WatchEvent>) -> Self {
         Self {
             shared,
@@ -129,7 +129,7 @@ impl Ear {
     }
 
     fn directory(&mut self, interest: &Interest, path: HostPath) {
-        // The keeper announces it, after it has a watch: not a file of it may be missed.
+        // The scanner announces it, after it has a watch: not a file of it may be missed.
         if interest.enters(&path) {
             self.ask(Job::Renew(path));
         }
@@ -177,7 +177,7 @@ impl Ear {
     }
 }
 
-impl notify::EventHandler for Ear {
+impl notify::EventHandler for Listener {
     fn handle_event(&mut self, event: notify::Result<Event>) {
         match event {
             Ok(event) => self.hear(event),
@@ -200,13 +200,13 @@ mod tests {
 
     use super::*;
 
-    /// An ear that listens for `/p/a`, and what comes of it.
-    fn ear() -> (Ear, Receiver<Job>, UnboundedReceiver<WatchEvent>) {
+    /// An listener that listens for `/p/a`, and what comes of it.
+    fn listener() -> (Listener, Receiver<Job>, UnboundedReceiver<WatchEvent>) {
         let interest = Interest::new(Vec::new(), vec![HostPath::new("/p/a").unwrap()]);
         let (jobs, todo) = channel();
         let (out, events) = unbounded_channel();
         let shared = Arc::new(RwLock::new(Arc::new(interest)));
-        (Ear::new(shared, jobs, out), todo, events)
+        (Listener::new(shared, jobs, out), todo, events)
     }
 
     fn stages(events: &mut UnboundedReceiver<WatchEvent>) -> Vec<Stage> {
@@ -219,14 +219,14 @@ mod tests {
 
     #[test]
     fn lost_events_ask_for_a_comparison() {
-        let (mut ear, todo, _events) = ear();
-        ear.hear(Event::new(EventKind::Other).set_flag(Flag::Rescan));
+        let (mut listener, todo, _events) = listener();
+        listener.hear(Event::new(EventKind::Other).set_flag(Flag::Rescan));
         assert!(matches!(todo.try_recv(), Ok(Job::Rescan(_))));
     }
 
     #[test]
     fn a_change_of_mode_does_not_complete_a_file_that_is_being_written() {
-        let (mut ear, _todo, mut events) = ear();
+        let (mut listener, _todo, mut events) = listener();
         let mode = EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any));
         for kind in [
             EventKind::Modify(ModifyKind::Data(DataChange::Any)),
@@ -234,7 +234,7 @@ mod tests {
             EventKind::Access(AccessKind::Close(AccessMode::Write)),
             mode,
         ] {
-            ear.hear(Event::new(kind).add_path("/p/a".into()));
+            listener.hear(Event::new(kind).add_path("/p/a".into()));
         }
         assert_eq!(
             stages(&mut events),
@@ -244,22 +244,22 @@ mod tests {
 
     #[test]
     fn what_sets_the_times_of_a_file_and_writes_nothing_is_known_as_such() {
-        let (mut ear, _todo, mut events) = ear();
+        let (mut listener, _todo, mut events) = listener();
         // As `touch` does it.
         for kind in [
             EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any)),
             EventKind::Access(AccessKind::Close(AccessMode::Write)),
         ] {
-            ear.hear(Event::new(kind).add_path("/p/a".into()));
+            listener.hear(Event::new(kind).add_path("/p/a".into()));
         }
         assert_eq!(stages(&mut events), [Stage::Attributes, Stage::Attributes]);
     }
 
     #[test]
     fn a_file_that_is_read_is_no_news() {
-        let (mut ear, todo, mut events) = ear();
+        let (mut listener, todo, mut events) = listener();
         let read = EventKind::Access(AccessKind::Close(AccessMode::Read));
-        ear.hear(Event::new(read).add_path("/p/a".into()));
+        listener.hear(Event::new(read).add_path("/p/a".into()));
         assert!(stages(&mut events).is_empty() && todo.try_recv().is_err());
     }
 }

@@ -3,7 +3,7 @@
 /// How a path stands with a list of patterns; made by [`DockerIgnore::root`](super::DockerIgnore::root) and
 /// [`DockerIgnore::below`](super::DockerIgnore::below).
 #[derive(Clone, Debug, Default)]
-pub struct Standing {
+pub struct WalkState {
     /// The patterns that match the path or a parent of it, as far as they were asked.
     pub(super) matched: Bits,
     /// The index of the pattern that tipped the scales last.
@@ -11,7 +11,7 @@ pub struct Standing {
     pub(super) ignored: bool,
 }
 
-impl Standing {
+impl WalkState {
     /// Whether the path is ignored.
     pub fn ignored(&self) -> bool {
         self.ignored

@@ -13,7 +13,7 @@ const BETWEEN: Duration = Duration::from_millis(20);
 
 /// Held for as long as the session runs; the system lets go of it even when the process is killed.
 #[derive(Debug)]
-pub struct Alone {
+pub struct SessionLock {
     folder: OwnFolder,
     name: String,
     _file: File,
@@ -28,7 +28,7 @@ pub enum NotAlone {
     Unknown(io::Error),
 }
 
-impl Alone {
+impl SessionLock {
     /// Takes the lock of `project` on the engine that `engine` names.
     pub fn of(project: &str, engine: &str) -> Result<Self, NotAlone> {
         let folder = OwnFolder::find().map_err(NotAlone::Unknown)?;
@@ -56,14 +56,14 @@ impl Alone {
     }
 }
 
-impl Alone {
+impl SessionLock {
     /// Where the session writes, and what its files are called.
     pub fn files(&self) -> (OwnFolder, String) {
         (self.folder.clone(), self.name.clone())
     }
 }
 
-impl Drop for Alone {
+impl Drop for SessionLock {
     fn drop(&mut self) {
         // However the session ended: there are the secrets in it that Compose put in.
         self.folder.remove_left(&self.name);
@@ -133,8 +133,8 @@ mod tests {
             OwnFolder::below(self.0.path()).unwrap()
         }
 
-        fn session(&self, project: &str) -> Result<Alone, NotAlone> {
-            Alone::in_folder(self.folder(), name_of(project, "here"))
+        fn session(&self, project: &str) -> Result<SessionLock, NotAlone> {
+            SessionLock::in_folder(self.folder(), name_of(project, "here"))
         }
 
         fn files(&self) -> Vec<String> {

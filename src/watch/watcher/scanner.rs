@@ -13,15 +13,15 @@ use crate::paths::HostPath;
 use crate::watch::touch::{Stage, Touch};
 use crate::watch::walk::{self, Unreadable};
 
-use super::ear::Ear;
 use super::interest::Interest;
-use super::mounts::Listener;
+use super::listener::Listener;
+use super::mounts::MountListener;
 use super::poller::{Finding, device};
 use super::system::{self, Mount};
 use super::watches::Watches;
 use super::{Count, Notice, Shared, WatchEvent, current};
 
-/// What the keeper is asked to do.
+/// What the scanner is asked to do.
 #[derive(Debug)]
 pub(super) enum Job {
     /// A directory may have come, gone or been exchanged here.
@@ -49,7 +49,7 @@ enum Announce {
     No,
 }
 
-pub(super) struct Keeper {
+pub(super) struct Scanner {
     shared: Shared,
     jobs: Sender<Job>,
     out: UnboundedSender<WatchEvent>,
@@ -58,15 +58,15 @@ pub(super) struct Keeper {
     unreadable: BTreeSet<HostPath>,
     /// What is mounted on a way to a root, or within one.
     mounts: BTreeSet<Mount>,
-    _listener: Listener,
+    _mounts: MountListener,
 }
 
-impl Keeper {
+impl Scanner {
     pub(super) fn new(shared: Shared, jobs: Sender<Job>, out: UnboundedSender<WatchEvent>) -> Self {
         Self {
             shared,
             // Before the table is read: what is mounted meanwhile is either seen there or heard of.
-            _listener: Listener::start(jobs.clone()),
+            _mounts: MountListener::start(jobs.clone()),
             jobs,
             out,
             watches: Watches::default(),
@@ -162,12 +162,12 @@ impl Keeper {
     /// A new watcher in place of the old one.
     fn open(&mut self) {
         self.unreadable.clear();
-        let ear = Ear::new(
+        let listener = Listener::new(
             Arc::clone(&self.shared),
             self.jobs.clone(),
             self.out.clone(),
         );
-        self.watches.open(ear);
+        self.watches.open(listener);
     }
 
     /// The places where something was mounted or unmounted since the last time.

@@ -4,10 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A gatherer whose clock is a number of microseconds.
+/// A debouncer whose clock is a number of microseconds.
 struct Story {
     start: Instant,
-    gatherer: Gatherer,
+    debouncer: Debouncer,
 }
 
 impl Story {
@@ -18,7 +18,7 @@ impl Story {
     fn with(quiet: Quiet) -> Self {
         Self {
             start: Instant::now(),
-            gatherer: Gatherer::new(quiet),
+            debouncer: Debouncer::new(quiet),
         }
     }
 
@@ -32,15 +32,15 @@ impl Story {
             at: self.at(micros),
             stage,
         };
-        self.gatherer.touch(&touch);
+        self.debouncer.touch(&touch);
         self
     }
 
     /// The batch that is due next, and when.
     fn next(&mut self) -> Option<(u128, Vec<String>)> {
         loop {
-            let deadline = self.gatherer.deadline()?;
-            if let Some(batch) = self.gatherer.take(deadline) {
+            let deadline = self.debouncer.deadline()?;
+            if let Some(batch) = self.debouncer.take(deadline) {
                 let paths = batch.paths.iter().map(HostPath::to_string);
                 let fleeting = batch.fleeting.iter().map(|path| format!("({path})"));
                 return Some((
@@ -59,8 +59,8 @@ fn batch(micros: u128, paths: &[&str]) -> (u128, Vec<String>) {
 #[test]
 fn no_touch_no_batch() {
     let story = Story::new();
-    assert_eq!(story.gatherer.deadline(), None);
-    assert!(story.gatherer.is_empty());
+    assert_eq!(story.debouncer.deadline(), None);
+    assert!(story.debouncer.is_empty());
 }
 
 #[test]
@@ -120,9 +120,9 @@ fn the_quiet_time_grows_with_the_burst_up_to_its_caps() {
     for index in 0..1800_u64 {
         let now = story.at(index * 500);
         story.touch(index * 500, &format!("/p/{index}"), Stage::Complete);
-        let deadline = story.gatherer.deadline().unwrap();
+        let deadline = story.debouncer.deadline().unwrap();
         longest = longest.max(deadline.duration_since(now).as_micros());
-        assert!(story.gatherer.take(now).is_none(), "cut into pieces");
+        assert!(story.debouncer.take(now).is_none(), "cut into pieces");
     }
     // About an eighth of what the burst has lasted, so that its end does not cost as much as its writing did.
     assert_eq!(longest, 80_000);
@@ -171,7 +171,7 @@ fn a_file_that_is_never_closed_goes_after_a_silence_and_while_it_grows_at_long_i
     for begun in [10_000_000, 40_000_000] {
         for micros in (begun..begun + 30_000_000).step_by(10_000) {
             story.touch(micros, "/p/log", Stage::Writing);
-            assert!(story.gatherer.take(story.at(micros)).is_none());
+            assert!(story.debouncer.take(story.at(micros)).is_none());
         }
         let end = u128::from(begun) + 30_000_000;
         assert_eq!(story.next().unwrap(), batch(end, &["/p/log"]));
@@ -187,7 +187,7 @@ fn a_file_that_is_written_for_seconds_goes_once_when_it_is_closed() {
     story.touch(0, "/p/big", Stage::Created);
     for micros in (0..8_000_000).step_by(20_000) {
         story.touch(micros, "/p/big", Stage::Writing);
-        assert!(story.gatherer.take(story.at(micros)).is_none());
+        assert!(story.debouncer.take(story.at(micros)).is_none());
     }
     story.touch(8_000_000, "/p/big", Stage::Complete);
     assert_eq!(story.next().unwrap(), batch(8_001_000, &["/p/big"]));
@@ -222,7 +222,7 @@ fn a_file_written_again_before_the_batch_closes_goes_with_its_next_close() {
     story.touch(9000, "/p/a", Stage::Complete);
     assert!(
         story
-            .gatherer
+            .debouncer
             .take(story.at(9000))
             .is_some_and(|batch| batch.paths.len() == 1)
     );
@@ -239,19 +239,6 @@ fn a_file_the_last_batch_told_of_is_never_fleeting() {
         .touch(1500, "/p/a", Stage::Created)
         .touch(1600, "/p/a", Stage::Gone);
     assert_eq!(story.next().unwrap(), batch(6600, &["/p/a"]));
-}
-
-#[test]
-fn a_renewed_directory_is_named_whatever_happens_to_it_since() {
-    let mut story = Story::new();
-    story
-        .touch(0, "/p/d", Stage::Gone)
-        .touch(10, "/p/d", Stage::Renewed)
-        .touch(20, "/p/d/f", Stage::Complete)
-        .touch(30, "/p/d", Stage::Complete);
-    let batch = story.gatherer.take(story.at(10_000)).unwrap();
-    assert_eq!(batch.renewed, [HostPath::new("/p/d").unwrap()]);
-    assert_eq!(batch.paths.len(), 2);
 }
 
 #[test]
@@ -295,9 +282,9 @@ fn a_batch_tells_when_its_first_and_last_finished_paths_were_touched() {
         .touch(100, "/p/a", Stage::Complete)
         .touch(2000, "/p/b", Stage::Complete)
         .touch(3000, "/p/a", Stage::Complete);
-    let span = story.gatherer.take(story.at(7000)).unwrap().span;
+    let span = story.debouncer.take(story.at(7000)).unwrap().span;
     assert_eq!(span, Some((story.at(100), story.at(2000))));
-    let alone = story.gatherer.take(story.at(1_900_000)).unwrap();
+    let alone = story.debouncer.take(story.at(1_900_000)).unwrap();
     assert_eq!((alone.paths.len(), alone.span), (1, None));
 }
 
@@ -324,8 +311,8 @@ proptest! {
         let longest = STILL.max(debounce.unwrap_or_default());
         let longest_wait = OPEN + debounce.map_or(IN_ALL, |_| IN_ALL_DEBOUNCED);
         let collect = |story: &mut Story, waiting: &mut BTreeMap<String, Instant>, now: Instant| {
-            while let Some(deadline) = story.gatherer.deadline().filter(|due| *due <= now) {
-                let Some(batch) = story.gatherer.take(deadline) else { continue };
+            while let Some(deadline) = story.debouncer.deadline().filter(|due| *due <= now) {
+                let Some(batch) = story.debouncer.take(deadline) else { continue };
                 let all: Vec<String> = batch.paths.iter().chain(&batch.fleeting).map(HostPath::to_string).collect();
                 let each: BTreeSet<&String> = all.iter().collect();
                 prop_assert_eq!(each.len(), all.len());
@@ -345,13 +332,13 @@ proptest! {
             let path = format!("/p/{path}");
             story.touch(micros, &path, stage);
             waiting.entry(path).or_insert(now);
-            let deadline = story.gatherer.deadline();
+            let deadline = story.debouncer.deadline();
             prop_assert!(deadline.is_some_and(|due| due <= now + longest));
         }
         let end = story.at(micros) + 2 * longest_wait;
         collect(&mut story, &mut waiting, end)?;
         prop_assert!(waiting.is_empty(), "lost: {:?}", waiting);
-        prop_assert_eq!(story.gatherer.deadline(), None);
-        prop_assert!(story.gatherer.is_empty());
+        prop_assert_eq!(story.debouncer.deadline(), None);
+        prop_assert!(story.debouncer.is_empty());
     }
 }

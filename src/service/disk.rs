@@ -1,16 +1,17 @@
 //! What the disk held when it was last looked at: every watched path of one service. Pure; the looking is done by `watch`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::paths::HostPath;
-use crate::watch::{Change, Entries, Entry, Inode, Kind, Scope};
+use crate::watch::{Change, Entries, Entry, Kind, Scope};
 
 use super::ledger::Doubt;
 use super::linked::Linked;
 use super::present::Present;
 use super::told::Heard;
 
+mod names;
 #[cfg(test)]
 mod tests;
 
@@ -94,64 +95,50 @@ impl Disk {
                 Change::Written(path, entry) => (path, Some(entry)),
                 Change::Removed(path) => (path, None),
             };
-            let before = self.known(&path);
-            if entry.is_none() && before.is_none() {
-                continue;
+            if self.note_one(&path, entry, &heard) {
+                news.insert(path);
             }
-            // A directory that is still one: what changed is what it holds, and that is told by its own paths; or its mode.
-            let directory = |entry: &Option<Entry>| {
-                let entry = entry.as_ref()?;
-                (entry.kind == Kind::Directory).then_some(entry.mode)
-            };
-            let known = before.as_ref().and_then(|known| directory(&known.entry));
-            if known.is_some() && known == directory(&entry) {
-                continue;
-            }
-            let heard = heard(&path);
-            let was = before.as_ref().and_then(|known| known.entry.as_ref());
-            if let (Some(was), Some(is)) = (was, &entry)
-                && is_the_same(was, is, heard)
-            {
-                self.refresh(path, entry);
-                continue;
-            }
-            let doubt = doubt(before.as_ref(), entry.as_ref(), heard);
-            let was_directory = before.as_ref().and_then(|known| match &known.entry {
-                Some(entry) => Some(entry.kind == Kind::Directory),
-                None => known.was_directory,
-            });
-            let altered = match &before {
-                Some(known) if known.entry == entry => known.altered,
-                _ => self.revision,
-            };
-            let was_there = was.is_some();
-            let (mut flipped, moved) = before
-                .map(|known| (known.flipped, known.moved))
-                .unwrap_or_default();
-            if was_there != entry.is_some() {
-                flipped.push(self.revision);
-            }
-            flipped.retain(|revision| *revision > self.oldest);
-            self.gone += usize::from(entry.is_none());
-            let known = self.since.insert(
-                path.clone(),
-                Known {
-                    entry,
-                    was_directory,
-                    changed: self.revision,
-                    altered,
-                    flipped,
-                    moved,
-                    doubt,
-                },
-            );
-            self.gone -= usize::from(known.is_some_and(|known| known.entry.is_none()));
-            news.insert(path);
         }
         if self.gone > MOST_GONE {
             self.forget_the_oldest_gone();
         }
         news
+    }
+
+    /// Whether it may concern a container.
+    fn note_one(
+        &mut self,
+        path: &HostPath,
+        entry: Option<Entry>,
+        heard: impl Fn(&HostPath) -> Heard,
+    ) -> bool {
+        let before = self.known(path);
+        if entry.is_none() && before.is_none() {
+            return false;
+        }
+        let was = before.as_ref().and_then(|known| known.entry.as_ref());
+        // A directory that is still one: what changed is what it holds, and that is told by its own paths; or its mode.
+        let directory = |entry: Option<&Entry>| {
+            let entry = entry?;
+            (entry.kind == Kind::Directory).then_some(entry.mode)
+        };
+        let known = directory(was);
+        if known.is_some() && known == directory(entry.as_ref()) {
+            return false;
+        }
+        let heard = heard(path);
+        if let (Some(was), Some(is)) = (was, &entry)
+            && is_the_same(was, is, heard)
+        {
+            self.refresh(path.clone(), entry);
+            return false;
+        }
+        let mut known = Known::after(before, entry, heard, self.revision);
+        known.flipped.retain(|revision| *revision > self.oldest);
+        self.gone += usize::from(known.entry.is_none());
+        let known = self.since.insert(path.clone(), known);
+        self.gone -= usize::from(known.is_some_and(|known| known.entry.is_none()));
+        true
     }
 
     /// Of states before `oldest` nobody asks any more; `None`: of none at all.
@@ -193,81 +180,6 @@ impl Disk {
         self.since
             .get(path)
             .map_or(Doubt::Perhaps, |known| known.doubt)
-    }
-
-    /// The other watched names of files that `paths` are names of, as they stand now: what was written through one name is
-    /// changed at all.
-    pub fn other_names<'a>(
-        &mut self,
-        paths: impl Iterator<Item = &'a HostPath>,
-    ) -> BTreeSet<HostPath> {
-        let linked: Vec<(&HostPath, Inode)> = paths
-            .filter_map(|path| Some((path, self.inode(path)?)))
-            .filter(|(_, inode)| inode.has_other_names())
-            .collect();
-        let unknown = linked
-            .iter()
-            .filter(|(path, inode)| !self.linked.knows(*inode, Some(path)));
-        self.look_for_names(unknown.map(|(_, inode)| *inode).collect());
-        let mut names = BTreeSet::new();
-        for (_, inode) in &linked {
-            names.extend(self.names_of(*inode));
-        }
-        for (path, _) in linked {
-            names.remove(path);
-        }
-        names
-    }
-
-    /// The watched names of files that somebody else has seen change.
-    pub fn named(&mut self, inodes: &BTreeSet<Inode>) -> BTreeSet<HostPath> {
-        let unknown = inodes
-            .iter()
-            .filter(|inode| !self.linked.knows(**inode, None));
-        self.look_for_names(unknown.copied().collect());
-        let names = inodes.iter().flat_map(|inode| self.names_of(*inode));
-        names.collect()
-    }
-
-    /// Which file with several names stands at `path`.
-    pub fn inode(&self, path: &HostPath) -> Option<Inode> {
-        self.entry(path).map(|entry| entry.inode)
-    }
-
-    /// One pass over all that is known for all files whose names are not: a name that was the only one when it was looked at is
-    /// in no index.
-    fn look_for_names(&mut self, inodes: Vec<Inode>) {
-        let mut found: HashMap<u64, (Inode, BTreeSet<HostPath>)> = inodes
-            .into_iter()
-            .map(|inode| (inode.number, (inode, BTreeSet::new())))
-            .collect();
-        if found.is_empty() {
-            return;
-        }
-        let inodes: HashSet<u64> = found.keys().copied().collect();
-        let is_sought = |entry: &Entry| inodes.contains(&entry.inode.number);
-        let firsts = self.first.iter().flat_map(|it| it.whose(is_sought));
-        let since = self.since.iter();
-        let since = since.filter_map(|(path, known)| Some((path.clone(), known.entry.as_ref()?)));
-        // Which of them still stand for it is asked when they are needed.
-        for (path, entry) in firsts.chain(since) {
-            if let Some((_, names)) = found.get_mut(&entry.inode.number) {
-                names.insert(path);
-            }
-        }
-        for (inode, names) in found.into_values() {
-            self.linked.learn(inode, names);
-        }
-    }
-
-    /// A name may stand for another file by now.
-    fn names_of(&self, inode: Inode) -> Vec<HostPath> {
-        let is_still = |path: &&HostPath| {
-            self.inode(path)
-                .is_some_and(|known| known.number == inode.number)
-        };
-        let names = self.linked.names(inode).filter(is_still);
-        names.cloned().collect()
     }
 
     /// Holds a complete look against what is known: what differs, and what was not seen. Where two looks differ is found out
@@ -449,6 +361,35 @@ impl Known {
             flipped: Vec::new(),
             moved: false,
             doubt: Doubt::Perhaps,
+        }
+    }
+
+    /// What a change says of the path that `before` was known of.
+    fn after(before: Option<Self>, entry: Option<Entry>, heard: Heard, revision: u64) -> Self {
+        let doubt = doubt(before.as_ref(), entry.as_ref(), heard);
+        let was_directory = before.as_ref().and_then(|known| match &known.entry {
+            Some(entry) => Some(entry.kind == Kind::Directory),
+            None => known.was_directory,
+        });
+        let altered = match &before {
+            Some(known) if known.entry == entry => known.altered,
+            _ => revision,
+        };
+        let was_there = before.as_ref().is_some_and(|known| known.entry.is_some());
+        let (mut flipped, moved) = before
+            .map(|known| (known.flipped, known.moved))
+            .unwrap_or_default();
+        if was_there != entry.is_some() {
+            flipped.push(revision);
+        }
+        Self {
+            entry,
+            was_directory,
+            changed: revision,
+            altered,
+            flipped,
+            moved,
+            doubt,
         }
     }
 

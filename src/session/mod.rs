@@ -99,19 +99,36 @@ pub async fn up(invocation: &Invocation, up: &Up) -> ExitCode {
         complain(&unknown.join("\n"));
         return ExitCode::Problems;
     }
-    let alone = match SessionLock::of(&loading.project.name, &loading.engine.place()) {
-        Ok(alone) => Some(alone),
+    let alone = match alone(&loading) {
+        Ok(alone) => alone,
+        Err(code) => return code,
+    };
+    run_alone(loading, alone, up, shutdown).await
+}
+
+/// The lock that keeps a second session of the project out; `None` where nobody can say whether there is one.
+fn alone(loading: &Loading) -> Result<Option<SessionLock>, ExitCode> {
+    match SessionLock::of(&loading.project.name, &loading.engine.place()) {
+        Ok(alone) => Ok(Some(alone)),
         Err(NotAlone::Another(process)) => {
             let project = loading.project.name.clone();
             complain(&Refusal::AnotherSession { project, process }.to_string());
-            return ExitCode::Problems;
+            Err(ExitCode::Problems)
         }
         // A folder that cannot be written is no reason to refuse to work.
         Err(NotAlone::Unknown(error)) => {
             complain(&Refusal::PerhapsAnother(error.to_string()).to_string());
-            None
+            Ok(None)
         }
-    };
+    }
+}
+
+async fn run_alone(
+    loading: Loading,
+    alone: Option<SessionLock>,
+    up: &Up,
+    shutdown: Shutdown,
+) -> ExitCode {
     let format = match up.format {
         Format::Text => report::Format::Text,
         Format::Json => report::Format::Json,

@@ -3,6 +3,7 @@ use std::time::SystemTime;
 use proptest::prelude::*;
 
 use super::*;
+use crate::watch::Inode;
 
 fn path(path: &str) -> HostPath {
     HostPath::new("/p").unwrap().join(path)

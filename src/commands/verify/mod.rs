@@ -1,17 +1,19 @@
 //! `verify`: the containers' synced paths against the host, by content, by the comparison that `up` makes; `--fix` repairs files.
 
+mod report;
+
 use std::sync::Arc;
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::cli::{ExitCode, Format};
 use crate::compose::block::Step;
 use crate::docker::DockerCli;
 use crate::engine::{Container, Docker, Engine, EngineError, Fingerprint, State};
 use crate::harmless;
-use crate::paths::{ContainerPath, HostPath};
+use crate::paths::HostPath;
 use crate::plan::{self, Because, Debts, LiveUpdate, Plan};
 use crate::service::compare::{self, Comparison, Wanted};
 use crate::service::disk::Disk;
@@ -21,11 +23,10 @@ use crate::session::{Loading, complain, scan, unpaid};
 use crate::update;
 use crate::watch::{Looks, look};
 
-use super::output::{BAD, DIM, GOOD, count, say, say_object};
+use super::output::{DIM, count, say, say_object};
 use super::subject::configurations;
+use report::{Repair, Report, row};
 
-/// Drifted paths that are shown of each container; all of them are in the JSON.
-const SHOWN: usize = 5;
 /// Containers that are compared at the same time: more of them only take turns on the engine's disk.
 const AT_ONCE: usize = 4;
 
@@ -39,33 +40,37 @@ pub async fn run(docker: &DockerCli, services: &[String], fix: bool, format: For
         Ok(configurations) => configurations,
         Err(code) => return code,
     };
+    let engine = &loading.engine.asking_once();
+    let project = loading.project.name.as_str();
+    let listing = configurations.iter();
+    let listed = join_all(listing.map(|service| containers(engine, service))).await;
     let mut code = ExitCode::Ok;
     let mut subjects = Vec::new();
     let looks = Arc::new(Looks::default());
-    let listing = configurations.iter();
-    let listed = join_all(listing.map(|service| containers(&loading.engine, service))).await;
     for (service, containers) in configurations.iter().zip(listed) {
-        let disk = Arc::new(Disk::of(scan(&looks, &service.scope).await));
-        match containers {
-            Ok(containers) => {
-                if containers.is_empty() {
-                    show_no_container(&service.service.name, format);
-                    if !service.service.definition.asks_for_none() {
-                        code = ExitCode::Problems;
-                    }
-                }
-                let disks = std::iter::repeat(disk);
-                subjects.extend(containers.into_iter().zip(disks).map(|it| (service, it)));
-            }
+        let containers = match containers {
+            Ok(containers) => containers,
             Err(error) => {
                 complain(&format!("error: {error}"));
                 return ExitCode::Docker;
             }
+        };
+        if containers.is_empty() {
+            show_no_container(&service.service.name, format);
+            if !service.service.definition.asks_for_none() {
+                code = ExitCode::Problems;
+            }
         }
+        let disk = Arc::new(Disk::of(scan(&looks, &service.scope).await));
+        subjects.extend(containers.into_iter().map(|container| Subject {
+            engine,
+            project,
+            service,
+            container,
+            disk: Arc::clone(&disk),
+        }));
     }
-    let names = subjects
-        .iter()
-        .map(|(_, (container, _))| container.name.len());
+    let names = subjects.iter().map(|subject| subject.container.name.len());
     let width = names.max().unwrap_or_default().max("CONTAINER".len());
     if format == Format::Text && !subjects.is_empty() {
         say(&format!(
@@ -73,19 +78,8 @@ pub async fn run(docker: &DockerCli, services: &[String], fix: bool, format: For
             row("CONTAINER", width, ["SAME", "CHANGED", "MISSING", "STALE"])
         ));
     }
-    let engine = &loading.engine.asking_once();
-    let project = loading.project.name.as_str();
-    let mut reports = stream::iter(subjects)
-        .map(|(service, (container, disk))| async move {
-            let subject = Subject {
-                engine,
-                project,
-                service,
-                container,
-            };
-            subject.verify(&disk, fix).await
-        })
-        .buffered(AT_ONCE);
+    let verified = subjects.into_iter().map(|subject| subject.verify(fix));
+    let mut reports = stream::iter(verified).buffered(AT_ONCE);
     while let Some(report) = reports.next().await {
         match format {
             Format::Text => report.print(width),
@@ -128,34 +122,15 @@ struct Subject<'a> {
     project: &'a str,
     service: &'a Configuration,
     container: Container,
-}
-
-/// What was found in one container, and done about it.
-struct Report {
-    service: String,
-    container: String,
-    /// As it was found.
-    found: Result<Comparison, EngineError>,
-    /// What `--fix` came to; `None` when it was not asked for, or there was nothing to do.
-    repair: Option<Repair>,
-}
-
-/// What `--fix` came to.
-enum Repair {
-    /// The container has the files now; the commands and the restart that were left out.
-    Done {
-        paths: usize,
-        left_out: Vec<(String, Step)>,
-    },
-    /// It still differs, and why.
-    Failed { why: String, hint: String },
+    /// What its service's disk holds.
+    disk: Arc<Disk>,
 }
 
 impl Subject<'_> {
-    async fn verify(self, disk: &Disk, fix: bool) -> Report {
-        let found = self.compare(disk).await;
+    async fn verify(self, fix: bool) -> Report {
+        let found = self.compare().await;
         let repair = match &found {
-            Ok(found) if fix && !found.is_clean() => Some(self.repair(found, disk).await),
+            Ok(found) if fix && !found.is_clean() => Some(self.repair(found).await),
             _ => None,
         };
         Report {
@@ -166,7 +141,7 @@ impl Subject<'_> {
         }
     }
 
-    async fn compare(&self, disk: &Disk) -> Result<Comparison, EngineError> {
+    async fn compare(&self) -> Result<Comparison, EngineError> {
         let rules = &self.service.rules;
         // A Dockerfile need not be in the image; a file of `fall_back_on` that differs there is what the user wants to know.
         let is_content = |path: &HostPath| {
@@ -175,7 +150,7 @@ impl Subject<'_> {
                 Some(Because::BuildFile { .. })
             )
         };
-        let synced = compare::synced(rules, disk);
+        let synced = compare::synced(rules, &self.disk);
         let present = synced.filter(|(path, _)| is_content(path));
         let owed = unpaid::of_the_session(self.project, &self.engine.place());
         let gone = owed.get(&self.container.id).into_iter().flatten();
@@ -192,7 +167,7 @@ impl Subject<'_> {
         update::if_slow(comparing, update::SLOW, say).await
     }
 
-    async fn repair(&self, found: &Comparison, disk: &Disk) -> Repair {
+    async fn repair(&self, found: &Comparison) -> Repair {
         let mut drift: Vec<HostPath> = found.drift().cloned().collect();
         // A directory comes before what lies in it.
         drift.sort();
@@ -219,7 +194,7 @@ impl Subject<'_> {
             };
         }
         // What was put there is not taken for granted.
-        match self.compare(disk).await {
+        match self.compare().await {
             Ok(now) if now.left() == 0 => Repair::Done {
                 paths: drift.len(),
                 left_out: left_out(&update),
@@ -277,135 +252,4 @@ fn left_out(update: &LiveUpdate) -> Vec<(String, Step)> {
     works
         .map(|work| (work.text(), work.step().clone()))
         .collect()
-}
-
-impl Report {
-    fn code(&self) -> ExitCode {
-        match (&self.found, &self.repair) {
-            (Err(EngineError::Gone(_)), _) => ExitCode::Ok,
-            (Err(_), _) => ExitCode::Docker,
-            (Ok(found), _) if !found.unreadable.is_empty() => ExitCode::Problems,
-            (Ok(found), None) if found.is_clean() => ExitCode::Ok,
-            (Ok(_), Some(Repair::Done { .. })) => ExitCode::Ok,
-            (Ok(_), _) => ExitCode::Problems,
-        }
-    }
-
-    fn print(&self, width: usize) {
-        let found = match &self.found {
-            Ok(found) => found,
-            Err(error) => {
-                say(&format!(
-                    "{:width$}  {BAD}not compared{BAD:#}: {error}",
-                    self.container
-                ));
-                return;
-            }
-        };
-        let numbers = [
-            found.same.len(),
-            found.changed.len(),
-            found.missing.len(),
-            found.stale.len(),
-        ];
-        let line = row(
-            &self.container,
-            width,
-            numbers.map(|number| number.to_string()),
-        );
-        let style = if found.is_clean() { GOOD } else { BAD };
-        say(&format!(
-            "{style}{}{style:#}{}",
-            &line[..width],
-            &line[width..]
-        ));
-        let changed = found
-            .changed
-            .iter()
-            .map(|(path, to, _)| ("changed", path, to));
-        let missing = found.missing.iter().map(|(path, to)| ("missing", path, to));
-        let owed = found
-            .stale
-            .iter()
-            .map(|(path, to, _)| ("stale  ", path, to));
-        for (what, path, to) in changed.chain(missing).chain(owed).take(SHOWN) {
-            say(&format!("  {what}  {path} -> {to}"));
-        }
-        let more = found.drift().count().saturating_sub(SHOWN);
-        if more > 0 {
-            say(&format!(
-                "  {DIM}and {more} more (`--format json` has them all){DIM:#}"
-            ));
-        }
-        for (path, why) in found.unreadable.iter().take(SHOWN) {
-            say(&format!(
-                "  {BAD}unread{BAD:#}   {}: {}",
-                path,
-                harmless::value(why)
-            ));
-        }
-        match &self.repair {
-            None => {}
-            Some(Repair::Done { paths, left_out }) => {
-                say(&format!(
-                    "  {GOOD}repaired{GOOD:#} {}",
-                    count(*paths, "path", "paths")
-                ));
-                for (command, step) in left_out {
-                    let command = harmless::value(command);
-                    say(&format!(
-                        "  {DIM}not run: {command} ({step}); `--fix` repairs files alone{DIM:#}"
-                    ));
-                }
-            }
-            Some(Repair::Failed { why, hint }) => {
-                say(&format!(
-                    "  {BAD}not repaired{BAD:#}: {why}\n  hint: {hint}"
-                ));
-            }
-        }
-    }
-
-    fn fields(&self) -> Value {
-        let found = match &self.found {
-            Ok(found) => found,
-            Err(error) => {
-                return json!({"service": self.service, "container": self.container, "error": error.to_string()});
-            }
-        };
-        let pair = |from: &HostPath, to: &ContainerPath| json!({"from": from.verbatim(), "to": to.verbatim()});
-        let (fixed, not_run, failure) = match &self.repair {
-            None => (None, None, None),
-            Some(Repair::Done { left_out, .. }) => {
-                let commands = left_out.iter();
-                let commands: Vec<Value> = commands
-                    .map(|(command, step)| json!({"command": command, "step": step.number}))
-                    .collect();
-                (Some(true), Some(commands), None)
-            }
-            Some(Repair::Failed { why, .. }) => (Some(false), None, Some(why)),
-        };
-        json!({
-            "service": self.service, "container": self.container, "clean": found.is_clean(),
-            "same": found.same.len(),
-            "changed": found.changed.iter().map(|(from, to, _)| pair(from, to)).collect::<Vec<_>>(),
-            "missing": found.missing.iter().map(|(from, to)| pair(from, to)).collect::<Vec<_>>(),
-            "stale": found.stale.iter().map(|(from, to, _)| pair(from, to)).collect::<Vec<_>>(),
-            "unreadable": found.unreadable.iter()
-                .map(|(path, why)| json!({"path": path.verbatim(), "reason": why})).collect::<Vec<_>>(),
-            "fixed": fixed, "not_run": not_run, "failure": failure,
-        })
-    }
-}
-
-fn row(name: &str, width: usize, cells: [impl std::fmt::Display; 4]) -> String {
-    let [same, changed, missing, stale] = cells;
-    // Padded by hand: a display may ignore a width.
-    format!(
-        "{name:width$}  {:>6}  {:>7}  {:>7}  {:>5}",
-        same.to_string(),
-        changed.to_string(),
-        missing.to_string(),
-        stale.to_string()
-    )
 }

@@ -82,7 +82,7 @@ pub fn plan_of(service: &Configuration, paths: &[HostPath]) -> Plan {
     let mut batch = look::look(&service.scope, paths);
     let unseen = paths.iter().filter(|path| is_deleted_source(service, path));
     batch.extend(unseen.cloned().map(Change::Removed));
-    batch.sort_by(|one, other| one.path().cmp(other.path()));
+    batch.sort_unstable_by(|one, other| one.path().cmp(other.path()));
     plan::plan(&service.rules, &batch, &Debts::default())
 }
 

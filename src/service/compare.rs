@@ -141,7 +141,7 @@ pub fn synced<'a>(rules: &'a Rules, disk: &'a Disk) -> impl Iterator<Item = (Hos
     let syncs = rules.block().syncs.iter();
     let mut sources: Vec<&HostPath> = syncs.map(|sync| &sync.local).collect();
     // What lies in another one comes right after it.
-    sources.sort();
+    sources.sort_unstable();
     sources.dedup_by(|inner, outer| inner.below(outer).is_some());
     let all = sources.into_iter();
     all.flat_map(|source| disk.present_below(source))

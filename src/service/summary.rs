@@ -97,7 +97,7 @@ impl Said {
             }
         }
         let news = news.into_iter().map(|(via, mut containers)| {
-            containers.sort();
+            containers.sort_unstable();
             Notice::Ways { containers, via }
         });
         news.collect()

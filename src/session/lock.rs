@@ -142,7 +142,7 @@ mod tests {
             let mut files: Vec<String> = files
                 .map(|file| file.unwrap().file_name().into_string().unwrap())
                 .collect();
-            files.sort();
+            files.sort_unstable();
             files
         }
     }

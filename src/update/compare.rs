@@ -98,7 +98,7 @@ fn roots(rules: &Rules) -> Vec<ContainerPath> {
             _ => sync.remote.clone(),
         })
         .collect();
-    roots.sort();
+    roots.sort_unstable();
     roots.dedup();
     let all = roots.clone();
     roots.retain(|root| {

@@ -100,7 +100,7 @@ pub fn below(scope: &Scope, path: &HostPath) -> Vec<HostPath> {
             },
         );
     }
-    paths.sort();
+    paths.sort_unstable();
     paths
 }
 

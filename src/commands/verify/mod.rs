@@ -170,7 +170,7 @@ impl Subject<'_> {
     async fn repair(&self, found: &Comparison) -> Repair {
         let mut drift: Vec<HostPath> = found.drift().cloned().collect();
         // A directory comes before what lies in it.
-        drift.sort();
+        drift.sort_unstable();
         let batch = look::look(&self.service.scope, &drift);
         let update = match plan::plan(&self.service.rules, &batch, &Debts::default()) {
             Plan::LiveUpdate(update) => update,

@@ -205,8 +205,7 @@ fn steps(block: &Block) -> usize {
         .iter()
         .chain(rules.map(|rule| &rule.step))
         .chain(block.syncs.iter().map(|sync| &sync.step))
-        .chain(block.runs.iter().map(|run| &run.step))
-        .chain(block.restart.iter().map(|restart| &restart.step))
+        .chain(block.works.iter().map(|work| &work.step))
         .map(|step| step.number)
         .collect();
     numbers.len()

@@ -286,7 +286,7 @@ impl<'a> Meaning<'a> {
         let is_due = |index| update.steps.iter().any(|due| due.index == index);
         let works = rules.works().iter().enumerate();
         let left = works.filter(|(index, _)| !is_due(*index));
-        left.map(|(_, work)| (work.text(), work.step())).collect()
+        left.map(|(_, work)| (work.text(), &work.step)).collect()
     }
 
     /// E6, by the mounts that the compose file gives.

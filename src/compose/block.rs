@@ -7,6 +7,7 @@ use crate::harmless;
 use crate::paths::{ContainerPath, HostPath};
 
 use super::rule::PathRule;
+pub use super::work::{Command, Does, LastStep, OnFailure, Run, Work};
 
 /// The checked `x-live-update` of one service (`spec.md` section 1).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,10 +22,8 @@ pub struct Block {
     pub syncs: Vec<Sync>,
     /// Which of the syncs that hold a file copy it.
     pub matching: Matching,
-    /// Commands, in order.
-    pub runs: Vec<Run>,
-    /// The last step, at most one.
-    pub restart: Option<Restart>,
+    /// What is done once the files are there, in order: commands, and at most one last step behind them.
+    pub works: Vec<Work>,
     /// Files watched for their triggers alone, never copied: `develop.watch`'s `action: restart`, and what the triggers of a
     /// block's last step name of its own `watch`.
     pub watch_only: Vec<FallBackOn>,
@@ -56,6 +55,20 @@ impl Block {
     /// An empty list of steps: rebuild on every change of the context (B2).
     pub fn always_rebuilds(&self) -> bool {
         self.syncs.is_empty() && self.watch_only.is_empty() && self.unmatched == Unmatched::Rebuild
+    }
+
+    /// Puts `work` behind what is there, and before the last step; of the last steps the first stays.
+    pub fn add(&mut self, work: Work) {
+        match self.works.iter().position(Work::is_last) {
+            Some(_) if work.is_last() => {}
+            Some(last) => self.works.insert(last, work),
+            None => self.works.push(work),
+        }
+    }
+
+    /// The last step, if there is one.
+    pub fn last(&self) -> Option<&Work> {
+        self.works.iter().find(|work| work.is_last())
     }
 }
 
@@ -171,105 +184,6 @@ pub struct Sync {
     pub in_place: bool,
     /// E5 for this sync alone.
     pub initial: bool,
-}
-
-/// What a `run` executes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// A string: `/bin/sh -c`.
-    Shell(String),
-    /// A list: executed as it is, for images without a shell.
-    Argv(Vec<String>),
-}
-
-impl Command {
-    /// What the engine is asked to execute.
-    pub fn argv(&self) -> Vec<String> {
-        match self {
-            Self::Shell(text) => vec!["/bin/sh".into(), "-c".into(), text.clone()],
-            Self::Argv(argv) => argv.clone(),
-        }
-    }
-
-    /// The command as one text, as it was written: for programs. People are shown its Display, which is one line.
-    pub fn text(&self) -> String {
-        match self {
-            Self::Shell(text) => text.clone(),
-            Self::Argv(argv) => argv.join(" "),
-        }
-    }
-}
-
-impl fmt::Display for Command {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&harmless::value(&self.text()))
-    }
-}
-
-/// One `run` step (C7).
-#[derive(Clone, Debug, PartialEq)]
-pub struct Run {
-    /// The step's place.
-    pub step: Step,
-    /// What is executed.
-    pub command: Command,
-    /// Run only when a changed synced file matches one of these; empty means always.
-    pub trigger: Vec<PathRule>,
-    /// Working directory: `/` when not given; a relative one is relative to the container's own, which an empty one is.
-    pub workdir: Option<String>,
-    /// User; the container's own when not given.
-    pub user: Option<String>,
-    /// With the rights of the host's root, as `docker exec --privileged`.
-    pub privileged: bool,
-    /// Additional environment.
-    pub environment: Vec<(String, String)>,
-    /// Ended with its whole process tree after this time.
-    pub timeout: Option<Duration>,
-    /// What a failure asks for.
-    pub on_failure: OnFailure,
-}
-
-/// What a failing `run` asks for (C7).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnFailure {
-    /// The service is marked failed, the run stays owed.
-    #[default]
-    Keep,
-    /// The service is rebuilt.
-    Rebuild,
-}
-
-/// The last step: how the process gets to know of the change.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Restart {
-    /// The step's place.
-    pub step: Step,
-    /// What is done.
-    pub kind: RestartKind,
-    /// Only when a changed file matches one of these; empty means always.
-    pub trigger: Vec<PathRule>,
-}
-
-/// The three kinds of last step.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RestartKind {
-    /// `restart_container` (C9); the grace time overrides `stop_grace_period`.
-    Container {
-        /// How long the process has before it is killed.
-        timeout: Option<Duration>,
-    },
-    /// `restart_process`: the process restarts without the container.
-    Process {
-        /// The signal in place of the service's `stop_signal`.
-        signal: Option<String>,
-        /// How long the process has before it is killed.
-        timeout: Option<Duration>,
-    },
-    /// `signal`: sent to the container's main process.
-    Signal {
-        /// Without the `SIG` prefix, upper case.
-        name: String,
-    },
 }
 
 /// `matching`: what holds for a file that several steps name.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::harmless;
 use crate::paths::HostPath;
 
-use super::block::{Action, Block, Command, Origin, Run, Sync};
+use super::block::{Action, Block, Command, Does, Origin, Run, Sync};
 use super::project::{Project, Service};
 use super::rule::PathRule;
 
@@ -70,8 +70,10 @@ impl Converting<'_> {
         for sync in &self.block.syncs {
             self.sync(sync);
         }
-        for run in &self.block.runs {
-            self.run(run);
+        for work in &self.block.works {
+            if let Does::Run(run) = &work.does {
+                self.run(run, &work.trigger);
+            }
         }
         self.restart();
         self.out
@@ -137,30 +139,30 @@ impl Converting<'_> {
         }
     }
 
-    fn run(&mut self, run: &Run) {
+    fn run(&mut self, run: &Run, trigger: &[PathRule]) {
         self.step("run:");
         let command = match &run.command {
             Command::Shell(text) => scalar(text),
             Command::Argv(argv) => list(argv),
         };
         self.line(6, &format!("cmd: {command}"));
-        let triggers = self.items(&run.trigger);
+        let triggers = self.items(trigger);
         if !triggers.is_empty() {
             self.line(6, &format!("trigger: [{triggers}]"));
         }
-        match run.workdir.as_deref() {
-            None => {}
-            Some("") => self.line(6, "workdir: ."),
-            Some(workdir) => self.line(6, &format!("workdir: {}", scalar(workdir))),
+        let exec = &run.exec;
+        match exec.workdir.as_str() {
+            "" => self.line(6, "workdir: ."),
+            workdir => self.line(6, &format!("workdir: {}", scalar(workdir))),
         }
-        if let Some(user) = &run.user {
+        if let Some(user) = &exec.user {
             self.line(6, &format!("user: {}", scalar(user)));
         }
-        if run.privileged {
+        if exec.privileged {
             self.line(6, "privileged: true");
         }
-        if !run.environment.is_empty() {
-            let pairs: Vec<String> = run
+        if !exec.environment.is_empty() {
+            let pairs: Vec<String> = exec
                 .environment
                 .iter()
                 .map(|(name, value)| format!("{name}={value}"))
@@ -170,7 +172,7 @@ impl Converting<'_> {
     }
 
     fn restart(&mut self) {
-        let Some(restart) = &self.block.restart else {
+        let Some(last) = self.block.last() else {
             return;
         };
         let every = self.block.watch_only.is_empty()
@@ -182,7 +184,7 @@ impl Converting<'_> {
         if every {
             self.step("restart_container");
         } else {
-            let triggers = self.items(&restart.trigger);
+            let triggers = self.items(&last.trigger);
             self.step(&format!("restart_container: {{trigger: [{triggers}]}}"));
         }
     }

@@ -29,6 +29,7 @@ mod ties;
 mod trace;
 mod values;
 mod watch_rules;
+mod work;
 mod yaml;
 
 #[cfg(test)]

@@ -3,10 +3,11 @@
 use serde_yaml::Value;
 
 use crate::paths::{ContainerPath, HostPath};
+use crate::transfer::Exec;
 
 use super::block::{
-    Action, Block, Command, FallBackOn, Matching, OnFailure, Origin, Restart, RestartKind, Run,
-    Step, Sync, Unmatched,
+    Action, Block, Command, Does, FallBackOn, LastStep, Matching, OnFailure, Origin, Run, Step,
+    Sync, Unmatched, Work,
 };
 use super::finding::{Findings, YamlPath};
 use super::interpolate::interpolate;
@@ -183,17 +184,21 @@ impl Reading {
             read,
         });
         if rule.action == Action::SyncExec {
-            let run = exec(rule, matches, &mut r.key("exec"));
-            self.block.block.runs.extend(run);
+            let run = exec(rule, &mut r.key("exec")).map(|run| Work {
+                step: rule.step.clone(),
+                trigger: vec![matches],
+                does: Does::Run(run),
+            });
+            self.block.block.works.extend(run);
         }
     }
 
     fn finish(mut self) -> ReadBlock {
         if let Some(step) = self.restart_always {
-            self.block.block.restart = Some(Restart {
+            self.block.block.add(Work {
                 step,
-                kind: RestartKind::Container { timeout: None },
                 trigger: self.restart_triggers,
+                does: Does::Last(LastStep::RestartContainer { timeout: None }),
             });
         }
         self.block
@@ -201,30 +206,27 @@ impl Reading {
 }
 
 /// The command of `sync+exec`.
-fn exec(rule: &Rule<'_>, trigger: PathRule, r: &mut RuleReader<'_, '_>) -> Option<Run> {
-    let exec = get(rule.value, "exec")?;
-    let resolved = command(get(exec, "command")?, &mut r.key("command"))?;
+fn exec(rule: &Rule<'_>, r: &mut RuleReader<'_, '_>) -> Option<Run> {
+    let hook = get(rule.value, "exec")?;
+    let resolved = command(get(hook, "command")?, &mut r.key("command"))?;
     let command = match r.setting.written(&r.at.key("command")) {
         // Compose cuts such a text at the first `;`, `|` or `&` in silence.
         Some(text) if text.contains(|c| FOR_THE_SHELL.contains(c)) => Command::Shell(text),
         _ => resolved,
     };
-    let text = |key: &str| get(exec, key).and_then(scalar_text);
-    Some(Run {
-        step: rule.step.clone(),
-        command,
-        trigger: vec![trigger],
+    let text = |key: &str| get(hook, key).and_then(scalar_text);
+    let exec = Exec {
         // Empty is the container's own working directory: that is where Compose runs it.
-        workdir: Some(text("working_dir").unwrap_or_default()),
+        workdir: text("working_dir").unwrap_or_default(),
         user: text("user"),
-        privileged: get(exec, "privileged")
+        privileged: get(hook, "privileged")
             .is_some_and(|value| r.key("privileged").boolean(value).unwrap_or(false)),
-        environment: get(exec, "environment").map_or_else(Vec::new, |value| {
+        environment: get(hook, "environment").map_or_else(Vec::new, |value| {
             environment(value, &mut r.key("environment"))
         }),
-        timeout: None,
-        on_failure: OnFailure::Keep,
-    })
+        ..Exec::default()
+    };
+    Some(Run::new(command, exec, OnFailure::Keep))
 }
 
 /// The rule's target as it is written, and where that is. Compose takes a relative one from the container's root, whatever

@@ -6,7 +6,7 @@ mod steps;
 mod words;
 
 pub use rules::Rules;
-pub use steps::{DueStep, Work};
+pub use steps::DueStep;
 pub use words::{Because, Copy, Debts, DueBecause, Idle, LeftOut, LiveUpdate, Plan, Remove, Why};
 
 use std::collections::HashMap;

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use crate::compose::block::{FallBackOn, Matching, Sync, Unmatched};
+use crate::compose::block::{FallBackOn, Matching, Sync, Unmatched, Work};
 use crate::compose::{Block, Project, Service};
 use crate::dockerignore::DockerIgnore;
 use crate::paths::{ContainerPath, HostPath};
 
-use super::steps::Work;
 use super::words::{Because, Why};
 
 /// The rules of one service: its block, and the files that say how its images are built.
@@ -15,7 +14,6 @@ use super::words::{Because, Why};
 pub struct Rules {
     service: String,
     block: Block,
-    works: Vec<Work>,
     filters: Vec<SyncFilter>,
     /// Two syncs may bring different files to one place.
     crossing: bool,
@@ -138,11 +136,8 @@ impl Rules {
                 .iter()
                 .any(|other| is_crossing(one, other) || is_crossing(other, one))
         });
-        let runs = block.runs.iter().cloned().map(Work::Run);
-        let restart = block.restart.iter().cloned().map(Work::Restart);
         Some(Self {
             service: service.name.clone(),
-            works: runs.chain(restart).collect(),
             block,
             filters,
             crossing,
@@ -163,7 +158,7 @@ impl Rules {
 
     /// What follows the files, in order.
     pub fn works(&self) -> &[Work] {
-        &self.works
+        &self.block.works
     }
 
     /// Whether two syncs may bring different files to one place.

@@ -1,22 +1,14 @@
-//! What follows the files of an update: commands and a last step, one kind beside the other. Whoever holds back, owes or counts
-//! them knows no kind.
+//! What follows the files of an update: which works are due, and why. What each kind of work is says `compose::block`.
 
 use std::fmt;
 
-use crate::compose::block::{Action, Restart, RestartKind, Run, Step};
+use crate::compose::PathRule;
+use crate::compose::block::{Action, Step, Work};
 use crate::harmless;
+use crate::paths::HostPath;
 
 use super::words::{DueBecause, LiveUpdate};
 use super::{Debts, Rules};
-
-/// What one step of a block does once the files are there.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Work {
-    /// A command.
-    Run(Run),
-    /// The last step.
-    Restart(Restart),
-}
 
 /// Work whose turn it is.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,97 +21,43 @@ pub struct DueStep {
     pub because: DueBecause,
 }
 
-impl Work {
-    /// The step of the block that says so.
-    pub fn step(&self) -> &Step {
-        match self {
-            Self::Run(run) => &run.step,
-            Self::Restart(restart) => &restart.step,
-        }
+/// Why `work` is due, if it is: by its triggers, and what came before it.
+fn due(work: &Work, update: &LiveUpdate) -> Option<DueBecause> {
+    if work.trigger.is_empty() {
+        let any = update.touches_container() || (work.is_last() && !update.steps.is_empty());
+        return any.then_some(DueBecause::Always);
     }
-
-    /// What is done, in a word or as it was written.
-    pub fn text(&self) -> String {
-        match self {
-            Self::Run(run) => run.command.text(),
-            Self::Restart(restart) => restart.kind.to_string(),
-        }
+    let because = |(path, rule): (&HostPath, &PathRule)| DueBecause::Trigger {
+        path: path.clone(),
+        rule: rule.to_string(),
+    };
+    if work.is_last() {
+        let mut paths = update.synced().chain(&update.noticed);
+        let found = paths.find_map(|path| {
+            let rule = work.trigger.iter().find(|rule| rule.matches(path))?;
+            Some((path, rule))
+        });
+        return found.map(because);
     }
-
-    /// Whether a container that has just begun with its files needs it no more.
-    pub fn is_done_by_a_start(&self) -> bool {
-        match self {
-            Self::Run(_) => false,
-            Self::Restart(_) => true,
-        }
-    }
-
-    /// Whether the process begins anew by it, and takes its time for that.
-    pub fn starts_anew(&self) -> bool {
-        match self {
-            Self::Run(_) => false,
-            Self::Restart(restart) => !matches!(restart.kind, RestartKind::Signal { .. }),
-        }
-    }
-
-    /// Whether it is the same, wherever it stands in the block (E7). A last step is owed, whichever it is now.
-    pub fn is_same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Run(one), Self::Run(other)) => {
-                let step = other.step.clone();
-                Run {
-                    step,
-                    ..one.clone()
-                } == *other
-            }
-            (Self::Restart(_), Self::Restart(_)) => true,
-            _ => false,
-        }
-    }
-
-    /// Why it is due, if it is: by its triggers, and what came before it.
-    fn due(&self, update: &LiveUpdate) -> Option<DueBecause> {
-        match self {
-            Self::Run(run) if run.trigger.is_empty() => {
-                update.touches_container().then_some(DueBecause::Always)
-            }
-            Self::Run(run) => run.trigger.iter().find_map(|rule| {
-                let path = update.synced().find(|path| rule.matches(path))?;
-                Some(DueBecause::Trigger {
-                    path: path.clone(),
-                    rule: rule.to_string(),
-                })
-            }),
-            Self::Restart(restart) if restart.trigger.is_empty() => {
-                let any = update.touches_container() || !update.steps.is_empty();
-                any.then_some(DueBecause::Always)
-            }
-            Self::Restart(restart) => {
-                let mut paths = update.synced().chain(&update.noticed);
-                paths.find_map(|path| {
-                    let rule = restart.trigger.iter().find(|rule| rule.matches(path))?;
-                    Some(DueBecause::Trigger {
-                        path: path.clone(),
-                        rule: rule.to_string(),
-                    })
-                })
-            }
-        }
-    }
+    let found = work.trigger.iter().find_map(|rule| {
+        let path = update.synced().find(|path| rule.matches(path))?;
+        Some((path, rule))
+    });
+    found.map(because)
 }
 
 /// C3.4: without trigger always, with triggers when a changed synced file matches one; and what is owed (C7).
 pub(super) fn add_steps(rules: &Rules, debts: &Debts, update: &mut LiveUpdate) {
     for (index, work) in rules.works().iter().enumerate() {
         let owed = || debts.owed.contains(&index).then_some(DueBecause::Owed);
-        let Some(because) = work.due(update).or_else(owed) else {
+        let Some(because) = due(work, update).or_else(owed) else {
             continue;
         };
         let mut work = work.clone();
-        if let Work::Restart(restart) = &mut work
+        if work.is_last()
             && let Some(step) = restarting_rule(rules, update)
         {
-            restart.step = step;
+            work.step = step;
         }
         update.steps.push(DueStep {
             index,
@@ -146,37 +84,31 @@ fn restarting_rule(rules: &Rules, update: &LiveUpdate) -> Option<Step> {
 
 impl LiveUpdate {
     /// The commands that are due, each with why.
-    pub fn runs(&self) -> impl Iterator<Item = (&Run, &DueBecause)> {
-        self.steps.iter().filter_map(|due| match &due.work {
-            Work::Run(run) => Some((run, &due.because)),
-            Work::Restart(_) => None,
-        })
+    pub fn commands(&self) -> impl Iterator<Item = &DueStep> {
+        self.steps.iter().filter(|due| !due.work.is_last())
     }
 
     /// The last step, if it is due.
-    pub fn restart(&self) -> Option<&Restart> {
-        self.steps.iter().find_map(|due| match &due.work {
-            Work::Run(_) => None,
-            Work::Restart(restart) => Some(restart),
-        })
+    pub fn last(&self) -> Option<&Work> {
+        let mut works = self.steps.iter().map(|due| &due.work);
+        works.find(|work| work.is_last())
     }
 }
 
 impl fmt::Display for DueStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.work {
-            Work::Run(run) => {
-                write!(f, "run {} ({}, ", run.command, run.step)?;
-                match &self.because {
-                    // Who wrote a watch rule wrote no trigger.
-                    DueBecause::Trigger { path, rule } if run.step.action.is_some() => {
-                        write!(f, "{path} matches `{}`", harmless::value(rule))?;
-                    }
-                    because => because.fmt(f)?,
-                }
-                f.write_str(")")
-            }
-            Work::Restart(restart) => write!(f, "{} ({})", restart.kind, restart.step),
+        let (work, step) = (&self.work, &self.work.step);
+        if work.is_last() {
+            return write!(f, "{work} ({step})");
         }
+        write!(f, "{work} ({step}, ")?;
+        match &self.because {
+            // Who wrote a watch rule wrote no trigger.
+            DueBecause::Trigger { path, rule } if step.action.is_some() => {
+                write!(f, "{path} matches `{}`", harmless::value(rule))?;
+            }
+            because => because.fmt(f)?,
+        }
+        f.write_str(")")
     }
 }

@@ -5,12 +5,13 @@ use std::time::SystemTime;
 
 use proptest::prelude::*;
 
-use crate::compose::block::{Restart, Run};
-
 use super::*;
-use crate::compose::block::{Command, FallBackOn, Matching, OnFailure, RestartKind, Step, Sync};
+use crate::compose::block::{
+    Command, Does, FallBackOn, LastStep, Matching, OnFailure, Run, Step, Sync, Work,
+};
 use crate::compose::{Block, Build, PathRule, Project, Service};
 use crate::paths::{ContainerPath, HostPath};
+use crate::transfer::Exec;
 use crate::watch::{Entry, Inode};
 
 fn host(path: &str) -> HostPath {
@@ -84,27 +85,21 @@ impl Situation {
 
     fn run(mut self, command: &str, triggers: &[&str]) -> Self {
         let step = self.step();
-        self.block.runs.push(Run {
+        let command = Command::Shell(command.into());
+        self.block.add(Work {
             step,
-            command: Command::Shell(command.into()),
             trigger: triggers.iter().map(|text| Self::rule(text)).collect(),
-            workdir: None,
-            user: None,
-            privileged: false,
-            environment: Vec::new(),
-            timeout: None,
-            on_failure: OnFailure::Keep,
+            does: Does::Run(Run::new(command, Exec::default(), OnFailure::Keep)),
         });
         self
     }
 
     fn restart_container(mut self, triggers: &[&str]) -> Self {
         let step = self.step();
-        let trigger = triggers.iter().map(|text| Self::rule(text)).collect();
-        self.block.restart = Some(Restart {
+        self.block.add(Work {
             step,
-            kind: RestartKind::Container { timeout: None },
-            trigger,
+            trigger: triggers.iter().map(|text| Self::rule(text)).collect(),
+            does: Does::Last(LastStep::RestartContainer { timeout: None }),
         });
         self
     }

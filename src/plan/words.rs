@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::compose::block::{RestartKind, Step};
+use crate::compose::block::Step;
 use crate::harmless;
 use crate::paths::{ContainerPath, HostPath};
 use crate::watch::Entry;
@@ -322,16 +322,6 @@ impl fmt::Display for Because {
             Self::Asked => f.write_str("asked for"),
             Self::BuildOwed => f.write_str("the last build failed"),
             Self::Configuration => f.write_str("the service's configuration changed"),
-        }
-    }
-}
-
-impl fmt::Display for RestartKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Container { .. } => f.write_str("restart the container"),
-            Self::Process { .. } => f.write_str("restart the process"),
-            Self::Signal { name } => write!(f, "send {}", harmless::value(name)),
         }
     }
 }

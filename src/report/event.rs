@@ -12,7 +12,7 @@ use crate::watch::Held;
 use super::failure::Failures;
 use super::notice::Notice;
 use super::problem::Problem;
-use super::waits::{Later, Restarted, Waits};
+use super::waits::{LastDone, Later, Waits};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -207,7 +207,7 @@ pub struct Updated {
     /// How many commands ran to a good end.
     pub ran: usize,
     /// The last step, as it was done.
-    pub restarted: Option<Restarted>,
+    pub restarted: Option<LastDone>,
     /// What waits, and for what.
     pub later: Option<Later>,
     /// What it had waited for, which is no more.

@@ -125,11 +125,11 @@ fn update_fields(update: &LiveUpdate) -> Value {
         "remove": update.removes.iter().map(|remove| json!({
             "path": remove.path.verbatim(), "to": remove.to.verbatim(), "step": remove.step.number,
         })).collect::<Vec<_>>(),
-        "run": update.runs().map(|(run, because)| json!({
-            "command": run.command.text(), "step": run.step.number, "reason": because.to_string(),
+        "run": update.commands().map(|due| json!({
+            "command": due.work.text(), "step": due.work.step.number, "reason": due.because.to_string(),
         })).collect::<Vec<_>>(),
-        "restart": update.restart().map(|restart| json!({
-            "kind": restart.kind.to_string(), "step": restart.step.number,
+        "restart": update.last().map(|last| json!({
+            "kind": last.text(), "step": last.step.number,
         })),
         "left_out": update.left_out.iter().map(|left_out| json!({
             "path": left_out.path.verbatim(), "reason": left_out.why.to_string(),

@@ -30,7 +30,7 @@ pub use problem::{Obstacle, Problem};
 pub use refusal::Refusal;
 pub use reporter::Reporter;
 pub use shown::count;
-pub use waits::{HowToGoOn, Later, LaterRestart, Rest, Restarted, Waits};
+pub use waits::{HowToGoOn, LastDone, Later, Rest, Waits};
 
 /// What a person would read of `event`, without colours, in one line.
 pub fn plain(event: &Event) -> String {

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::compose::block::RestartKind;
+use crate::compose::block::LastStep;
 use crate::harmless::value;
 use crate::paths::ContainerPath;
-use crate::plan::{Because, DueStep, Work};
+use crate::plan::{Because, DueStep};
 use crate::watch::Held;
 
 use super::shown::count;
@@ -66,7 +66,7 @@ pub enum Later {
         /// How many commands.
         runs: usize,
         /// The last step.
-        restart: Option<LaterRestart>,
+        last: Option<LastStep>,
         /// For the end of this.
         held: Held,
     },
@@ -77,49 +77,22 @@ pub enum Later {
 impl Later {
     /// What of these steps is put off; `None` where there are none.
     pub fn steps(steps: &[DueStep], held: Held) -> Option<Self> {
-        let mut runs = 0;
-        let mut restart = None;
-        for due in steps {
-            match &due.work {
-                Work::Run(_) => runs += 1,
-                Work::Restart(last) => {
-                    restart = Some(match &last.kind {
-                        RestartKind::Signal { name } => LaterRestart::Signal(name.clone()),
-                        RestartKind::Container { .. } | RestartKind::Process { .. } => {
-                            LaterRestart::Restart
-                        }
-                    });
-                }
-            }
-        }
-        (!steps.is_empty()).then_some(Self::Steps {
-            runs,
-            restart,
+        let last = steps.iter().find_map(|due| due.work.last());
+        (!steps.is_empty()).then(|| Self::Steps {
+            runs: steps.iter().filter(|due| !due.work.is_last()).count(),
+            last: last.cloned(),
             held,
         })
     }
 }
 
-/// A last step that was put off.
+/// A last step that was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LaterRestart {
-    /// Of the container, or of its process.
-    Restart,
-    /// A signal, by its name.
-    Signal(String),
-}
-
-/// The last step that was done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Restarted {
-    /// The container was restarted, as the step says.
-    Container,
-    /// The process was to be restarted, and does not run under the helper.
-    ContainerForProcess,
-    /// The process was restarted.
-    Process,
-    /// A signal was sent, by its name.
-    Signal(String),
+pub struct LastDone {
+    /// Which.
+    pub step: LastStep,
+    /// The container was restarted with it, whatever the step says: its process does not run under the helper.
+    pub whole_container: bool,
 }
 
 impl fmt::Display for Waits {
@@ -162,17 +135,10 @@ impl fmt::Display for Rest {
 impl fmt::Display for Later {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Steps {
-                runs,
-                restart,
-                held,
-            } => {
+            Self::Steps { runs, last, held } => {
                 let runs = (*runs > 0).then(|| count(*runs, "command", "commands"));
-                let restart = restart.as_ref().map(|restart| match restart {
-                    LaterRestart::Restart => "restart".to_owned(),
-                    LaterRestart::Signal(name) => value(name).into_owned(),
-                });
-                let what: Vec<String> = runs.into_iter().chain(restart).collect();
+                let last = last.as_ref().map(|last| last.nature().later.into_owned());
+                let what: Vec<String> = runs.into_iter().chain(last).collect();
                 write!(f, "{} {}", what.join(" and "), when(*held))
             }
             Self::StillWritten(path) => still_written(f, path),
@@ -180,15 +146,13 @@ impl fmt::Display for Later {
     }
 }
 
-impl fmt::Display for Restarted {
+impl fmt::Display for LastDone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Container => f.write_str("restarted"),
-            Self::ContainerForProcess => {
-                f.write_str("restarted the container (its process does not run under the helper)")
-            }
-            Self::Process => f.write_str("restarted the process"),
-            Self::Signal(name) => write!(f, "sent {}", value(name)),
+        let nature = self.step.nature();
+        if nature.of_process && self.whole_container {
+            f.write_str("restarted the container (its process does not run under the helper)")
+        } else {
+            f.write_str(&nature.done)
         }
     }
 }

@@ -1,13 +1,13 @@
 //! What is said, word by word: whoever reads a session's output has these before them, people and programs alike.
 
-use crate::compose::block::{Command, Step};
+use crate::compose::block::{Command, LastStep, Step};
 use crate::engine::{EngineError, Via};
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::Because;
 use crate::plan::follow::Move;
 use crate::report::{
-    Failure, HowToGoOn, Later, LaterRestart, Notice, Obstacle, Problem, Rest, Restarted, RunEnd,
-    RunFailed, Slow, StopRemedy, Unbrought, Waits,
+    Failure, HowToGoOn, LastDone, Later, Notice, Obstacle, Problem, Rest, RunEnd, RunFailed, Slow,
+    StopRemedy, Unbrought, Waits,
 };
 use crate::watch::Held;
 
@@ -162,12 +162,21 @@ fn what_waits_and_what_was_done() {
         rest,
     };
     let user = |changes, how| Waits::ForTheUser { changes, how };
-    let later = |runs, restart| Later::Steps {
+    let later = |runs, last| Later::Steps {
         runs,
-        restart,
+        last,
         held: Held::Start,
     };
-    let hup = || LaterRestart::Signal("HUP".into());
+    let hup = || LastStep::Signal { name: "HUP".into() };
+    let container = || LastStep::RestartContainer { timeout: None };
+    let process = || LastStep::RestartProcess {
+        signal: None,
+        timeout: None,
+    };
+    let done = |step, whole_container| LastDone {
+        step,
+        whole_container,
+    };
     said(&[
         (
             &Waits::NoContainer,
@@ -214,16 +223,16 @@ fn what_waits_and_what_was_done() {
             "2 commands and HUP when the last restart has had its time",
         ),
         (
-            &later(0, Some(LaterRestart::Restart)),
+            &later(0, Some(container())),
             "restart when the last restart has had its time",
         ),
-        (&Restarted::Container, "restarted"),
-        (&Restarted::Process, "restarted the process"),
+        (&done(container(), true), "restarted"),
+        (&done(process(), false), "restarted the process"),
         (
-            &Restarted::ContainerForProcess,
+            &done(process(), true),
             "restarted the container (its process does not run under the helper)",
         ),
-        (&Restarted::Signal("HUP".into()), "sent HUP"),
+        (&done(hup(), false), "sent HUP"),
     ]);
 }
 

@@ -215,8 +215,10 @@ impl LiveService {
     pub(super) fn finished(&mut self, update: &Update, now: Instant) -> Vec<Action> {
         let mut actions = Vec::new();
         let restarted = update.parts.iter().filter(|part| {
-            let by_process = part.restarts_process();
-            matches!(&part.landed.restarted, Some(Ok(it)) if by_process && !it.whole_container)
+            let done = part.landed.last_done();
+            done.is_some_and(|(due, restarted)| {
+                due.work.is_of_process() && restarted.is_some_and(|it| !it.whole_container)
+            })
         });
         let restarted: Vec<_> = restarted.map(|part| part.container.clone()).collect();
         if !restarted.is_empty() {

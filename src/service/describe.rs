@@ -3,7 +3,6 @@
 use std::fmt;
 
 use crate::engine::Container;
-use crate::plan::Work;
 use crate::report::{self, Event};
 
 use super::action::{Action, Find, Step};
@@ -109,10 +108,7 @@ impl Update {
 
     fn write_steps(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = |part: &Part| {
-            let steps = part.steps.iter().map(|due| match &due.work {
-                Work::Run(run) => format!(", run `{}`", run.command),
-                Work::Restart(restart) => format!(", {}", restart.kind),
-            });
+            let steps = part.steps.iter().map(|due| format!(", {}", due.work));
             format!(
                 "finish {}{}",
                 part.container.name,

@@ -75,7 +75,7 @@ impl Hold {
         let took = parts.iter().filter_map(|part| {
             let mut steps = part.plan.steps.iter();
             let starts = steps.any(|due| due.work.starts_anew());
-            part.landed.restart.filter(|_| starts)
+            part.landed.time(true).filter(|_| starts)
         });
         if let Some(begun) = took.max().and_then(|took| ended.checked_sub(took)) {
             self.calm.restarted(begun, ended);

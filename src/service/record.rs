@@ -106,12 +106,12 @@ impl LiveService {
                 owe_all(ledger, part, update.purpose, &next);
             }
         }
-        if let Some(failure) = &part.landed.run_failure {
+        if let Some((due, failure)) = part.landed.failed() {
             if failure.on_failure == OnFailure::Rebuild && may_build {
-                let step = failure.what.step.clone();
+                let step = due.work.step.clone();
                 return Next::Rebuild(Because::RunFailed { step });
             }
-            summary.failures.push(Failure::Run(failure.what.clone()));
+            summary.failures.push(failure.what.clone());
         }
         next
     }
@@ -189,7 +189,6 @@ impl Summary {
 /// C7: what failed or was skipped stays owed, as does what waits for the end of a burst; what was done is not.
 fn owe_steps(ledger: &mut Ledger, part: &Part) {
     let (landed, plan, debts) = (&part.landed, &part.plan, &mut ledger.debts);
-    let ran = landed.run_failure.is_some() || !landed.done.is_empty();
     let by_a_start = |step: &DueStep| step.work.is_done_by_a_start();
     let owed_before = plan
         .steps
@@ -200,9 +199,9 @@ fn owe_steps(ledger: &mut Ledger, part: &Part) {
         && plan.steps.iter().all(by_a_start)
         && plan.removes.is_empty()
         && !owed_before;
-    let has_begun = begins_with_it || (landed.revived && !ran);
+    let has_begun = begins_with_it || (landed.revived && landed.turns.is_empty());
     for step in &plan.steps {
-        if landed.done.contains(&step.index) || (has_begun && by_a_start(step)) {
+        if landed.has_done(step.index) || (has_begun && by_a_start(step)) {
             debts.owed.remove(&step.index);
         } else {
             debts.owed.insert(step.index);

@@ -3,12 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use crate::compose::block::RestartKind;
+use crate::compose::block::LastStep;
 use crate::engine::{Container, ContainerId, State, Via};
 use crate::paths::ContainerPath;
 use crate::plan::Copy;
 use crate::report::{
-    self, Ended, Event, Failure, Failures, Later, Notice, Outcome, Problem, Rest, Restarted,
+    self, Ended, Event, Failure, Failures, LastDone, Later, Notice, Outcome, Problem, Rest,
     StopRemedy, Took, Updated, Waits,
 };
 
@@ -73,14 +73,16 @@ impl LiveService {
 impl Said {
     /// C9: said once, with what would help.
     pub fn advice_on_stop(&mut self, parts: &[Part]) -> Option<Notice> {
-        let is_killed =
-            |part: &Part| matches!(part.landed.restarted, Some(Ok(restarted)) if restarted.killed);
+        let is_killed = |part: &Part| {
+            let done = part.landed.last_done();
+            done.is_some_and(|(_, restarted)| restarted.is_some_and(|it| it.killed))
+        };
         if !parts.iter().any(is_killed) || std::mem::replace(&mut self.advised_on_stop, true) {
             return None;
         }
         let part = parts.first()?;
-        let restart = part.plan.restart()?;
-        Some(advice_on_stop(&part.container, &restart.kind))
+        let last = part.plan.last()?.last()?;
+        Some(advice_on_stop(&part.container, last))
     }
 
     /// Which way updates take: with a container's first update, and when that has changed.
@@ -114,13 +116,13 @@ impl Said {
 }
 
 /// What would help a process that is killed at each restart; nothing that it has already.
-fn advice_on_stop(container: &Container, restart: &RestartKind) -> Notice {
-    let (signal, remedy) = match restart {
-        RestartKind::Process {
+fn advice_on_stop(container: &Container, last: &LastStep) -> Notice {
+    let (signal, remedy) = match last {
+        LastStep::RestartProcess {
             signal: Some(signal),
             ..
         } => (signal, StopRemedy::AnotherSignal),
-        RestartKind::Process { .. } => (&container.stop_signal, StopRemedy::ItsOwnSignal),
+        LastStep::RestartProcess { .. } => (&container.stop_signal, StopRemedy::ItsOwnSignal),
         _ if container.init => (&container.stop_signal, StopRemedy::StopSignal),
         _ => (&container.stop_signal, StopRemedy::Init),
     };
@@ -238,25 +240,17 @@ impl Summary {
         if let Some(later) = part.held.and_then(|held| Later::steps(&update.steps, held)) {
             self.updated.later = Some(later);
         }
-        self.updated.ran = self.updated.ran.max(part.ran());
+        self.updated.ran = self.updated.ran.max(landed.ran());
         self.updated.revived += usize::from(landed.revived);
-        match (&landed.restarted, update.restart()) {
-            (Some(Ok(restarted)), Some(restart)) => {
-                self.updated.restarted = Some(match &restart.kind {
-                    RestartKind::Container { .. } => Restarted::Container,
-                    RestartKind::Process { .. } if restarted.whole_container => {
-                        Restarted::ContainerForProcess
-                    }
-                    RestartKind::Process { .. } => Restarted::Process,
-                    RestartKind::Signal { name } => Restarted::Signal(name.clone()),
-                });
-            }
-            (Some(Err(error)), _) => self.failures.push(Failure::LastStep(error.clone())),
-            _ => {}
+        if let Some((due, restarted)) = landed.last_done() {
+            self.updated.restarted = due.work.last().map(|step| LastDone {
+                step: step.clone(),
+                whole_container: restarted.is_some_and(|it| it.whole_container),
+            });
         }
         self.took.copy = self.took.copy.max(landed.copy);
-        self.took.run = self.took.run.max(landed.run);
-        self.took.restart = self.took.restart.max(landed.restart);
+        self.took.run = self.took.run.max(landed.time(false));
+        self.took.restart = self.took.restart.max(landed.time(true));
     }
 
     pub(super) fn outcome(self, service: &str) -> Outcome {

@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::compose::block::{OnFailure, RestartKind};
+use crate::compose::block::OnFailure;
 use crate::compose::{Mount, MountKind};
 use crate::engine::{
     Applied, Body, Container, ContainerId, Delta, EngineError, Fingerprint, Outgoing, Restarted,
     State as Doing,
 };
 use crate::paths::{ContainerPath, HostPath};
-use crate::plan::{Copy, DueStep, LeftOut, LiveUpdate, Work};
-use crate::report::RunFailed;
+use crate::plan::{Copy, DueStep, LeftOut, LiveUpdate};
+use crate::report::Failure;
 use crate::watch::{Change, Held};
 
 use super::action::Occasion;
@@ -99,11 +99,22 @@ pub struct Part {
     pub landed: Landed,
 }
 
-/// A command that failed (C7).
+/// A step that had its turn.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    /// What it was.
+    pub due: DueStep,
+    /// How long that took.
+    pub took: Duration,
+    /// What came of it; of a restart also how it went.
+    pub came: Result<Option<Restarted>, StepFailure>,
+}
+
+/// What came of a step that failed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct RunFailure {
+pub struct StepFailure {
     /// What happened.
-    pub what: RunFailed,
+    pub what: Failure,
     /// What it asks for.
     pub on_failure: OnFailure,
 }
@@ -121,18 +132,10 @@ pub struct Landed {
     pub started: Option<Result<Result<Option<Applied>, EngineError>, EngineError>>,
     /// It had exited and was started again.
     pub revived: bool,
-    /// Indexes of the steps that ended well.
-    pub done: Vec<usize>,
-    /// The command that did not, and all after it are owed.
-    pub run_failure: Option<RunFailure>,
-    /// The last step: done, failed, or not reached.
-    pub restarted: Option<Result<Restarted, EngineError>>,
+    /// The steps that had their turn, in order. All but the last of these ended well, and all after them are owed.
+    pub turns: Vec<Turn>,
     /// Time for files.
     pub copy: Option<Duration>,
-    /// Time for commands.
-    pub run: Option<Duration>,
-    /// Time for the last step.
-    pub restart: Option<Duration>,
 }
 
 impl Default for Landed {
@@ -143,12 +146,8 @@ impl Default for Landed {
             starts: false,
             started: None,
             revived: false,
-            done: Vec::new(),
-            run_failure: None,
-            restarted: None,
+            turns: Vec::new(),
             copy: None,
-            run: None,
-            restart: None,
         }
     }
 }
@@ -178,6 +177,42 @@ impl Landed {
     }
 }
 
+impl Landed {
+    fn went_well(&self) -> impl Iterator<Item = (&DueStep, Option<&Restarted>)> {
+        let turns = self.turns.iter();
+        turns.filter_map(|turn| Some((&turn.due, turn.came.as_ref().ok()?.as_ref())))
+    }
+
+    /// Whether the step with that index ended well.
+    pub(super) fn has_done(&self, index: usize) -> bool {
+        self.went_well().any(|(due, _)| due.index == index)
+    }
+
+    /// The step that failed, and how.
+    pub(super) fn failed(&self) -> Option<(&DueStep, &StepFailure)> {
+        let mut turns = self.turns.iter();
+        turns.find_map(|turn| Some((&turn.due, turn.came.as_ref().err()?)))
+    }
+
+    /// How many commands ended well.
+    pub(super) fn ran(&self) -> usize {
+        let well = self.went_well();
+        well.filter(|(due, _)| !due.work.is_last()).count()
+    }
+
+    /// The last step that was done, and how a restart went.
+    pub(super) fn last_done(&self) -> Option<(&DueStep, Option<&Restarted>)> {
+        self.went_well().find(|(due, _)| due.work.is_last())
+    }
+
+    /// Time for the last step, or for the commands before it; `None` where there were none.
+    pub(super) fn time(&self, is_last: bool) -> Option<Duration> {
+        let turns = self.turns.iter();
+        let of = turns.filter(|turn| turn.due.work.is_last() == is_last);
+        of.map(|turn| turn.took).reduce(|one, more| one + more)
+    }
+}
+
 impl Update {
     /// All that is to be read, whichever container it goes to.
     pub fn copies(&self) -> impl Iterator<Item = &Copy> {
@@ -195,16 +230,6 @@ impl Update {
 }
 
 impl Part {
-    /// How many commands ended well.
-    pub(super) fn ran(&self) -> usize {
-        let runs = self
-            .steps
-            .iter()
-            .filter(|due| matches!(due.work, Work::Run(_)));
-        runs.filter(|due| self.landed.done.contains(&due.index))
-            .count()
-    }
-
     /// A container with its plan; nothing is brought yet.
     pub(super) fn new(container: Container, plan: LiveUpdate, changes: Vec<Change>) -> Self {
         Self {
@@ -264,14 +289,6 @@ impl Part {
         self.container.state != Doing::Paused
             && Mount::over(&self.container.mounts, &put.to)
                 .is_some_and(|mount| mount.kind == MountKind::Tmpfs)
-    }
-
-    /// The last step that is due now is one that starts a process anew.
-    pub(super) fn restarts_process(&self) -> bool {
-        self.steps.iter().any(|due| match &due.work {
-            Work::Restart(restart) => matches!(restart.kind, RestartKind::Process { .. }),
-            Work::Run(_) => false,
-        })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::compose::block::{HelperUse, RestartKind};
+use crate::compose::block::{HelperUse, Work};
 use crate::compose::{Mount, Project, Service};
 use crate::engine::{Compose, EntrypointOverride};
 use crate::service::Configuration;
@@ -54,10 +54,7 @@ pub fn arrange_runs<'a>(
 /// What `service` runs under `up` alone; `None` where that is what the compose file and the image say.
 pub fn runs_under(service: &Service) -> Option<EntrypointOverride> {
     let block = service.block.as_ref()?;
-    let by_process = block
-        .restart
-        .as_ref()
-        .is_some_and(|restart| matches!(restart.kind, RestartKind::Process { .. }));
+    let by_process = block.works.iter().any(Work::is_of_process);
     // Nobody else's volume is a safe place for what is started as root; one is worth it where there is something to update.
     let needs_home = service.read_only
         && block.helper != HelperUse::Off

@@ -5,14 +5,13 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use crate::compose::block::{Restart, RestartKind, Run};
+use crate::compose::block::{Does, LastStep, OnFailure, Run, Work};
 use crate::engine::{
     Applied, Container, Delta, Ended, Engine, EngineError, Exec, Restarted, State, Stream,
 };
 use crate::paths::ContainerPath;
-use crate::plan::Work;
-use crate::report::{Event, Reporter, RunEnd, RunFailed, Slow};
-use crate::service::update::{Part, RunFailure, Update};
+use crate::report::{Event, Failure, Reporter, RunEnd, RunFailed, Slow};
+use crate::service::update::{Part, StepFailure, Turn, Update};
 
 use super::slow::{SLOW, said_if_slow};
 
@@ -96,80 +95,99 @@ pub async fn release<E: Engine>(engine: &E, container: &Container, reporter: &Re
 async fn run<E: Engine>(engine: &E, part: &mut Part, reporter: &Reporter) {
     for due in &part.steps {
         let begun = Instant::now();
-        let (container, landed) = (&part.container, &mut part.landed);
-        let went_well = match &due.work {
-            Work::Run(run) => {
-                let failure = run_one(engine, container, run, reporter).await.err();
-                landed.run = Some(landed.run.unwrap_or_default() + begun.elapsed());
-                landed.run_failure = failure;
-                landed.run_failure.is_none()
-            }
-            Work::Restart(restart) => {
-                let restarted = last_step(engine, container, restart, reporter).await;
-                landed.restart = Some(begun.elapsed());
-                landed.restarted.insert(restarted).is_ok()
-            }
-        };
-        if !went_well {
+        let came = step(engine, &part.container, &due.work, reporter).await;
+        let fails = came.is_err();
+        part.landed.turns.push(Turn {
+            due: due.clone(),
+            took: begun.elapsed(),
+            came,
+        });
+        if fails {
             return;
         }
-        landed.done.push(due.index);
+    }
+}
+
+async fn step<E: Engine>(
+    engine: &E,
+    container: &Container,
+    work: &Work,
+    reporter: &Reporter,
+) -> Result<Option<Restarted>, StepFailure> {
+    match &work.does {
+        Does::Run(run) => {
+            let failed = |end| StepFailure {
+                what: Failure::Run(RunFailed {
+                    step: work.step.clone(),
+                    command: run.command.clone(),
+                    container: container.name.clone(),
+                    end,
+                }),
+                on_failure: run.on_failure,
+            };
+            let ended = command(engine, container, run, reporter).await;
+            ended.map_err(failed).map(|()| None)
+        }
+        Does::Last(last) => {
+            let failed = |error| StepFailure {
+                what: Failure::LastStep(error),
+                on_failure: OnFailure::Keep,
+            };
+            last_step(engine, container, last, reporter)
+                .await
+                .map_err(failed)
+        }
     }
 }
 
 /// How long the process may take to stop: the step's word, or more than most services say.
-fn grace(restart: &Restart) -> Duration {
+fn grace(last: &LastStep) -> Duration {
     const USUAL: Duration = Duration::from_secs(10);
-    match &restart.kind {
-        RestartKind::Container { timeout } | RestartKind::Process { timeout, .. } => {
+    match last {
+        LastStep::RestartContainer { timeout } | LastStep::RestartProcess { timeout, .. } => {
             timeout.unwrap_or(USUAL)
         }
-        RestartKind::Signal { .. } => Duration::ZERO,
+        LastStep::Signal { .. } => Duration::ZERO,
     }
 }
 
+/// The answer is how a restart went.
 async fn last_step<E: Engine>(
     engine: &E,
     container: &Container,
-    restart: &Restart,
+    last: &LastStep,
     reporter: &Reporter,
-) -> Result<Restarted, EngineError> {
+) -> Result<Option<Restarted>, EngineError> {
     let name = &container.name;
     let so_far = move || Slow::Restart(name.clone());
     // A process that takes its grace is not stuck.
-    let slow = SLOW + grace(restart);
+    let slow = SLOW + grace(last);
     let step = async {
-        match &restart.kind {
-            RestartKind::Container { timeout } => engine.restart(container, *timeout).await,
-            RestartKind::Process { signal, timeout } => {
+        match last {
+            LastStep::RestartContainer { timeout } => {
+                engine.restart(container, *timeout).await.map(Some)
+            }
+            LastStep::RestartProcess { signal, timeout } => {
                 let signal = signal.as_deref();
-                engine.restart_process(container, signal, *timeout).await
+                let restarted = engine.restart_process(container, signal, *timeout);
+                restarted.await.map(Some)
             }
-            RestartKind::Signal { name } => {
-                engine.signal(container, name).await?;
-                Ok(Restarted {
-                    killed: false,
-                    whole_container: false,
-                })
-            }
+            LastStep::Signal { name } => engine.signal(container, name).await.map(|()| None),
         }
     };
     said_if_slow(step, slow, container, so_far, reporter).await
 }
 
-async fn run_one<E: Engine>(
+/// Runs a command to its end; the error is one that is not good.
+async fn command<E: Engine>(
     engine: &E,
     container: &Container,
     run: &Run,
     reporter: &Reporter,
-) -> Result<(), RunFailure> {
+) -> Result<(), RunEnd> {
     let exec = Exec {
-        argv: run.command.argv(),
-        workdir: directory(run, container),
-        user: run.user.clone(),
-        privileged: run.privileged,
-        environment: run.environment.clone(),
-        timeout: run.timeout,
+        workdir: directory(&run.exec.workdir, container),
+        ..run.exec.clone()
     };
     let command = run.command.text();
     let mut lines = Lines::new(container, &command, reporter);
@@ -179,33 +197,21 @@ async fn run_one<E: Engine>(
         })
         .await;
     lines.finish();
-    let end = match ended {
-        Ok(Ended::Exit(0)) => return Ok(()),
-        Ok(Ended::Exit(code)) => RunEnd::Exit(code),
-        Ok(Ended::TimedOut) => RunEnd::TimedOut(run.timeout.unwrap_or_default()),
-        Err(error) => RunEnd::NotRun(error),
-    };
-    Err(RunFailure {
-        what: RunFailed {
-            step: run.step.clone(),
-            command: run.command.clone(),
-            container: container.name.clone(),
-            end,
-        },
-        on_failure: run.on_failure,
-    })
+    match ended {
+        Ok(Ended::Exit(0)) => Ok(()),
+        Ok(Ended::Exit(code)) => Err(RunEnd::Exit(code)),
+        Ok(Ended::TimedOut) => Err(RunEnd::TimedOut(exec.timeout.unwrap_or_default())),
+        Err(error) => Err(RunEnd::NotRun(error)),
+    }
 }
 
-/// C7: "all commands are executed from /", says the reference; a relative directory is one of the container's own.
-fn directory(run: &Run, container: &Container) -> String {
-    match run.workdir.as_deref() {
-        None => "/".to_owned(),
-        Some(dir) if dir.is_empty() || dir.starts_with('/') => dir.to_owned(),
-        Some(dir) => {
-            let whole = ContainerPath::new(format!("/{}/{dir}", container.workdir));
-            whole.map_or_else(String::new, |whole| whole.verbatim().into_owned())
-        }
+/// A relative directory is one of the container's own.
+fn directory(dir: &str, container: &Container) -> String {
+    if dir.is_empty() || dir.starts_with('/') {
+        return dir.to_owned();
     }
+    let whole = ContainerPath::new(format!("/{}/{dir}", container.workdir));
+    whole.map_or_else(String::new, |whole| whole.verbatim().into_owned())
 }
 
 /// Cuts a command's output into lines as it comes.

@@ -6,11 +6,19 @@
 
 use std::path::Path;
 
+use docker_liveupdate::compose::block::{Block, Does, Run};
 use docker_liveupdate::compose::{self, LoadError, Loaded};
 use docker_liveupdate::docker::DockerCli;
 use docker_liveupdate::paths::HostPath;
 
 use crate::fixture::cli;
+
+fn first_run(block: &Block) -> &Run {
+    match &block.works[0].does {
+        Does::Run(run) => run,
+        Does::Last(last) => panic!("{last:?}"),
+    }
+}
 
 struct Tree(tempfile::TempDir);
 
@@ -118,9 +126,10 @@ services:
     let web = project.service("web").unwrap().block.clone().unwrap();
     let locals: Vec<_> = web.syncs.iter().map(|sync| sync.local.clone()).collect();
     assert_eq!(locals, [tree.path("base/lib"), tree.path("src")]);
-    assert_eq!(web.runs[0].command.to_string(), "echo $HOME hello");
-    assert_eq!(web.runs[0].timeout.unwrap().as_secs(), 5);
-    assert_eq!(web.restart.unwrap().step.number, 4);
+    let run = first_run(&web);
+    assert_eq!(run.command.to_string(), "echo $HOME hello");
+    assert_eq!(run.exec.timeout.unwrap().as_secs(), 5);
+    assert_eq!(web.last().unwrap().step.number, 4);
     let api = project.service("api").unwrap();
     assert_eq!(
         api.block.as_ref().unwrap().syncs[0].local,
@@ -252,7 +261,7 @@ async fn a_watch_rules_command_is_not_cut_at_the_semicolon() {
         .project;
     let block = project.service("web").unwrap().block.clone().unwrap();
     assert_eq!(
-        block.runs[0].command.argv(),
+        first_run(&block).exec.argv,
         ["/bin/sh", "-c", "echo $HOME; date"]
     );
 }

@@ -3,8 +3,9 @@
 use std::fs;
 use std::time::{Duration, SystemTime};
 
+use docker_liveupdate::compose::block::LastStep;
 use docker_liveupdate::engine::State;
-use docker_liveupdate::report::{Done, Later, LaterRestart, Updated};
+use docker_liveupdate::report::{Done, Later, Updated};
 use docker_liveupdate::session::worker::Message;
 use docker_liveupdate::watch::Held;
 
@@ -72,7 +73,10 @@ async fn the_line_of_an_update_whose_restart_waits_says_so() {
     let waits = burst(&web);
     let later = Later::Steps {
         runs: 1,
-        restart: Some(LaterRestart::Restart),
+        last: Some(LastStep::RestartProcess {
+            signal: None,
+            timeout: None,
+        }),
         held: Held::Burst,
     };
     assert_eq!(waits.later, Some(later));
@@ -158,7 +162,10 @@ async fn while_git_holds_its_index_lock_nothing_is_restarted() {
     let waits = update(&web);
     let later = Later::Steps {
         runs: 1,
-        restart: Some(LaterRestart::Restart),
+        last: Some(LastStep::RestartProcess {
+            signal: None,
+            timeout: None,
+        }),
         held: Held::Git,
     };
     assert_eq!(waits.later, Some(later));

@@ -249,7 +249,5 @@ impl Subject<'_> {
 /// What a live update would have done after the files.
 fn left_out(update: &LiveUpdate) -> Vec<(String, Step)> {
     let works = update.steps.iter().map(|due| &due.work);
-    works
-        .map(|work| (work.text(), work.step().clone()))
-        .collect()
+    works.map(|work| (work.text(), work.step.clone())).collect()
 }

@@ -10,7 +10,7 @@ use crate::dockerignore::DockerIgnore;
 use crate::paths::HostPath;
 use crate::plain_file::Odd;
 
-use super::block::{Block, OnFailure, Origin, Sync};
+use super::block::{Block, Does, OnFailure, Origin, Sync};
 use super::disk::Files;
 use super::finding::{Findings, Seg, YamlPath};
 use super::reader::ReadBlock;
@@ -322,25 +322,26 @@ fn check_steps(
                     }
                 }
             }
-            Read::Run(run, spots) => {
-                check_triggers(&run.trigger, spots, block, found);
+            Read::Work(work, spots) => {
+                if work.is_last() && !block.watch.is_empty() {
+                    for (trigger, at) in work.trigger.iter().zip(spots) {
+                        let root = trigger.root();
+                        if !roots.iter().any(|watched| watched.meets(root)) {
+                            outside("the trigger", root, at, roots, found);
+                        }
+                    }
+                } else {
+                    check_triggers(&work.trigger, spots, block, found);
+                }
+                let Does::Run(run) = &work.does else {
+                    continue;
+                };
                 if only_image && run.on_failure == OnFailure::Rebuild {
                     found.warning(
                         &placed.at,
                         "`on_failure: rebuild` cannot rebuild a service that has only `image`",
                         Some("take `on_failure` out, or give the service a `build`".into()),
                     );
-                }
-            }
-            Read::Restart(restart, spots) if block.watch.is_empty() => {
-                check_triggers(&restart.trigger, spots, block, found);
-            }
-            Read::Restart(restart, spots) => {
-                for (trigger, at) in restart.trigger.iter().zip(spots) {
-                    let root = trigger.root();
-                    if !roots.iter().any(|watched| watched.meets(root)) {
-                        outside("the trigger", root, at, roots, found);
-                    }
                 }
             }
             Read::InitialSync | Read::WatchOnly(..) => {}

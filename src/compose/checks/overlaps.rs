@@ -1,6 +1,6 @@
 //! Steps that take each other's place: what the list says twice, or says where it can never come to pass. Pure.
 
-use crate::compose::block::{FallBackOn, Matching, Sync};
+use crate::compose::block::{Does, FallBackOn, Matching, Sync, Work};
 use crate::compose::disk::{FileKind, Files};
 use crate::compose::finding::{Findings, YamlPath};
 use crate::compose::reader::{Placed, ReadBlock};
@@ -24,11 +24,9 @@ pub fn check(read: &ReadBlock, disk: &dyn Files, found: &mut Findings) {
                     meets_another(sync, at, earlier, disk, found);
                 }
             }
-            Read::Run(run, _) => {
+            Read::Work(work, _) => {
                 let twin = earlier.iter().find(|other| match &other.read {
-                    Read::Run(other, _) => {
-                        other.command == run.command && other.trigger == run.trigger
-                    }
+                    Read::Work(other, _) => is_twin(other, work),
                     _ => false,
                 });
                 if let Some(twin) = twin {
@@ -41,6 +39,16 @@ pub fn check(read: &ReadBlock, disk: &dyn Files, found: &mut Findings) {
             }
             _ => {}
         }
+    }
+}
+
+/// Whether two commands are one, whatever their options.
+fn is_twin(one: &Work, other: &Work) -> bool {
+    match (&one.does, &other.does) {
+        (Does::Run(run), Does::Run(same)) => {
+            run.command == same.command && one.trigger == other.trigger
+        }
+        _ => false,
     }
 }
 

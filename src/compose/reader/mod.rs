@@ -268,15 +268,12 @@ fn unknown_name(value: &Value) -> Option<&str> {
 
 /// What the last step's triggers name of the block's own `watch` triggers it also where nothing is copied.
 fn watch_for_triggers(block: &mut Block) {
-    let (Some(restart), false) = (&block.restart, block.watch.is_empty()) else {
+    let (Some(last), false) = (block.last(), block.watch.is_empty()) else {
         return;
     };
-    block.watch_only = restart
-        .trigger
-        .iter()
-        .map(|rule| FallBackOn {
-            step: restart.step.clone(),
-            rule: rule.clone(),
-        })
-        .collect();
+    let files = last.trigger.iter().map(|rule| FallBackOn {
+        step: last.step.clone(),
+        rule: rule.clone(),
+    });
+    block.watch_only = files.collect();
 }

@@ -11,7 +11,7 @@ use serde_yaml::{Mapping, Value};
 
 use crate::paths::HostPath;
 
-use crate::compose::block::{Block, FallBackOn, Restart, Run, Step, Sync};
+use crate::compose::block::{Block, FallBackOn, Step, Sync, Work};
 use crate::compose::finding::YamlPath;
 use crate::compose::rule::PathRule;
 use crate::compose::values::Reader;
@@ -43,10 +43,8 @@ pub enum Read {
     FallBackOn(Vec<(FallBackOn, YamlPath)>),
     /// `sync`, with the place of its local path.
     Sync(Sync, YamlPath),
-    /// `run`, with the places of its triggers.
-    Run(Run, Vec<YamlPath>),
-    /// One of the last steps, with the places of its triggers.
-    Restart(Restart, Vec<YamlPath>),
+    /// What is done once the files are there, with the places of its triggers.
+    Work(Work, Vec<YamlPath>),
     /// `action: restart` of `develop.watch`, with the place of its path.
     WatchOnly(FallBackOn, YamlPath),
 }
@@ -55,13 +53,12 @@ impl Read {
     /// The step's triggers.
     pub fn triggers(&self) -> &[PathRule] {
         match self {
-            Self::Run(run, _) => &run.trigger,
-            Self::Restart(restart, _) => &restart.trigger,
+            Self::Work(work, _) => &work.trigger,
             Self::InitialSync | Self::FallBackOn(_) | Self::Sync(..) | Self::WatchOnly(..) => &[],
         }
     }
 
-    /// Puts it into the field of `block` that holds its kind, behind what is there; of the last steps the first stays.
+    /// Puts it into the field of `block` that holds its kind, behind what is there.
     pub fn put_into(&self, step: &Step, block: &mut Block) {
         match self {
             Self::InitialSync => block.initial_sync = Some(step.clone()),
@@ -70,10 +67,7 @@ impl Read {
                 block.fall_back_on.extend(files);
             }
             Self::Sync(sync, _) => block.syncs.push(sync.clone()),
-            Self::Run(run, _) => block.runs.push(run.clone()),
-            Self::Restart(restart, _) => {
-                block.restart.get_or_insert_with(|| restart.clone());
-            }
+            Self::Work(work, _) => block.add(work.clone()),
             Self::WatchOnly(entry, _) => block.watch_only.push(entry.clone()),
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_yaml::{Mapping, Value};
 
-use crate::compose::block::{Restart, RestartKind};
+use crate::compose::block::{Does, LastStep, Work};
 use crate::compose::finding::YamlPath;
 use crate::compose::rule::PathRule;
 use crate::compose::yaml::{key_text, quoted, untagged};
@@ -31,14 +31,14 @@ pub(super) const SIGNAL: [Key; 2] = [Key::needed("name", Shape::Of("signal")), K
 pub(super) fn container(value: &Value, r: &mut StepReader<'_, '_>) -> Option<Read> {
     let options = none_or_options(value, &CONTAINER, r)?;
     let timeout = options.timeout;
-    Some(options.last(RestartKind::Container { timeout }, r))
+    Some(options.last(LastStep::RestartContainer { timeout }, r))
 }
 
 /// `restart_process`
 pub(super) fn process(value: &Value, r: &mut StepReader<'_, '_>) -> Option<Read> {
     let mut options = none_or_options(value, &PROCESS, r)?;
     let (signal, timeout) = (options.signal.take(), options.timeout);
-    Some(options.last(RestartKind::Process { signal, timeout }, r))
+    Some(options.last(LastStep::RestartProcess { signal, timeout }, r))
 }
 
 /// `signal`
@@ -56,7 +56,7 @@ pub(super) fn signal(value: &Value, r: &mut StepReader<'_, '_>) -> Option<Read> 
         missing("name", r);
         return None;
     };
-    Some(options.last(RestartKind::Signal { name }, r))
+    Some(options.last(LastStep::Signal { name }, r))
 }
 
 /// What the long forms have, all kinds' together.
@@ -102,14 +102,14 @@ impl Options {
         Some(())
     }
 
-    /// The step that does `kind`.
-    fn last(self, kind: RestartKind, r: &StepReader<'_, '_>) -> Read {
-        let restart = Restart {
+    /// The step that does `last`.
+    fn last(self, last: LastStep, r: &StepReader<'_, '_>) -> Read {
+        let work = Work {
             step: r.setting.step.clone(),
-            kind,
             trigger: self.trigger,
+            does: Does::Last(last),
         };
-        Read::Restart(restart, self.trigger_spots)
+        Read::Work(work, self.trigger_spots)
     }
 }
 

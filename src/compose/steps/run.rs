@@ -2,9 +2,10 @@
 
 use serde_yaml::Value;
 
-use crate::compose::block::{Command, OnFailure, Run};
+use crate::compose::block::{Command, Does, OnFailure, Run, Work};
 use crate::compose::values::Reader;
 use crate::compose::yaml::{key_text, scalar_text, untagged};
+use crate::transfer::Exec;
 
 use super::kinds::{Key, Shape, key_names};
 use super::paths::rules;
@@ -33,64 +34,71 @@ pub(super) const KEYS: [Key; 8] = [
 
 /// `run`
 pub(super) fn run(value: &Value, r: &mut StepReader<'_, '_>) -> Option<Read> {
-    let mut run = Run {
+    // C7: "all commands are executed from /", says the reference.
+    let mut exec = Exec {
+        workdir: "/".to_owned(),
+        ..Exec::default()
+    };
+    let (mut trigger, mut trigger_spots, mut on_failure) = Default::default();
+    let command = if let Value::Mapping(map) = untagged(value) {
+        r.only_keys(map, &key_names(&KEYS));
+        for (key, value) in map {
+            let key = key_text(key).unwrap_or_default();
+            let r = &mut r.key(&key);
+            match key.as_str() {
+                "trigger" => (trigger, trigger_spots) = rules(value, r).into_iter().unzip(),
+                "on_failure" => {
+                    let choices = [("keep", OnFailure::Keep), ("rebuild", OnFailure::Rebuild)];
+                    on_failure = r.choice(value, &choices).unwrap_or_default();
+                }
+                key => option(key, value, &mut exec, r),
+            }
+        }
+        let Some(cmd) = map.get("cmd") else {
+            r.error(
+                "`run` has no `cmd`",
+                Some("the long form is `run: {cmd: npm install, trigger: package.json}`".into()),
+            );
+            return None;
+        };
+        command(cmd, &mut r.key("cmd"))?
+    } else {
+        command(value, r)?
+    };
+    let work = Work {
         step: r.setting.step.clone(),
-        command: Command::Shell(String::new()),
-        trigger: Vec::new(),
-        workdir: None,
-        user: None,
-        privileged: false,
-        environment: Vec::new(),
-        timeout: None,
-        on_failure: OnFailure::Keep,
+        trigger,
+        does: Does::Run(Run::new(command, exec, on_failure)),
     };
-    let mut trigger_spots = Vec::new();
-    let Value::Mapping(map) = untagged(value) else {
-        run.command = command(value, r)?;
-        return Some(Read::Run(run, trigger_spots));
-    };
-    r.only_keys(map, &key_names(&KEYS));
-    for (key, value) in map {
-        let key = key_text(key).unwrap_or_default();
-        let r = &mut r.key(&key);
-        match key.as_str() {
-            "trigger" => (run.trigger, trigger_spots) = rules(value, r).into_iter().unzip(),
-            "workdir" => {
-                let dir = r.text(value, "a path in the container");
+    Some(Read::Work(work, trigger_spots))
+}
+
+/// Reads an option of the command itself.
+fn option(key: &str, value: &Value, exec: &mut Exec, r: &mut StepReader<'_, '_>) {
+    match key {
+        "workdir" => {
+            if let Some(dir) = r.text(value, "a path in the container") {
                 // The container's own needs no word.
-                run.workdir = dir.map(|dir| match dir.trim_end_matches('/') {
+                exec.workdir = match dir.trim_end_matches('/') {
                     "." => String::new(),
                     _ => dir,
-                });
+                };
             }
-            "user" => run.user = r.text_or_number(value, "a user's name or number"),
-            "privileged" => run.privileged = r.boolean(value).unwrap_or(false),
-            "environment" => run.environment = environment(value, r),
-            "timeout" => {
-                run.timeout = r.duration(value);
-                if run.timeout.is_some_and(|timeout| timeout.is_zero()) {
-                    r.error(
-                        "a `timeout` of zero ends every command before it begins",
-                        Some("give it some seconds, or take `timeout` out".into()),
-                    );
-                }
-            }
-            "on_failure" => {
-                let choices = [("keep", OnFailure::Keep), ("rebuild", OnFailure::Rebuild)];
-                run.on_failure = r.choice(value, &choices).unwrap_or_default();
-            }
-            _ => {}
         }
+        "user" => exec.user = r.text_or_number(value, "a user's name or number"),
+        "privileged" => exec.privileged = r.boolean(value).unwrap_or(false),
+        "environment" => exec.environment = environment(value, r),
+        "timeout" => {
+            exec.timeout = r.duration(value);
+            if exec.timeout.is_some_and(|timeout| timeout.is_zero()) {
+                r.error(
+                    "a `timeout` of zero ends every command before it begins",
+                    Some("give it some seconds, or take `timeout` out".into()),
+                );
+            }
+        }
+        _ => {}
     }
-    let Some(cmd) = map.get("cmd") else {
-        r.error(
-            "`run` has no `cmd`",
-            Some("the long form is `run: {cmd: npm install, trigger: package.json}`".into()),
-        );
-        return None;
-    };
-    run.command = command(cmd, &mut r.key("cmd"))?;
-    Some(Read::Run(run, trigger_spots))
 }
 
 /// A text for the shell, or a list that is executed as it is (C7).

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{compose, host, web};
-use crate::compose::block::{Command, OnFailure, RestartKind, TriggerMode, Unmatched};
+use crate::compose::block::{Command, Does, LastStep, OnFailure, TriggerMode, Unmatched};
 
 #[test]
 fn a_list_of_steps_is_read_in_short_and_long_forms() {
@@ -35,28 +35,30 @@ fn a_list_of_steps_is_read_in_short_and_long_forms() {
         (files.ignore.clone(), files.include.clone()),
         (vec!["**/*.map".to_owned()], vec!["*.css".to_owned()])
     );
-    let [migrate, yarn] = block.runs.as_slice() else {
-        panic!("{:?}", block.runs)
+    let [migrate, install, restart] = block.works.as_slice() else {
+        panic!("{:?}", block.works)
+    };
+    let (Does::Run(migrate), Does::Run(yarn)) = (&migrate.does, &install.does) else {
+        panic!("{:?}", block.works)
     };
     assert_eq!(migrate.command, Command::Shell("/app/bin/migrate".into()));
     assert_eq!(
         yarn.command,
         Command::Argv(vec!["yarn".into(), "install".into()])
     );
-    assert!(yarn.trigger[0].matches(&host("src/yarn.lock")));
-    assert_eq!(yarn.environment, [("A".to_owned(), "5".to_owned())]);
-    assert_eq!(yarn.user.as_deref(), Some("1000"));
+    assert!(install.trigger[0].matches(&host("src/yarn.lock")));
+    assert_eq!(yarn.exec.environment, [("A".to_owned(), "5".to_owned())]);
+    assert_eq!(yarn.exec.user.as_deref(), Some("1000"));
     assert_eq!(
-        (yarn.timeout, yarn.on_failure),
+        (yarn.exec.timeout, yarn.on_failure),
         (Some(Duration::from_secs(90)), OnFailure::Rebuild)
     );
-    let restart = block.restart.unwrap();
     assert_eq!(restart.step.number, 7);
     assert_eq!(
-        restart.kind,
-        RestartKind::Container {
+        restart.does,
+        Does::Last(LastStep::RestartContainer {
             timeout: Some(Duration::from_secs(5))
-        }
+        })
     );
 }
 
@@ -75,8 +77,8 @@ helper: off
 custom_build: {command: make image, deps: [src, Makefile], tag: me/web}"#)
     .block();
     assert_eq!(
-        block.restart.unwrap().kind,
-        RestartKind::Signal { name: "HUP".into() }
+        block.works[0].does,
+        Does::Last(LastStep::Signal { name: "HUP".into() })
     );
     assert_eq!(
         (block.unmatched, block.trigger_mode),
@@ -107,6 +109,6 @@ x-live-update:
     let web = project.service("web").unwrap().block.clone().unwrap();
     assert_eq!(web.syncs[0].local, host("src"));
     assert_eq!(web.syncs[0].step.to_string(), "step 1 `code`");
-    assert_eq!(web.restart.unwrap().step.to_string(), "step 2 `again`");
+    assert_eq!(web.last().unwrap().step.to_string(), "step 2 `again`");
     assert!(project.service("api").unwrap().block.is_some());
 }

@@ -116,7 +116,7 @@ fn b8_interpolated_values_and_doubled_dollars_are_what_was_meant() {
         .resolved(&format!("{SERVICE}      - sync: {{local_path: ./src, remote_path: /app, in_place: \"true\"}}\n      - run: {{cmd: echo $$HOME, timeout: \"5\"}}\n"));
     let block = situation.block();
     assert!(block.syncs[0].in_place);
-    assert_eq!(block.runs[0].command.to_string(), "echo $HOME");
+    assert_eq!(block.works[0].text(), "echo $HOME");
 }
 
 #[test]

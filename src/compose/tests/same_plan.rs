@@ -175,14 +175,11 @@ fn lines(update: &LiveUpdate) -> Vec<String> {
         .removes
         .iter()
         .map(|remove| format!("remove {}", remove.to));
-    let runs = update.runs().map(|(run, _)| {
-        format!(
-            "run {:?} in {:?} as {:?} {} {:?}",
-            run.command, run.workdir, run.user, run.privileged, run.environment
-        )
-    });
-    let restart = update.restart().map(|it| it.kind.to_string());
-    copies.chain(removes).chain(runs).chain(restart).collect()
+    let works = update
+        .steps
+        .iter()
+        .map(|due| format!("{:?}", due.work.does));
+    copies.chain(removes).chain(works).collect()
 }
 
 proptest! {

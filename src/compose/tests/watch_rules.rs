@@ -1,9 +1,16 @@
 //! Compose's own `develop.watch` rules as steps (`spec.md` F1).
 
 use super::{compose, host};
-use crate::compose::block::{Command, Origin, RestartKind, Unmatched};
+use crate::compose::block::{Block, Command, Does, LastStep, Origin, Run, Unmatched};
 use crate::plan::{self, Debts, Rules};
 use crate::watch::{Change, Entry, Inode, Kind};
+
+fn first_run(block: &Block) -> &Run {
+    match &block.works[0].does {
+        Does::Run(run) => run,
+        Does::Last(last) => panic!("{last:?}"),
+    }
+}
 
 #[test]
 fn f1_every_action_becomes_steps() {
@@ -53,22 +60,30 @@ services:
         .collect();
     assert_eq!(syncs, [(1, true), (2, false), (3, false)]);
     assert_eq!(block.syncs[0].ignore, ["node_modules/"]);
-    let run = &block.runs[0];
+    let run = first_run(&block);
     // Compose cuts the text at `&&`; here it means what it says.
     assert_eq!(
         run.command,
         Command::Shell("nginx -t && nginx -s reload".into())
     );
-    assert!(run.trigger[0].matches(&host("conf/x")) && !run.trigger[0].matches(&host("src/x")));
+    assert!(
+        block.works[0].trigger[0].matches(&host("conf/x"))
+            && !block.works[0].trigger[0].matches(&host("src/x"))
+    );
     assert_eq!(
-        (run.workdir.as_deref(), run.user.as_deref(), run.privileged),
-        (Some(""), Some("root"), true)
+        (
+            run.exec.workdir.as_str(),
+            run.exec.user.as_deref(),
+            run.exec.privileged
+        ),
+        ("", Some("root"), true)
     );
     assert!(block.fall_back_on[0].rule.matches(&host("package.json")));
     assert!(block.watch_only[0].rule.matches(&host("flags/a.on")));
     assert!(!block.watch_only[0].rule.matches(&host("flags/a.off")));
-    let restart = block.restart.unwrap();
-    assert_eq!(restart.kind, RestartKind::Container { timeout: None });
+    let restart = block.last().unwrap();
+    let container = LastStep::RestartContainer { timeout: None };
+    assert_eq!(restart.does, Does::Last(container));
     let restarts = |path: &str| restart.trigger.iter().any(|rule| rule.matches(&host(path)));
     assert!(restarts("static/x") && restarts("flags/a.on"));
     assert!(!restarts("src/x") && !restarts("flags/a.off"));
@@ -85,7 +100,7 @@ fn f1_a_plain_command_runs_without_a_shell_as_compose_runs_it() {
         .resolved(&rules("[nginx, -s, reload]"))
         .block();
     let argv = ["nginx", "-s", "reload"].map(str::to_owned).to_vec();
-    assert_eq!(block.runs[0].command, Command::Argv(argv));
+    assert_eq!(first_run(&block).command, Command::Argv(argv));
 }
 
 #[test]
@@ -97,7 +112,7 @@ fn f1_a_rebuild_rule_needs_something_to_build() {
 #[test]
 fn f1_restart_and_sync_restart_on_one_path_restart_once() {
     let block = compose("services:\n  web:\n    build: .\n    develop:\n      watch:\n        - {action: sync+restart, path: src, target: /a}\n        - {action: restart, path: static}\n").block();
-    assert_eq!(block.restart.unwrap().trigger.len(), 2);
+    assert_eq!(block.last().unwrap().trigger.len(), 2);
 }
 
 #[test]

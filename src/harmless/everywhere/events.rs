@@ -3,19 +3,20 @@
 use std::time::{Duration, SystemTime};
 
 use crate::compose::PathRule;
-use crate::compose::block::{Command, OnFailure, Restart, RestartKind, Run, Step};
+use crate::compose::block::{Command, Does, LastStep, OnFailure, Run, Step, Work};
 use crate::engine::{Stream, Via};
 use crate::plan::follow::Move;
 use crate::plan::{
-    Because, Copy, DueBecause, DueStep, Idle, LeftOut, LiveUpdate, Plan, Remove, Why, Work,
+    Because, Copy, DueBecause, DueStep, Idle, LeftOut, LiveUpdate, Plan, Remove, Why,
 };
 use crate::report::text::Text;
 use crate::report::{
     After, Done, Ended, Event, Exit, Followed, Outcome, StartedService, Took, Updated, json,
 };
+use crate::transfer::Exec;
 use crate::watch::{Entry, Held, Inode, Kind};
 
-use super::said::{failures, last_step, notices, problems, waits};
+use super::said::{failures, last_done, notices, problems, waits};
 use super::{HOSTILE, assert_harmless, every, host, hostile, there, words};
 
 pub(super) fn step() -> Step {
@@ -95,16 +96,16 @@ fn commands() -> Vec<Command> {
     })
 }
 
-fn restarts() -> Vec<RestartKind> {
+pub(super) fn last_steps() -> Vec<LastStep> {
     every(|last| {
         Some(match last {
-            None => RestartKind::Container { timeout: None },
-            Some(RestartKind::Container { .. }) => RestartKind::Process {
+            None => LastStep::RestartContainer { timeout: None },
+            Some(LastStep::RestartContainer { .. }) => LastStep::RestartProcess {
                 signal: Some(hostile()),
                 timeout: None,
             },
-            Some(RestartKind::Process { .. }) => RestartKind::Signal { name: hostile() },
-            Some(RestartKind::Signal { .. }) => return None,
+            Some(LastStep::RestartProcess { .. }) => LastStep::Signal { name: hostile() },
+            Some(LastStep::Signal { .. }) => return None,
         })
     })
 }
@@ -117,21 +118,15 @@ fn updates() -> Vec<LiveUpdate> {
         .chain(commands().into_iter().zip(due_becauses().into_iter().rev()))
         .map(|(command, because)| DueStep {
             index: 0,
-            work: Work::Run(Run {
+            work: Work {
                 step: step(),
-                command,
                 trigger: trigger(),
-                workdir: Some(hostile()),
-                user: Some(hostile()),
-                privileged: false,
-                environment: vec![(hostile(), hostile())],
-                timeout: None,
-                on_failure: OnFailure::Keep,
-            }),
+                does: Does::Run(Run::new(command, Exec::default(), OnFailure::Keep)),
+            },
             because,
         })
         .collect();
-    let update = |kind| LiveUpdate {
+    let update = |last| LiveUpdate {
         copies: vec![Copy {
             from: host(),
             depth: 1,
@@ -155,18 +150,18 @@ fn updates() -> Vec<LiveUpdate> {
             .cloned()
             .chain([DueStep {
                 index: 1,
-                work: Work::Restart(Restart {
+                work: Work {
                     step: step(),
-                    kind,
                     trigger: trigger(),
-                }),
+                    does: Does::Last(last),
+                },
                 because: DueBecause::Always,
             }])
             .collect(),
         noticed: vec![host()],
         left_out: left_out(),
     };
-    restarts().into_iter().map(update).collect()
+    last_steps().into_iter().map(update).collect()
 }
 
 fn plans() -> Vec<Plan> {
@@ -187,7 +182,7 @@ fn plans() -> Vec<Plan> {
 }
 
 fn updated(copied: usize, live: usize, removed: usize, to: bool) -> Done {
-    let (restarted, later) = last_step(copied + 2 * live + 3 * removed);
+    let (restarted, later) = last_done(copied + 2 * live + 3 * removed);
     Done::Updated(Updated {
         first: Some((host(), to.then(there))),
         copied,

@@ -7,12 +7,12 @@ use crate::engine::{EngineError, Via};
 use crate::paths::HostPath;
 use crate::plan::follow::Move;
 use crate::report::{
-    Dropped, Failure, Failures, HowToGoOn, Later, LaterRestart, Notice, Obstacle, Problem, Rest,
-    Restarted, RunEnd, RunFailed, Slow, StopRemedy, Unbrought, Waits,
+    Dropped, Failure, Failures, HowToGoOn, LastDone, Later, Notice, Obstacle, Problem, Rest,
+    RunEnd, RunFailed, Slow, StopRemedy, Unbrought, Waits,
 };
 use crate::watch::{self, Held};
 
-use super::events::{becauses, left_out, step};
+use super::events::{becauses, last_steps, left_out, step};
 use super::{host, hostile, there, words};
 
 fn error() -> EngineError {
@@ -307,19 +307,21 @@ pub(super) fn waits() -> Vec<Waits> {
 }
 
 /// What was done last and what waits, by the number of an update.
-pub(super) fn last_step(number: usize) -> (Restarted, Later) {
-    let steps = |restart| Later::Steps {
-        runs: 1,
-        restart,
-        held: Held::Burst,
+pub(super) fn last_done(number: usize) -> (LastDone, Later) {
+    let all = last_steps();
+    let step = all[number % all.len()].clone();
+    let later = match number % 4 {
+        0 => Later::StillWritten(there()),
+        last => Later::Steps {
+            runs: 1,
+            last: (last > 1).then(|| step.clone()),
+            held: Held::Burst,
+        },
     };
-    match number % 4 {
-        0 => (Restarted::Container, Later::StillWritten(there())),
-        1 => (Restarted::Process, steps(Some(LaterRestart::Restart))),
-        2 => (Restarted::ContainerForProcess, steps(None)),
-        _ => (
-            Restarted::Signal(hostile()),
-            steps(Some(LaterRestart::Signal(hostile()))),
-        ),
-    }
+    let whole_container = number.is_multiple_of(2);
+    let done = LastDone {
+        step,
+        whole_container,
+    };
+    (done, later)
 }

@@ -1,12 +1,21 @@
 //! Events, and the lines that people see.
 
 use super::*;
-use crate::compose::block::{Command, Step};
+use crate::compose::block::{Command, LastStep, Step};
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::Because;
 use crate::plan::follow::Move;
-use crate::report::{Failure, Failures, Later, LaterRestart, Restarted, RunEnd, RunFailed};
+use crate::report::{Failure, Failures, LastDone, Later, RunEnd, RunFailed};
 use crate::watch::Held;
+
+const RESTART: LastStep = LastStep::RestartContainer { timeout: None };
+
+fn restarted() -> LastDone {
+    LastDone {
+        step: RESTART,
+        whole_container: true,
+    }
+}
 
 fn plain(event: &Event) -> String {
     let colored = Text::default().lines(event);
@@ -32,7 +41,7 @@ fn a_line_says_what_waits_and_later_that_it_need_not_any_more() {
         copied: 120,
         later: Some(Later::Steps {
             runs: 0,
-            restart: Some(LaterRestart::Restart),
+            last: Some(RESTART),
             held: Held::Burst,
         }),
         ..Updated::default()
@@ -42,7 +51,7 @@ fn a_line_says_what_waits_and_later_that_it_need_not_any_more() {
         "web  copied 120 files in web-1, restart when the burst is over (0.0 ms: wait 0.0)\n"
     );
     let restarted = Updated {
-        restarted: Some(Restarted::Container),
+        restarted: Some(restarted()),
         after: Some(Held::Burst),
         ..Updated::default()
     };
@@ -63,7 +72,7 @@ fn one_line_says_the_file_the_containers_what_was_done_and_how_long_each_part_to
             )),
             copied: 1,
             ran: 1,
-            restarted: Some(Restarted::Container),
+            restarted: Some(restarted()),
             ..Updated::default()
         }),
         containers: vec!["web-1".into(), "web-2".into()],

@@ -92,9 +92,9 @@ fn c11_when_a_build_fails_the_old_container_gets_what_can_be_put_into_it_and_the
         "read 1",
         "ask whether git writes",
         "copy to web-1: put 1, remove 0",
-        "finish web-1, run `make`",
+        "finish web-1, run make",
         "say: web  updates of web-1 go through the helper inside the container",
-        "conclude: web  /p/src/a -> /app/a in web-1, ran 1 command (1.0 s: wait 5.0, copy 1.0)",
+        "conclude: web  /p/src/a -> /app/a in web-1, ran 1 command (1.0 s: wait 5.0, copy 1.0, run 2.0)",
     ]);
     web.has("web-1", "/app/a", Some("1"));
     web.hear(Message::Containers);
@@ -153,7 +153,7 @@ fn c8_a_command_with_on_failure_rebuild_rebuilds_when_it_fails() {
         "read 1",
         "ask whether git writes",
         "copy to web-1: put 1, remove 0",
-        "finish web-1, run `make`",
+        "finish web-1, run make",
         "say: web  rebuilding: step 2 failed and its on_failure is `rebuild`",
         "read the ignore files",
         "build: step 2 failed and its on_failure is `rebuild`",
@@ -207,9 +207,9 @@ fn b9_where_nothing_can_be_built_what_only_a_build_brings_is_left_out() {
         "read 1",
         "ask whether git writes",
         "copy to web-1: put 1, remove 0",
-        "finish web-1, run `make`",
+        "finish web-1, run make",
         "say: web  updates of web-1 go through the helper inside the container",
-        "conclude: web  /p/src/a -> /app/a in web-1, ran 1 command (5.0 ms: wait 5.0, copy 1.0)",
+        "conclude: web  /p/src/a -> /app/a in web-1, ran 1 command (5.0 ms: wait 5.0, copy 1.0, run 2.0)",
     ]);
     web.hear(Message::Rebuild(Because::Asked));
     web.did(&[

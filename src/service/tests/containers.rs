@@ -22,9 +22,9 @@ fn e1_a_new_container_is_owed_what_changed_since_its_image_was_built() {
         "read 1",
         "ask whether git writes",
         "copy to web-1: put 1, remove 0",
-        "finish web-1, run `make`",
+        "finish web-1, run make",
         "say: web  updates of web-1 go through the helper inside the container",
-        "conclude: web  /p/src/new -> /app/new in web-1, ran 1 command (1.0 ms: wait 1.0, copy 1.0)",
+        "conclude: web  /p/src/new -> /app/new in web-1, ran 1 command (1.0 ms: wait 1.0, copy 1.0, run 2.0)",
     ]);
     web.make("web-2", State::Running);
     web.hear(Message::Containers);
@@ -35,9 +35,9 @@ fn e1_a_new_container_is_owed_what_changed_since_its_image_was_built() {
         "read 1",
         "ask whether git writes",
         "copy to web-2: put 1, remove 0",
-        "finish web-2, run `make`",
+        "finish web-2, run make",
         "say: web  updates of web-2 go through the helper inside the container",
-        "conclude: web  caught up: /p/src/new -> /app/new in web-2, ran 1 command (0.0 ms: wait 0.0, copy 1.0)",
+        "conclude: web  caught up: /p/src/new -> /app/new in web-2, ran 1 command (0.0 ms: wait 0.0, copy 1.0, run 2.0)",
     ]);
     web.has("web-2", "/app/new", Some("1"));
 }
@@ -66,8 +66,8 @@ fn e2_a_container_that_exited_is_started_by_a_change_with_its_files_and_not_by_i
         "ask whether git writes",
         "copy to web-1: put 1, remove 0",
         "start web-1",
-        "finish web-1, run `make`",
-        "conclude: web  copied 1 file and removed 1 file in web-1, started 1 stopped container, ran 1 command (5.0 ms: wait 5.0, copy 1.0)",
+        "finish web-1, run make",
+        "conclude: web  copied 1 file and removed 1 file in web-1, started 1 stopped container, ran 1 command (5.0 ms: wait 5.0, copy 1.0, run 2.0)",
     ]);
     web.has("web-1", "/app/old", None);
 }
@@ -97,8 +97,8 @@ fn e2_one_that_ends_again_at_once_is_started_once_more_by_the_next_change_and_on
         "ask whether git writes",
         "copy to web-1: put 1, remove 0",
         "start web-1",
-        "finish web-1, run `make`",
-        "conclude: web  copied 1 file and removed 1 file in web-1, started 1 stopped container, ran 1 command (1.0 ms: wait 1.0, copy 1.0)",
+        "finish web-1, run make",
+        "conclude: web  copied 1 file and removed 1 file in web-1, started 1 stopped container, ran 1 command (1.0 ms: wait 1.0, copy 1.0, run 2.0)",
     ]);
     web.has("web-1", "/app/old", None);
 }
@@ -125,9 +125,9 @@ fn a_paused_container_gets_its_files_and_the_rest_when_it_goes_on() {
         "read 0",
         "ask whether git writes",
         "copy to web-1: put 0, remove 1",
-        "finish web-1, run `make`",
+        "finish web-1, run make",
         "say: web  updates of web-1 go through the helper inside the container",
-        "conclude: web  caught up: removed /p/src/old in web-1, ran 1 command (0.0 ms: wait 0.0, copy 1.0)",
+        "conclude: web  caught up: removed /p/src/old in web-1, ran 1 command (0.0 ms: wait 0.0, copy 1.0, run 2.0)",
     ]);
     web.has("web-1", "/app/old", None);
 }
@@ -187,9 +187,9 @@ fn e4_after_lost_events_what_differs_is_brought_and_what_is_gone_is_removed() {
         "read 1",
         "ask whether git writes",
         "copy to web-1: put 1, remove 1",
-        "finish web-1, run `make`",
+        "finish web-1, run make",
         "say: web  updates of web-1 go through the helper inside the container",
-        "conclude: web  copied 1 file and removed 1 file in web-1, ran 1 command (5.0 ms: wait 5.0, copy 1.0)",
+        "conclude: web  copied 1 file and removed 1 file in web-1, ran 1 command (5.0 ms: wait 5.0, copy 1.0, run 2.0)",
     ]);
     web.has("web-1", "/app/new", Some("1"));
     web.has("web-1", "/app/old", None);
@@ -208,9 +208,9 @@ fn e5_a_container_of_an_image_that_nobody_here_built_is_asked_what_it_holds() {
         "read 1",
         "ask whether git writes",
         "copy to web-1: put 1, remove 0",
-        "finish web-1, run `make`",
+        "finish web-1, run make",
         "say: web  updates of web-1 go through the helper inside the container",
-        "conclude: web  caught up: /p/src/old -> /app/old in web-1, ran 1 command (0.0 ms: wait 0.0, copy 1.0)",
+        "conclude: web  caught up: /p/src/old -> /app/old in web-1, ran 1 command (0.0 ms: wait 0.0, copy 1.0, run 2.0)",
     ]);
     web.has("web-1", "/app/old", Some("another"));
 }
@@ -234,8 +234,8 @@ fn e6_what_a_bind_mount_hides_is_left_out_and_what_it_shows_is_not_copied() {
         "read 1",
         "ask whether git writes",
         "copy to web-1: put 0, remove 0",
-        "finish web-1, run `make`",
-        "conclude: web  /p/src/live/a is live at /app/live/a through its mount in web-1, ran 1 command (1.0 ms: wait 1.0)",
+        "finish web-1, run make",
+        "conclude: web  /p/src/live/a is live at /app/live/a through its mount in web-1, ran 1 command (1.0 ms: wait 1.0, run 2.0)",
     ]);
     web.wait(3000);
     web.write("src/hidden/a", "1");
@@ -255,9 +255,9 @@ fn e7_a_command_that_is_owed_stays_owed_under_its_new_number() {
         "read 1",
         "ask whether git writes",
         "copy to web-1: put 1, remove 0",
-        "finish web-1, run `one`",
+        "finish web-1, run one",
         "say: web  updates of web-1 go through the helper inside the container",
-        "conclude: web  /p/src/a -> /app/a in web-1, then failed (1.0 ms: wait 1.0, copy 1.0) / web  step 2 `one` in web-1 exited with code 1 / hint: its output is above; it is run again with the next update",
+        "conclude: web  /p/src/a -> /app/a in web-1, then failed (1.0 ms: wait 1.0, copy 1.0, run 2.0) / web  step 2 `one` in web-1 exited with code 1 / hint: its output is above; it is run again with the next update",
     ]);
     let block = "[{sync: ./src:/app}, {run: {cmd: two, trigger: ./src/b}}, {run: one}]";
     let new = configuration(block, true);
@@ -268,8 +268,8 @@ fn e7_a_command_that_is_owed_stays_owed_under_its_new_number() {
         "read 0",
         "ask whether git writes",
         "copy to web-1: put 0, remove 0",
-        "finish web-1, run `one`",
-        "conclude: web  caught up: ran 1 command in web-1 (0.0 ms: wait 0.0)",
+        "finish web-1, run one",
+        "conclude: web  caught up: ran 1 command in web-1 (0.0 ms: wait 0.0, run 2.0)",
         "find the containers",
         "warm up web-1",
     ]);
@@ -335,9 +335,9 @@ fn verify_says_that_all_is_as_it_should_be_or_repairs_what_drifted() {
         "read 1",
         "ask whether git writes",
         "copy to web-1: put 1, remove 0",
-        "finish web-1, run `make`",
+        "finish web-1, run make",
         "say: web  updates of web-1 go through the helper inside the container",
-        "conclude: web  /p/src/old -> /app/old in web-1, ran 1 command (0.0 ms: wait 0.0, copy 1.0)",
+        "conclude: web  /p/src/old -> /app/old in web-1, ran 1 command (0.0 ms: wait 0.0, copy 1.0, run 2.0)",
     ]);
 }
 

@@ -18,9 +18,9 @@ fn c6_a_save_is_copied_its_command_runs_and_the_container_restarts() {
         "read 1",
         "ask whether git writes",
         "copy to web-1: put 1, remove 0",
-        "finish web-1, run `make`, restart the container",
+        "finish web-1, run make, restart the container",
         "say: web  updates of web-1 go through the helper inside the container",
-        "conclude: web  /p/src/new -> /app/new in web-1, ran 1 command, restarted (1.0 ms: wait 1.0, copy 1.0, restart 5.0)",
+        "conclude: web  /p/src/new -> /app/new in web-1, ran 1 command, restarted (1.0 ms: wait 1.0, copy 1.0, run 2.0, restart 5.0)",
     ]);
     web.has("web-1", "/app/new", Some("new"));
 }
@@ -67,9 +67,9 @@ fn c7_a_failed_command_skips_what_follows_and_runs_again_with_each_change_until_
         "read 1",
         "ask whether git writes",
         "copy to web-1: put 1, remove 0",
-        "finish web-1, run `one`, run `two`, restart the container",
+        "finish web-1, run one, run two, restart the container",
         "say: web  updates of web-1 go through the helper inside the container",
-        "conclude: web  /p/src/a -> /app/a in web-1, then failed (1.0 ms: wait 1.0, copy 1.0) / web  step 2 `one` in web-1 exited with code 1 / hint: its output is above; it is run again with the next update",
+        "conclude: web  /p/src/a -> /app/a in web-1, then failed (1.0 ms: wait 1.0, copy 1.0, run 2.0) / web  step 2 `one` in web-1 exited with code 1 / hint: its output is above; it is run again with the next update",
     ]);
     web.wait(3000);
     web.write("src/a", "2");
@@ -78,8 +78,8 @@ fn c7_a_failed_command_skips_what_follows_and_runs_again_with_each_change_until_
         "read 1",
         "ask whether git writes",
         "copy to web-1: put 1, remove 0",
-        "finish web-1, run `one`, run `two`, restart the container",
-        "conclude: web  /p/src/a -> /app/a in web-1, ran 2 commands, restarted (1.0 ms: wait 1.0, copy 1.0, restart 5.0)",
+        "finish web-1, run one, run two, restart the container",
+        "conclude: web  /p/src/a -> /app/a in web-1, ran 2 commands, restarted (1.0 ms: wait 1.0, copy 1.0, run 4.0, restart 5.0)",
     ]);
 }
 
@@ -146,9 +146,9 @@ fn c10_commands_start_when_every_container_has_its_files() {
         "read 2",
         "ask whether git writes",
         "copy to web-1: put 1, remove 0, copy to web-2: put 1, remove 0",
-        "finish web-1, run `make`, finish web-2, run `make`",
+        "finish web-1, run make, finish web-2, run make",
         "say: web  updates of web-1, web-2 go through the helper inside the container",
-        "conclude: web  /p/src/a -> /app/a in 2 containers, ran 1 command (1.0 ms: wait 1.0, copy 1.0)",
+        "conclude: web  /p/src/a -> /app/a in 2 containers, ran 1 command (1.0 ms: wait 1.0, copy 1.0, run 2.0)",
     ]);
 }
 
@@ -172,7 +172,7 @@ fn a_file_that_changes_while_it_is_copied_keeps_commands_waiting_and_stays_owed(
         "read 1",
         "ask whether git writes",
         "copy to web-1: put 1, remove 0",
-        "finish web-1, run `make`",
-        "conclude: web  /p/src/a -> /app/a in web-1, ran 1 command (1.0 ms: wait 1.0, copy 1.0)",
+        "finish web-1, run make",
+        "conclude: web  /p/src/a -> /app/a in web-1, ran 1 command (1.0 ms: wait 1.0, copy 1.0, run 2.0)",
     ]);
 }

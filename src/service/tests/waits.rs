@@ -63,9 +63,9 @@ fn in_a_burst_files_go_at_once_and_commands_when_it_is_over() {
         "read 5",
         "ask whether git writes",
         "copy to web-1: put 5, remove 0",
-        "finish web-1, run `make`",
+        "finish web-1, run make",
         "say: web  updates of web-1 go through the helper inside the container",
-        "conclude: web  copied 5 files in web-1, ran 1 command (42 ms: wait 42, copy 1.0)",
+        "conclude: web  copied 5 files in web-1, ran 1 command (42 ms: wait 42, copy 1.0, run 2.0)",
     ]);
     batch(&mut web, 2);
     web.does_now(&[
@@ -89,8 +89,8 @@ fn in_a_burst_files_go_at_once_and_commands_when_it_is_over() {
         "read 0",
         "ask whether git writes",
         "copy to web-1: put 0, remove 0",
-        "finish web-1, run `make`",
-        "conclude: web  ran 1 command in web-1: the burst is over (168 ms: wait 168)",
+        "finish web-1, run make",
+        "conclude: web  ran 1 command in web-1: the burst is over (168 ms: wait 168, run 2.0)",
     ]);
 }
 

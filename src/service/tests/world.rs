@@ -7,18 +7,19 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 
+use crate::compose::block::{Does, Run, Work};
 use crate::compose::{self, Mount, Project, Service};
 use crate::engine::{
     Applied, Body, Container, ContainerId, EngineError, Fingerprint, Restarted, State, There, Via,
 };
 use crate::paths::{ContainerPath, HostPath};
-use crate::plan::{Rules, Work};
-use crate::report::{RunEnd, RunFailed};
+use crate::plan::Rules;
+use crate::report::{Failure, RunEnd, RunFailed};
 use crate::service::action::{Action, Build, Done, Scanned};
 use crate::service::compare::{About, Comparison};
 use crate::service::disk::Disk;
 use crate::service::stages::Target;
-use crate::service::update::{Loaded, RunFailure, Update};
+use crate::service::update::{Loaded, StepFailure, Turn, Update};
 use crate::service::{Configuration, LiveService, Looking, Message, Rebuild, Start};
 use crate::watch::git::Writes;
 use crate::watch::{Change, Entries, Entry, Inode, Kind, Scope, Stage, Touch};
@@ -554,37 +555,46 @@ impl World {
     fn finish(&mut self, mut update: Update) -> Update {
         for part in &mut update.parts {
             for due in &part.steps {
-                match &due.work {
-                    Work::Run(run) => {
-                        let exit = self.answer(|it| matches!(it, Answer::Exit(_)));
-                        if let Some(Answer::Exit(code)) = exit
-                            && code != 0
-                        {
-                            part.landed.run_failure = Some(RunFailure {
-                                what: RunFailed {
-                                    step: run.step.clone(),
-                                    command: run.command.clone(),
-                                    container: part.container.name.clone(),
-                                    end: RunEnd::Exit(code),
-                                },
-                                on_failure: run.on_failure,
-                            });
-                            break;
-                        }
+                let (took, came) = match &due.work.does {
+                    Does::Run(run) => {
+                        let failure = self.failure(&part.container.name, &due.work, run);
+                        (2, failure.map_or(Ok(None), Err))
                     }
-                    Work::Restart(_) => {
-                        let killed = self.answer(|it| matches!(it, Answer::Killed)).is_some();
-                        part.landed.restarted = Some(Ok(Restarted {
-                            killed,
+                    Does::Last(_) => {
+                        let restarted = Restarted {
+                            killed: self.answer(|it| matches!(it, Answer::Killed)).is_some(),
                             whole_container: true,
-                        }));
-                        part.landed.restart = Some(Duration::from_millis(5));
+                        };
+                        (5, Ok(Some(restarted)))
                     }
+                };
+                let fails = came.is_err();
+                part.landed.turns.push(Turn {
+                    due: due.clone(),
+                    took: Duration::from_millis(took),
+                    came,
+                });
+                if fails {
+                    break;
                 }
-                part.landed.done.push(due.index);
             }
         }
         update
+    }
+
+    fn failure(&mut self, container: &str, work: &Work, run: &Run) -> Option<StepFailure> {
+        let Some(Answer::Exit(code)) = self.answer(|it| matches!(it, Answer::Exit(_))) else {
+            return None;
+        };
+        (code != 0).then(|| StepFailure {
+            what: Failure::Run(RunFailed {
+                step: work.step.clone(),
+                command: run.command.clone(),
+                container: container.to_owned(),
+                end: RunEnd::Exit(code),
+            }),
+            on_failure: run.on_failure,
+        })
     }
 }
 

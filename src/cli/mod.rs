@@ -2,11 +2,11 @@
 //!
 //! | file | what it answers |
 //! |---|---|
-//! | `metadata` | who are you? (asked before every call) |
+//! | `metadata` | Docker's question who we are (asked before every call) |
 //! | `global` | Docker's own flags before the plugin's name |
 //! | `args`, `usage` | the command line as clap reads it, its help and its errors |
 //! | [`invocation`] | what the user asks for, as plain values |
-//! | `place`, `complete`, `services` | what could stand here? (shell completion) |
+//! | `place`, `complete`, `services` | what could come next (shell completion) |
 //! | [`exit`] | the exit codes |
 //! | [`shutdown`], [`keys`] | how a running session is told to end, or to do something |
 
@@ -36,16 +36,16 @@ use crate::paths::HostPath;
 use args::CommandLine;
 use place::Place;
 
-/// What of the process's environment a command line's meaning depends on.
+/// The parts of the environment that a command line's meaning depends on.
 #[derive(Clone, Debug, Default)]
 pub struct Env {
-    /// `DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND`: the CLI that called us. During completion it is this very program.
+    /// `DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND`: the CLI that called us. During completion it is this program itself.
     pub docker: Option<OsString>,
-    /// `COMPOSE_ANSI`.
+    /// `COMPOSE_ANSI`; `None` when it is unset or has another value.
     pub ansi: Option<Ansi>,
-    /// `COMPOSE_FILE`, already split at its separator; used by completion alone.
+    /// `COMPOSE_FILE`, split at its separator; used for completion only.
     pub compose_files: Vec<OsString>,
-    /// Where relative paths begin; `None` when that directory is gone.
+    /// The directory that relative paths start from; `None` when it no longer exists.
     pub current_dir: Option<HostPath>,
 }
 
@@ -73,21 +73,21 @@ impl Env {
 /// What a command line asks for.
 #[derive(Debug)]
 pub enum Parsed {
-    /// Docker asks who we are; the answer goes to standard output.
+    /// Docker asked for the metadata; this JSON goes to standard output.
     Metadata(String),
     /// Help; goes to standard output, exit code 0.
     Help(String),
-    /// The answer to a shell's completion; goes to standard output.
+    /// The answer to a completion request; goes to standard output.
     Complete(String),
-    /// The command line is wrong, and why; goes to standard error, exit code [`ExitCode::Usage`].
+    /// The command line is wrong: the message for standard error; exit code [`ExitCode::Usage`].
     UsageError(String),
-    /// Something to do.
+    /// A command to run.
     Run(Box<Invocation>),
 }
 
-/// Reads a command line, the program's name first.
+/// Parses a command line, whose first word is the program's name.
 ///
-/// Pure but for completion of service names, which looks into the compose files.
+/// Pure except for the completion of service names, which reads the compose files.
 pub fn parse(argv: impl IntoIterator<Item = OsString>, env: &Env) -> Parsed {
     let mut words = argv.into_iter().skip(1).peekable();
     if words.peek().is_some_and(|arg| arg == metadata::QUESTION) {

@@ -1,4 +1,5 @@
-//! Asks Compose for the resolved model, reads the raw files beside it, and hands both on. The only file here that starts a process.
+//! Runs `docker compose config` for the resolved model, gathers the raw files, and hands both to `resolve`. The only file here
+//! that starts a process.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -22,17 +23,17 @@ use super::resolve::project_from;
 use super::sources::Sources;
 use super::trace::Trace;
 
-/// The first Compose that resolves what we need (`include`, `develop`).
+/// The first version of Compose that resolves what we need (`include`, `develop`).
 const OLDEST: (u64, u64) = (2, 20);
 
 /// A project that can be started.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// The checked project.
+    /// Checked: it has warnings at most.
     pub project: Project,
-    /// Warnings: nothing stops the start.
+    /// Warnings, in reading order; empty when there are none.
     pub warnings: Vec<Problem>,
-    /// The top level's compose files as flags, environment or Compose's own search name them: for [`DockerCli::files`].
+    /// The top level's compose files, as named by flags, the environment or Compose's search: for [`DockerCli::files`].
     pub files: Vec<PathBuf>,
 }
 
@@ -42,51 +43,51 @@ pub enum LoadError {
     /// The configuration is wrong: all problems, warnings among them, in reading order.
     #[error("{}", render(.problems))]
     Problems {
-        /// What is wrong.
+        /// At least one of them is an error.
         problems: Vec<Problem>,
-        /// The files that were asked for: a change of one of them may put it right (E7).
+        /// The files that were read or looked for: a change of one of them may fix it (E7).
         sources: Vec<HostPath>,
     },
     /// Compose itself refused the files.
     #[error("{}", harmless::quoted(.message))]
     Compose {
-        /// Its message.
+        /// Compose's message, in our form.
         message: String,
-        /// What to try.
+        /// What to try, when we know more than Compose.
         hint: Option<String>,
-        /// The files that were asked for: a change of one of them may put it right (E7).
+        /// The files that were read or looked for: a change of one of them may fix it (E7).
         sources: Vec<HostPath>,
     },
-    /// There is no compose file, here or above.
+    /// No compose file in this directory or any above it.
     #[error("no compose file in `{0}` or any directory above it")]
     NoFile(HostPath),
-    /// The compose file comes from standard input or an address: it cannot be read again.
+    /// The compose file comes from standard input or an address, and cannot be read a second time.
     #[error("`-f {}` cannot be read again when it changes", harmless::value(.0))]
     NotAFile(String),
     /// `docker` itself cannot be run.
     #[error("`{}` cannot be run: {}", harmless::value(.program), harmless::value(&.reason.to_string()))]
     NoDocker {
-        /// What was called.
+        /// The program that was called, as configured.
         program: String,
-        /// The system's complaint.
+        /// The system's error.
         reason: std::io::Error,
     },
-    /// The CLI has no Compose plugin.
+    /// The CLI has no Compose plugin; its message.
     #[error("docker has no Compose plugin: {}", harmless::value(.0))]
     NoComposePlugin(String),
-    /// The Compose plugin is there, and does not work.
+    /// The Compose plugin is installed but fails; its message.
     #[error("`docker compose version` fails: {}", harmless::value(.0))]
     ComposeFails(String),
     /// The Compose plugin is too old.
     #[error("Docker Compose {} is too old: version {}.{} or later is needed", harmless::value(.found), OLDEST.0, OLDEST.1)]
     ComposeTooOld {
-        /// What it says it is.
+        /// The version it reports.
         found: String,
     },
 }
 
 impl LoadError {
-    /// What to do about it; problems carry their own hints.
+    /// What to do about it; `None` for problems, which carry their own hints.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Problems { .. } => None,
@@ -113,7 +114,7 @@ impl LoadError {
         }
     }
 
-    /// The files whose change may put it right (E7).
+    /// The files whose change may fix it (E7); empty when no file can.
     pub fn sources(&self) -> &[HostPath] {
         match self {
             Self::Problems { sources, .. } | Self::Compose { sources, .. } => sources,
@@ -121,7 +122,7 @@ impl LoadError {
         }
     }
 
-    /// All that is wrong, as problems.
+    /// The error as a list of problems.
     pub fn problems(&self) -> Cow<'_, [Problem]> {
         match self {
             Self::Problems { problems, .. } => Cow::Borrowed(problems),
@@ -130,7 +131,7 @@ impl LoadError {
                 service: None,
                 step: None,
                 message: match other {
-                    // A problem quotes its message by itself.
+                    // `Problem` quotes its message itself.
                     Self::Compose { message, .. } => message.clone(),
                     other => other.to_string(),
                 },
@@ -140,7 +141,7 @@ impl LoadError {
         }
     }
 
-    /// The error as a user sees it, with hints, without a newline at the end.
+    /// The error as a user sees it, with hints, without a trailing newline.
     pub fn render(&self, color: bool) -> String {
         let problems = self.problems();
         let problems: Vec<String> = problems.iter().map(|one| one.render(color)).collect();
@@ -153,7 +154,7 @@ fn render(problems: &[Problem]) -> String {
     problems.join("\n\n")
 }
 
-/// Loads and checks the project that `cli` speaks of.
+/// Loads and checks the project that `cli` names.
 pub async fn load(cli: &DockerCli) -> Result<Loaded, LoadError> {
     let cwd = HostPath::current_dir().ok_or_else(|| LoadError::NotAFile(".".into()))?;
     let environment = std::env::vars_os()
@@ -171,14 +172,14 @@ async fn load_at(
     let asked = Asked::default();
     let sources = Sources::gather(&entry, &asked);
     let looked_at = asked.paths();
-    // Before Compose is asked, which would wait for a FIFO's other end, or read a device without end.
+    // Checked before Compose is asked: it would block on a FIFO, or read a device without end.
     if !sources.odd.is_empty() {
         return Err(LoadError::Problems {
             problems: sources.odd.iter().map(odd_file).collect(),
             sources: may_put_it_right(&sources, &looked_at, Asked::default()),
         });
     }
-    // The version is asked for beside the model, so that an old Compose is known without a second wait.
+    // The version is asked for at the same time, so that an old Compose is recognised without a second wait.
     let (model, version) = tokio::join!(
         output(cli.compose(["config"])),
         output(cli.docker(["compose", "version", "--short"])),
@@ -232,7 +233,7 @@ async fn load_at(
     }
 }
 
-/// The model's files, those that are not there among them, and what else was looked at: ignore files, Dockerfiles.
+/// The model's files, existing or not, and what else was read: ignore files and Dockerfiles.
 fn may_put_it_right(sources: &Sources, looked_at: &[HostPath], asked: Asked) -> Vec<HostPath> {
     let mut files = sources.all();
     files.extend_from_slice(looked_at);
@@ -265,7 +266,7 @@ fn check_version(version: &Output) -> Result<(), LoadError> {
             }
             Ok(())
         }
-        // A version we cannot read (a development build) gets the benefit of the doubt.
+        // A version that we cannot read (a development build) is taken to be new enough.
         None if version.status.success() && !said.is_empty() => Ok(()),
         _ => {
             let complaint = String::from_utf8_lossy(&version.stderr);
@@ -280,7 +281,7 @@ fn check_version(version: &Output) -> Result<(), LoadError> {
     }
 }
 
-/// Whether Docker's command line complains, which knows no `compose` and shows how it is called itself, and not a plugin.
+/// Whether the complaint is from the Docker CLI, which does not know `compose` and prints its own usage, and not from a plugin.
 fn is_docker_s_own(complaint: &str) -> bool {
     let words = [
         "docker [OPTIONS] COMMAND",
@@ -295,7 +296,7 @@ fn version_numbers(text: &str) -> Option<(u64, u64)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-/// Compose names no line when `additional_contexts` names a service that it does not have.
+/// Finds the line of an `additional_contexts` entry that names a missing service: Compose's message has no line.
 fn place_of_context(message: &str, sources: &Sources) -> Option<Place> {
     let rest = message.strip_prefix("service \"")?;
     let (service, rest) = rest.split_once('"')?;
@@ -304,14 +305,14 @@ fn place_of_context(message: &str, sources: &Sources) -> Option<Place> {
         .key("build")
         .key("additional_contexts")
         .key(context.trim());
-    // There is no resolved model, but its service is known.
+    // There is no resolved model yet, but the service is known.
     let name = Value::from(service);
     let services = Mapping::from_iter([(name, Value::Null)]);
     let model = Mapping::from_iter([(Value::from("services"), Value::Mapping(services))]);
     Trace::new(sources, &Value::Mapping(model)).place(&at, false)
 }
 
-/// Compose's complaint in our form, with what to do where we know more.
+/// Compose's complaint in our form, with a hint where we know more.
 fn complaint(said: &str, sources: &Sources) -> (String, Option<String>) {
     let lines: Vec<&str> = said
         .lines()
@@ -330,7 +331,7 @@ fn complaint(said: &str, sources: &Sources) -> (String, Option<String>) {
         let rest = rest.strip_prefix('"')?;
         Some(rest.split('"').next()?.to_owned())
     };
-    // A base service behind an inactive profile, or one that is not there at all.
+    // A base service in an inactive profile, or one that does not exist.
     if let Some(name) = quoted("unknown service").or_else(|| quoted("undefined service")) {
         let hint = if sources.service_names().contains(&name) {
             let profiles = sources.profiles(&name);

@@ -1,4 +1,4 @@
-//! The resolved model and the raw files in, a checked [`Project`] and all problems out. Asks the disk only through [`Files`].
+//! Turns the resolved model and the raw files into a checked [`Project`] and all problems. Reads the disk through [`Files`] only.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,29 +19,29 @@ use super::trace::Trace;
 use super::yaml::{get, scalar_text, undouble_dollars, untagged};
 use super::{bases, checks, names, watch_rules};
 
-/// One service on its way through the checks.
+/// One service while it is read and checked.
 #[derive(Debug)]
 pub struct Draft {
-    /// Its words; block and bases are put in as they are found.
+    /// The service; block and bases are filled in as they are read.
     pub service: Service,
-    /// Where its image comes from.
+    /// What its image is built from.
     pub sourcing: Sourcing,
-    /// Its block with places; `None` without one.
+    /// Its block with locations; `None` without one.
     pub block: Option<ReadBlock>,
-    /// `develop.watch` is there beside `x-live-update`.
+    /// It has `develop.watch` beside `x-live-update`, which is ignored then.
     pub shadowed_watch: bool,
-    /// Its `develop` is called `x-develop`, which nobody reads.
+    /// It has an `x-develop`, which nobody reads: a renamed `develop`.
     pub renamed_develop: bool,
 }
 
 impl Draft {
-    /// The service's place.
+    /// The path `services.<name>`.
     pub fn at(&self) -> YamlPath {
         YamlPath::service(&self.service.name)
     }
 }
 
-/// Reads `resolved` (what `docker compose config` wrote), made from `sources`. With any error there is no project.
+/// Reads `resolved`, the output of `docker compose config`, which was made from `sources`. With any error there is no project.
 pub fn project_from(
     resolved: &str,
     sources: &Sources,
@@ -134,7 +134,7 @@ pub fn project_from(
     (project, problems)
 }
 
-/// An included file's named steps belong to the project as its services do (B3); Compose drops them.
+/// Adds the named steps of included files, which belong to the project as the included services do (B3): Compose drops them.
 fn add_included_steps(model: &mut Value, sources: &Sources) {
     let steps = sources.included_steps();
     let (false, Value::Mapping(model)) = (steps.is_empty(), model) else {
@@ -153,7 +153,7 @@ fn add_included_steps(model: &mut Value, sources: &Sources) {
     }
 }
 
-/// Reads one block on its own, as if it stood in `dir`: the reader without Compose, for fuzzing and editors.
+/// Reads a single block as if it stood in `dir`: the reader without Compose, for fuzzing and editors.
 pub fn read_block(yaml: &str, dir: &HostPath) -> (super::Block, Vec<Problem>) {
     let value: Value = match serde_yaml::from_str(yaml) {
         Ok(value) => value,
@@ -178,7 +178,7 @@ pub fn read_block(yaml: &str, dir: &HostPath) -> (super::Block, Vec<Problem>) {
     (read.block, problems.collect())
 }
 
-/// A block outside of any file.
+/// A block that is in no file.
 struct Alone<'d>(&'d HostPath);
 
 impl Written for Alone<'_> {
@@ -220,7 +220,7 @@ fn bare(message: String) -> Problem {
     }
 }
 
-/// File by file in the order of reading, each from top to bottom; what is said twice of one place is said once.
+/// Sorts problems file by file in the order of reading, each from top to bottom, and drops repetitions at one location.
 fn in_reading_order(mut problems: Vec<Problem>, sources: &Sources) -> Vec<Problem> {
     let order: BTreeMap<&HostPath, usize> = sources
         .files

@@ -1,4 +1,5 @@
-//! The raw files a model was read from: compose files, included and extended ones, env files. Knows what refers to what, not what a step is.
+//! The raw files that a model is made from: compose files, included and extended ones, env files. Knows which file refers to
+//! which, but not what a step is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,35 +13,35 @@ use super::disk::Files;
 use super::interpolate::{interpolate, read_env_file};
 use super::yaml::{get, key_text, untagged};
 
-/// Where the reading starts: what flags, environment and Compose's own search say.
+/// Where the reading starts, as flags, environment and Compose's search say.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// The current directory, for names as they are shown.
+    /// The current directory; shown file names are relative to it.
     pub cwd: HostPath,
-    /// The project directory.
+    /// The project directory, by `--project-directory` or the first compose file.
     pub project_dir: HostPath,
-    /// The compose files, in order.
+    /// The compose files, in merge order.
     pub files: Vec<HostPath>,
     /// The env files; the project directory's `.env` when none is given.
     pub env_files: Vec<HostPath>,
-    /// The process's environment.
+    /// The environment of this process.
     pub environment: BTreeMap<String, String>,
 }
 
 /// One raw compose file.
 #[derive(Clone, Debug)]
 pub struct RawFile {
-    /// Where it is.
+    /// Absolute.
     pub path: HostPath,
-    /// Its text.
+    /// The file's text; empty when it cannot be read.
     pub text: String,
-    /// Its documents, merge keys and tags as written; empty when it is not YAML.
+    /// Its YAML documents, with merge keys and tags as written; empty when it is not YAML.
     pub documents: Vec<Value>,
-    /// What its `include`, `extends` and `env_file` are relative to.
+    /// The directory that its `include`, `extends` and `env_file` are relative to.
     base: HostPath,
-    /// The groups of files it includes.
+    /// The files it includes, as indices; each `include` entry is a group.
     includes: Vec<Vec<usize>>,
-    /// The files its services extend, by the text that names them.
+    /// The files that its services extend, as indices by the text that names them.
     extends: BTreeMap<String, usize>,
 }
 
@@ -58,33 +59,33 @@ pub struct Part<'s> {
     pub file: usize,
     /// Index of the document in it.
     pub document: usize,
-    /// The service's name there (an extended one may have another).
+    /// The service's name in that file, which may differ for an extended one.
     pub service: &'s str,
 }
 
 /// All raw files of a model.
 #[derive(Clone, Debug)]
 pub struct Sources {
-    /// The current directory, for names as they are shown.
+    /// The current directory; shown file names are relative to it.
     pub cwd: HostPath,
-    /// The project directory.
+    /// The directory that relative paths and the default name come from.
     pub project_dir: HostPath,
-    /// Compose files read, each once.
+    /// The compose files that were read, each once.
     pub files: Vec<RawFile>,
-    /// The files of the top level, in merge order.
+    /// The top-level files as indices, in merge order.
     pub main: Vec<usize>,
-    /// What interpolation knows.
+    /// The variables for interpolation: environment over env files.
     pub variables: BTreeMap<String, String>,
-    /// What stands where one of them should, and is no file: nobody may read it.
+    /// Needed files that are no regular files, and what they are instead: they are never opened.
     pub odd: Vec<(HostPath, Odd)>,
     env_files: BTreeSet<HostPath>,
-    /// What the included files' own env files say, in the order of reading.
+    /// What the included files' own env files set, in the order of reading.
     included_variables: Vec<(String, String)>,
 }
 
 impl Sources {
-    /// Reads everything that `entry` leads to. A file that cannot be read is Compose's to complain about, but for those
-    /// that Compose would not come back from.
+    /// Reads every file that `entry` leads to. Compose reports what cannot be read, except for files that would make it hang:
+    /// those are in `odd`.
     pub fn gather(entry: &Entry, disk: &dyn Files) -> Self {
         let mut variables = BTreeMap::new();
         let mut odd = Vec::new();
@@ -94,7 +95,7 @@ impl Sources {
                 Err(error) => odd.extend(odd_env_file(&error).map(|odd| (file.clone(), odd))),
             }
         }
-        // Compose looks into the current directory as well, unless it is told which files to read.
+        // Compose also looks into the current directory, unless it is told which files to read.
         let near = entry.cwd.join(".env");
         if entry.env_files == [entry.project_dir.join(".env")]
             && entry.env_files != [near.clone()]
@@ -122,13 +123,13 @@ impl Sources {
         sources
     }
 
-    /// Every file the model depends on, those of `include` and `extends` and the env files too (E7).
+    /// Every file that the model depends on: compose files, those of `include` and `extends`, and env files (E7).
     pub fn all(&self) -> Vec<HostPath> {
         let compose = self.files.iter().map(|file| file.path.clone());
         compose.chain(self.env_files.iter().cloned()).collect()
     }
 
-    /// All that the environment and the env files of the model say of a variable, the strongest first.
+    /// All values that the environment and the model's env files give a variable, the strongest first.
     pub fn values_of<'s>(&'s self, variable: &'s str) -> impl Iterator<Item = &'s str> {
         let included = self.included_variables.iter();
         let included = included.filter(move |(name, _)| name == variable);
@@ -137,7 +138,7 @@ impl Sources {
             .map(String::as_str)
     }
 
-    /// The included files: Compose takes their services, and leaves their top-level `x-` keys out of the model.
+    /// The included files, as indices. Compose takes their services, but leaves their top-level `x-` keys out of the model.
     pub fn included(&self) -> BTreeSet<usize> {
         self.files
             .iter()
@@ -147,7 +148,7 @@ impl Sources {
             .collect()
     }
 
-    /// The named steps of included files (B3), with their variables put in.
+    /// The named steps of included files (B3), with variables filled in.
     pub fn included_steps(&self) -> Vec<(Value, Value)> {
         self.included()
             .into_iter()
@@ -184,7 +185,7 @@ impl Sources {
         parts
     }
 
-    /// The names of all services in any file, active or not.
+    /// The names of all services in any file, whether their profile is active or not.
     pub fn service_names(&self) -> BTreeSet<String> {
         let documents = self.files.iter().flat_map(|file| &file.documents);
         documents
@@ -369,7 +370,7 @@ impl Sources {
                 }
             }
         }
-        // Compose reads the labels in the same way.
+        // Compose reads the labels the same way.
         let both = ["env_file", "label_file"].map(|key| get(service, key));
         for files in both.into_iter().flatten() {
             let entries = match untagged(files) {
@@ -401,7 +402,7 @@ impl Sources {
         }
     }
 
-    /// One text or a list of them, interpolated; what cannot be is left out.
+    /// One text or a list of them, interpolated; those that cannot be are left out.
     fn texts(&self, value: &Value) -> Vec<String> {
         let items = match untagged(value) {
             Value::Sequence(items) => items.as_slice(),
@@ -414,7 +415,7 @@ impl Sources {
     }
 }
 
-/// A directory of that name may be a Python environment: Compose passes over `.env`, and complains of the others by itself.
+/// A directory called `.env` may be a Python environment: Compose skips it, and reports other directories itself.
 fn odd_env_file(error: &std::io::Error) -> Option<Odd> {
     Odd::of(error).filter(|odd| *odd != Odd::Directory)
 }

@@ -103,7 +103,7 @@ impl Class {
             self.ranges.extend_from_slice(&other.ranges);
             return;
         }
-        // Only the sorted, separate ranges of this file are ever negated in here.
+        // Only this file's sorted, separate ranges are ever negated here.
         let mut next = '\0';
         for &(low, high) in &other.ranges {
             if let Some(below) = (next..low).next_back() {
@@ -133,7 +133,7 @@ fn member(rest: &str) -> Result<(char, &str), Why> {
     }
 }
 
-/// `[:name:]` or `[:^name:]` at the start of `rest`.
+/// A named class, `[:name:]` or `[:^name:]`, at the start of `rest`.
 fn named(rest: &str) -> Result<Option<(Class, &str)>, Why> {
     let Some((name, after)) = rest
         .strip_prefix("[:")

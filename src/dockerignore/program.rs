@@ -1,4 +1,4 @@
-//! Runs a regular expression over a path, in time linear in the path whatever the expression. Knows nothing of patterns.
+//! Runs a regular expression over a path, in time linear in the path's length. Knows nothing of patterns.
 
 use super::{
     class::{Class, is_word},
@@ -6,15 +6,15 @@ use super::{
     syntax::Why,
 };
 
-/// A compiled expression.
+/// A compiled regular expression.
 #[derive(Clone, Debug)]
 pub(super) enum Program {
-    /// Anchored at both ends and short, as nearly all are: the set of states is one word.
+    /// Anchored at both ends and short, as nearly all are: the set of states fits into one word.
     Small(Small),
     Large(Large),
 }
 
-/// More states than any pattern that was written by hand; `{1000}` a hundred times over.
+/// More states than any hand-written pattern needs; `{1000}` a hundred times over.
 const MOST_STATES: usize = 100_000;
 
 impl Program {
@@ -41,7 +41,7 @@ impl Program {
     /// Whether some path that begins with `directory` and a `/` might match.
     pub fn may_match_below(&self, directory: &[u8]) -> bool {
         match self {
-            // Every state leads to a match, so any that is left is a path that matches.
+            // Every state leads to a match, so any remaining state means that some path matches.
             Self::Small(small) => {
                 let states = small.run(small.start, chars(directory));
                 small.run(states, std::iter::once('/')) != 0
@@ -51,7 +51,7 @@ impl Program {
     }
 }
 
-/// The path's characters as Go sees them: each byte that is no UTF-8 is one replacement character.
+/// The path's characters as Go sees them: each byte that is not valid UTF-8 is one replacement character.
 fn chars(path: &[u8]) -> impl Iterator<Item = char> {
     path.utf8_chunks().flat_map(|chunk| {
         let invalid = chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER);
@@ -62,7 +62,7 @@ fn chars(path: &[u8]) -> impl Iterator<Item = char> {
 #[derive(Clone, Debug)]
 enum State {
     Char(char, usize),
-    /// The first holds the class's ASCII characters as bits.
+    /// The first field holds the class's ASCII characters as bits.
     Class(u128, Class, usize),
     Either(usize, usize),
     Assert(Assertion, usize),
@@ -70,7 +70,7 @@ enum State {
 }
 
 impl State {
-    /// Where the character leads to.
+    /// The state that the character leads to; `None` when it leads nowhere.
     fn after(&self, char: char) -> Option<usize> {
         match self {
             Self::Char(wanted, next) if *wanted == char => Some(*next),
@@ -83,7 +83,7 @@ impl State {
     }
 }
 
-/// States of a Thompson automaton, each naming its successors.
+/// The states of a Thompson automaton; each names its successors.
 #[derive(Clone, Debug)]
 struct Code {
     states: Vec<State>,
@@ -170,7 +170,7 @@ impl Code {
 #[derive(Clone, Debug)]
 pub(super) struct Small {
     states: Vec<State>,
-    /// For each state, those that read a character or accept and are reached from it without reading.
+    /// For each state, those that read a character or accept and can be reached from it without reading.
     reach: Vec<u64>,
     start: u64,
     accept: u64,
@@ -233,7 +233,7 @@ fn reach(states: &[State], from: usize) -> u64 {
 pub(super) struct Large(Code);
 
 impl Large {
-    /// Whether the expression is found anywhere in the path.
+    /// Whether the expression matches anywhere in the path.
     fn find(&self, path: &[u8]) -> bool {
         let mut current = States::new(self.0.states.len());
         let mut next = States::new(self.0.states.len());
@@ -267,7 +267,7 @@ impl Large {
         }
     }
 
-    /// Adds what is reached from a state without reading; true when that is a match.
+    /// Adds the states that can be reached from `from` without reading; true when one of them accepts.
     fn reach(&self, from: usize, place: Place, states: &mut States) -> bool {
         let mut open = vec![from];
         while let Some(state) = open.pop() {
@@ -285,7 +285,7 @@ impl Large {
     }
 }
 
-/// A place between two characters.
+/// A position between two characters, for `^`, `$` and `\b`.
 #[derive(Clone, Copy)]
 struct Place {
     before: Option<char>,

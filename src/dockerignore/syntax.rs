@@ -1,6 +1,6 @@
 //! Checks that a pattern is well formed, by the rules of the builder's first look at it. Knows nothing of matching.
 
-/// What is wrong with a pattern, and on a second line what to write in its place.
+/// What is wrong with a pattern, and on a second line what to write instead.
 pub(super) type Why = String;
 
 /// Refuses an escape without a character and a `[` that is not a complete class.
@@ -32,7 +32,7 @@ fn class(after_bracket: &str) -> Result<&str, Why> {
     }
 }
 
-/// What follows one character of a class; something has to, if only the `]`.
+/// What follows one character of a class; there has to be something, at least the `]`.
 fn member(rest: &str) -> Result<&str, Why> {
     let mut chars = rest.chars();
     match chars.next() {

@@ -6,18 +6,18 @@
 pub(super) enum Kind {
     /// The path is the text.
     Exact(String),
-    /// The path begins with the text: `x/**`.
+    /// The path begins with the text: from `x/**`.
     Prefix(String),
-    /// The path ends with the text, or is the text less its leading `/`: `**/x`.
+    /// The path ends with the text, or equals the text without its leading `/`: from `**/x`.
     Suffix(String),
-    /// The regular expression is found in the path.
+    /// The regular expression matches somewhere in the path.
     Expression(String),
 }
 
-/// The kind of a cleaned pattern. Wildcards are rewritten even inside `[..]`, and `{`, `|`, `}` and `^` are handed
-/// through: so it is in the builder, and such patterns have to mean the same here.
+/// The kind of a cleaned pattern. As in the builder, wildcards are rewritten even inside `[..]`, and `{`, `|`, `}` and `^` are
+/// passed through: such patterns have to mean the same here.
 pub(super) fn kind(pattern: &str) -> Kind {
-    // The builder's scanner drops a byte order mark at the start of what it reads.
+    // The builder's scanner drops a byte order mark at the start of its input.
     let mut rest = pattern.strip_prefix('\u{feff}').unwrap_or(pattern);
     let mut expression = String::with_capacity(pattern.len() + 16);
     expression.push('^');

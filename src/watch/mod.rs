@@ -1,4 +1,4 @@
-//! Services in, batches of [`Change`]s out: what is true on disk when a batch closes (`spec.md` C2, C3, C5).
+//! Turns services into batches of [`Change`]s: what is true on disk when a batch closes (`spec.md` C2, C3, C5).
 
 pub mod scope;
 

@@ -1,5 +1,5 @@
-//! What is watched for one service, and why the rest is not (`spec.md` C2, B7, B9, D1, D3). Pure: it is told what the
-//! ignore files say, and never looks at a watched path itself.
+//! What is watched for one service, and why the rest is not (`spec.md` C2, B7, B9, D1, D3). Pure: it is given the ignore files'
+//! text, and never looks at a watched path itself.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -21,12 +21,12 @@ use super::why::{BadIgnore, Place, Why};
 #[cfg(test)]
 mod tests;
 
-/// What is watched for one service.
+/// The roots and rules of what is watched for one service.
 #[derive(Debug, Default)]
 pub struct Scope {
     roots: Vec<Root>,
     always: BTreeSet<HostPath>,
-    /// Files that the session itself writes to.
+    /// Files that this session itself writes to.
     own_output: Vec<HostPath>,
     sources: Sources,
     key: OnceLock<u128>,
@@ -42,23 +42,23 @@ pub enum Verdict {
     },
     /// It lies in no watched root.
     Outside,
-    /// It lies in a watched root, but something leaves it out.
+    /// It lies in a watched root, but a rule leaves it out.
     Ignored(Why),
 }
 
-/// A file or directory whose content is watched.
+/// A file or directory that is watched with everything in it.
 #[derive(Clone, Debug)]
 struct Root {
     path: HostPath,
     ignore: Option<Arc<IgnoreFile>>,
-    /// The service's own block filter, and D1: that of the base service whose context it is.
+    /// The service's own block filter; for a base service's context (D1), that one's filter too.
     filters: Vec<BlockFilter>,
 }
 
 #[derive(Debug)]
 struct IgnoreFile {
     file: HostPath,
-    /// The directory its patterns are relative to.
+    /// The directory that its patterns are relative to.
     base: HostPath,
     rules: DockerIgnore,
 }
@@ -70,7 +70,7 @@ struct BlockFilter {
 }
 
 impl Scope {
-    /// What is watched for `service`. Fails with every pattern and every ignore file that cannot be read.
+    /// What is watched for `service`. Fails with all patterns and ignore files that cannot be read.
     ///
     /// `read_ignore_file` gives an ignore file's text, `None` when there is no such file: [`crate::plain_file::read_if_any`].
     pub fn of(
@@ -115,7 +115,7 @@ impl Scope {
         }
     }
 
-    /// Leaves out the files that the session's own output goes to: watching them would never end.
+    /// Leaves out the files that the session's own output goes to: each write would be a change to report, without end.
     #[must_use]
     pub fn without_own_output(mut self, files: Vec<HostPath>) -> Self {
         self.own_output = files;
@@ -158,7 +158,7 @@ impl Scope {
         matches!(self.verdict(path), Verdict::Watched { .. })
     }
 
-    /// Whether `touch` is news for this service. A renewed directory is when something below it may be watched.
+    /// Whether `touch` concerns this service. A renewed directory does when something below it may be watched.
     pub fn hears(&self, touch: &Touch) -> bool {
         self.watches(&touch.path)
             || (touch.stage == Stage::Renewed && self.keeps_directory(&touch.path))
@@ -169,20 +169,20 @@ impl Scope {
         self.roots.iter().any(|root| root.keeps_directory(path))
     }
 
-    /// Each watched root with its own rules. What all scopes do with one of the same key is the same.
+    /// Each watched root with its rules. Two roots with the same key are treated the same by all scopes.
     pub(super) fn each_root(&self) -> impl Iterator<Item = Watching<'_>> {
         let own_output = self.own_output.as_slice();
         let roots = self.roots.iter();
         roots.map(move |root| Watching { root, own_output })
     }
 
-    /// Whether all is watched that a look by these rules has found.
+    /// Whether everything is watched that a walk by these rules has found.
     pub fn watches_all_of(&self, entries: &Entries) -> bool {
         let of = entries.of();
         of.is_some() && self.each_root().any(|root| Some(root.key()) == of)
     }
 
-    /// Two of the same key watch the same; what is remembered of the sources is not in it.
+    /// Scopes with the same key watch the same; what is remembered of the sources is not part of it.
     pub fn key(&self) -> u128 {
         *self.key.get_or_init(|| {
             let roots: Vec<u128> = self.each_root().map(|root| root.key()).collect();
@@ -195,23 +195,23 @@ impl Scope {
         self.roots.iter().map(|root| &root.path)
     }
 
-    /// Dockerfiles and ignore files: watched even where an ignore rule leaves them out, for they ask for a rebuild (C3).
+    /// Dockerfiles and ignore files: watched even if an ignore rule leaves them out, because they ask for a rebuild (C3).
     pub fn always(&self) -> impl Iterator<Item = &HostPath> {
         self.always.iter()
     }
 
-    /// Takes the place of `before`: what that saw of the sources they share is not forgotten.
+    /// Replaces `before`, and keeps what that one knew about the sources that both have.
     pub fn remember(&self, before: &Self) {
         self.sources.remember(&before.sources);
     }
 
-    /// What is remembered of the roots and sync sources.
+    /// What is known about the roots and sync sources.
     pub(super) fn sources(&self) -> &Sources {
         &self.sources
     }
 }
 
-/// One root, and what is watched in it whatever the others say.
+/// One root, and what is watched in it whatever the others' rules are.
 pub(super) struct Watching<'a> {
     root: &'a Root,
     own_output: &'a [HostPath],
@@ -232,14 +232,14 @@ impl Watching<'_> {
         self.root.keeps_directory(path)
     }
 
-    /// Two of the same key watch the same: all that they are is in it.
+    /// Roots with the same key watch the same: everything that matters is part of it.
     pub(super) fn key(&self) -> u128 {
         let Root {
             path,
             ignore,
             filters,
         } = self.root;
-        // Whose filters they are is for people.
+        // Whose filters they are is only for messages.
         let filters: Vec<&Filter> = filters.iter().map(|it| &it.filter).collect();
         hash(&(path, ignore, filters, self.own_output))
     }
@@ -249,14 +249,14 @@ fn hash(all: &impl std::fmt::Debug) -> u128 {
     xxhash_rust::xxh3::xxh3_128(format!("{all:?}").as_bytes())
 }
 
-/// Whether a name of `relative`, which is clean, is `name`. Asked of each path of a tree.
+/// Whether a component of the clean path `relative` is `name`. Called for each path of a tree.
 pub(super) fn has_part(relative: &Path, name: &[u8]) -> bool {
     let is_separator = |byte: &u8| std::path::is_separator(char::from(*byte));
     let bytes = relative.as_os_str().as_encoded_bytes();
     bytes.split(is_separator).any(|part| part == name)
 }
 
-/// Git's own: the directory, or the file of that name in a worktree or submodule.
+/// Git's own files: the `.git` directory, or the file of that name in a worktree or submodule.
 fn is_git(relative: &Path) -> bool {
     has_part(relative, b".git")
 }
@@ -278,7 +278,7 @@ impl Root {
         })
     }
 
-    /// What leaves out `path`, which lies at `relative` in it.
+    /// The rule that leaves out `path`, which lies at `relative` in this root.
     fn left_out(&self, relative: &Path, path: &HostPath) -> Option<Why> {
         if is_git(relative) {
             return Some(Why::Git);
@@ -318,7 +318,7 @@ impl BlockFilter {
 /// A service's name and block.
 type Named<'a> = (&'a str, &'a Block);
 
-/// A scope in the builder.
+/// A scope while it is put together.
 struct ScopeBuilder<'a> {
     read: &'a dyn Fn(&HostPath) -> IfAny,
     /// The service's name and block.
@@ -328,7 +328,7 @@ struct ScopeBuilder<'a> {
 }
 
 impl ScopeBuilder<'_> {
-    /// The roots that `service`'s image is made from: the deps of a custom build in place of the contexts (D3).
+    /// The roots that `service`'s image is built from: the contexts, or the deps of a custom build in their place (D3).
     fn image(&mut self, service: &Service, base: Option<Named<'_>>) {
         let custom = service
             .block
@@ -348,7 +348,8 @@ impl ScopeBuilder<'_> {
         }
     }
 
-    /// Paths of the block's own, or of Compose's rules, in place of the context: its ignore file holds for what lies in it.
+    /// The paths of the block's `watch`, or of Compose's rules, which replace the context. The context's ignore file still applies to
+    /// what lies in it.
     fn own_paths(&mut self, service: &Service, block: &Block) {
         let ignore = service
             .build
@@ -393,7 +394,7 @@ impl ScopeBuilder<'_> {
         self.read_ignore_file(base, names)
     }
 
-    /// The first of `names` that exists.
+    /// The rules of the first of `names` that exists.
     fn read_ignore_file(
         &mut self,
         base: &HostPath,
@@ -452,7 +453,7 @@ impl ScopeBuilder<'_> {
     }
 
     fn complain(&mut self, bad: BadIgnore) {
-        // Two base services may share one ignore file.
+        // Two base services may share an ignore file: its problems are reported once.
         if !self.bad.contains(&bad) {
             self.bad.push(bad);
         }

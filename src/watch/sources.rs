@@ -1,4 +1,4 @@
-//! What the watched roots and sync sources were when last seen. A directory that vanished as a whole is no deletion (C5).
+//! What the watched roots and sync sources were when last looked at. A directory that vanishes as a whole is no deletion (C5).
 
 use std::fs;
 use std::sync::Mutex;
@@ -41,7 +41,7 @@ impl Sources {
         Self { sources }
     }
 
-    /// Knows of the same paths what `before` knew of them.
+    /// Takes over what `before` knows about the paths that both have.
     pub(super) fn remember(&self, before: &Self) {
         for source in &self.sources {
             let mut known = before.sources.iter().filter(|old| old.path == source.path);
@@ -54,7 +54,7 @@ impl Sources {
         }
     }
 
-    /// Looks at every source, and gives the directories among them that were there and are not.
+    /// Looks at every source; returns the directories that existed at the last look and do not now.
     pub(super) fn vanished(&self) -> Vec<&HostPath> {
         let vanished = |source: &&Source| source.look() == Presence::Vanished;
         self.sources
@@ -64,7 +64,7 @@ impl Sources {
             .collect()
     }
 
-    /// Whether `path` is, or lies below, one of the sources that were never seen: who never saw it cannot say that it is gone.
+    /// Whether `path` is or lies below a source that has never existed since the start: its files cannot have been deleted.
     pub(super) fn never_seen(&self, path: &HostPath) -> bool {
         self.sources.iter().any(|source| {
             (source.path == *path || path.below(&source.path).is_some())
@@ -77,7 +77,7 @@ impl Sources {
 enum Presence {
     There,
     Vanished,
-    /// A file that is gone, or what never was.
+    /// A deleted file, or something that never existed.
     Missing,
 }
 
@@ -91,7 +91,7 @@ impl Source {
                 device: device(&found),
             },
             Ok(_) => Seen::Other,
-            // A dangling link is there, as a link.
+            // A dangling link exists, as a link.
             Err(_) if fs::symlink_metadata(&self.path).is_ok() && *seen != Seen::Never => {
                 if matches!(*seen, Seen::Directory { .. }) {
                     return Presence::Vanished;
@@ -103,7 +103,7 @@ impl Source {
         match (*seen, now) {
             (Seen::Directory { .. }, Seen::Never) => Presence::Vanished,
             (_, Seen::Never) => Presence::Missing,
-            // Unmounted: the empty mount point is left, on another device.
+            // It was unmounted: the empty mount point remains, on another device.
             (Seen::Directory { device: before }, Seen::Directory { device })
                 if before != device && is_empty(&self.path) =>
             {
@@ -117,7 +117,7 @@ impl Source {
     }
 }
 
-/// Whether the directory or file is there; links are followed. An empty directory is there.
+/// Whether the directory or file exists; links are followed. An empty directory exists.
 pub fn is_there(root: &HostPath) -> bool {
     fs::metadata(root).is_ok()
 }

@@ -1,31 +1,31 @@
-//! Walks the directories that are kept, and no others; links are never followed. Knows nothing of ignore rules.
+//! Walks directories, but only those that a filter keeps; links are never followed. Knows nothing of ignore rules.
 
 use std::fs;
 use std::io;
 
 use crate::paths::HostPath;
 
-/// Something a directory holds.
+/// An entry of a directory.
 #[derive(Debug)]
 pub struct Found {
-    /// Where.
+    /// Its full path.
     pub path: HostPath,
-    /// Whether it is a directory, and not a link to one.
+    /// Whether it is a directory; a link to one is not.
     pub is_dir: bool,
-    /// The way to ask for more of it.
+    /// For asking the system about it.
     pub entry: fs::DirEntry,
 }
 
-/// A directory that cannot be read, and so is skipped.
+/// A directory that is skipped because it cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
-    /// The directory.
+    /// The directory's full path.
     pub path: HostPath,
-    /// The system's own words.
+    /// The system's error text.
     pub why: String,
 }
 
-/// What `directory` holds, in the file system's order.
+/// The entries of `directory`, in the file system's order.
 pub fn list(directory: &HostPath) -> io::Result<impl Iterator<Item = Found> + use<>> {
     let directory = directory.clone();
     Ok(fs::read_dir(&directory)?.filter_map(move |entry| {
@@ -39,8 +39,8 @@ pub fn list(directory: &HostPath) -> io::Result<impl Iterator<Item = Found> + us
     }))
 }
 
-/// Calls `visit` for everything below `start` in the directories that `keeps` keeps, a directory before what it holds.
-/// Directories that cannot be read are skipped and returned.
+/// Calls `visit` for everything below `start` in the directories that `keeps` accepts, a directory before its content. Directories
+/// that cannot be read are skipped and returned.
 pub fn walk(
     start: &HostPath,
     keeps: impl Fn(&HostPath) -> bool,
@@ -65,7 +65,7 @@ pub fn walk(
 }
 
 impl Unreadable {
-    /// `None` when the directory merely went away, or became something else.
+    /// `None` when the directory is gone or is no directory any more.
     pub(super) fn new(path: HostPath, error: &io::Error) -> Option<Self> {
         let gone = matches!(
             error.kind(),

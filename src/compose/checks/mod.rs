@@ -1,4 +1,5 @@
-//! Checks read blocks against services, contexts and the disk (B7, B9, D3): what could never work, and what hardly was meant.
+//! Checks blocks against services, contexts and the disk (B7, B9, D3): errors for what can never work, warnings for what was
+//! hardly meant.
 
 mod overlaps;
 mod roots;
@@ -20,7 +21,7 @@ use super::sources::Sources;
 use super::steps::Read;
 use roots::{LeftOutBy, Root, watched};
 
-/// Checks every service of the project, and that there is something to do at all.
+/// Checks every service of the project, and that at least one can be live-updated.
 pub fn check(drafts: &mut [Draft], sources: &Sources, disk: &dyn Files, found: &mut Findings) {
     let mut bad_ignore_files = BTreeSet::new();
     for index in 0..drafts.len() {
@@ -74,7 +75,7 @@ pub fn check(drafts: &mut [Draft], sources: &Sources, disk: &dyn Files, found: &
     }
 }
 
-/// A project in which nothing would ever be live-updated: the user sees the block to paste.
+/// No service can be live-updated: shows the user a block to paste.
 fn no_block(drafts: &[Draft], sources: &Sources, found: &mut Findings) {
     let built = drafts.iter().find(|draft| draft.service.build.is_some());
     let at = built
@@ -126,7 +127,7 @@ fn check_build(draft: &Draft, disk: &dyn Files, found: &mut Findings) {
         && let Err(error) = disk.read(dockerfile)
         && let Some(odd) = Odd::of(&error)
     {
-        // Also without a block: the builder would not come back from it.
+        // Checked without a block too: the builder would hang on it.
         found.error(
             &at.key("dockerfile"),
             format!("the Dockerfile `{dockerfile}` {odd}"),
@@ -158,7 +159,7 @@ fn check_build(draft: &Draft, disk: &dyn Files, found: &mut Findings) {
     if draft.block.is_some() {
         found.error(&at, message, Some(hint));
     } else {
-        // Its image may be there already; Compose will say so if it is not.
+        // The image may exist already; if it does not, Compose reports that.
         found.warning(&at, message, Some(hint));
     }
 }
@@ -228,7 +229,7 @@ fn check_custom_build(draft: &Draft, read: &ReadBlock, disk: &dyn Files, found: 
     }
 }
 
-/// Every list in `.dockerignore`'s syntax must be one that can be read.
+/// Reports every pattern in `.dockerignore`'s syntax that cannot be read.
 fn check_patterns(read: &ReadBlock, found: &mut Findings) {
     let mut check = |key: &str, list: &[String], at: &YamlPath| {
         let patterns = DockerIgnore::from_patterns(list.iter().map(String::as_str));
@@ -263,7 +264,7 @@ fn beside(at: &YamlPath, key: &str) -> YamlPath {
     }
 }
 
-/// A bad pattern says on its second line what to write instead.
+/// Splits the message of a bad pattern: its second line says what to write instead.
 fn split_hint(text: &str) -> (String, Option<String>) {
     match text.split_once('\n') {
         Some((why, instead)) => (why.to_owned(), Some(instead.to_owned())),
@@ -279,7 +280,7 @@ fn check_steps(
     found: &mut Findings,
 ) {
     let block = &read.block;
-    // Said already: with a remote context there is nothing to compare with.
+    // A remote context was reported already: there are no local roots to compare with.
     let unknown_roots = draft.sourcing.remote_context.is_some()
         && block.custom_build.is_none()
         && block.watch.is_empty();
@@ -348,7 +349,7 @@ fn check_steps(
     }
 }
 
-/// Whether something was already said about that block.
+/// Whether something was reported about that block.
 fn found_any(found: &Findings, at: &YamlPath) -> bool {
     found.list.iter().any(|it| it.at.path.starts_with(&at.path))
 }

@@ -1,4 +1,4 @@
-//! Every error, and every remark that is worded elsewhere.
+//! Every error, and every remark whose words are made in another room.
 
 use std::ffi::OsString;
 use std::io;

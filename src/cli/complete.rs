@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ValueHint};
 
-use super::place::Place;
+use super::cursor::Cursor;
 use super::services::{self, Names};
 use super::{Env, global};
 
@@ -37,7 +37,7 @@ pub fn answer(mut words: Vec<String>, described: bool, env: &Env) -> String {
         words.remove(0);
     }
     let unfinished = words.pop().unwrap_or_default();
-    let (candidates, directive) = Place::after(&words).candidates(&unfinished, env);
+    let (candidates, directive) = Cursor::after(&words).candidates(&unfinished, env);
     let mut text = String::new();
     for (value, description) in candidates {
         let _ = if described && !description.is_empty() {
@@ -50,7 +50,7 @@ pub fn answer(mut words: Vec<String>, described: bool, env: &Env) -> String {
     text
 }
 
-impl Place {
+impl Cursor {
     fn candidates(&self, unfinished: &str, env: &Env) -> (Vec<Candidate>, Directive) {
         if self.unknown_command.is_some() {
             return (Vec::new(), Directive::Nothing);

@@ -125,10 +125,10 @@ pub enum Changes {
 /// The form of the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// For people; wording may change between versions.
+    /// For people.
     #[default]
     Text,
-    /// For programs: one JSON object per line.
+    /// For programs, one object a line.
     Json,
 }
 
@@ -144,9 +144,9 @@ impl fmt::Display for Format {
 /// When to use colours, as with Compose's `--ansi`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Ansi {
-    /// No colours.
+    /// Never.
     Never,
-    /// Always, even into files and pipes.
+    /// Always, also into files and pipes.
     Always,
     /// On a terminal, unless `NO_COLOR` is set.
     Auto,

@@ -6,18 +6,18 @@
 //! | `global` | Docker's own flags before the plugin's name |
 //! | `args`, `usage` | the command line as clap reads it, its help and its errors |
 //! | [`invocation`] | what the user asks for, as plain values |
-//! | `place`, `complete`, `services` | what could come next (shell completion) |
+//! | `cursor`, `complete`, `services` | what could come next (shell completion) |
 //! | [`exit`] | the exit codes |
 //! | [`shutdown`], [`keys`] | how a running session is told to end, or to do something |
 
 mod args;
 mod complete;
+mod cursor;
 pub mod exit;
 mod global;
 pub mod invocation;
 pub mod keys;
 mod metadata;
-mod place;
 mod services;
 pub mod shutdown;
 mod usage;
@@ -34,7 +34,7 @@ pub use shutdown::{Reason, Shutdown};
 
 use crate::paths::HostPath;
 use args::CommandLine;
-use place::Place;
+use cursor::Cursor;
 
 /// The parts of the environment that a command line's meaning depends on.
 #[derive(Clone, Debug, Default)]
@@ -110,25 +110,25 @@ pub fn parse(argv: impl IntoIterator<Item = OsString>, env: &Env) -> Parsed {
         .iter()
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
-    let place = Place::after(&words);
+    let cursor = Cursor::after(&words);
     if split.help {
-        return match place.unknown_command {
+        return match cursor.unknown_command {
             Some(name) => Parsed::UsageError(usage::unknown_command(&name)),
-            None => Parsed::Help(usage::help(place.command)),
+            None => Parsed::Help(usage::help(cursor.command)),
         };
     }
     let program = OsString::from("docker liveupdate");
     let mut line = match CommandLine::try_parse_from(std::iter::once(program).chain(split.rest)) {
         Ok(line) => line,
         Err(error) if error.kind() == ErrorKind::DisplayHelp => {
-            return Parsed::Help(usage::help(place.command));
+            return Parsed::Help(usage::help(cursor.command));
         }
-        Err(error) => return Parsed::UsageError(usage::wrong(&error, place.command)),
+        Err(error) => return Parsed::UsageError(usage::wrong(&error, cursor.command)),
     };
     let command = match line.command.take() {
         _ if line.version => args::CommandArgs::version(),
         Some(command) => command,
-        None => return Parsed::Help(usage::help(place.command)),
+        None => return Parsed::Help(usage::help(cursor.command)),
     };
     match Invocation::new(line, command, split.global_flags, env) {
         Ok(invocation) => Parsed::Run(Box::new(invocation)),

@@ -17,7 +17,7 @@ use crate::plain_file::Odd;
 use super::disk::{Asked, Disk};
 use super::entry;
 use super::finding::YamlPath;
-use super::problem::{Place, Problem, Severity};
+use super::problem::{Location, Problem, Severity};
 use super::project::Project;
 use super::resolve::project_from;
 use super::sources::Sources;
@@ -136,7 +136,7 @@ impl LoadError {
                     other => other.to_string(),
                 },
                 hint: other.hint(),
-                place: None,
+                location: None,
             }]),
         }
     }
@@ -194,14 +194,14 @@ async fn load_at(
     if !model.status.success() {
         let said = String::from_utf8_lossy(&model.stderr);
         let (message, hint) = complaint(&said, &sources);
-        if let Some(place) = place_of_context(&message, &sources) {
+        if let Some(location) = location_of_context(&message, &sources) {
             let problem = Problem {
                 severity: Severity::Error,
                 service: None,
                 step: None,
                 message,
                 hint,
-                place: Some(place),
+                location: Some(location),
             };
             return Err(LoadError::Problems {
                 problems: vec![problem],
@@ -248,7 +248,7 @@ fn odd_file((file, odd): &(HostPath, Odd)) -> Problem {
         step: None,
         message: format!("`{file}` {odd}"),
         hint: Some(odd.hint().to_owned()),
-        place: None,
+        location: None,
     }
 }
 
@@ -297,7 +297,7 @@ fn version_numbers(text: &str) -> Option<(u64, u64)> {
 }
 
 /// Finds the line of an `additional_contexts` entry that names a missing service: Compose's message has no line.
-fn place_of_context(message: &str, sources: &Sources) -> Option<Place> {
+fn location_of_context(message: &str, sources: &Sources) -> Option<Location> {
     let rest = message.strip_prefix("service \"")?;
     let (service, rest) = rest.split_once('"')?;
     let (_, context) = rest.split_once("as additional contexts ")?;
@@ -309,7 +309,7 @@ fn place_of_context(message: &str, sources: &Sources) -> Option<Place> {
     let name = Value::from(service);
     let services = Mapping::from_iter([(name, Value::Null)]);
     let model = Mapping::from_iter([(Value::from("services"), Value::Mapping(services))]);
-    Trace::new(sources, &Value::Mapping(model)).place(&at, false)
+    Trace::new(sources, &Value::Mapping(model)).location(&at, false)
 }
 
 /// Compose's complaint in our form, with a hint where we know more.

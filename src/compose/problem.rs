@@ -30,7 +30,7 @@ impl Severity {
 
 /// A line and column of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// Absolute.
     pub file: HostPath,
     /// The file's name as shown: as one would type it in the current directory.
@@ -98,7 +98,7 @@ pub struct Problem {
     /// What to write instead; may have several lines.
     pub hint: Option<String>,
     /// Where it was written; `None` when that is not known or no file could be read.
-    pub place: Option<Place>,
+    pub location: Option<Location>,
 }
 
 impl Problem {
@@ -122,14 +122,14 @@ impl Problem {
             paint(strong, &format!("{}:", self.severity.word())),
             paint(bold, &self.subject_and_message())
         );
-        if let Some(place) = &self.place {
-            let number = place.line.to_string();
+        if let Some(location) = &self.location {
+            let number = location.line.to_string();
             let margin = " ".repeat(number.len());
             // A tab stays a tab, so that the caret is below its column at any tab width.
-            let before: String = place
+            let before: String = location
                 .text
                 .chars()
-                .take(place.column.saturating_sub(1))
+                .take(location.column.saturating_sub(1))
                 .collect();
             let indent: String = harmless::line(&before)
                 .chars()
@@ -140,13 +140,13 @@ impl Problem {
                 out,
                 "\n{margin}{} {}:{}:{}\n{margin} {}\n{} {} {}\n{margin} {} {indent}{}",
                 paint(frame, "-->"),
-                harmless::value(&place.shown),
-                place.line,
-                place.column,
+                harmless::value(&location.shown),
+                location.line,
+                location.column,
                 paint(frame, "|"),
                 paint(frame, &number),
                 paint(frame, "|"),
-                harmless::line(&place.text),
+                harmless::line(&location.text),
                 paint(frame, "|"),
                 paint(strong, "^"),
             );
@@ -187,7 +187,7 @@ mod tests {
             step: Some(Which::Step(Step::new(2))),
             message: "unknown key `triger` in `run`".into(),
             hint: Some("did you mean `trigger`?".into()),
-            place: Some(Place {
+            location: Some(Location {
                 file: HostPath::new("/p/compose.yaml").unwrap(),
                 shown: "compose.yaml".into(),
                 line: 12,

@@ -173,7 +173,7 @@ pub fn read_block(yaml: &str, dir: &HostPath) -> (super::Block, Vec<Problem>) {
         step: finding.at.step,
         message: finding.message,
         hint: finding.hint,
-        place: None,
+        location: None,
     });
     (read.block, problems.collect())
 }
@@ -216,7 +216,7 @@ fn bare(message: String) -> Problem {
         step: None,
         message,
         hint: None,
-        place: None,
+        location: None,
     }
 }
 
@@ -228,7 +228,7 @@ fn in_reading_order(mut problems: Vec<Problem>, sources: &Sources) -> Vec<Proble
         .enumerate()
         .map(|(index, file)| (&file.path, index))
         .collect();
-    problems.sort_by_key(|problem| match &problem.place {
+    problems.sort_by_key(|problem| match &problem.location {
         Some(place) => (
             order.get(&place.file).copied().unwrap_or(usize::MAX),
             place.line,

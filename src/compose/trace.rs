@@ -4,8 +4,8 @@
 use serde_yaml::Value;
 
 use super::finding::{Finding, Findings, Seg, YamlPath};
-use super::places::locate;
-use super::problem::{Place, Problem};
+use super::locate::locate;
+use super::problem::{Location, Problem};
 use super::sources::Sources;
 use super::yaml::{key_text, untagged};
 
@@ -99,7 +99,7 @@ impl<'s> Trace<'s> {
     }
 
     /// Line and column of a path; those of its service or block when the exact location is not certain.
-    pub fn place(&self, spot: &YamlPath, on_key: bool) -> Option<Place> {
+    pub fn location(&self, spot: &YamlPath, on_key: bool) -> Option<Location> {
         let written = self.written(&spot.path)?;
         let file = self.sources.files.get(written.file)?;
         // A service or key is better shown by its name than by the first line of its value.
@@ -108,7 +108,7 @@ impl<'s> Trace<'s> {
         let (line, column) = locate(&file.text, written.document, &written.path, by_key)
             .or_else(|| locate(&file.text, written.document, &written.path, false))?;
         let shown = file.path.seen_from(&self.sources.cwd);
-        Some(Place {
+        Some(Location {
             file: file.path.clone(),
             shown: shown.to_string_lossy().into_owned(),
             line,
@@ -129,7 +129,7 @@ impl<'s> Trace<'s> {
             .list
             .into_iter()
             .map(|finding| {
-                let place = self.place(&finding.at, finding.on_key);
+                let location = self.location(&finding.at, finding.on_key);
                 let Finding {
                     severity,
                     at,
@@ -143,7 +143,7 @@ impl<'s> Trace<'s> {
                     step: at.step,
                     message,
                     hint,
-                    place,
+                    location,
                 }
             })
             .collect()

@@ -1,6 +1,6 @@
 //! Parses the part of Go's regular expression syntax that ignore patterns can produce. Knows nothing of patterns or paths.
 
-use super::{class::Class, syntax::Why};
+use super::{class::Class, syntax::Complaint};
 
 /// A regular expression as a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub(super) enum Assertion {
 const MOST_REPEATS: u32 = 1000;
 
 /// Fails where the builder's own parser fails, and on `\p`, whose tables are too large to be worth including.
-pub(super) fn parse(expression: &str) -> Result<Node, Why> {
+pub(super) fn parse(expression: &str) -> Result<Node, Complaint> {
     let mut reader = Reader { rest: expression };
     let node = reader.either()?;
     if reader.rest.is_empty() {
@@ -73,7 +73,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn either(&mut self) -> Result<Node, Why> {
+    fn either(&mut self) -> Result<Node, Complaint> {
         let mut branches = vec![self.concat()?];
         while self.eat('|') {
             branches.push(self.concat()?);
@@ -85,7 +85,7 @@ impl Reader<'_> {
         })
     }
 
-    fn concat(&mut self) -> Result<Node, Why> {
+    fn concat(&mut self) -> Result<Node, Complaint> {
         let mut nodes = Vec::new();
         let mut repeated = false;
         while let Some(char) = self.rest.chars().next() {
@@ -121,7 +121,7 @@ impl Reader<'_> {
         })
     }
 
-    fn atom(&mut self, char: char) -> Result<Node, Why> {
+    fn atom(&mut self, char: char) -> Result<Node, Complaint> {
         if char == '[' {
             let (class, rest) = Class::parse(self.rest)?;
             self.rest = rest;
@@ -146,7 +146,7 @@ impl Reader<'_> {
         })
     }
 
-    fn escape(&mut self) -> Result<Node, Why> {
+    fn escape(&mut self) -> Result<Node, Complaint> {
         if let Some((class, rest)) = Class::parse_escape(self.rest) {
             self.rest = rest;
             return Ok(Node::Class(class));
@@ -169,7 +169,7 @@ impl Reader<'_> {
     }
 
     /// `*`, `?` or a well-formed `{n,m}`; any other `{` is a character.
-    fn repetition(&mut self) -> Result<Option<(u32, Option<u32>)>, Why> {
+    fn repetition(&mut self) -> Result<Option<(u32, Option<u32>)>, Complaint> {
         if self.eat('*') {
             return Ok(Some((0, None)));
         }
@@ -223,7 +223,7 @@ fn number(digits: &str) -> Option<Count> {
 }
 
 /// The character that `\..` at the start of `rest` stands for, and what follows it.
-pub(super) fn escaped_char(rest: &str) -> Result<(char, &str), Why> {
+pub(super) fn escaped_char(rest: &str) -> Result<(char, &str), Complaint> {
     let mut chars = rest.chars();
     chars.next();
     let Some(char) = chars.next() else {
@@ -270,20 +270,20 @@ fn octal(first: char, after: &str) -> Option<(char, &str)> {
     Some((char::from_u32(code)?, rest))
 }
 
-fn unknown_escape(char: char) -> Why {
+fn unknown_escape(char: char) -> Complaint {
     format!(
         "the builder knows no escape `\\{char}`\n\
          write `/` between directories, and `{char}` without the backslash for the character itself"
     )
 }
 
-fn misplaced_repetition() -> Why {
+fn misplaced_repetition() -> Complaint {
     "the builder reads its `{..}` as a repetition, and there is nothing before it to repeat\n\
      write `[{]` for the brace itself"
         .to_owned()
 }
 
-fn unreadable(rest: &str) -> Why {
+fn unreadable(rest: &str) -> Complaint {
     format!(
         "the builder cannot read it from `{rest}` on\nwrite a plain path, or use only `*`, `?`, `**` and `[..]`"
     )

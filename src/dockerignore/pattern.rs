@@ -6,7 +6,7 @@ use super::{
     program::Program,
     shape::Shape,
     subject::Subject,
-    syntax::{self, Why},
+    syntax::{self, Complaint},
     translate::{self, Kind},
 };
 
@@ -27,7 +27,7 @@ enum Matcher {
 
 impl Pattern {
     /// Fails on what the builder refuses, at once or when it first compares a path.
-    pub fn new(line: Line) -> Result<Self, Why> {
+    pub fn new(line: Line) -> Result<Self, Complaint> {
         syntax::check(&line.pattern)?;
         let matcher = match translate::kind(&line.pattern) {
             Kind::Exact(text) => Matcher::Exact(text),

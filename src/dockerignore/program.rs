@@ -3,7 +3,7 @@
 use super::{
     class::{Class, is_word},
     expression::{Assertion, Node},
-    syntax::Why,
+    syntax::Complaint,
 };
 
 /// A compiled regular expression.
@@ -19,7 +19,7 @@ const MOST_STATES: usize = 100_000;
 
 impl Program {
     /// Fails when the expression would need too many states.
-    pub fn new(node: &Node) -> Result<Self, Why> {
+    pub fn new(node: &Node) -> Result<Self, Complaint> {
         if let Some(anchored) = node.anchored() {
             let code = Code::compile(anchored)?;
             if let Some(small) = Small::new(&code) {
@@ -91,7 +91,7 @@ struct Code {
 }
 
 impl Code {
-    fn compile(nodes: &[Node]) -> Result<Self, Why> {
+    fn compile(nodes: &[Node]) -> Result<Self, Complaint> {
         let mut code = Self {
             states: vec![State::Match],
             start: 0,
@@ -100,14 +100,14 @@ impl Code {
         Ok(code)
     }
 
-    fn all(&mut self, nodes: &[Node], next: usize) -> Result<usize, Why> {
+    fn all(&mut self, nodes: &[Node], next: usize) -> Result<usize, Complaint> {
         nodes
             .iter()
             .rev()
             .try_fold(next, |next, node| self.one(node, next))
     }
 
-    fn one(&mut self, node: &Node, next: usize) -> Result<usize, Why> {
+    fn one(&mut self, node: &Node, next: usize) -> Result<usize, Complaint> {
         match node {
             Node::Empty => Ok(next),
             Node::Char(char) => self.add(State::Char(*char, next)),
@@ -135,7 +135,7 @@ impl Code {
         min: u32,
         max: Option<u32>,
         next: usize,
-    ) -> Result<usize, Why> {
+    ) -> Result<usize, Complaint> {
         let mut entry = next;
         match max {
             None => {
@@ -158,7 +158,7 @@ impl Code {
         Ok(entry)
     }
 
-    fn add(&mut self, state: State) -> Result<usize, Why> {
+    fn add(&mut self, state: State) -> Result<usize, Complaint> {
         if self.states.len() >= MOST_STATES {
             return Err("it is too large to match with\nwrite several shorter patterns".to_owned());
         }
@@ -240,24 +240,24 @@ impl Large {
         let mut before = None;
         let mut rest = chars(path).peekable();
         loop {
-            let place = Place {
+            let position = Position {
                 before,
                 after: rest.peek().copied(),
             };
-            if self.reach(self.0.start, place, &mut current) {
+            if self.reach(self.0.start, position, &mut current) {
                 return true;
             }
             let Some(char) = rest.next() else {
                 return false;
             };
             next.clear();
-            let place = Place {
+            let position = Position {
                 before: Some(char),
                 after: rest.peek().copied(),
             };
             for &state in &current.list {
                 if let Some(after) = self.0.states[state].after(char)
-                    && self.reach(after, place, &mut next)
+                    && self.reach(after, position, &mut next)
                 {
                     return true;
                 }
@@ -268,7 +268,7 @@ impl Large {
     }
 
     /// Adds the states that can be reached from `from` without reading; true when one of them accepts.
-    fn reach(&self, from: usize, place: Place, states: &mut States) -> bool {
+    fn reach(&self, from: usize, position: Position, states: &mut States) -> bool {
         let mut open = vec![from];
         while let Some(state) = open.pop() {
             if !states.insert(state) {
@@ -276,7 +276,7 @@ impl Large {
             }
             match self.0.states[state] {
                 State::Either(one, other) => open.extend([one, other]),
-                State::Assert(assertion, next) if place.holds(assertion) => open.push(next),
+                State::Assert(assertion, next) if position.holds(assertion) => open.push(next),
                 State::Match => return true,
                 State::Char(..) | State::Class(..) | State::Assert(..) => {}
             }
@@ -287,12 +287,12 @@ impl Large {
 
 /// A position between two characters, for `^`, `$` and `\b`.
 #[derive(Clone, Copy)]
-struct Place {
+struct Position {
     before: Option<char>,
     after: Option<char>,
 }
 
-impl Place {
+impl Position {
     fn holds(self, assertion: Assertion) -> bool {
         let border = self.before.is_some_and(is_word) != self.after.is_some_and(is_word);
         match assertion {

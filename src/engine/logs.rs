@@ -5,7 +5,7 @@
 
 mod attached;
 mod frames;
-mod place;
+mod position;
 mod seam;
 
 use std::time::{Duration, Instant, SystemTime};
@@ -14,14 +14,14 @@ use futures_util::Stream as FutureStream;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use self::place::Place;
+use self::position::Position;
 use self::seam::Shown;
 use super::client::Docker;
 use super::events::Feed;
 use super::{ContainerId, EngineError, LogLine, State, Stream};
 use crate::harmless;
 
-pub use self::place::LogsFrom;
+pub use self::position::LogsFrom;
 
 /// A longer line is passed on in pieces, so that memory is bounded whatever a container prints.
 const LONGEST_LINE: usize = 64 * 1024;
@@ -57,7 +57,7 @@ impl Docker {
         let docker = self.clone();
         let follower = Follower {
             id: container.clone(),
-            place: Place::begin(from),
+            position: Position::begin(from),
             begun: None,
             broke: false,
             heard: None,
@@ -78,14 +78,14 @@ impl Docker {
 type Sender = mpsc::Sender<Output>;
 
 /// The receiver of the output is gone.
-struct Closed;
+struct ReceiverGone;
 
 /// How an attachment or a reading of the log ended; the outer error means that the receiver is gone.
-type Ended = Result<Result<(), EngineError>, Closed>;
+type Ended = Result<Result<(), EngineError>, ReceiverGone>;
 
 struct Follower {
     id: ContainerId,
-    place: Place,
+    position: Position,
     /// When the last run began that was shown completely, as the engine writes it.
     begun: Option<String>,
     /// The last attachment ended before its container did.
@@ -102,7 +102,7 @@ impl Follower {
         loop {
             let asked = Instant::now();
             let ended = match self.attach(docker, sender).await {
-                Err(Closed) => return,
+                Err(ReceiverGone) => return,
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => Some(error),
             };
@@ -151,15 +151,15 @@ impl Follower {
         docker: &Docker,
         sender: &Sender,
         why: &str,
-    ) -> Result<(), Closed> {
+    ) -> Result<(), ReceiverGone> {
         match self.read_log(docker, sender).await? {
             Ok(()) => match self.wait_for_start(docker, sender).await {
-                Ok(false) => Err(Closed),
+                Ok(false) => Err(ReceiverGone),
                 Ok(true) | Err(_) => Ok(()),
             },
             Err(EngineError::Gone(_)) => {
                 let _ = self.flush(sender).await;
-                Err(Closed)
+                Err(ReceiverGone)
             }
             Err(EngineError::Refused(no)) => {
                 let gap = format!(
@@ -168,15 +168,18 @@ impl Follower {
                     harmless::message(&no)
                 );
                 self.say_gap(gap, sender).await?;
-                Err(Closed)
+                Err(ReceiverGone)
             }
             Err(_) => Ok(()),
         }
     }
 
-    async fn say_gap(&mut self, why: String, sender: &Sender) -> Result<(), Closed> {
+    async fn say_gap(&mut self, why: String, sender: &Sender) -> Result<(), ReceiverGone> {
         self.flush(sender).await?;
-        sender.send(Output::Gap(why)).await.map_err(|_| Closed)
+        sender
+            .send(Output::Gap(why))
+            .await
+            .map_err(|_| ReceiverGone)
     }
 
     /// Shows output that arrived together as one batch of lines.
@@ -184,7 +187,7 @@ impl Follower {
         &mut self,
         pieces: impl IntoIterator<Item = (Stream, impl AsRef<[u8]>)>,
         sender: &Sender,
-    ) -> Result<(), Closed> {
+    ) -> Result<(), ReceiverGone> {
         let mut batch = Vec::new();
         for (stream, bytes) in pieces {
             self.shown.add(stream, bytes.as_ref());
@@ -193,17 +196,23 @@ impl Follower {
         if batch.is_empty() {
             return Ok(());
         }
-        sender.send(Output::Lines(batch)).await.map_err(|_| Closed)
+        sender
+            .send(Output::Lines(batch))
+            .await
+            .map_err(|_| ReceiverGone)
     }
 
     /// Shows the last line of a container that ended, which may lack its line break.
-    async fn flush(&mut self, sender: &Sender) -> Result<(), Closed> {
+    async fn flush(&mut self, sender: &Sender) -> Result<(), ReceiverGone> {
         let mut batch = Vec::new();
         self.lines.end(&mut batch);
         if batch.is_empty() {
             return Ok(());
         }
-        sender.send(Output::Lines(batch)).await.map_err(|_| Closed)
+        sender
+            .send(Output::Lines(batch))
+            .await
+            .map_err(|_| ReceiverGone)
     }
 
     /// `true` once the container runs (again); `false` when there is nothing more to read.

@@ -13,7 +13,7 @@ use super::change::{Change, Entry, Inode, Kind};
 use super::scope::{Scope, Verdict};
 use super::walk;
 
-pub use super::sources::is_there;
+pub use super::last_seen::is_there;
 
 #[cfg(test)]
 #[cfg(unix)]
@@ -26,7 +26,7 @@ mod tests;
 /// paths in a directory that may not be searched: without permission to look, a missing file cannot be told from a present one.
 /// Directories are not expanded: the watcher names each file of a new directory, and [`below`] does so for others.
 pub fn look(scope: &Scope, paths: &[HostPath]) -> Vec<Change> {
-    let vanished = scope.sources().vanished();
+    let vanished = scope.last_seen().vanished();
     let mut directories = Directories::default();
     let mut changes = Vec::new();
     for path in paths {
@@ -44,7 +44,7 @@ pub fn look(scope: &Scope, paths: &[HostPath]) -> Vec<Change> {
         let with_a_source = vanished
             .iter()
             .any(|source| path.below(source).is_some() || source.below(path).is_some());
-        if !with_a_source && !scope.sources().never_seen(path) {
+        if !with_a_source && !scope.last_seen().never_seen(path) {
             changes.push(Change::Removed(path.clone()));
         }
     }

@@ -42,7 +42,7 @@ impl Looks {
     /// Everything that `scope` watches, root by root; a path may be in several. A root that is missing as a whole is left out: it was
     /// unmounted or moved, its files were not deleted (C5). Blocks for the length of the walk, also when another thread walks.
     pub fn at(&self, scope: &Scope) -> Vec<Arc<Entries>> {
-        let vanished = scope.sources().vanished();
+        let vanished = scope.last_seen().vanished();
         let mut seen = Vec::new();
         for watching in scope.each_root() {
             if vanished.contains(&watching.root()) || !is_there(watching.root()) {

@@ -14,9 +14,9 @@ use crate::plain_file::IfAny;
 
 use super::editors;
 use super::entries::Entries;
-use super::sources::Sources;
+use super::ignored::{BadIgnore, IgnoredBy, PatternList};
+use super::last_seen::LastSeen;
 use super::touch::{Stage, Touch};
-use super::why::{BadIgnore, Place, Why};
 
 #[cfg(test)]
 mod tests;
@@ -28,7 +28,7 @@ pub struct Scope {
     always: BTreeSet<HostPath>,
     /// Files that this session itself writes to.
     own_output: Vec<HostPath>,
-    sources: Sources,
+    last_seen: LastSeen,
     key: OnceLock<u128>,
 }
 
@@ -43,7 +43,7 @@ pub enum Verdict {
     /// It lies in no watched root.
     Outside,
     /// It lies in a watched root, but a rule leaves it out.
-    Ignored(Why),
+    Ignored(IgnoredBy),
 }
 
 /// A file or directory that is watched with everything in it.
@@ -107,7 +107,7 @@ impl Scope {
         }
         let locals = block.syncs.iter().map(|sync| sync.local.clone());
         let roots = builder.scope.roots.iter().map(|root| root.path.clone());
-        builder.scope.sources = Sources::new(roots.chain(locals));
+        builder.scope.last_seen = LastSeen::new(roots.chain(locals));
         if builder.bad.is_empty() {
             Ok(builder.scope)
         } else {
@@ -134,7 +134,7 @@ impl Scope {
             return Verdict::Watched { root };
         }
         if self.own_output.contains(path) {
-            return Verdict::Ignored(Why::OwnOutput);
+            return Verdict::Ignored(IgnoredBy::OwnOutput);
         }
         let mut ignored = None;
         for root in &self.roots {
@@ -202,12 +202,12 @@ impl Scope {
 
     /// Replaces `before`, and keeps what that one knew about the sources that both have.
     pub fn remember(&self, before: &Self) {
-        self.sources.remember(&before.sources);
+        self.last_seen.remember(&before.last_seen);
     }
 
     /// What is known about the roots and sync sources.
-    pub(super) fn sources(&self) -> &Sources {
-        &self.sources
+    pub(super) fn last_seen(&self) -> &LastSeen {
+        &self.last_seen
     }
 }
 
@@ -279,16 +279,16 @@ impl Root {
     }
 
     /// The rule that leaves out `path`, which lies at `relative` in this root.
-    fn left_out(&self, relative: &Path, path: &HostPath) -> Option<Why> {
+    fn left_out(&self, relative: &Path, path: &HostPath) -> Option<IgnoredBy> {
         if is_git(relative) {
-            return Some(Why::Git);
+            return Some(IgnoredBy::Git);
         }
         if let Some(ignore) = &self.ignore
             && let Some(relative) = path.below(&ignore.base)
             && let Some(decision) = ignore.rules.verdict(relative)
             && decision.ignored
         {
-            return Some(Why::IgnoreFile {
+            return Some(IgnoredBy::IgnoreFile {
                 file: ignore.file.clone(),
                 line: decision.line,
                 pattern: decision.pattern.to_owned(),
@@ -297,20 +297,20 @@ impl Root {
         if let Some(why) = self.filters.iter().find_map(|filter| filter.left_out(path)) {
             return Some(why);
         }
-        editors::temporary(relative).map(|pattern| Why::Editor { pattern })
+        editors::temporary(relative).map(|pattern| IgnoredBy::Editor { pattern })
     }
 }
 
 impl BlockFilter {
-    fn left_out(&self, path: &HostPath) -> Option<Why> {
+    fn left_out(&self, path: &HostPath) -> Option<IgnoredBy> {
         let service = self.service.clone();
         Some(match self.filter.verdict(path)? {
-            LeftOut::Ignored { place, pattern } => Why::BlockIgnore {
+            LeftOut::Ignored { place, pattern } => IgnoredBy::BlockIgnore {
                 service,
                 place,
                 pattern: pattern.to_owned(),
             },
-            LeftOut::NotAmong => Why::Only { service },
+            LeftOut::NotAmong => IgnoredBy::Only { service },
         })
     }
 }
@@ -419,7 +419,7 @@ impl ScopeBuilder<'_> {
                 rules,
             })),
             Err(bad) => {
-                self.refuse(&Place::File(file), bad);
+                self.refuse(&PatternList::File(file), bad);
                 None
             }
         }
@@ -436,17 +436,17 @@ impl ScopeBuilder<'_> {
                 filter,
             }),
             Err(Bad { ignore, only }) => {
-                self.refuse(&Place::BlockIgnore(service.to_owned()), ignore);
-                self.refuse(&Place::BlockOnly(service.to_owned()), only);
+                self.refuse(&PatternList::BlockIgnore(service.to_owned()), ignore);
+                self.refuse(&PatternList::BlockOnly(service.to_owned()), only);
                 None
             }
         }
     }
 
-    fn refuse(&mut self, place: &Place, bad: Vec<crate::dockerignore::BadPattern>) {
+    fn refuse(&mut self, list: &PatternList, bad: Vec<crate::dockerignore::BadPattern>) {
         for bad in bad {
             self.complain(BadIgnore::Pattern {
-                place: place.clone(),
+                list: list.clone(),
                 bad,
             });
         }

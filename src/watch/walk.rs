@@ -7,7 +7,7 @@ use crate::paths::HostPath;
 
 /// An entry of a directory.
 #[derive(Debug)]
-pub struct Found {
+pub struct WalkEntry {
     /// Its full path.
     pub path: HostPath,
     /// Whether it is a directory; a link to one is not.
@@ -26,12 +26,12 @@ pub struct Unreadable {
 }
 
 /// The entries of `directory`, in the file system's order.
-pub fn list(directory: &HostPath) -> io::Result<impl Iterator<Item = Found> + use<>> {
+pub fn list(directory: &HostPath) -> io::Result<impl Iterator<Item = WalkEntry> + use<>> {
     let directory = directory.clone();
     Ok(fs::read_dir(&directory)?.filter_map(move |entry| {
         // An entry that cannot be read is gone by now.
         let entry = entry.ok()?;
-        Some(Found {
+        Some(WalkEntry {
             path: directory.child(&entry.file_name()),
             is_dir: entry.file_type().is_ok_and(|kind| kind.is_dir()),
             entry,
@@ -44,7 +44,7 @@ pub fn list(directory: &HostPath) -> io::Result<impl Iterator<Item = Found> + us
 pub fn walk(
     start: &HostPath,
     keeps: impl Fn(&HostPath) -> bool,
-    mut visit: impl FnMut(Found),
+    mut visit: impl FnMut(WalkEntry),
 ) -> Vec<Unreadable> {
     let mut problems = Vec::new();
     let mut pending = vec![start.clone()];

@@ -14,9 +14,9 @@ use super::super::events::Feed;
 use super::super::transport::{empty, words};
 use super::super::{EngineError, Stream};
 use super::frames::{Frames, From, Stamp};
-use super::place::{LogsFrom, Place};
+use super::position::{LogsFrom, Position};
 use super::seam::{Before, Joined, Piece};
-use super::{Closed, Ended, Follower, Sender};
+use super::{Ended, Follower, ReceiverGone, Sender};
 
 /// A line may arrive this much earlier or later over the attachment than its time in the log.
 const SETTLES: Duration = Duration::from_millis(5);
@@ -177,14 +177,14 @@ impl Follower {
         if seen.state.status != "created" && (!is_known || self.broke) {
             match self.heard {
                 _ if is_first => {}
-                Some(heard) if self.broke => self.place.resume_before(heard),
-                _ => self.place.resume_with_run(&seen.state.started_at),
+                Some(heard) if self.broke => self.position.resume_before(heard),
+                _ => self.position.resume_with_run(&seen.state.started_at),
             }
-            let place = self.place.clone();
+            let position = self.position.clone();
             let late = is_first || self.broke || !seen.began_after(asked);
             let caught_up = self.catch_up(docker, &mut body, &seen, late, sender);
             if let Err(error) = caught_up.await? {
-                self.place = place;
+                self.position = position;
                 return Ok(Err(error));
             }
         }
@@ -406,10 +406,10 @@ impl Follower {
         before: &mut Before,
         is_first: bool,
         sender: &Sender,
-    ) -> Result<(), Closed> {
+    ) -> Result<(), ReceiverGone> {
         let mut early: Vec<(Stream, Bytes)> = Vec::new();
         while let Some(message) = log.frames.next_of(ended) {
-            if !self.place.is_repeated(&message) {
+            if !self.position.is_repeated(&message) {
                 early.extend(before.add(message.stream, message.text));
             }
         }
@@ -443,7 +443,7 @@ impl Follower {
     /// Shows the log alone, until the engine ends it: the container stopped, or the connection broke.
     pub(super) async fn read_log(&mut self, docker: &Docker, sender: &Sender) -> Ended {
         if let Some(heard) = self.heard.take() {
-            self.place = Place::begin(LogsFrom::Time(heard));
+            self.position = Position::begin(LogsFrom::Time(heard));
         }
         let mut log = match self.open_log(docker, true).await {
             Ok(log) => log,
@@ -456,7 +456,7 @@ impl Follower {
             };
             let mut came: Vec<Piece> = Vec::new();
             while let Some(message) = log.frames.next_of(ended) {
-                if !self.place.is_repeated(&message) {
+                if !self.position.is_repeated(&message) {
                     came.push((message.stream, message.text));
                 }
             }
@@ -472,7 +472,7 @@ impl Follower {
         let target = format!(
             "/containers/{}/logs?follow={follow}&stdout=true&stderr=true&timestamps=true{}",
             self.id.0,
-            self.place.query()
+            self.position.query()
         );
         let response = docker.ask(Method::GET, &target, empty(), &self.id).await?;
         Ok(Body::new(response.into_body(), From::Log, tty))

@@ -18,7 +18,7 @@ use archive::Archive;
 use helper::Helper;
 
 /// What is at some paths of a container; paths at which nothing is are missing.
-type Found = BTreeMap<ContainerPath, Fingerprint>;
+type Fingerprints = BTreeMap<ContainerPath, Fingerprint>;
 
 /// Called with a command's output while it runs.
 type Output<'a> = &'a mut (dyn FnMut(Stream, &[u8]) + Send);
@@ -50,7 +50,7 @@ trait Way: Sync {
         container: &Container,
         wanted: &Wanted,
         roots: &[ContainerPath],
-    ) -> impl Future<Output = Taken<Found>> + Send;
+    ) -> impl Future<Output = Taken<Fingerprints>> + Send;
 
     /// Restarts the container's process; the whole container only if it cannot do otherwise.
     fn restart_process(
@@ -128,7 +128,7 @@ impl<A: Way, B: Way> Way for Else<A, B> {
         container: &Container,
         wanted: &Wanted,
         roots: &[ContainerPath],
-    ) -> Taken<Found> {
+    ) -> Taken<Fingerprints> {
         match self.0.fingerprints(container, wanted, roots).await {
             Err(No::NotThisWay(_)) => self.1.fingerprints(container, wanted, roots).await,
             taken => taken,
@@ -190,7 +190,7 @@ impl Docker {
         container: &Container,
         wanted: &Wanted,
         roots: &[ContainerPath],
-    ) -> Result<Found, EngineError> {
+    ) -> Result<Fingerprints, EngineError> {
         if self.asks_once
             && archive::shows_all(container)
             && !self.has_link(&container.id).await

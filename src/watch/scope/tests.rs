@@ -379,7 +379,7 @@ fn every_bad_pattern_is_reported_with_its_place() {
     let places: Vec<String> = bad
         .iter()
         .map(|bad| match bad {
-            BadIgnore::Pattern { place, bad } => format!("{place} {} {}", bad.line, bad.pattern),
+            BadIgnore::Pattern { list, bad } => format!("{list} {} {}", bad.line, bad.pattern),
             file @ BadIgnore::File { .. } => file.to_string(),
         })
         .collect();

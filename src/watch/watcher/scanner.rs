@@ -192,7 +192,7 @@ impl Scanner {
         self.mounts = system::mounts(|place| interest.enters(place));
         for scope in &interest.scopes {
             // Records which sources are directories from now on.
-            scope.sources().vanished();
+            scope.last_seen().vanished();
         }
         self.watches.find_file_systems(&interest);
         for root in interest.roots() {

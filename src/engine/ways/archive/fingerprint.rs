@@ -2,7 +2,7 @@
 //!
 //! The engine's archive shows volumes and bind mounts as the container sees them, but not a tmpfs: it shows what the tmpfs covers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tar::EntryType;
@@ -11,10 +11,9 @@ use xxhash_rust::xxh3::Xxh3;
 use super::read::{Member, Reader};
 use super::survey::member_path;
 use crate::engine::client::Docker;
+use crate::engine::ways::Fingerprints;
 use crate::engine::{ContainerId, EngineError, Fingerprint, Sought, Wanted};
 use crate::paths::ContainerPath;
-
-type Found = BTreeMap<ContainerPath, Fingerprint>;
 
 /// Up to this many paths are asked for one by one.
 const FEW: usize = 16;
@@ -36,7 +35,7 @@ impl Docker {
         id: &ContainerId,
         wanted: &Wanted,
         roots: &[ContainerPath],
-    ) -> Result<Found, EngineError> {
+    ) -> Result<Fingerprints, EngineError> {
         let budget = bytes(wanted).saturating_mul(4).saturating_add(PASSED_OVER);
         let limit = PATIENCE + Duration::from_secs(budget / SLOWEST);
         let search = async {
@@ -59,7 +58,7 @@ impl Docker {
         id: &ContainerId,
         wanted: &Wanted,
         roots: &[ContainerPath],
-    ) -> Result<Option<Found>, EngineError> {
+    ) -> Result<Option<Fingerprints>, EngineError> {
         if wanted.len() > HANDFUL || bytes(wanted) > LITTLE {
             return Ok(None);
         }
@@ -82,7 +81,7 @@ impl Docker {
             wanted,
             above: BTreeSet::new(),
             links: BTreeSet::new(),
-            found: Found::new(),
+            found: Fingerprints::new(),
             one_by_one: Vec::new(),
             budget,
         };
@@ -97,7 +96,11 @@ impl Docker {
         Ok(search)
     }
 
-    async fn finish(&self, id: &ContainerId, mut search: Search<'_>) -> Result<Found, EngineError> {
+    async fn finish(
+        &self,
+        id: &ContainerId,
+        mut search: Search<'_>,
+    ) -> Result<Fingerprints, EngineError> {
         for path in std::mem::take(&mut search.one_by_one) {
             if let Some(mut archive) = self.archive_of(id, &path, "").await?
                 && let Some(member) = archive.next().await?
@@ -175,7 +178,7 @@ struct Search<'a> {
     above: BTreeSet<ContainerPath>,
     /// Those of them that are links, and are not wanted themselves.
     links: BTreeSet<ContainerPath>,
-    found: Found,
+    found: Fingerprints,
     /// The paths that have to be asked for one by one.
     one_by_one: Vec<ContainerPath>,
     /// How many bytes may still be skipped.

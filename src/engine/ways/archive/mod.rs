@@ -17,7 +17,7 @@ pub(in crate::engine) use put::FULL;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{Found, Output, Taken, Way, there};
+use super::{Fingerprints, Output, Taken, Way, there};
 use crate::compose::MountKind;
 use crate::engine::client::Docker;
 use crate::engine::{
@@ -56,7 +56,7 @@ impl Way for Archive<'_> {
         container: &Container,
         wanted: &Wanted,
         roots: &[ContainerPath],
-    ) -> Taken<Found> {
+    ) -> Taken<Fingerprints> {
         let found = self
             .0
             .fingerprints_through_archive(&container.id, wanted, roots);

@@ -40,12 +40,12 @@ pub struct Member {
 }
 
 /// Where the bytes come from: the engine's answer, or a test's data.
-pub trait Source {
+pub trait Chunks {
     /// The next bytes; `None` at the end.
     fn more(&mut self) -> impl Future<Output = Result<Option<Bytes>, EngineError>> + Send;
 }
 
-impl Source for Incoming {
+impl Chunks for Incoming {
     async fn more(&mut self) -> Result<Option<Bytes>, EngineError> {
         loop {
             match self.frame().await {
@@ -77,7 +77,7 @@ pub struct Reader<S> {
     pub taken: u64,
 }
 
-impl<S: Source> Reader<S> {
+impl<S: Chunks> Reader<S> {
     /// Starts before the first member.
     pub fn new(source: S) -> Self {
         Self {

@@ -19,7 +19,7 @@ use futures_util::future::BoxFuture;
 
 use super::archive::FULL;
 use super::archive::survey::Survey;
-use super::{Found, No, Output, Taken, Way};
+use super::{Fingerprints, No, Output, Taken, Way};
 use crate::compose::Mount;
 use crate::engine::client::Docker;
 use crate::engine::{
@@ -159,7 +159,7 @@ impl Way for Helper<'_> {
         container: &Container,
         wanted: &Wanted,
         _: &[ContainerPath],
-    ) -> Taken<Found> {
+    ) -> Taken<Fingerprints> {
         self.ask(container, wanted, |wanted, link| {
             Box::pin(questions::fingerprints(link, wanted))
         })

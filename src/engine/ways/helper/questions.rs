@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::is_forbidden;
-use crate::engine::ways::Found;
+use crate::engine::ways::Fingerprints;
 use crate::helper::{Code, Delivery, Error, FRESH, Link};
 use crate::paths::ContainerPath;
 use crate::transfer::{Applied, Body, Delta, Outgoing, Restarted, Wanted};
@@ -85,12 +85,12 @@ fn is_renamed(put: &Outgoing, path: &[u8]) -> bool {
 pub(super) async fn fingerprints<R, W>(
     link: &mut Link<R, W>,
     wanted: &Wanted,
-) -> Result<Found, Error>
+) -> Result<Fingerprints, Error>
 where
     R: AsyncRead + Unpin + Send,
     W: AsyncWrite + Unpin + Send,
 {
-    let mut found = Found::new();
+    let mut found = Fingerprints::new();
     let mut forbidden = None;
     link.inventory(wanted, |path, print| match print {
         Ok(print) => {

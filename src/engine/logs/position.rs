@@ -20,7 +20,7 @@ pub enum LogsFrom {
 
 /// A position in a log: the query that resumes there, and what was read already with exactly that time.
 #[derive(Clone)]
-pub struct Place {
+pub struct Position {
     since: String,
     last: Option<Stamp>,
     /// How many messages with exactly that time were read: `since` includes the time, so they come again.
@@ -29,7 +29,7 @@ pub struct Place {
     repeats: usize,
 }
 
-impl Place {
+impl Position {
     pub fn begin(from: LogsFrom) -> Self {
         let since = match from {
             LogsFrom::Beginning => String::new(),
@@ -102,27 +102,27 @@ mod tests {
 
     #[test]
     fn what_came_with_the_last_time_comes_again_and_is_told_apart() {
-        let mut place = Place::begin(LogsFrom::Last(3));
-        assert_eq!(place.query(), "&tail=3");
+        let mut position = Position::begin(LogsFrom::Last(3));
+        assert_eq!(position.query(), "&tail=3");
         let (one, two) = ("1970-01-01T00:00:01.5Z", "1970-01-01T00:00:02Z");
         for time in [one, two, two] {
-            assert!(!place.is_repeated(&message(time)));
+            assert!(!position.is_repeated(&message(time)));
         }
-        assert_eq!(place.query(), "&since=2.000000000");
-        let again = [two, two, two].map(|time| place.is_repeated(&message(time)));
+        assert_eq!(position.query(), "&since=2.000000000");
+        let again = [two, two, two].map(|time| position.is_repeated(&message(time)));
         assert_eq!(again, [true, true, false]);
-        place.query();
-        assert!(place.is_repeated(&message(two)));
+        position.query();
+        assert!(position.is_repeated(&message(two)));
         // The log was rotated: what had that time is gone.
-        assert!(!place.is_repeated(&message("1970-01-01T00:00:03Z")));
+        assert!(!position.is_repeated(&message("1970-01-01T00:00:03Z")));
     }
 
     #[test]
     fn a_reading_resumes_a_little_earlier() {
-        let mut place = Place::begin(LogsFrom::Beginning);
-        place.resume_with_run("1970-01-01T00:00:05.25Z");
-        assert_eq!(place.query(), "&since=4.250000000");
-        place.resume_before(UNIX_EPOCH + Duration::from_secs(9));
-        assert_eq!(place.query(), "&since=8.000000000");
+        let mut position = Position::begin(LogsFrom::Beginning);
+        position.resume_with_run("1970-01-01T00:00:05.25Z");
+        assert_eq!(position.query(), "&since=4.250000000");
+        position.resume_before(UNIX_EPOCH + Duration::from_secs(9));
+        assert_eq!(position.query(), "&since=8.000000000");
     }
 }

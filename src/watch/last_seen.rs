@@ -7,12 +7,12 @@ use crate::paths::HostPath;
 
 /// The watched roots and sync sources of one service.
 #[derive(Debug, Default)]
-pub(super) struct Sources {
-    sources: Vec<Source>,
+pub(super) struct LastSeen {
+    paths: Vec<SeenPath>,
 }
 
 #[derive(Debug)]
-struct Source {
+struct SeenPath {
     path: HostPath,
     seen: Mutex<Seen>,
 }
@@ -27,26 +27,26 @@ enum Seen {
     Other,
 }
 
-impl Sources {
+impl LastSeen {
     pub(super) fn new(paths: impl Iterator<Item = HostPath>) -> Self {
-        let mut sources: Vec<Source> = Vec::new();
+        let mut kept: Vec<SeenPath> = Vec::new();
         for path in paths {
-            if !sources.iter().any(|source| source.path == path) {
-                sources.push(Source {
+            if !kept.iter().any(|known| known.path == path) {
+                kept.push(SeenPath {
                     path,
                     seen: Mutex::default(),
                 });
             }
         }
-        Self { sources }
+        Self { paths: kept }
     }
 
     /// Takes over what `before` knows about the paths that both have.
     pub(super) fn remember(&self, before: &Self) {
-        for source in &self.sources {
-            let mut known = before.sources.iter().filter(|old| old.path == source.path);
+        for seen_path in &self.paths {
+            let mut known = before.paths.iter().filter(|old| old.path == seen_path.path);
             let known = known.next().and_then(|old| Some(*old.seen.lock().ok()?));
-            if let (Some(known), Ok(mut seen)) = (known, source.seen.lock())
+            if let (Some(known), Ok(mut seen)) = (known, seen_path.seen.lock())
                 && known != Seen::Never
             {
                 *seen = known;
@@ -56,8 +56,8 @@ impl Sources {
 
     /// Looks at every source; returns the directories that existed at the last look and do not now.
     pub(super) fn vanished(&self) -> Vec<&HostPath> {
-        let vanished = |source: &&Source| source.look() == Presence::Vanished;
-        self.sources
+        let vanished = |seen_path: &&SeenPath| seen_path.look() == Presence::Vanished;
+        self.paths
             .iter()
             .filter(vanished)
             .map(|it| &it.path)
@@ -66,9 +66,9 @@ impl Sources {
 
     /// Whether `path` is or lies below a source that has never existed since the start: its files cannot have been deleted.
     pub(super) fn never_seen(&self, path: &HostPath) -> bool {
-        self.sources.iter().any(|source| {
-            (source.path == *path || path.below(&source.path).is_some())
-                && matches!(source.seen.lock().as_deref(), Ok(Seen::Never))
+        self.paths.iter().any(|seen_path| {
+            (seen_path.path == *path || path.below(&seen_path.path).is_some())
+                && matches!(seen_path.seen.lock().as_deref(), Ok(Seen::Never))
         })
     }
 }
@@ -81,7 +81,7 @@ enum Presence {
     Missing,
 }
 
-impl Source {
+impl SeenPath {
     fn look(&self) -> Presence {
         let Ok(mut seen) = self.seen.lock() else {
             return Presence::There;

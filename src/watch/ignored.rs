@@ -8,7 +8,7 @@ use crate::plain_file::Odd;
 
 /// The line or rule that leaves a path out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum IgnoredBy {
     /// A line of an ignore file.
     IgnoreFile {
         /// The ignore file's path.
@@ -43,7 +43,7 @@ pub enum Why {
     },
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for IgnoredBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::IgnoreFile {
@@ -77,10 +77,10 @@ impl fmt::Display for Why {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadIgnore {
     /// One bad pattern.
-    #[error("{} {} of {place}: {bad}", if matches!(place, Place::File(_)) { "line" } else { "pattern" }, bad.line)]
+    #[error("{} {} of {list}: {bad}", if matches!(list, PatternList::File(_)) { "line" } else { "pattern" }, bad.line)]
     Pattern {
         /// The file or list it is in.
-        place: Place,
+        list: PatternList,
         /// The line, the pattern, what is wrong with it, and what to write instead.
         bad: crate::dockerignore::BadPattern,
     },
@@ -96,7 +96,7 @@ pub enum BadIgnore {
 
 /// Where a bad pattern is written. The pattern's own `line` is the line of the file or the position in the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum PatternList {
     /// In this ignore file.
     File(HostPath),
     /// In `ignore` of this service's block.
@@ -105,7 +105,7 @@ pub enum Place {
     BlockOnly(String),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for PatternList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(file) => write!(f, "`{file}`"),

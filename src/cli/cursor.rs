@@ -7,10 +7,10 @@ use clap::{Arg, ArgAction, CommandFactory};
 use super::args::CommandLine;
 
 /// What may come next.
-pub struct Place {
+pub struct Cursor {
     /// The command or subcommand that the words name.
     pub command: clap::Command,
-    /// A word in a command's place that names no command.
+    /// A word in a command's cursor that names no command.
     pub unknown_command: Option<String>,
     /// The flag whose value comes next; `None` when no value is due.
     pub pending: Option<Arg>,
@@ -24,12 +24,12 @@ pub struct Place {
     pub directory: Option<PathBuf>,
 }
 
-impl Place {
+impl Cursor {
     /// The state after `words`, which follow the plugin's name.
     pub fn after(words: &[String]) -> Self {
         let mut command = CommandLine::command();
         command.build();
-        let mut place = Self {
+        let mut cursor = Self {
             command,
             unknown_command: None,
             pending: None,
@@ -39,9 +39,9 @@ impl Place {
             directory: None,
         };
         for word in words {
-            place.step(word);
+            cursor.step(word);
         }
-        place
+        cursor
     }
 
     fn step(&mut self, word: &str) {

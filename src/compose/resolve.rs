@@ -72,47 +72,9 @@ pub fn project_from(
         .and_then(scalar_text)
         .unwrap_or_default();
     let mut drafts: Vec<Draft> = services(&model)
-        .map(|(name, value)| {
-            let (service, sourcing) = model::service(&project_name, &name, value);
-            let at = YamlPath::service(&name);
-            let rules = get(value, "develop").and_then(|develop| get(develop, "watch"));
-            let block = match (get(value, "x-live-update"), rules) {
-                (Some(block), _) => {
-                    let at = at.key("x-live-update");
-                    Some(reader::read_block(
-                        block, &at, &trace, &mut names, &mut found,
-                    ))
-                }
-                (None, Some(rules)) => {
-                    let at = at.key("develop").key("watch");
-                    Some(watch_rules::read(rules, &at, &trace, sources, &mut found))
-                }
-                (None, None) => None,
-            };
-            let shadowed_watch = rules.is_some() && get(value, "x-live-update").is_some();
-            Draft {
-                service,
-                sourcing,
-                block,
-                shadowed_watch,
-                renamed_develop: get(value, "x-develop").is_some(),
-            }
-        })
+        .map(|(name, value)| draft(&project_name, &name, value, &trace, &mut names, &mut found))
         .collect();
-    for draft in &mut drafts {
-        if let Some(build) = &mut draft.service.build {
-            let files = build.ignore_files();
-            if let Some(file) = files.into_iter().find(|file| disk.kind(file).is_some()) {
-                build.ignore_file = file;
-            }
-        }
-    }
-    let around = Arc::new(model::without(&model, &["name", "services"]));
-    for draft in &mut drafts {
-        let definition = &mut draft.service.definition;
-        definition.around = Arc::clone(&around);
-        definition.handed = Handed::of(&definition.container, &around, sources);
-    }
+    fill_in(&mut drafts, &model, sources, disk);
     names::check(&names, sources, &mut found);
     bases::fill(&project_name, &mut drafts, sources, disk, &mut found);
     checks::check(&mut drafts, sources, disk, &mut found);
@@ -132,6 +94,55 @@ pub fn project_from(
             .collect(),
     });
     (project, problems)
+}
+
+/// Reads one service of the model, and its block from `x-live-update` or else from `develop.watch`.
+fn draft(
+    project: &str,
+    name: &str,
+    value: &Value,
+    trace: &Trace<'_>,
+    names: &mut Names,
+    found: &mut Findings,
+) -> Draft {
+    let (service, sourcing) = model::service(project, name, value);
+    let at = YamlPath::service(name);
+    let own = get(value, "x-live-update");
+    let rules = get(value, "develop").and_then(|develop| get(develop, "watch"));
+    let block = match (own, rules) {
+        (Some(block), _) => {
+            let at = at.key("x-live-update");
+            Some(reader::read_block(block, &at, trace, names, found))
+        }
+        (None, Some(rules)) => {
+            let at = at.key("develop").key("watch");
+            Some(watch_rules::read(rules, &at, trace, trace.sources(), found))
+        }
+        (None, None) => None,
+    };
+    Draft {
+        service,
+        sourcing,
+        block,
+        shadowed_watch: rules.is_some() && own.is_some(),
+        renamed_develop: get(value, "x-develop").is_some(),
+    }
+}
+
+/// Fills in what a service alone does not tell: the ignore file in force, and what stands beside the services.
+fn fill_in(drafts: &mut [Draft], model: &Value, sources: &Sources, disk: &dyn Files) {
+    let around = Arc::new(model::without(model, &["name", "services"]));
+    for draft in drafts {
+        if let Some(build) = &mut draft.service.build {
+            let files = build.ignore_files();
+            if let Some(file) = files.into_iter().find(|file| disk.kind(file).is_some()) {
+                build.ignore_file = file;
+            }
+        }
+        let definition = &mut draft.service.definition;
+        definition.around = Arc::clone(&around);
+        definition.handed = Handed::of(&definition.container, &around, sources);
+    }
 }
 
 /// Adds the named steps of included files, which belong to the project as the included services do (B3): Compose drops them.

@@ -54,6 +54,11 @@ impl<'s> Trace<'s> {
         Self { sources, resolved }
     }
 
+    /// The files that the model was made from.
+    pub fn sources(&self) -> &'s Sources {
+        self.sources
+    }
+
     /// Where the value at `path` was written, as far as that is certain; `None` when not even its beginning is.
     pub fn written(&self, path: &[Seg]) -> Option<Written<'s>> {
         let (mut origins, mut rest) = self.start(path);

@@ -1,11 +1,12 @@
 use std::collections::HashMap;
 
-use crate::compose::PathRule;
-use crate::compose::block::{CustomBuild, FallBackOn, Step, Sync};
+use crate::compose::block::{CustomBuild, FallBackOn, Origin, Step, Sync};
+use crate::compose::{Block, Build, PathRule, Project, Service};
 use crate::paths::ContainerPath;
 use crate::plain_file::Odd;
 
 use super::*;
+use crate::watch::ignored::BadIgnore;
 
 /// A project in `/p`, with the ignore files that exist there.
 #[derive(Default)]

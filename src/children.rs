@@ -1,5 +1,5 @@
-//! The programs that we start for an answer: each in a process group of its own, so that it ends with all that it started
-//! itself, and none outlives us. Knows nothing of what they do.
+//! Programs that we start for an answer. Each runs in a process group of its own, so that it can be ended with everything it has
+//! started, and none outlives us. Knows nothing about what they do.
 
 use std::io;
 use std::process::{Output, Stdio};
@@ -10,39 +10,39 @@ use tokio::process::{Child, Command};
 
 use groups::Group;
 
-/// A running program; dropped, it ends at once, and so does what it started.
+/// A running program. Dropping it ends it at once, with everything it has started.
 #[derive(Debug)]
 pub struct Started {
-    /// The program itself.
+    /// The program itself, whose pipes can be taken.
     pub child: Child,
     group: Group,
 }
 
-/// How much a program may say on each of its outputs, and how long it may take.
+/// How much a program may write to each of its outputs, and how long it may run.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// In bytes.
+    /// For each output, in bytes.
     pub length: u64,
-    /// From its start to its end.
+    /// From its start until it has ended and its outputs are read.
     pub time: Duration,
 }
 
 impl Limits {
-    /// For a program that the user waits for and can end.
+    /// No limits: for a program that the user waits for and can end.
     pub const NONE: Self = Self {
         length: u64::MAX,
         time: Duration::MAX,
     };
 }
 
-/// Starts a program. Ctrl-C in a terminal does not reach it: it ends when what is returned is dropped.
+/// Starts a program. Ctrl-C in a terminal does not reach it: it is ended by dropping what is returned.
 pub fn start(mut command: Command) -> io::Result<Started> {
     command.kill_on_drop(true);
     let (child, group) = Group::start(&mut command)?;
     Ok(Started { child, group })
 }
 
-/// Runs a program that reads nothing to its end; an error when it does not keep to `limits`.
+/// Runs a program without input to its end; an error when it exceeds `limits`.
 pub async fn output(mut command: Command, limits: Limits) -> io::Result<Output> {
     command
         .stdin(Stdio::null())
@@ -91,7 +91,7 @@ async fn all(from: impl AsyncRead + Unpin, limit: u64) -> io::Result<Vec<u8>> {
     Ok(said)
 }
 
-/// Ends all that still run, at once; none can be started any more.
+/// Ends all programs that are running, at once; no other can be started after this.
 pub fn end_all() {
     groups::end_all();
 }
@@ -105,7 +105,7 @@ mod groups {
     use rustix::process::{Pid, Signal, kill_process_group};
     use tokio::process::{Child, Command};
 
-    /// The groups that run. Of the whole process, since its end is: what is started by one task is ended by another.
+    /// The running groups. Global, because the end of the process concerns all of them, whichever task started them.
     static RUNNING: Mutex<Running> = Mutex::new(Running {
         groups: BTreeSet::new(),
         ended: false,
@@ -117,18 +117,18 @@ mod groups {
     }
 
     fn running() -> MutexGuard<'static, Running> {
-        // A panic while it was held leaves nothing half done in it.
+        // A panic while the lock was held cannot have left this half changed.
         RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A process group, by the number of its leader, until that has ended.
+    /// A process group, by its leader's process ID; `None` once it has ended.
     #[derive(Debug)]
     pub struct Group(Option<i32>);
 
     impl Group {
         pub fn start(command: &mut Command) -> io::Result<(Child, Self)> {
             command.process_group(0);
-            // Held until it is written down, so that `end_all` misses none.
+            // The lock is held until the group is entered, so that `end_all` misses none.
             let mut running = running();
             if running.ended {
                 return Err(io::Error::new(
@@ -142,7 +142,7 @@ mod groups {
             Ok((child, Self(id)))
         }
 
-        /// Nobody of it is left, and its number may soon be another's.
+        /// All its processes have ended, and its number may soon be another group's.
         pub fn has_ended(&mut self) {
             if let Some(id) = self.0.take() {
                 running().groups.remove(&id);
@@ -170,7 +170,7 @@ mod groups {
 
     fn end(id: i32) {
         if let Some(group) = Pid::from_raw(id) {
-            // They write nothing, so there is nothing to be put in order; and they may be gone.
+            // They write no files, so nothing needs tidying up; and they may have ended already.
             let _ = kill_process_group(group, Signal::KILL);
         }
     }
@@ -182,7 +182,7 @@ mod groups {
 
     use tokio::process::{Child, Command};
 
-    /// No groups here: Ctrl-C reaches all processes of a console, and a dropped child is ended by itself.
+    /// Windows has no such groups: Ctrl-C reaches all processes of a console, and a dropped child is killed by itself.
     #[derive(Debug)]
     pub struct Group;
 

@@ -1,4 +1,4 @@
-//! How the `docker` command line is called for what only it can do: `compose` and `system dial-stdio`. Starts nothing by itself.
+//! How the `docker` command line is called for what only it can do: `compose` and `system dial-stdio`. Starts no process itself.
 
 use std::ffi::OsString;
 use std::io;
@@ -6,12 +6,12 @@ use std::path::PathBuf;
 
 use crate::programs;
 
-/// The `docker` program with the global flags and the Compose flags of this call.
+/// The `docker` program with the global flags and Compose flags of this call.
 ///
-/// Everything we ask of Compose goes through the same flags that the user gave us, so that both speak of one project on one engine.
+/// Every call of Compose gets the flags that the user gave us, so that both mean the same project on the same engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DockerCli {
-    /// The CLI to call: `DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND`, or `docker`. Found as [`programs::find`] says.
+    /// The program to call: `DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND`, or `docker`. Found as described at [`programs::find`].
     pub program: OsString,
     /// Docker's own flags before the plugin's name: `--context X`, `-H Y`, `--tls..`, `--config D`.
     pub global_flags: Vec<OsString>,
@@ -19,7 +19,7 @@ pub struct DockerCli {
     pub compose_flags: Vec<OsString>,
     /// Further compose files made for this run (overrides), after the user's own.
     pub overrides: Vec<PathBuf>,
-    /// The compose files that the flags or Compose's own search name; given explicitly as soon as there are overrides.
+    /// The compose files that the flags or Compose's search name. They are passed explicitly once there are overrides.
     pub files: Vec<PathBuf>,
 }
 
@@ -44,7 +44,7 @@ impl DockerCli {
         let mut command = self.docker(["compose"])?;
         command.args(&self.compose_flags);
         if !self.overrides.is_empty() {
-            // One `-f` switches Compose's own search off, so the files it found are named as well.
+            // One `-f` turns Compose's own search off, so the files it would find are passed too.
             if !self.names_files() {
                 for file in &self.files {
                     command.arg("-f").arg(file);

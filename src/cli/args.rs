@@ -23,7 +23,7 @@ const TEMPLATE: &str = "Usage:  {usage}\n\n{about-with-newline}\n{all-args}{afte
     disable_help_subcommand = true,
     disable_version_flag = true,
     after_help = super::usage::ROOT_EXAMPLES,
-    // As in Docker's own commands the last one wins: an alias with `--keep` can be followed by another `--keep`.
+    // As in Docker's own commands, the last one wins: an alias with `--keep` can be followed by another `--keep`.
     args_override_self = true,
     max_term_width = 100,
 )]
@@ -258,7 +258,7 @@ pub struct VersionArgs {
 }
 
 impl CommandArgs {
-    /// What `--version` stands for.
+    /// The command that `--version` stands for.
     pub fn version() -> Self {
         Self::Version(VersionArgs {
             format: FormatArgs {

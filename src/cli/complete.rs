@@ -1,15 +1,15 @@
-//! Shell completion as Docker asks for it: what could stand at the end of this command line? Reads compose files for service names, nothing else.
+//! Shell completion as Docker asks for it: what could come next on this command line? Reads compose files for service names, nothing else.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ValueHint};
 
-use super::place::Place;
+use super::cursor::Cursor;
 use super::services::{self, Names};
 use super::{Env, global};
 
-/// Whether `arg` is a completion's question, and if so whether descriptions are wanted.
+/// Whether `arg` asks for completion, and if so whether descriptions are wanted.
 pub fn question(arg: &std::ffi::OsStr) -> Option<bool> {
     match arg.to_str()? {
         "__complete" => Some(true),
@@ -28,16 +28,16 @@ enum Directive {
     Directories = 16,
 }
 
-/// A value and what it means.
+/// A value and its description.
 type Candidate = (String, String);
 
-/// The answer to a question with these `words`, the plugin's name first and the unfinished word last.
+/// The answer for these `words`, the plugin's name first and the unfinished word last.
 pub fn answer(mut words: Vec<String>, described: bool, env: &Env) -> String {
     if words.first().is_some_and(|word| word == global::PLUGIN) {
         words.remove(0);
     }
     let unfinished = words.pop().unwrap_or_default();
-    let (candidates, directive) = Place::after(&words).candidates(&unfinished, env);
+    let (candidates, directive) = Cursor::after(&words).candidates(&unfinished, env);
     let mut text = String::new();
     for (value, description) in candidates {
         let _ = if described && !description.is_empty() {
@@ -50,7 +50,7 @@ pub fn answer(mut words: Vec<String>, described: bool, env: &Env) -> String {
     text
 }
 
-impl Place {
+impl Cursor {
     fn candidates(&self, unfinished: &str, env: &Env) -> (Vec<Candidate>, Directive) {
         if self.unknown_command.is_some() {
             return (Vec::new(), Directive::Nothing);
@@ -127,7 +127,7 @@ impl Place {
             .current_dir
             .as_ref()
             .map_or(Path::new("."), |dir| dir.as_path());
-        // Files given by `-f` are relative to where we are; those that Compose finds are in the project's directory.
+        // Files given by `-f` are relative to the current directory; those that Compose finds are in the project's directory.
         let (files, directory) = if !self.files.is_empty() {
             (self.files.clone(), current.to_path_buf())
         } else if !env.compose_files.is_empty() {

@@ -1,4 +1,4 @@
-//! The exit codes, all of them, in one place.
+//! All exit codes.
 
 /// How the tool ends. The numbers are part of the interface: scripts and CI rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,12 +11,12 @@ pub enum ExitCode {
     Docker,
     /// 125: the command line is wrong, as in Docker's own commands.
     Usage,
-    /// 130: ended from outside (Ctrl-C, SIGTERM, closed terminal), as `docker compose up` does.
+    /// 130: ended from outside (Ctrl-C, SIGTERM, closed terminal), as with `docker compose up`.
     Interrupted,
 }
 
 impl ExitCode {
-    /// Every code, in the order of its number.
+    /// Every code, in ascending order.
     pub const ALL: [Self; 5] = [
         Self::Ok,
         Self::Problems,
@@ -25,7 +25,7 @@ impl ExitCode {
         Self::Interrupted,
     ];
 
-    /// The number that the shell sees.
+    /// The code as a number.
     pub const fn code(self) -> u8 {
         match self {
             Self::Ok => 0,
@@ -36,7 +36,7 @@ impl ExitCode {
         }
     }
 
-    /// What the code means, as help and README say it.
+    /// What the code means, in the words of help and README.
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Ok => "done, nothing wrong",

@@ -1,4 +1,4 @@
-//! Docker's global flags before the plugin's name. Knows their spelling, not their meaning.
+//! Docker's global flags before the plugin's name. Knows how they are written, not what they mean.
 
 use std::ffi::{OsStr, OsString};
 
@@ -20,27 +20,27 @@ const SWITCHES: [(&str, Option<char>); 3] = [
     ("--tlsverify", None),
 ];
 
-/// A command line, taken apart at the plugin's name.
+/// A command line, split at the plugin's name.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Split {
-    /// Docker's own flags, each in the form in which it was written.
+    /// Docker's own flags, each as it was written.
     pub global_flags: Vec<OsString>,
-    /// Help was asked for before the plugin's name: `help liveupdate`, `--help liveupdate`.
+    /// Whether help was asked for before the plugin's name: `help liveupdate`, `--help liveupdate`.
     pub help: bool,
     /// What follows the plugin's name.
     pub rest: Vec<OsString>,
 }
 
-/// Takes `args` (without the program) apart.
+/// Splits `args`, which do not include the program.
 ///
-/// Without the plugin's name, as when the binary is called by itself, the rest begins at the first word that is not one of Docker's flags.
+/// Without the plugin's name, as when the binary is called directly, the rest begins at the first word that is not one of Docker's flags.
 pub fn split(args: impl IntoIterator<Item = OsString>) -> Split {
     let mut args = args.into_iter().peekable();
     let mut split = Split::default();
     while let Some(arg) = args.next() {
         let text = arg.to_string_lossy().into_owned();
         match text.as_str() {
-            // `docker-liveupdate help up` and `docker help liveupdate up` both; `--help` alone is for the rest to answer.
+            // For both `docker-liveupdate help up` and `docker help liveupdate up`; `--help` alone is answered by the rest.
             "help" if !split.help => split.help = true,
             "--help" | "-h" if args.peek().is_some() => split.help = true,
             PLUGIN => {
@@ -93,7 +93,7 @@ fn shape(arg: &str) -> Shape {
     let Some(cluster) = arg.strip_prefix('-').filter(|rest| !rest.is_empty()) else {
         return Shape::NotDockers;
     };
-    // Short flags may be joined (`-DH tcp://x`); the first one that takes a value takes the rest.
+    // Short flags may be joined (`-DH tcp://x`); the first one with a value takes the rest.
     for (at, letter) in cluster.char_indices() {
         if SWITCHES.iter().any(|(_, short)| *short == Some(letter)) {
             continue;

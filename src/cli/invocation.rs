@@ -1,4 +1,4 @@
-//! What the user asks for, as plain values for the other stages. Nothing of clap, nothing of Docker's spelling.
+//! What the user asks for, as plain values for the other rooms. Knows neither clap nor how Docker's flags are written.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -13,48 +13,48 @@ use super::{Env, usage};
 use crate::docker::DockerCli;
 use crate::paths::HostPath;
 
-/// One call of the tool.
+/// A whole command line, checked.
 #[derive(Clone, Debug)]
 pub struct Invocation {
-    /// How to call Docker and Compose, with the flags of this call.
+    /// How to call Docker and Compose with the flags of this command line.
     pub docker: DockerCli,
-    /// What to do.
+    /// The command, with its own options.
     pub command: Command,
-    /// What `--ansi` says; `Auto` looks at the terminal and at `NO_COLOR`, per stream.
+    /// By `--ansi`; `Auto` depends on the terminal and `NO_COLOR`, for each stream.
     pub color: ColorChoice,
 }
 
-/// What to do.
+/// The commands, with their checked options.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// `up`: build, start, follow the logs, live-update until told to end.
     Up(Up),
-    /// `check`: the configuration's problems, all of them.
+    /// `check`: reports all problems of the configuration.
     Check {
-        /// For people or for programs.
+        /// Text or JSON.
         format: Format,
     },
     /// `explain FILE..`: what each of the files means to each service.
     Explain {
         /// The files, never empty; they need not exist.
         files: Vec<HostPath>,
-        /// For people or for programs.
+        /// Text or JSON.
         format: Format,
     },
     /// `plan`: what these changes would do as one batch.
     Plan {
-        /// Which changes.
+        /// Files, or a git revision.
         changes: Changes,
-        /// For people or for programs.
+        /// Text or JSON.
         format: Format,
     },
-    /// `verify [SERVICE..] [--fix]`: the containers' synced paths against the host.
+    /// `verify [SERVICE..] [--fix]`: compares the containers' synced paths with the host.
     Verify {
         /// The services; all when empty.
         services: Vec<String>,
         /// Whether to repair what differs.
         fix: bool,
-        /// For people or for programs.
+        /// Text or JSON.
         format: Format,
     },
     /// `schema`: the JSON Schema of the block.
@@ -64,13 +64,13 @@ pub enum Command {
         /// The services; all when empty.
         services: Vec<String>,
     },
-    /// `down`: `docker compose down`. All that `up` leaves is in the containers.
+    /// `down`: `docker compose down`. Everything that `up` leaves behind is in the containers.
     Down(Down),
-    /// `version`.
+    /// `version`: this program's version.
     Version {
-        /// The number alone.
+        /// Whether to print the number only.
         short: bool,
-        /// For people or for programs.
+        /// Text or JSON.
         format: Format,
     },
 }
@@ -84,45 +84,45 @@ pub enum Command {
 pub struct Up {
     /// The services to start; all when empty.
     pub services: Vec<String>,
-    /// Whether to begin with a build (not under `--no-build`).
+    /// Whether to build first (not with `--no-build`).
     pub build: bool,
-    /// Whether to show the containers' logs (not under `--no-logs`).
+    /// Whether to show the containers' logs (not with `--no-logs`).
     pub logs: bool,
     /// Whether to leave the containers running at the end.
     pub keep: bool,
-    /// For people or for programs.
+    /// Text or JSON.
     pub format: Format,
-    /// Whether services that the named ones depend on are left alone; holds for the start alone.
+    /// Whether to leave alone the services that the named ones depend on; applies to the start only.
     pub no_deps: bool,
     /// `--pull POLICY`, for the first build and start.
     pub pull: Option<String>,
-    /// Flags for the first `docker compose up` alone: `--force-recreate`, `--remove-orphans` and such.
+    /// Flags for the first `docker compose up` only: `--force-recreate`, `--remove-orphans` and the like.
     pub start_flags: Vec<OsString>,
     /// `--scale SERVICE=NUM`, for every `docker compose up` that has the service in it.
     pub scale: Vec<Scale>,
-    /// How long containers get to stop at the end; their own `stop_grace_period` when `None`.
+    /// How long containers get to stop at the end; `None` for their own `stop_grace_period`.
     pub stop_timeout: Option<Duration>,
 }
 
-/// What `down` was asked for.
+/// The options of `down`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Down {
-    /// Compose's own flags, as they go to `docker compose down`.
+    /// Compose's own flags, as they are passed to `docker compose down`.
     pub flags: Vec<OsString>,
-    /// The services; all, and the networks, when empty.
+    /// The services; when empty, all of them and the networks.
     pub services: Vec<String>,
 }
 
-/// The changes that `plan` looks at.
+/// The changes that `plan` plans for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Changes {
     /// These files, never empty; one that does not exist counts as deleted.
     Files(Vec<HostPath>),
-    /// What git sees as changed since this revision.
+    /// The files that differ from this revision, by git.
     Since(String),
 }
 
-/// For whom the output is.
+/// The form of the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
     /// For people.
@@ -141,7 +141,7 @@ impl fmt::Display for Format {
     }
 }
 
-/// When to colour, as Compose's `--ansi` says it.
+/// When to use colours, as with Compose's `--ansi`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Ansi {
     /// Never.
@@ -170,12 +170,12 @@ impl Ansi {
     }
 }
 
-/// How many containers a service is to have.
+/// The number of containers that a service is to have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scale {
-    /// The service.
+    /// A service's name, not yet checked against the project.
     pub service: String,
-    /// Its number of containers.
+    /// The number of containers; 0 is allowed.
     pub count: u32,
 }
 
@@ -202,7 +202,7 @@ impl fmt::Display for Scale {
 }
 
 impl Invocation {
-    /// The meaning of a checked command line, or what is wrong with it.
+    /// The meaning of a parsed command line, or what is wrong with it.
     pub(super) fn new(
         line: CommandLine,
         command: CommandArgs,
@@ -311,7 +311,7 @@ fn down(args: DownArgs) -> Down {
     }
 }
 
-/// The flags in the form in which Compose takes them, each name followed by its value.
+/// The flags as Compose takes them, each name followed by its value.
 fn compose_flags(given: ComposeFlags) -> Vec<OsString> {
     let mut flags: Vec<OsString> = Vec::new();
     let mut push = |name: &str, value: OsString| flags.extend([name.into(), value]);

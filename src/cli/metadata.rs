@@ -1,11 +1,11 @@
-//! What Docker asks every plugin before every call: who are you? Answered without clap, engine or disk.
+//! Docker's question to every plugin before every call: its metadata. Answered without clap, engine or disk.
 
 use serde_json::json;
 
 /// The argument with which Docker asks.
 pub const QUESTION: &str = "docker-cli-plugin-metadata";
 
-/// The answer, as JSON. `SchemaVersion` and `Vendor` are what Docker insists on.
+/// The answer, as JSON. Docker requires `SchemaVersion` and `Vendor`.
 pub fn answer() -> String {
     let mut metadata = json!({
         "SchemaVersion": "0.1.0",
@@ -13,7 +13,7 @@ pub fn answer() -> String {
         "Version": concat!("v", env!("CARGO_PKG_VERSION")),
         "ShortDescription": "Live Update for Docker Compose",
     });
-    // Cargo.toml's `repository`; empty where there is none.
+    // Cargo.toml's `repository`; empty when there is none.
     let url = env!("CARGO_PKG_REPOSITORY");
     if !url.is_empty() {
         metadata["URL"] = url.into();

@@ -2,22 +2,22 @@
 //!
 //! | file | what it answers |
 //! |---|---|
-//! | `metadata` | who are you? (asked before every call) |
+//! | `metadata` | Docker's question who we are (asked before every call) |
 //! | `global` | Docker's own flags before the plugin's name |
 //! | `args`, `usage` | the command line as clap reads it, its help and its errors |
 //! | [`invocation`] | what the user asks for, as plain values |
-//! | `place`, `complete`, `services` | what could stand here? (shell completion) |
+//! | `cursor`, `complete`, `services` | what could come next (shell completion) |
 //! | [`exit`] | the exit codes |
 //! | [`shutdown`], [`keys`] | how a running session is told to end, or to do something |
 
 mod args;
 mod complete;
+mod cursor;
 pub mod exit;
 mod global;
 pub mod invocation;
 pub mod keys;
 mod metadata;
-mod place;
 mod services;
 pub mod shutdown;
 mod usage;
@@ -34,18 +34,18 @@ pub use shutdown::{Reason, Shutdown};
 
 use crate::paths::HostPath;
 use args::CommandLine;
-use place::Place;
+use cursor::Cursor;
 
-/// What of the process's environment a command line's meaning depends on.
+/// The parts of the environment that a command line's meaning depends on.
 #[derive(Clone, Debug, Default)]
 pub struct Env {
-    /// `DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND`: the CLI that called us. During completion it is this very program.
+    /// `DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND`: the CLI that called us. During completion it is this program itself.
     pub docker: Option<OsString>,
-    /// `COMPOSE_ANSI`.
+    /// `COMPOSE_ANSI`; `None` when it is unset or has another value.
     pub ansi: Option<Ansi>,
-    /// `COMPOSE_FILE`, already split at its separator; used by completion alone.
+    /// `COMPOSE_FILE`, split at its separator; used for completion only.
     pub compose_files: Vec<OsString>,
-    /// Where relative paths begin; `None` when that directory is gone.
+    /// The directory that relative paths start from; `None` when it no longer exists.
     pub current_dir: Option<HostPath>,
 }
 
@@ -73,21 +73,21 @@ impl Env {
 /// What a command line asks for.
 #[derive(Debug)]
 pub enum Parsed {
-    /// Docker asks who we are; the answer goes to standard output.
+    /// Docker asked for the metadata; this JSON goes to standard output.
     Metadata(String),
     /// Help; goes to standard output, exit code 0.
     Help(String),
-    /// The answer to a shell's completion; goes to standard output.
+    /// The answer to a completion request; goes to standard output.
     Complete(String),
-    /// The command line is wrong, and why; goes to standard error, exit code [`ExitCode::Usage`].
+    /// The command line is wrong: the message for standard error; exit code [`ExitCode::Usage`].
     UsageError(String),
-    /// Something to do.
+    /// A command to run.
     Run(Box<Invocation>),
 }
 
-/// Reads a command line, the program's name first.
+/// Parses a command line, whose first word is the program's name.
 ///
-/// Pure but for completion of service names, which looks into the compose files.
+/// Pure except for the completion of service names, which reads the compose files.
 pub fn parse(argv: impl IntoIterator<Item = OsString>, env: &Env) -> Parsed {
     let mut words = argv.into_iter().skip(1).peekable();
     if words.peek().is_some_and(|arg| arg == metadata::QUESTION) {
@@ -110,25 +110,25 @@ pub fn parse(argv: impl IntoIterator<Item = OsString>, env: &Env) -> Parsed {
         .iter()
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
-    let place = Place::after(&words);
+    let cursor = Cursor::after(&words);
     if split.help {
-        return match place.unknown_command {
+        return match cursor.unknown_command {
             Some(name) => Parsed::UsageError(usage::unknown_command(&name)),
-            None => Parsed::Help(usage::help(place.command)),
+            None => Parsed::Help(usage::help(cursor.command)),
         };
     }
     let program = OsString::from("docker liveupdate");
     let mut line = match CommandLine::try_parse_from(std::iter::once(program).chain(split.rest)) {
         Ok(line) => line,
         Err(error) if error.kind() == ErrorKind::DisplayHelp => {
-            return Parsed::Help(usage::help(place.command));
+            return Parsed::Help(usage::help(cursor.command));
         }
-        Err(error) => return Parsed::UsageError(usage::wrong(&error, place.command)),
+        Err(error) => return Parsed::UsageError(usage::wrong(&error, cursor.command)),
     };
     let command = match line.command.take() {
         _ if line.version => args::CommandArgs::version(),
         Some(command) => command,
-        None => return Parsed::Help(usage::help(place.command)),
+        None => return Parsed::Help(usage::help(cursor.command)),
     };
     match Invocation::new(line, command, split.global_flags, env) {
         Ok(invocation) => Parsed::Run(Box::new(invocation)),

@@ -1,4 +1,4 @@
-//! The names of services and profiles in compose files, read cheaply for completion. Does not ask Compose: `include` and `extends` are not followed.
+//! The names of services and profiles in compose files, read cheaply for completion. Compose is not asked, so `include` and `extends` are not followed.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use serde_yaml::Value;
 use crate::harmless;
 use crate::plain_file;
 
-/// The files that Compose looks for, in its order, and the override beside each.
+/// The file names that Compose looks for, in its order, each with its override.
 const DEFAULTS: [(&str, &str); 4] = [
     ("compose.yaml", "compose.override.yaml"),
     ("compose.yml", "compose.override.yml"),
@@ -16,14 +16,14 @@ const DEFAULTS: [(&str, &str); 4] = [
     ("docker-compose.yaml", "docker-compose.override.yaml"),
 ];
 
-/// What the files name.
+/// The names that the files define.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Names {
     pub services: BTreeSet<String>,
     pub profiles: BTreeSet<String>,
 }
 
-/// The names in `files`; without any, in those that Compose finds in `directory` or above it. What cannot be read is left out.
+/// The names in `files`; if there are none, in the files that Compose finds in `directory` or above it. Unreadable files are skipped.
 pub fn names(files: &[PathBuf], directory: &Path) -> Names {
     let mut names = Names::default();
     let found = if files.is_empty() {
@@ -52,7 +52,7 @@ pub fn names(files: &[PathBuf], directory: &Path) -> Names {
     names
 }
 
-/// A name that the shell can show; Compose takes no other.
+/// A name that the shell can show; Compose allows no others.
 fn shown(name: &str) -> Option<String> {
     (harmless::value(name) == name).then(|| name.to_owned())
 }

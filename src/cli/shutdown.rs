@@ -1,4 +1,4 @@
-//! Why a running session should end: signals, and Docker's plugin socket. Ends nothing itself.
+//! The requests to end a running session: signals, and Docker's plugin socket. Ends nothing itself.
 
 use std::ffi::OsString;
 use std::io;
@@ -6,23 +6,23 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The variable in which the CLI names the socket that it closes to say "shut down".
+/// The variable in which the CLI names a socket; the CLI closes it to say "shut down".
 const SOCKET: &str = "DOCKER_CLI_PLUGIN_SOCKET";
 
-/// Why the session should end.
+/// What asked the session to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// Ctrl-C, or SIGINT.
+    /// Ctrl-C, which sends SIGINT.
     Interrupt,
-    /// SIGTERM.
+    /// SIGTERM, as from `kill` or a service manager.
     Terminate,
     /// The terminal is gone (SIGHUP).
     HangUp,
-    /// The `docker` that started us was told to end, and passed it on by closing its socket.
+    /// The `docker` that started us was told to end, and closed its socket to pass that on.
     CliGone,
 }
 
-/// Hears the requests to end. The first asks for an orderly end; a second one means "at once".
+/// Receives the requests to end. The first asks for an orderly end; the second means "at once".
 #[derive(Debug)]
 pub struct Shutdown {
     sources: sources::Signals,
@@ -55,19 +55,19 @@ impl Shutdown {
     }
 }
 
-/// One request may arrive twice: Ctrl-C in a pipeline reaches us as a signal, and as the socket that `docker` closes for the same key.
+/// Recognises one request that arrives twice: Ctrl-C in a pipeline reaches us as a signal, and as the socket that `docker` closes because of it.
 #[derive(Debug, Default)]
 struct Once {
     last: Option<(Reason, Instant)>,
 }
 
 impl Once {
-    /// What arrives from another source within this time is the same request; the same source twice is two.
+    /// Requests from two sources within this time are one request; two from one source are two.
     const SAME: Duration = Duration::from_secs(1);
 
     fn is_new(&mut self, reason: Reason, now: Instant) -> bool {
         let echo = self.last.is_some_and(|(last, at)| {
-            // The closed socket says nothing new once anybody has asked.
+            // The closed socket adds nothing once anything else has asked.
             reason == Reason::CliGone || last != reason && now.duration_since(at) < Self::SAME
         });
         if !echo {
@@ -93,7 +93,7 @@ mod sources {
     pub struct Signals {
         interrupt: Signal,
         terminate: Signal,
-        /// `None` under `nohup`: who ignores hang-ups wants us to go on.
+        /// `None` under `nohup`: a process started that way is to keep running.
         hang_up: Option<Signal>,
         socket: Option<UnixStream>,
     }
@@ -109,7 +109,7 @@ mod sources {
                 } else {
                     Some(signal(SignalKind::hangup())?)
                 },
-                // A CLI whose socket cannot be reached can still send signals; Docker's own plugins go on as well.
+                // If the CLI's socket cannot be reached, the CLI can still send signals; Docker's own plugins ignore this too.
                 socket: socket.and_then(|socket| connect(&socket).ok()),
             })
         }
@@ -133,7 +133,7 @@ mod sources {
         }
     }
 
-    /// Resolves once, when the other side has closed the socket.
+    /// Resolves once, when the CLI has closed the socket.
     async fn closed(socket: &mut Option<UnixStream>) {
         let Some(stream) = socket else {
             return std::future::pending().await;
@@ -166,7 +166,7 @@ mod sources {
         SocketAddr::from_pathname(name)
     }
 
-    /// The signals that our starter told the system to ignore, SIGHUP in the lowest bit; none where `/proc` is not Linux's.
+    /// The signals that our parent process set to be ignored, SIGHUP in the lowest bit; 0 without Linux's `/proc`.
     fn ignored_signals() -> u64 {
         std::fs::read_to_string("/proc/self/status")
             .ok()
@@ -187,7 +187,7 @@ mod sources {
 
     use super::Reason;
 
-    /// Ctrl-C alone: Windows has no other signal, and Docker's socket is a Unix one.
+    /// Ctrl-C only: Windows has no other signal, and Docker's socket is a Unix one.
     #[derive(Debug)]
     pub struct Signals;
 
@@ -213,7 +213,7 @@ mod tests {
 
     use super::*;
 
-    /// A signal is heard by all who listen in the process, so the tests that listen go one after the other.
+    /// All listeners in a process receive a signal, so the tests that listen run one after the other.
     static ALONE: Mutex<()> = Mutex::const_new(());
 
     #[test]

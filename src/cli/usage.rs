@@ -48,7 +48,7 @@ Examples:
   docker liveupdate verify                   exit code 1 when a container differs
   docker liveupdate verify --fix web         and put it right";
 
-/// Compose's commands that people will try here.
+/// Commands of Compose that people will try here.
 const COMPOSES: [&str; 22] = [
     "attach", "build", "config", "cp", "create", "events", "exec", "images", "kill", "logs", "ls",
     "pause", "port", "ps", "pull", "push", "restart", "rm", "run", "start", "stop", "top",
@@ -69,7 +69,7 @@ pub fn help(mut command: clap::Command) -> String {
     text
 }
 
-/// clap's error in our words.
+/// clap's error in our own words.
 pub fn wrong(error: &clap::Error, command: clap::Command) -> String {
     let said = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
@@ -121,7 +121,7 @@ pub fn wrong(error: &clap::Error, command: clap::Command) -> String {
     shown(&message, hint.as_deref(), Some(command))
 }
 
-/// A relative path where there is no directory that it could be relative to.
+/// The error for a relative path when the current directory no longer exists.
 pub fn no_directory_for(file: &Path) -> String {
     shown(
         &format!(
@@ -133,7 +133,7 @@ pub fn no_directory_for(file: &Path) -> String {
     )
 }
 
-/// A command that there is not.
+/// The error for a command that does not exist.
 pub fn unknown_command(name: &str) -> String {
     let root = CommandLine::command();
     let known = root.get_subcommands().map(clap::Command::get_name);
@@ -199,7 +199,7 @@ fn possible(error: &clap::Error) -> Option<String> {
     }
 }
 
-/// clap's `--format <FORMAT>` and `<FILE>...` as one types or reads them: `--format`, `FILE`.
+/// clap's `--format <FORMAT>` and `<FILE>...` as users type or read them: `--format`, `FILE`.
 fn flag_alone(arg: &str) -> &str {
     let word = arg.split_whitespace().next().unwrap_or(arg);
     word.trim_end_matches("...")
@@ -207,7 +207,7 @@ fn flag_alone(arg: &str) -> &str {
 }
 
 fn shown(message: &str, hint: Option<&str>, command: Option<clap::Command>) -> String {
-    // Words of the command line stand in both.
+    // Message and hint may quote words of the command line.
     let mut text = format!("error: {}\n", harmless::value(message));
     if let Some(hint) = hint {
         let _ = writeln!(text, "hint: {}", harmless::value(hint));

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use crate::cli::{ExitCode, Format};
 use crate::compose::block::Origin;
-use crate::compose::{self, Block, Place, Problem, Project, Severity, Which};
+use crate::compose::{self, Block, Location, Problem, Project, Severity, Which};
 use crate::docker::DockerCli;
 use crate::harmless;
 use crate::plain_file;
 use crate::session::{complain, exit_code};
-use crate::watch::why::Place as IgnorePlace;
+use crate::watch::ignored::PatternList;
 use crate::watch::{BadIgnore, Scope};
 
 use super::covered::{Covered, covered};
@@ -96,15 +96,15 @@ fn bad_patterns(project: &Project) -> Vec<Problem> {
 }
 
 fn bad_pattern(bad: &BadIgnore) -> Problem {
-    let place = match bad {
+    let location = match bad {
         BadIgnore::Pattern {
-            place: IgnorePlace::File(file),
+            list: PatternList::File(file),
             bad: pattern,
         } => {
             let line = pattern.line;
             let text = plain_file::read(file).unwrap_or_default();
             let text = String::from_utf8_lossy(&text).into_owned();
-            Some(Place {
+            Some(Location {
                 file: file.clone(),
                 shown: file.to_string(),
                 line,
@@ -119,7 +119,7 @@ fn bad_pattern(bad: &BadIgnore) -> Problem {
         _ => None,
     };
     let message = match bad {
-        BadIgnore::Pattern { bad, .. } if place.is_some() => bad.to_string(),
+        BadIgnore::Pattern { bad, .. } if location.is_some() => bad.to_string(),
         bad => bad.to_string(),
     };
     // The pattern's complaint has what to write on a second line.
@@ -136,18 +136,18 @@ fn bad_pattern(bad: &BadIgnore) -> Problem {
         step: None,
         message,
         hint,
-        place,
+        location,
     }
 }
 
 fn problem_fields(problem: &Problem) -> Value {
-    let place = problem.place.as_ref();
+    let location = problem.location.as_ref();
     json!({
         "severity": problem.severity.word(), "service": problem.service,
         "step": problem.step.as_ref().and_then(Which::number), "named_step": problem.step.as_ref().and_then(Which::name),
         "message": problem.message, "hint": problem.hint,
-        "file": place.map(|place| place.file.verbatim()),
-        "line": place.map(|place| place.line), "column": place.map(|place| place.column),
+        "file": location.map(|location| location.file.verbatim()),
+        "line": location.map(|location| location.line), "column": location.map(|location| location.column),
     })
 }
 

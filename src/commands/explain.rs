@@ -16,7 +16,7 @@ use crate::plan::rules::Mapping;
 use crate::plan::{Idle, LiveUpdate, Plan};
 use crate::report::json::{plan_fields, via, via_reason};
 use crate::service::{self, Configuration};
-use crate::watch::{Verdict, Why, look};
+use crate::watch::{IgnoredBy, Verdict, look};
 
 use super::output::{DIM, TITLE, beside, count, list, say, say_object, style_of};
 use super::plan::{REREAD, consequences, plan_of, say_source};
@@ -315,25 +315,25 @@ fn nothing(service: &Configuration, file: &HostPath, there: There) -> &'static s
     }
 }
 
-fn why_fields(why: &Why) -> Value {
+fn why_fields(why: &IgnoredBy) -> Value {
     match why {
-        Why::IgnoreFile {
+        IgnoredBy::IgnoreFile {
             file,
             line,
             pattern,
         } => {
             json!({"file": file.verbatim(), "line": line, "pattern": pattern})
         }
-        Why::BlockIgnore {
+        IgnoredBy::BlockIgnore {
             service,
             place,
             pattern,
         } => {
             json!({"service": service, "key": "ignore", "place": place, "pattern": pattern})
         }
-        Why::Only { service } => json!({"service": service, "key": "only"}),
-        Why::OwnOutput => json!({"rule": "own-output"}),
-        Why::Git => json!({"rule": "git"}),
-        Why::Editor { pattern } => json!({"rule": "editor", "pattern": pattern}),
+        IgnoredBy::Only { service } => json!({"service": service, "key": "only"}),
+        IgnoredBy::OwnOutput => json!({"rule": "own-output"}),
+        IgnoredBy::Git => json!({"rule": "git"}),
+        IgnoredBy::Editor { pattern } => json!({"rule": "editor", "pattern": pattern}),
     }
 }

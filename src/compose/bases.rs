@@ -1,4 +1,5 @@
-//! Images built from images of the same project (D1): who is whose base, bases first. Asks the disk for Dockerfiles alone.
+//! Images that are built from images of the same project (D1): which service's image is which other's base, bases first. Reads
+//! only Dockerfiles.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +32,7 @@ pub fn fill(
         let mut order = Vec::new();
         let mut way = vec![index];
         let cycle = collect(index, &direct, &mut way, &mut order);
-        // Every service of a cycle would say the same: the first one does.
+        // Each service of a cycle would report the same cycle: only the first of them does.
         if let Some(cycle) = cycle.filter(|cycle| cycle.iter().min() == Some(&index)) {
             let names: Vec<String> = cycle
                 .iter()
@@ -59,7 +60,7 @@ pub fn fill(
     }
 }
 
-/// What Compose builds when it builds `index`: the services its contexts name, and theirs.
+/// What Compose builds along with `index`: the services its contexts name, and those that theirs name.
 fn along(index: usize, direct: &[Bases]) -> Vec<usize> {
     let mut along = Vec::new();
     let mut open = vec![index];
@@ -71,12 +72,12 @@ fn along(index: usize, direct: &[Bases]) -> Vec<usize> {
             }
         }
     }
-    // A name in a `FROM` says nothing to Compose: such a base has to be there before.
+    // Compose does not look for services behind a `FROM`: a base named there must be built beforehand.
     along.retain(|base| !direct[index].by_name.contains(base));
     along
 }
 
-/// The bases of `index`, direct or not, each after its own. Returns the way back to where it began, if there is one.
+/// Collects the bases of `index`, direct or not, each after its own bases. Returns the cycle, if `index` is in one.
 fn collect(
     index: usize,
     direct: &[Bases],
@@ -101,12 +102,12 @@ fn collect(
     cycle
 }
 
-/// The services one is directly built from.
+/// The services whose images one service is built from directly, as indices.
 #[derive(Default)]
 struct Bases {
-    /// `additional_contexts: {x: service:NAME}`
+    /// Named by `additional_contexts: {x: service:NAME}`.
     by_context: Vec<usize>,
-    /// `FROM` the name of its image.
+    /// Named by a `FROM` with the name of their image.
     by_name: Vec<usize>,
 }
 
@@ -213,7 +214,7 @@ impl Search<'_> {
             .position(|draft| draft.service.name == name)
     }
 
-    /// The service of a profile that is not active which builds `image`.
+    /// The name of a service in an inactive profile that builds `image`.
     fn inactive(&self, image: &str) -> Option<String> {
         self.sources.service_names().into_iter().find(|name| {
             if self.position(name).is_some() {

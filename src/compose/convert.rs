@@ -9,7 +9,7 @@ use super::block::{Action, Block, Command, Does, Origin, Run, Sync};
 use super::project::{Project, Service};
 use super::rule::PathRule;
 
-/// The block for `service`, as text to paste; a comment for whatever has no exact counterpart.
+/// The block for `service`, as text to paste, with a comment for each rule that has no exact counterpart.
 pub fn convert(project: &Project, service: &str) -> String {
     let Some(service) = project.service(service) else {
         return format!("# there is no service `{service}`\n");
@@ -59,7 +59,7 @@ impl Converting<'_> {
         self.line(3, "steps:");
         for entry in &self.block.fall_back_on {
             let item = self.item(&entry.rule);
-            // A mapping alone would be the long form of the step.
+            // Without the key, the mapping would be read as the long form of the step.
             let item = if item.starts_with('{') {
                 format!("[{item}]")
             } else {
@@ -79,12 +79,13 @@ impl Converting<'_> {
         self.out
     }
 
-    /// What Compose watches anywhere, we watch in the image's contexts alone (B7), and triggers are what is synced.
+    /// Whether the block needs a `watch` of its own: Compose watches a path anywhere, we watch the image's contexts
+    /// alone (B7), and a trigger fires only for what a sync copies.
     fn needs_own_watch(&self) -> bool {
         let build = self.service.build.as_ref();
         let context = build.map(|build| &build.context);
         let is_outside = |path: &HostPath| match context.and_then(|context| path.below(context)) {
-            // Of a hidden directory something may never be watched, unless it is named.
+            // Files in a hidden directory may be left out of the watch unless they are named.
             Some(below) => below
                 .components()
                 .any(|part| part.as_os_str().as_encoded_bytes().starts_with(b".")),
@@ -95,7 +96,7 @@ impl Converting<'_> {
             || self.block.watch.iter().any(is_outside)
     }
 
-    /// Whether two rules can hold one file.
+    /// Whether one file can match two rules.
     fn needs_all(&self) -> bool {
         let meet = |one: &HostPath, other: &HostPath| {
             one.below(other).is_some() || other.below(one).is_some()
@@ -189,7 +190,7 @@ impl Converting<'_> {
         }
     }
 
-    /// `path` as the block writes it.
+    /// `path` as it is written in the block: relative where possible.
     fn path(&self, path: &HostPath) -> String {
         let dir = self.block.dir.as_ref().unwrap_or(&self.project.dir);
         let Some(way) = path.way_from(dir) else {
@@ -208,7 +209,8 @@ impl Converting<'_> {
         items.join(", ")
     }
 
-    /// A path of a trigger or of `fall_back_on`: with its lists, or where some characters would make a glob of it, as `path`.
+    /// A path of a trigger or of `fall_back_on`. It takes the long form (`path`) when it has lists, or characters that would make
+    /// a glob of it.
     fn item(&self, rule: &PathRule) -> String {
         let path = self.path(rule.root());
         let [include, ignore] = rule.lists();
@@ -239,7 +241,7 @@ fn list(items: &[String]) -> String {
     format!("[{}]", items.join(", "))
 }
 
-/// A YAML scalar that Compose reads back as `text`, also within brackets: `$` doubled, quoted unless plainly harmless.
+/// A YAML scalar that Compose reads back as `text`, within brackets too: `$` doubled, and quoted unless it is a plain word.
 fn scalar(text: &str) -> String {
     let text = text.replace('$', "$$");
     let harmless = text
@@ -259,7 +261,7 @@ fn scalar(text: &str) -> String {
     if harmless {
         text
     } else {
-        // A JSON text is a YAML text.
+        // Any JSON text is valid YAML.
         harmless::json(&serde_json::Value::from(text).to_string()).into_owned()
     }
 }

@@ -1,4 +1,4 @@
-//! The only seam to the disk: what the reader and the checks ask of it, and the real one.
+//! The only access that the reader and the checks have to the disk: a trait, and its implementation on the real disk.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -7,20 +7,20 @@ use std::io;
 use crate::paths::HostPath;
 use crate::plain_file;
 
-/// The only seam to the disk: what the reader and the checks ask of it.
+/// The only access that the reader and the checks have to the disk.
 pub trait Files {
-    /// The whole content; a [`plain_file::Odd`] error for what is no file.
+    /// The whole content; a [`plain_file::Odd`] error for anything but a regular file.
     fn read(&self, path: &HostPath) -> io::Result<Vec<u8>>;
-    /// What is there, links followed; `None` for nothing.
+    /// What is at `path`, links followed; `None` when there is nothing or it cannot be looked at.
     fn kind(&self, path: &HostPath) -> Option<FileKind>;
 }
 
-/// What a path is.
+/// Whether a path is a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
-    /// A directory.
+    /// A directory, or a link to one.
     Directory,
-    /// Anything else.
+    /// Everything else: files, sockets, devices.
     File,
 }
 
@@ -43,14 +43,14 @@ impl Files for Disk {
     }
 }
 
-/// The host's file system, and what was asked of it: with something else there the answer may be another (E7).
+/// The host's file system, recording the paths it was asked for: a change of one of them may change the result (E7).
 #[derive(Debug, Default)]
 pub struct Asked {
     paths: RefCell<BTreeSet<HostPath>>,
 }
 
 impl Asked {
-    /// Every path it was asked for, also where there is nothing.
+    /// Every path that was asked for, existing or not.
     pub fn paths(self) -> Vec<HostPath> {
         self.paths.into_inner().into_iter().collect()
     }

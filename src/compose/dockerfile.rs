@@ -1,21 +1,21 @@
-//! What images a Dockerfile is built from: its `FROM` lines with arguments put in. Knows no services. Pure.
+//! The images that a Dockerfile is built from: its `FROM` lines with arguments filled in. Knows no services. Pure.
 
 use std::collections::BTreeMap;
 
 use super::interpolate::interpolate;
 
-/// One image that a stage begins from.
+/// One image that a stage starts from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct From {
     /// The line in the Dockerfile, from 1.
     pub line: usize,
-    /// As it is written.
+    /// The `FROM` argument as written, variables not filled in.
     pub written: String,
-    /// The image's name; the names of arguments without a value when it cannot be told.
+    /// The image's name; when it depends on arguments without a value, the names of those.
     pub image: Result<String, Vec<String>>,
 }
 
-/// Arguments that the builder itself knows: they choose a platform, never another service's image.
+/// Arguments that the builder sets itself. They choose a platform, never another service's image.
 const OF_THE_BUILDER: [&str; 8] = [
     "BUILDPLATFORM",
     "BUILDOS",
@@ -41,7 +41,7 @@ pub fn images(text: &str, args: &[(String, Option<String>)]) -> Vec<From> {
             .to_ascii_uppercase()
             .as_str()
         {
-            // Only arguments before the first FROM hold in a FROM.
+            // Only an `ARG` before the first `FROM` is valid in a `FROM`.
             "ARG" if !in_stage => {
                 for argument in words {
                     declare(argument, args, &mut variables);
@@ -82,7 +82,7 @@ pub fn images(text: &str, args: &[(String, Option<String>)]) -> Vec<From> {
             _ => {}
         }
     }
-    // `FROM ${STAGE}` may name an earlier stage as well.
+    // `FROM ${STAGE}` may name an earlier stage too.
     images.retain(|from| {
         from.image.as_ref().map_or(true, |image| {
             !stages.iter().any(|stage| stage.eq_ignore_ascii_case(image))
@@ -110,7 +110,7 @@ fn declare(
     }
 }
 
-/// The arguments in `text` that have neither a value nor a default there.
+/// The arguments used in `text` that have neither a value nor a default.
 fn unresolved(text: &str, variables: &BTreeMap<String, String>) -> Vec<String> {
     let mut names = Vec::new();
     for part in text.split('$').skip(1) {
@@ -128,7 +128,7 @@ fn unresolved(text: &str, variables: &BTreeMap<String, String>) -> Vec<String> {
     names
 }
 
-/// The instructions with the lines they begin at; comments, continuations and here-documents taken out.
+/// The instructions, each with its first line's number (from 1); comments, continuations and here-documents removed.
 fn instructions(text: &str) -> Vec<(usize, String)> {
     let escape = escape_character(text);
     let mut out = Vec::new();
@@ -140,7 +140,7 @@ fn instructions(text: &str) -> Vec<(usize, String)> {
         let mut instruction = line.trim().to_owned();
         while let Some(start) = instruction.strip_suffix(escape) {
             instruction.truncate(start.len());
-            // Comments and empty lines may stand within a continued instruction.
+            // Comments and empty lines are allowed inside a continued instruction.
             let Some((_, next)) = lines
                 .find(|(_, next)| !next.trim().is_empty() && !next.trim_start().starts_with('#'))
             else {
@@ -157,7 +157,7 @@ fn instructions(text: &str) -> Vec<(usize, String)> {
     out
 }
 
-/// The `# escape=` directive, which may stand among the first comments only.
+/// The character set by an `# escape=` directive, which is valid only among the first comments; `\` by default.
 fn escape_character(text: &str) -> char {
     for line in text.trim_start_matches('\u{feff}').lines() {
         let Some(comment) = line.trim().strip_prefix('#') else {
@@ -173,7 +173,7 @@ fn escape_character(text: &str) -> char {
     '\\'
 }
 
-/// The words that end the here-documents of an instruction.
+/// The end markers of an instruction's here-documents.
 fn here_documents(instruction: &str) -> Vec<String> {
     let takes_one = ["RUN", "COPY", "ADD"].iter().any(|name| {
         instruction
@@ -197,7 +197,7 @@ fn here_documents(instruction: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether two names mean one image: registry, `library/` and `latest` may be left out.
+/// Whether two names mean one image: the default registry, `library/` and `latest` may be left out.
 pub fn same_image(one: &str, other: &str) -> bool {
     full_name(one) == full_name(other)
 }

@@ -1,4 +1,4 @@
-//! What an edit of the compose files changes that Compose itself does not make containers anew for. Pure.
+//! Changes to the compose files that take effect only in new containers or volumes, but for which Compose recreates neither. Pure.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,13 @@ use super::project::{MountKind, Project};
 use super::sources::Sources;
 use super::yaml::{get, scalar_text, untagged};
 
-/// The configs and secrets of a service as its containers have them: put in when a container is made, and no matter of
-/// Compose's afterwards. Known by hash alone, for a secret is nobody's to keep.
+/// The configs and secrets of a service. Compose puts them in when it creates a container and ignores later edits. Kept as
+/// hashes, so that no secret stays in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Handed(BTreeMap<String, u128>);
 
 impl Handed {
-    /// Those that `container`, a service's keys, uses of `around`, the keys beside the services.
+    /// The configs and secrets that the service `container` uses; `around` holds the keys beside `services`.
     pub(super) fn of(container: &Value, around: &Value, sources: &Sources) -> Self {
         let mut handed = BTreeMap::new();
         for (kind, word) in [("configs", "config"), ("secrets", "secret")] {
@@ -34,7 +34,7 @@ impl Handed {
         Self(handed)
     }
 
-    /// Those that are not what they were, by kind and name. One that came or went is an edit of the service itself.
+    /// Those whose content changed, as kind and name. One that was added or removed is a change of the service itself.
     pub fn edited_since(&self, before: &Self) -> Vec<String> {
         let edited = self.0.iter().filter(|(name, hash)| {
             let old = before.0.get(*name);
@@ -58,7 +58,7 @@ fn hash(definition: &Value, sources: &Sources) -> u128 {
     hasher.digest128()
 }
 
-/// The volumes that `project` uses and defines in another way than `before`: Compose leaves one that exists as it is.
+/// The volumes that `project` uses and defines differently from `before`: Compose leaves an existing volume as it is.
 pub fn volumes(before: &Project, project: &Project) -> Vec<String> {
     let Some(now) = volumes_of(project) else {
         return Vec::new();
@@ -66,7 +66,7 @@ pub fn volumes(before: &Project, project: &Project) -> Vec<String> {
     now.iter()
         .filter(|(name, new)| {
             let old = volumes_of(before).and_then(|all| all.get(*name));
-            // One that is somebody else's is not made here, and one of another name is another one.
+            // An external volume is not created by Compose, and one with a new name is a new volume.
             let external = get(new, "external").and_then(Value::as_bool) == Some(true);
             let same_one = |old: &Value| get(old, "name") == get(new, "name");
             !external && old.is_some_and(|old| old != *new && same_one(old))

@@ -1,4 +1,4 @@
-//! Where the reading starts: compose files, env files and project directory by Compose's own rules. Starts no process.
+//! Which files the reading starts from: compose files, env files and project directory, by Compose's own rules. Starts no process.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -10,7 +10,7 @@ use super::disk::Files;
 use super::load::LoadError;
 use super::sources::Entry;
 
-/// Where the reading starts, by Compose's own rules.
+/// Finds compose files, env files and project directory by Compose's own rules.
 pub fn find(
     flags: &[OsString],
     cwd: HostPath,
@@ -28,7 +28,7 @@ pub fn find(
         env_files = list.split(',').map(|file| cwd.join(file)).collect();
     }
     if named.is_empty() {
-        // `COMPOSE_FILE` may stand in the env file as well.
+        // `COMPOSE_FILE` may also be set in the env file.
         let near = project_dir.as_ref().unwrap_or(&cwd).join(".env");
         let files = if env_files.is_empty() {
             std::slice::from_ref(&near)
@@ -82,7 +82,7 @@ pub fn find(
     })
 }
 
-/// The values of a flag, in both forms.
+/// The values of a flag, written as `--flag value` or `--flag=value`.
 fn flag_values(flags: &[OsString], names: &[&str]) -> Vec<OsString> {
     let mut values = Vec::new();
     let mut flags = flags.iter();
@@ -115,7 +115,7 @@ const OVERRIDES: [&str; 4] = [
     "docker-compose.override.yaml",
 ];
 
-/// Compose's own search: here, then upwards; the override stands beside the file.
+/// Compose's search: the current directory, then upwards. An override file is looked for beside the file that is found.
 fn search(
     cwd: &HostPath,
     project_dir: Option<&HostPath>,

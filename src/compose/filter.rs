@@ -1,5 +1,5 @@
-//! A block's `ignore` and `only` for one watched root: two lists in the ignore file's syntax, relative to the compose
-//! file's directory as every path of a block is (B5), wherever the root lies. Pure.
+//! A block's `ignore` and `only` for one watched root: two lists of patterns in the ignore file's syntax. They are relative to
+//! the compose file's directory, like every path of a block (B5), wherever the root lies. Pure.
 
 use std::path::Component;
 
@@ -8,46 +8,46 @@ use crate::paths::HostPath;
 
 use super::block::Block;
 
-/// A compiled pair of lists.
+/// The compiled `ignore` and `only` of one block for one root.
 #[derive(Clone, Debug)]
 pub struct Filter {
-    /// The directory the compiled patterns are relative to: it holds the root and the compose file's directory.
+    /// The directory that the compiled patterns are relative to: it holds both the root and the compose file's directory.
     base: HostPath,
     ignore: DockerIgnore,
-    /// Everything but what `only` names; empty when there is no `only`.
+    /// Matches everything except what `only` names; empty when there is no `only`.
     all_but: DockerIgnore,
     written: Vec<String>,
 }
 
-/// Which of the two lists left a path out.
+/// Which list left out a path.
 #[derive(Debug, PartialEq, Eq)]
 pub enum LeftOut<'a> {
-    /// The pattern at this place, from 1.
+    /// By a pattern of `ignore`.
     Ignored {
-        /// Its place.
+        /// Position in the list, from 1.
         place: usize,
-        /// As written.
+        /// The pattern as written.
         pattern: &'a str,
     },
-    /// It is not among those that alone are in.
+    /// `only` does not name it.
     NotAmong,
 }
 
-/// The patterns of each list that cannot be read, as written.
+/// The patterns of each list that cannot be read, with the reasons.
 #[derive(Debug)]
 pub struct Bad {
-    /// Those of `ignore`.
+    /// Of `ignore`; empty when all are good.
     pub ignore: Vec<BadPattern>,
-    /// Those of `only`.
+    /// Of `only`; empty when all are good.
     pub only: Vec<BadPattern>,
 }
 
-/// The two lists read one kind of pattern differently.
+/// Which list a pattern is from: the two read a pattern without a slash differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum List {
-    /// `ignore`: `node_modules` is every one of them.
+    /// `ignore`: `node_modules` matches at any depth.
     Ignore,
-    /// `only`: `src` is the one beside the compose file, or nothing of a large context could be left unwatched.
+    /// `only`: `src` matches beside the compose file alone, so that the rest of a large context need not be walked.
     Only,
 }
 
@@ -76,7 +76,7 @@ impl Filter {
         let all_but = if block.only.is_empty() {
             Ok(DockerIgnore::empty())
         } else {
-            // "Only these" is "everything is ignored, but these": the same rules, and the same short cuts for walks.
+            // "Only these" is compiled as "ignore everything but these": the same rules apply, and walks skip the same directories.
             let inverted = block.only.iter().map(place(List::Only)).map(|pattern| {
                 match pattern.strip_prefix('!') {
                     Some(out) => out.to_owned(),
@@ -104,7 +104,7 @@ impl Filter {
         }
     }
 
-    /// What leaves out `path`, which lies in the root.
+    /// What leaves out `path`, which must lie in the root; `None` when it is watched.
     pub fn verdict(&self, path: &HostPath) -> Option<LeftOut<'_>> {
         let relative = path.below(&self.base)?;
         if let Some(decision) = self.ignore.verdict(relative).filter(|it| it.ignored) {
@@ -116,12 +116,12 @@ impl Filter {
                     .map_or("", |written| written.trim()),
             });
         }
-        // What holds everything that is watched is no part of it yet.
+        // A directory that holds everything watched is not itself part of it.
         let is_around = relative.as_os_str().is_empty();
         (!is_around && self.all_but.ignores(relative)).then_some(LeftOut::NotAmong)
     }
 
-    /// Whether a walk may leave out the directory `path` with all below it.
+    /// Whether a walk may skip the directory `path` and everything below it.
     pub fn can_skip_directory(&self, path: &HostPath) -> bool {
         path.below(&self.base).is_some_and(|relative| {
             self.ignore.can_skip_directory(relative) || self.all_but.can_skip_directory(relative)
@@ -129,7 +129,7 @@ impl Filter {
     }
 }
 
-/// Compiles `placed`, of which the first `own` are not the user's. A pattern that cannot be read is told as written.
+/// Compiles `placed`. The first `own` patterns are ours, not the user's. A bad pattern is reported as written.
 fn compile(
     written: &[String],
     placed: impl Iterator<Item = String>,
@@ -148,7 +148,7 @@ fn compile(
     })
 }
 
-/// The deepest directory that holds both; the root itself where there is none, on another drive.
+/// The deepest directory that holds both; the root itself when there is none, as on another drive.
 fn around(dir: &HostPath, root: &HostPath) -> HostPath {
     let mut around = Some(dir.clone());
     while let Some(directory) = around {
@@ -163,14 +163,14 @@ fn around(dir: &HostPath, root: &HostPath) -> HostPath {
 /// One pattern of `ignore` or `only`.
 #[derive(Clone, Copy, Debug)]
 pub struct Pattern<'a> {
-    /// `!`: it takes out of what the patterns before it name.
+    /// It starts with `!`: it removes from what the patterns before it name.
     pub keeps: bool,
     text: &'a str,
     any_depth: bool,
 }
 
 impl<'a> Pattern<'a> {
-    /// `None` for a blank one.
+    /// Reads one pattern; `None` for a blank one.
     pub fn read(written: &'a str, list: List) -> Option<Self> {
         let written = written.trim();
         let (keeps, text) = match written.strip_prefix('!') {
@@ -188,7 +188,7 @@ impl<'a> Pattern<'a> {
         })
     }
 
-    /// The path that all it can match lie in or are; `None` when they may lie anywhere.
+    /// The path that everything it can match is or lies in; `None` when a match may lie anywhere.
     pub fn plain(&self, dir: &HostPath) -> Option<HostPath> {
         if self.any_depth {
             return None;
@@ -203,14 +203,14 @@ impl<'a> Pattern<'a> {
         Some(dir.join(plain))
     }
 
-    /// The pattern that says the same of paths relative to `base`, for what lies in `root`; `None` when it can match none.
+    /// The equivalent pattern for paths relative to `base`, for what lies in `root`; `None` when nothing can match.
     fn seen_from(&self, base: &HostPath, dir: &HostPath, root: &HostPath) -> Option<String> {
         let mark = if self.keeps { "!" } else { "" };
         let placed = if self.text.is_empty() {
-            // A `!` alone: the reader of patterns says what is wrong with it.
+            // A `!` alone: the pattern compiler reports what is wrong with it.
             String::new()
         } else if self.any_depth {
-            // At any depth of the root: never among the directories that lead to it.
+            // Matches at any depth of the root, but never the directories that lead to it.
             let mut parts = if dir.below(root).is_some() || root.below(dir).is_some() {
                 Vec::new()
             } else {
@@ -230,10 +230,10 @@ impl<'a> Pattern<'a> {
         Some(format!("{mark}{placed}"))
     }
 
-    /// A path from `dir` on, as one from `base` on.
+    /// Rewrites a path relative to `dir` as one relative to `base`.
     fn anchored(&self, base: &HostPath, dir: &HostPath) -> Option<String> {
         let base_names = names(base);
-        // On another drive there is no way from here to there.
+        // There is no relative path between two drives.
         dir.below(base)?;
         let mut literal = names(dir);
         let mut rest: Vec<&str> = Vec::new();
@@ -249,11 +249,11 @@ impl<'a> Pattern<'a> {
                 name => rest.push(name),
             }
         }
-        // Where `..` led above the base, the pattern has to come down to it again.
+        // Where `..` led above the base, the pattern has to come back down to it.
         let mut rest = rest.as_slice();
         for name in base_names.iter().skip(literal.len()) {
             match rest.split_first() {
-                // It names a directory that everything here lies in.
+                // It names a directory that holds everything here.
                 None => return Some("**".to_owned()),
                 Some((&"**", _)) => break,
                 Some((part, below)) if matches(part, name) => rest = below,
@@ -274,7 +274,7 @@ impl<'a> Pattern<'a> {
     }
 }
 
-/// `written`, of a compose file in `dir`, as it has to stand in one in `base`; `None` where it may stay as it is.
+/// `written`, from a compose file in `dir`, rewritten for one in `base`; `None` when it may stay as it is.
 pub fn moved(written: &str, list: List, dir: &HostPath, base: &HostPath) -> Option<String> {
     let pattern = Pattern::read(written, list).filter(|pattern| !pattern.any_depth)?;
     let way = dir.way_from(base)?;
@@ -303,13 +303,13 @@ fn names_below(path: &HostPath, base: &HostPath) -> Vec<String> {
     names(path).split_off(names(base).len().min(names(path).len()))
 }
 
-/// Whether one part of a pattern matches one name.
+/// Whether one component of a pattern matches one name.
 fn matches(part: &str, name: &str) -> bool {
     part == name
         || DockerIgnore::from_patterns([part]).is_ok_and(|pattern| pattern.ignores(name.as_ref()))
 }
 
-/// A directory's name is no pattern: its own special characters stand for themselves.
+/// A directory's name is no pattern: its special characters are escaped.
 fn escape(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for (index, char) in name.chars().enumerate() {

@@ -1,10 +1,10 @@
-//! What the readers and checks found, at a spot of the resolved model; places in files come later. Knows no files.
+//! What the readers and checks found, located in the resolved model; `trace` finds the place in a file later. Knows no files.
 
 use crate::harmless;
 
 use super::problem::{Severity, Which};
 
-/// One step on the way into a YAML tree.
+/// One step of a path into a YAML tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seg {
     /// The value of a key.
@@ -13,24 +13,24 @@ pub enum Seg {
     Index(usize),
 }
 
-/// A spot of the resolved model, and whom it concerns.
+/// A path in the resolved model, and which service and step it belongs to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct YamlPath {
-    /// The service it concerns.
+    /// The service it belongs to; `None` for what belongs to no service.
     pub service: Option<String>,
-    /// The step it concerns.
+    /// The step it belongs to; `None` outside of steps.
     pub step: Option<Which>,
-    /// The way to it from the model's root.
+    /// The path from the model's root; empty for the root itself.
     pub path: Vec<Seg>,
 }
 
 impl YamlPath {
-    /// The model's root.
+    /// The root of the model; belongs to no service.
     pub fn root() -> Self {
         Self::default()
     }
 
-    /// `services.<name>`
+    /// The path `services.<name>`.
     pub fn service(name: &str) -> Self {
         let mut spot = Self::root().key("services").key(name);
         spot.service = Some(name.to_owned());
@@ -56,35 +56,35 @@ impl YamlPath {
     }
 }
 
-/// One thing found.
+/// One error or warning, not yet located in a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
     /// Whether it stops the start.
     pub severity: Severity,
-    /// Where.
+    /// The value it is about.
     pub at: YamlPath,
-    /// The key is meant, not its value.
+    /// Whether it is about the key at `at` rather than the value.
     pub on_key: bool,
-    /// What is wrong.
+    /// What is wrong: lower case, no full stop.
     pub message: String,
-    /// What to write instead.
+    /// What to write instead; may have several lines.
     pub hint: Option<String>,
 }
 
-/// All that was found, in the order of reading.
+/// All findings, in the order of reading.
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
-    /// The list.
+    /// In the order of reading; empty when all is well.
     pub list: Vec<Finding>,
 }
 
 impl Findings {
-    /// Something that stops the start.
+    /// Adds an error: the project is not started.
     pub fn error(&mut self, at: &YamlPath, message: impl Into<String>, hint: Option<String>) {
         self.push(Severity::Error, at, false, &message.into(), hint);
     }
 
-    /// The same about a key.
+    /// Adds an error about a key rather than its value.
     pub fn error_on_key(
         &mut self,
         at: &YamlPath,
@@ -94,7 +94,7 @@ impl Findings {
         self.push(Severity::Error, at, true, &message.into(), hint);
     }
 
-    /// The same with an example of what to write, line by line.
+    /// Adds an error with an example of what to write, one item per line.
     pub fn error_with_example(
         &mut self,
         at: &YamlPath,
@@ -109,7 +109,7 @@ impl Findings {
         }
     }
 
-    /// Something that hardly is what was meant.
+    /// Adds a warning: it works, but was hardly meant.
     pub fn warning(&mut self, at: &YamlPath, message: impl Into<String>, hint: Option<String>) {
         self.push(Severity::Warning, at, false, &message.into(), hint);
     }
@@ -126,13 +126,13 @@ impl Findings {
             severity,
             at: at.clone(),
             on_key,
-            // Names and values out of the files stand in both.
+            // Message and hint may quote names and values from the files.
             message: harmless::value(message).into_owned(),
             hint: hint.map(|hint| harmless::value(&hint).into_owned()),
         });
     }
 
-    /// Whether anything found stops the start.
+    /// Whether any finding is an error.
     pub fn has_errors(&self) -> bool {
         self.list
             .iter()

@@ -1,8 +1,9 @@
-//! `${VAR}` in the few raw texts that are read before Compose has resolved them: paths of `include`, `extends` and `env_file`. Pure.
+//! `${VAR}` in the few raw texts that are needed before Compose has resolved the model: paths of `include`, `extends` and
+//! `env_file`. Pure.
 
 use std::collections::BTreeMap;
 
-/// `text` with its variables put in, as Compose does; `None` when a required one is missing or a brace is open.
+/// Fills in the variables of `text` as Compose does; `None` when a required one is missing or a brace is open.
 pub fn interpolate(text: &str, variables: &BTreeMap<String, String>) -> Option<String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -37,7 +38,7 @@ fn braced(inside: &str, variables: &BTreeMap<String, String>) -> Option<String> 
     if operation.is_empty() {
         return own(value);
     }
-    // The longer operators first: `:-` and `-` differ in what an empty value means.
+    // Longer operators first: `:-` and `-` differ in how they treat an empty value.
     for (operator, present, asks_default) in [
         (":-", filled, true),
         (":?", filled, false),
@@ -81,7 +82,7 @@ fn closing_brace(text: &str) -> Option<usize> {
     None
 }
 
-/// The variables of an env file; lines that are none are passed over.
+/// The variables of an env file; lines that set none are skipped.
 pub fn read_env_file(text: &str) -> Vec<(String, String)> {
     text.lines()
         .filter_map(|line| {

@@ -1,159 +1,40 @@
-//! Asks Compose for the resolved model, reads the raw files beside it, and hands both on. The only file here that starts a process.
+//! Runs `docker compose config` for the resolved model, gathers the raw files, and hands both to `resolve`. The only file here
+//! that starts a process.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Output;
 
-use serde_yaml::{Mapping, Value};
-
 use crate::children::{self, Limits};
 use crate::docker::DockerCli;
-use crate::harmless;
 use crate::paths::HostPath;
 use crate::plain_file::Odd;
 
 use super::disk::{Asked, Disk};
 use super::entry;
-use super::finding::YamlPath;
-use super::problem::{Place, Problem, Severity};
+use super::problem::{Problem, Severity};
 use super::project::Project;
 use super::resolve::project_from;
 use super::sources::Sources;
-use super::trace::Trace;
 
-/// The first Compose that resolves what we need (`include`, `develop`).
-const OLDEST: (u64, u64) = (2, 20);
+mod error;
+mod words;
+
+pub use error::LoadError;
+use words::{check_version, complaint, location_of_context};
 
 /// A project that can be started.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// The checked project.
+    /// Checked: it has warnings at most.
     pub project: Project,
-    /// Warnings: nothing stops the start.
+    /// Warnings, in reading order; empty when there are none.
     pub warnings: Vec<Problem>,
-    /// The top level's compose files as flags, environment or Compose's own search name them: for [`DockerCli::files`].
+    /// The top level's compose files, as named by flags, the environment or Compose's search: for [`DockerCli::files`].
     pub files: Vec<PathBuf>,
 }
 
-/// Why there is no project.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The configuration is wrong: all problems, warnings among them, in reading order.
-    #[error("{}", render(.problems))]
-    Problems {
-        /// What is wrong.
-        problems: Vec<Problem>,
-        /// The files that were asked for: a change of one of them may put it right (E7).
-        sources: Vec<HostPath>,
-    },
-    /// Compose itself refused the files.
-    #[error("{}", harmless::quoted(.message))]
-    Compose {
-        /// Its message.
-        message: String,
-        /// What to try.
-        hint: Option<String>,
-        /// The files that were asked for: a change of one of them may put it right (E7).
-        sources: Vec<HostPath>,
-    },
-    /// There is no compose file, here or above.
-    #[error("no compose file in `{0}` or any directory above it")]
-    NoFile(HostPath),
-    /// The compose file comes from standard input or an address: it cannot be read again.
-    #[error("`-f {}` cannot be read again when it changes", harmless::value(.0))]
-    NotAFile(String),
-    /// `docker` itself cannot be run.
-    #[error("`{}` cannot be run: {}", harmless::value(.program), harmless::value(&.reason.to_string()))]
-    NoDocker {
-        /// What was called.
-        program: String,
-        /// The system's complaint.
-        reason: std::io::Error,
-    },
-    /// The CLI has no Compose plugin.
-    #[error("docker has no Compose plugin: {}", harmless::value(.0))]
-    NoComposePlugin(String),
-    /// The Compose plugin is there, and does not work.
-    #[error("`docker compose version` fails: {}", harmless::value(.0))]
-    ComposeFails(String),
-    /// The Compose plugin is too old.
-    #[error("Docker Compose {} is too old: version {}.{} or later is needed", harmless::value(.found), OLDEST.0, OLDEST.1)]
-    ComposeTooOld {
-        /// What it says it is.
-        found: String,
-    },
-}
-
-impl LoadError {
-    /// What to do about it; problems carry their own hints.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Problems { .. } => None,
-            Self::Compose { hint, .. } => {
-                let hint = hint.as_deref().map(harmless::value);
-                hint.map(Cow::into_owned)
-            }
-            Self::NoFile(_) => {
-                Some("go to a project's directory, or name its file with `-f`".into())
-            }
-            Self::NotAFile(_) => Some("write it to a file and name that with `-f`".into()),
-            Self::NoDocker { .. } => {
-                Some("install Docker's command line and put it on `PATH`".into())
-            }
-            Self::NoComposePlugin(_) => {
-                Some("install it: https://docs.docker.com/compose/install/".into())
-            }
-            Self::ComposeFails(_) => {
-                Some("put the plugin right, or install it again: https://docs.docker.com/compose/install/".into())
-            }
-            Self::ComposeTooOld { .. } => {
-                Some("update it: https://docs.docker.com/compose/install/".into())
-            }
-        }
-    }
-
-    /// The files whose change may put it right (E7).
-    pub fn sources(&self) -> &[HostPath] {
-        match self {
-            Self::Problems { sources, .. } | Self::Compose { sources, .. } => sources,
-            _ => &[],
-        }
-    }
-
-    /// All that is wrong, as problems.
-    pub fn problems(&self) -> Cow<'_, [Problem]> {
-        match self {
-            Self::Problems { problems, .. } => Cow::Borrowed(problems),
-            other => Cow::Owned(vec![Problem {
-                severity: Severity::Error,
-                service: None,
-                step: None,
-                message: match other {
-                    // A problem quotes its message by itself.
-                    Self::Compose { message, .. } => message.clone(),
-                    other => other.to_string(),
-                },
-                hint: other.hint(),
-                place: None,
-            }]),
-        }
-    }
-
-    /// The error as a user sees it, with hints, without a newline at the end.
-    pub fn render(&self, color: bool) -> String {
-        let problems = self.problems();
-        let problems: Vec<String> = problems.iter().map(|one| one.render(color)).collect();
-        problems.join("\n\n")
-    }
-}
-
-fn render(problems: &[Problem]) -> String {
-    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    problems.join("\n\n")
-}
-
-/// Loads and checks the project that `cli` speaks of.
+/// Loads and checks the project that `cli` names.
 pub async fn load(cli: &DockerCli) -> Result<Loaded, LoadError> {
     let cwd = HostPath::current_dir().ok_or_else(|| LoadError::NotAFile(".".into()))?;
     let environment = std::env::vars_os()
@@ -171,14 +52,14 @@ async fn load_at(
     let asked = Asked::default();
     let sources = Sources::gather(&entry, &asked);
     let looked_at = asked.paths();
-    // Before Compose is asked, which would wait for a FIFO's other end, or read a device without end.
+    // Checked before Compose is asked: it would block on a FIFO, or read a device without end.
     if !sources.odd.is_empty() {
         return Err(LoadError::Problems {
             problems: sources.odd.iter().map(odd_file).collect(),
             sources: may_put_it_right(&sources, &looked_at, Asked::default()),
         });
     }
-    // The version is asked for beside the model, so that an old Compose is known without a second wait.
+    // The version is asked for at the same time, so that an old Compose is recognised without a second wait.
     let (model, version) = tokio::join!(
         output(cli.compose(["config"])),
         output(cli.docker(["compose", "version", "--short"])),
@@ -192,26 +73,8 @@ async fn load_at(
     let disk = Asked::default();
     if !model.status.success() {
         let said = String::from_utf8_lossy(&model.stderr);
-        let (message, hint) = complaint(&said, &sources);
-        if let Some(place) = place_of_context(&message, &sources) {
-            let problem = Problem {
-                severity: Severity::Error,
-                service: None,
-                step: None,
-                message,
-                hint,
-                place: Some(place),
-            };
-            return Err(LoadError::Problems {
-                problems: vec![problem],
-                sources: may_put_it_right(&sources, &looked_at, disk),
-            });
-        }
-        return Err(LoadError::Compose {
-            message,
-            hint,
-            sources: may_put_it_right(&sources, &looked_at, disk),
-        });
+        let may_help = may_put_it_right(&sources, &looked_at, disk);
+        return Err(refused(&said, &sources, may_help));
     }
     let (project, problems) =
         project_from(&String::from_utf8_lossy(&model.stdout), &sources, &disk);
@@ -232,7 +95,30 @@ async fn load_at(
     }
 }
 
-/// The model's files, those that are not there among them, and what else was looked at: ignore files, Dockerfiles.
+/// Compose's complaint `said` about the files, located in them where that is possible.
+fn refused(said: &str, sources: &Sources, may_help: Vec<HostPath>) -> LoadError {
+    let (message, hint) = complaint(said, sources);
+    match location_of_context(&message, sources) {
+        Some(location) => LoadError::Problems {
+            problems: vec![Problem {
+                severity: Severity::Error,
+                service: None,
+                step: None,
+                message,
+                hint,
+                location: Some(location),
+            }],
+            sources: may_help,
+        },
+        None => LoadError::Compose {
+            message,
+            hint,
+            sources: may_help,
+        },
+    }
+}
+
+/// The model's files, existing or not, and what else was read: ignore files and Dockerfiles.
 fn may_put_it_right(sources: &Sources, looked_at: &[HostPath], asked: Asked) -> Vec<HostPath> {
     let mut files = sources.all();
     files.extend_from_slice(looked_at);
@@ -247,117 +133,10 @@ fn odd_file((file, odd): &(HostPath, Odd)) -> Problem {
         step: None,
         message: format!("`{file}` {odd}"),
         hint: Some(odd.hint().to_owned()),
-        place: None,
+        location: None,
     }
 }
 
 async fn output(command: std::io::Result<tokio::process::Command>) -> std::io::Result<Output> {
     children::output(command?, Limits::NONE).await
-}
-
-fn check_version(version: &Output) -> Result<(), LoadError> {
-    let said = String::from_utf8_lossy(&version.stdout).trim().to_owned();
-    let numbers = version_numbers(&said);
-    match numbers {
-        Some(numbers) if version.status.success() => {
-            if numbers < OLDEST {
-                return Err(LoadError::ComposeTooOld { found: said });
-            }
-            Ok(())
-        }
-        // A version we cannot read (a development build) gets the benefit of the doubt.
-        None if version.status.success() && !said.is_empty() => Ok(()),
-        _ => {
-            let complaint = String::from_utf8_lossy(&version.stderr);
-            let first = complaint.lines().find(|line| !line.trim().is_empty());
-            let first = first.unwrap_or("it says nothing").trim().to_owned();
-            Err(if is_docker_s_own(&complaint) {
-                LoadError::NoComposePlugin(first)
-            } else {
-                LoadError::ComposeFails(first)
-            })
-        }
-    }
-}
-
-/// Whether Docker's command line complains, which knows no `compose` and shows how it is called itself, and not a plugin.
-fn is_docker_s_own(complaint: &str) -> bool {
-    let words = [
-        "docker [OPTIONS] COMMAND",
-        "unknown command: docker compose",
-        "is not a docker command",
-    ];
-    words.iter().any(|words| complaint.contains(words))
-}
-
-fn version_numbers(text: &str) -> Option<(u64, u64)> {
-    let mut numbers = text.trim_start_matches('v').split(['.', '-', '+', '~']);
-    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
-}
-
-/// Compose names no line when `additional_contexts` names a service that it does not have.
-fn place_of_context(message: &str, sources: &Sources) -> Option<Place> {
-    let rest = message.strip_prefix("service \"")?;
-    let (service, rest) = rest.split_once('"')?;
-    let (_, context) = rest.split_once("as additional contexts ")?;
-    let at = YamlPath::service(service)
-        .key("build")
-        .key("additional_contexts")
-        .key(context.trim());
-    // There is no resolved model, but its service is known.
-    let name = Value::from(service);
-    let services = Mapping::from_iter([(name, Value::Null)]);
-    let model = Mapping::from_iter([(Value::from("services"), Value::Mapping(services))]);
-    Trace::new(sources, &Value::Mapping(model)).place(&at, false)
-}
-
-/// Compose's complaint in our form, with what to do where we know more.
-fn complaint(said: &str, sources: &Sources) -> (String, Option<String>) {
-    let lines: Vec<&str> = said
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with("time=") && !line.starts_with("WARN"))
-        .collect();
-    let message = if lines.is_empty() {
-        "`docker compose config` failed without a word".to_owned()
-    } else {
-        lines.join("\n")
-    };
-    let message = message.trim_end_matches('.').to_owned();
-    let quoted = |marker: &str| {
-        let rest = message.split_once(marker)?.1;
-        let rest = rest.trim_start();
-        let rest = rest.strip_prefix('"')?;
-        Some(rest.split('"').next()?.to_owned())
-    };
-    // A base service behind an inactive profile, or one that is not there at all.
-    if let Some(name) = quoted("unknown service").or_else(|| quoted("undefined service")) {
-        let hint = if sources.service_names().contains(&name) {
-            let profiles = sources.profiles(&name);
-            match profiles.first() {
-                Some(profile) => format!(
-                    "`{name}` is in profile `{profile}`, which is not active: add `--profile {profile}`"
-                ),
-                None => format!("`{name}` is not active here: check its `profiles`"),
-            }
-        } else {
-            let names = sources.service_names();
-            let near = crate::nearest::nearest(&name, names.iter().map(String::as_str));
-            match near {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "name a service of this project".to_owned(),
-            }
-        };
-        return (message, Some(hint));
-    }
-    let hint = if message.contains("yaml:") {
-        Some("the file is not valid YAML: look at that line and the one before it".to_owned())
-    } else if message.contains("required variable") {
-        Some("set it in the environment or in `.env`".to_owned())
-    } else if message.contains("no such file") {
-        Some("check the path; it is relative to the project directory".to_owned())
-    } else {
-        Some("`docker compose config` says the same: put it right there first".to_owned())
-    };
-    (message, hint)
 }

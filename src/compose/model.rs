@@ -1,4 +1,4 @@
-//! Reads services from the model that `docker compose config` resolved: images, builds, mounts, processes. Knows nothing of blocks.
+//! Reads services from the resolved model of `docker compose config`: images, builds, mounts, processes. Knows nothing of blocks.
 
 use std::sync::Arc;
 
@@ -12,20 +12,20 @@ use super::edited::Handed;
 use super::project::{Build, Definition, Mount, MountKind, Service};
 use super::yaml::{get, parse_duration, scalar_text, split_words, untagged};
 
-/// What a service is built from, beyond what the other stages need.
+/// What an image is built from, as far as only this room needs it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sourcing {
-    /// A context that is no local directory: a git repository, a tarball's address.
+    /// A context that is no local directory: a git repository or the address of a tarball.
     pub remote_context: Option<String>,
-    /// `additional_contexts`, all of them.
+    /// `additional_contexts`, name and value, remote ones and services included.
     pub contexts: Vec<(String, String)>,
     /// `build.args`; `None` for a name whose value comes from the environment.
     pub args: Vec<(String, Option<String>)>,
-    /// `build.dockerfile_inline`.
+    /// `build.dockerfile_inline`, the Dockerfile's text.
     pub inline: Option<String>,
 }
 
-/// One service of the resolved model: its words, and where its image comes from. The block is not read yet.
+/// One service of the resolved model, and what its image is built from. The block is not read yet.
 pub fn service(project: &str, name: &str, value: &Value) -> (Service, Sourcing) {
     let mut sourcing = Sourcing::default();
     let build = get(value, "build").and_then(|value| build(value, &mut sourcing));
@@ -60,7 +60,7 @@ pub fn service(project: &str, name: &str, value: &Value) -> (Service, Sourcing) 
     (service, sourcing)
 }
 
-/// A mapping without `keys` and the extensions.
+/// A copy of a mapping without `keys` and without extensions (`x-`).
 pub fn without(value: &Value, keys: &[&str]) -> Value {
     let Value::Mapping(all) = untagged(value) else {
         return Value::default();
@@ -76,7 +76,7 @@ pub fn without(value: &Value, keys: &[&str]) -> Value {
         .into()
 }
 
-/// One piece of the model in the Compose file's own type; `None` when it is absent or null.
+/// One part of the model as the Compose file's own type; `None` when it is absent or null.
 fn piece<T: DeserializeOwned>(value: &Value, key: &str) -> Option<T> {
     let piece = get(value, key).filter(|piece| !piece.is_null())?;
     serde_yaml::from_value(piece.clone()).ok()
@@ -125,7 +125,7 @@ fn build(value: &Value, sourcing: &mut Sourcing) -> Option<Build> {
         additional_contexts,
         service_contexts,
     };
-    // Which of the two is in force is a question to the disk; until it is asked, the general one.
+    // Which of the two is in force is decided later, on the disk; until then the general one is assumed.
     if let Some(general) = build.ignore_files().pop() {
         build.ignore_file = general;
     }
@@ -137,7 +137,7 @@ fn arguments(build: &Value) -> Vec<(String, Option<String>)> {
         Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
         None => (text.to_owned(), None),
     };
-    // A null value (taken from the environment) is not in the Compose types' mapping form.
+    // The Compose types' mapping form cannot hold a null value (one taken from the environment).
     if let Some(map) = get(build, "args").and_then(Value::as_mapping) {
         return map
             .iter()
@@ -180,7 +180,7 @@ fn mounts(service: &Value) -> Vec<Mount> {
 }
 
 fn mount(value: &Value) -> Option<Mount> {
-    // The resolved model has the long form alone; of its keys only those that the Compose type knows and we need.
+    // The resolved model has the long form only. Of its keys, those are kept that the Compose type knows and we need.
     let keep = ["type", "source", "target", "read_only"];
     let map: Mapping = untagged(value)
         .as_mapping()?
@@ -192,7 +192,7 @@ fn mount(value: &Value) -> Option<Mount> {
     let kind = match volume._type.as_str() {
         "bind" => MountKind::Bind(HostPath::new(volume.source?)?),
         "tmpfs" => MountKind::Tmpfs,
-        // Named and anonymous volumes, and what is mounted like one (images, clusters, pipes).
+        // Named and anonymous volumes, and mounts that behave like one (images, clusters, pipes).
         _ => MountKind::Volume(volume.source.unwrap_or_default()),
     };
     Some(Mount {

@@ -1,4 +1,4 @@
-//! Named steps across files (B3): none unused, none defined twice. Knows no step's inside.
+//! Named steps across files (B3): each is used, and none is defined twice. Does not look inside a step.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::reader::Names;
 use super::sources::Sources;
 use super::yaml::{get, key_text, untagged};
 
-/// Reports names that no service uses, and names that two files define.
+/// Warns of names that no service uses, and reports names that two files define.
 pub fn check(names: &Names, sources: &Sources, found: &mut Findings) {
     let inactive = used_in_any_file(sources);
     let definitions = definitions(sources);
@@ -36,7 +36,7 @@ pub fn check(names: &Names, sources: &Sources, found: &mut Findings) {
     }
 }
 
-/// Words in any service's list, in profiles that are not active too.
+/// Every word of any service's list, inactive profiles included.
 fn used_in_any_file(sources: &Sources) -> BTreeSet<String> {
     let mut words = BTreeSet::new();
     for document in sources.files.iter().flat_map(|file| &file.documents) {
@@ -53,7 +53,7 @@ fn used_in_any_file(sources: &Sources) -> BTreeSet<String> {
     words
 }
 
-/// The files of the top level that define each name, in merge order; one that overrides stands alone.
+/// The files of the top level that define each name, in merge order; a file that overrides is the only one.
 fn definitions(sources: &Sources) -> BTreeMap<String, Vec<String>> {
     let mut definitions: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let included = sources.included();

@@ -1,4 +1,4 @@
-//! A wrong line in a compose file, as the user sees it: message, place, the line itself, what to write instead. Knows no rules.
+//! A wrong line in a compose file, as the user sees it: message, location, the line itself, what to write instead. Knows no rules.
 
 use std::fmt::{self, Write as _};
 
@@ -9,17 +9,17 @@ use crate::paths::HostPath;
 
 use super::block::Step;
 
-/// Whether a problem keeps anything from being built or started.
+/// Whether a problem prevents the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Nothing is started before it is put right.
+    /// Nothing is started until it is fixed.
     Error,
-    /// It works, but hardly as meant.
+    /// It works, but was hardly meant.
     Warning,
 }
 
 impl Severity {
-    /// `error` or `warning`.
+    /// `error` or `warning`, as printed and in JSON.
     pub fn word(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -28,34 +28,34 @@ impl Severity {
     }
 }
 
-/// Where something stands in a file.
+/// A line and column of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The file.
+pub struct Location {
+    /// Absolute.
     pub file: HostPath,
-    /// The file's name as it is shown: as one types it in the current directory.
+    /// The file's name as shown: as one would type it in the current directory.
     pub shown: String,
-    /// From 1.
+    /// Line, from 1.
     pub line: usize,
-    /// In characters, from 1.
+    /// Column in characters, from 1.
     pub column: usize,
-    /// The line itself.
+    /// The line's text, without its line break.
     pub text: String,
 }
 
-/// The step that a problem concerns.
+/// Which step a problem is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Which {
-    /// One of a block, as it is counted there.
+    /// A step of a block's list.
     Step(Step),
-    /// B3: a named one, where it is defined.
+    /// B3: a named step, where it is defined.
     Named(String),
-    /// A rule of `develop.watch`, from 1.
+    /// A rule of `develop.watch`: its position, from 1.
     WatchRule(usize),
 }
 
 impl Which {
-    /// Its place in the block, from 1: what plans call its step. A definition has none.
+    /// Its position in the block, from 1, as plans count steps; `None` for a definition.
     pub fn number(&self) -> Option<usize> {
         match self {
             Self::Step(step) => Some(step.number),
@@ -64,7 +64,7 @@ impl Which {
         }
     }
 
-    /// B3: its name, if it has one.
+    /// B3: its name; `None` for a step without one.
     pub fn name(&self) -> Option<&str> {
         match self {
             Self::Step(step) => step.name.as_deref(),
@@ -84,25 +84,25 @@ impl fmt::Display for Which {
     }
 }
 
-/// One thing that is wrong, or doubtful, with the configuration (B4).
+/// One error or warning about the configuration (B4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Whether it stops the start.
+    /// Whether it prevents the start.
     pub severity: Severity,
-    /// The service it concerns, if one.
+    /// The service it is about; `None` when it is about the whole project.
     pub service: Option<String>,
-    /// The step it concerns, if one.
+    /// The step it is about; `None` when it is about no single step.
     pub step: Option<Which>,
     /// What is wrong: lower case, no full stop.
     pub message: String,
     /// What to write instead; may have several lines.
     pub hint: Option<String>,
-    /// Where it was written; `None` when no file could be read.
-    pub place: Option<Place>,
+    /// Where it was written; `None` when that is not known or no file could be read.
+    pub location: Option<Location>,
 }
 
 impl Problem {
-    /// The problem as text, without a newline at the end.
+    /// The problem as text, without a trailing newline.
     pub fn render(&self, color: bool) -> String {
         let paint = |style: Style, text: &str| {
             if color {
@@ -122,14 +122,14 @@ impl Problem {
             paint(strong, &format!("{}:", self.severity.word())),
             paint(bold, &self.subject_and_message())
         );
-        if let Some(place) = &self.place {
-            let number = place.line.to_string();
+        if let Some(location) = &self.location {
+            let number = location.line.to_string();
             let margin = " ".repeat(number.len());
-            // A tab stays a tab, so that the caret stands below its column at any tab width.
-            let before: String = place
+            // A tab stays a tab, so that the caret is below its column at any tab width.
+            let before: String = location
                 .text
                 .chars()
-                .take(place.column.saturating_sub(1))
+                .take(location.column.saturating_sub(1))
                 .collect();
             let indent: String = harmless::line(&before)
                 .chars()
@@ -140,13 +140,13 @@ impl Problem {
                 out,
                 "\n{margin}{} {}:{}:{}\n{margin} {}\n{} {} {}\n{margin} {} {indent}{}",
                 paint(frame, "-->"),
-                harmless::value(&place.shown),
-                place.line,
-                place.column,
+                harmless::value(&location.shown),
+                location.line,
+                location.column,
                 paint(frame, "|"),
                 paint(frame, &number),
                 paint(frame, "|"),
-                harmless::line(&place.text),
+                harmless::line(&location.text),
                 paint(frame, "|"),
                 paint(strong, "^"),
             );
@@ -187,7 +187,7 @@ mod tests {
             step: Some(Which::Step(Step::new(2))),
             message: "unknown key `triger` in `run`".into(),
             hint: Some("did you mean `trigger`?".into()),
-            place: Some(Place {
+            location: Some(Location {
                 file: HostPath::new("/p/compose.yaml").unwrap(),
                 shown: "compose.yaml".into(),
                 line: 12,

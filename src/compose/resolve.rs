@@ -1,4 +1,4 @@
-//! The resolved model and the raw files in, a checked [`Project`] and all problems out. Asks the disk only through [`Files`].
+//! Turns the resolved model and the raw files into a checked [`Project`] and all problems. Reads the disk through [`Files`] only.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,29 +19,29 @@ use super::trace::Trace;
 use super::yaml::{get, scalar_text, undouble_dollars, untagged};
 use super::{bases, checks, names, watch_rules};
 
-/// One service on its way through the checks.
+/// One service while it is read and checked.
 #[derive(Debug)]
 pub struct Draft {
-    /// Its words; block and bases are put in as they are found.
+    /// The service; block and bases are filled in as they are read.
     pub service: Service,
-    /// Where its image comes from.
+    /// What its image is built from.
     pub sourcing: Sourcing,
-    /// Its block with places; `None` without one.
+    /// Its block with locations; `None` without one.
     pub block: Option<ReadBlock>,
-    /// `develop.watch` is there beside `x-live-update`.
+    /// It has `develop.watch` beside `x-live-update`, which is ignored then.
     pub shadowed_watch: bool,
-    /// Its `develop` is called `x-develop`, which nobody reads.
+    /// It has an `x-develop`, which nobody reads: a renamed `develop`.
     pub renamed_develop: bool,
 }
 
 impl Draft {
-    /// The service's place.
+    /// The path `services.<name>`.
     pub fn at(&self) -> YamlPath {
         YamlPath::service(&self.service.name)
     }
 }
 
-/// Reads `resolved` (what `docker compose config` wrote), made from `sources`. With any error there is no project.
+/// Reads `resolved`, the output of `docker compose config`, which was made from `sources`. With any error there is no project.
 pub fn project_from(
     resolved: &str,
     sources: &Sources,
@@ -72,47 +72,9 @@ pub fn project_from(
         .and_then(scalar_text)
         .unwrap_or_default();
     let mut drafts: Vec<Draft> = services(&model)
-        .map(|(name, value)| {
-            let (service, sourcing) = model::service(&project_name, &name, value);
-            let at = YamlPath::service(&name);
-            let rules = get(value, "develop").and_then(|develop| get(develop, "watch"));
-            let block = match (get(value, "x-live-update"), rules) {
-                (Some(block), _) => {
-                    let at = at.key("x-live-update");
-                    Some(reader::read_block(
-                        block, &at, &trace, &mut names, &mut found,
-                    ))
-                }
-                (None, Some(rules)) => {
-                    let at = at.key("develop").key("watch");
-                    Some(watch_rules::read(rules, &at, &trace, sources, &mut found))
-                }
-                (None, None) => None,
-            };
-            let shadowed_watch = rules.is_some() && get(value, "x-live-update").is_some();
-            Draft {
-                service,
-                sourcing,
-                block,
-                shadowed_watch,
-                renamed_develop: get(value, "x-develop").is_some(),
-            }
-        })
+        .map(|(name, value)| draft(&project_name, &name, value, &trace, &mut names, &mut found))
         .collect();
-    for draft in &mut drafts {
-        if let Some(build) = &mut draft.service.build {
-            let files = build.ignore_files();
-            if let Some(file) = files.into_iter().find(|file| disk.kind(file).is_some()) {
-                build.ignore_file = file;
-            }
-        }
-    }
-    let around = Arc::new(model::without(&model, &["name", "services"]));
-    for draft in &mut drafts {
-        let definition = &mut draft.service.definition;
-        definition.around = Arc::clone(&around);
-        definition.handed = Handed::of(&definition.container, &around, sources);
-    }
+    fill_in(&mut drafts, &model, sources, disk);
     names::check(&names, sources, &mut found);
     bases::fill(&project_name, &mut drafts, sources, disk, &mut found);
     checks::check(&mut drafts, sources, disk, &mut found);
@@ -134,7 +96,56 @@ pub fn project_from(
     (project, problems)
 }
 
-/// An included file's named steps belong to the project as its services do (B3); Compose drops them.
+/// Reads one service of the model, and its block from `x-live-update` or else from `develop.watch`.
+fn draft(
+    project: &str,
+    name: &str,
+    value: &Value,
+    trace: &Trace<'_>,
+    names: &mut Names,
+    found: &mut Findings,
+) -> Draft {
+    let (service, sourcing) = model::service(project, name, value);
+    let at = YamlPath::service(name);
+    let own = get(value, "x-live-update");
+    let rules = get(value, "develop").and_then(|develop| get(develop, "watch"));
+    let block = match (own, rules) {
+        (Some(block), _) => {
+            let at = at.key("x-live-update");
+            Some(reader::read_block(block, &at, trace, names, found))
+        }
+        (None, Some(rules)) => {
+            let at = at.key("develop").key("watch");
+            Some(watch_rules::read(rules, &at, trace, trace.sources(), found))
+        }
+        (None, None) => None,
+    };
+    Draft {
+        service,
+        sourcing,
+        block,
+        shadowed_watch: rules.is_some() && own.is_some(),
+        renamed_develop: get(value, "x-develop").is_some(),
+    }
+}
+
+/// Fills in what a service alone does not tell: the ignore file in force, and what stands beside the services.
+fn fill_in(drafts: &mut [Draft], model: &Value, sources: &Sources, disk: &dyn Files) {
+    let around = Arc::new(model::without(model, &["name", "services"]));
+    for draft in drafts {
+        if let Some(build) = &mut draft.service.build {
+            let files = build.ignore_files();
+            if let Some(file) = files.into_iter().find(|file| disk.kind(file).is_some()) {
+                build.ignore_file = file;
+            }
+        }
+        let definition = &mut draft.service.definition;
+        definition.around = Arc::clone(&around);
+        definition.handed = Handed::of(&definition.container, &around, sources);
+    }
+}
+
+/// Adds the named steps of included files, which belong to the project as the included services do (B3): Compose drops them.
 fn add_included_steps(model: &mut Value, sources: &Sources) {
     let steps = sources.included_steps();
     let (false, Value::Mapping(model)) = (steps.is_empty(), model) else {
@@ -153,7 +164,7 @@ fn add_included_steps(model: &mut Value, sources: &Sources) {
     }
 }
 
-/// Reads one block on its own, as if it stood in `dir`: the reader without Compose, for fuzzing and editors.
+/// Reads a single block as if it stood in `dir`: the reader without Compose, for fuzzing and editors.
 pub fn read_block(yaml: &str, dir: &HostPath) -> (super::Block, Vec<Problem>) {
     let value: Value = match serde_yaml::from_str(yaml) {
         Ok(value) => value,
@@ -173,12 +184,12 @@ pub fn read_block(yaml: &str, dir: &HostPath) -> (super::Block, Vec<Problem>) {
         step: finding.at.step,
         message: finding.message,
         hint: finding.hint,
-        place: None,
+        location: None,
     });
     (read.block, problems.collect())
 }
 
-/// A block outside of any file.
+/// A block that is in no file.
 struct Alone<'d>(&'d HostPath);
 
 impl Written for Alone<'_> {
@@ -216,11 +227,11 @@ fn bare(message: String) -> Problem {
         step: None,
         message,
         hint: None,
-        place: None,
+        location: None,
     }
 }
 
-/// File by file in the order of reading, each from top to bottom; what is said twice of one place is said once.
+/// Sorts problems file by file in the order of reading, each from top to bottom, and drops repetitions at one location.
 fn in_reading_order(mut problems: Vec<Problem>, sources: &Sources) -> Vec<Problem> {
     let order: BTreeMap<&HostPath, usize> = sources
         .files
@@ -228,7 +239,7 @@ fn in_reading_order(mut problems: Vec<Problem>, sources: &Sources) -> Vec<Proble
         .enumerate()
         .map(|(index, file)| (&file.path, index))
         .collect();
-    problems.sort_by_key(|problem| match &problem.place {
+    problems.sort_by_key(|problem| match &problem.location {
         Some(place) => (
             order.get(&place.file).copied().unwrap_or(usize::MAX),
             place.line,

@@ -20,7 +20,7 @@ enum Kind {
     Within(HostPath),
     Glob {
         glob: GlobMatcher,
-        /// The directory all matches lie in.
+        /// The directory that all matches lie in.
         below: HostPath,
     },
     /// A watch rule of Compose's own, with its lists.
@@ -33,14 +33,14 @@ enum Kind {
 }
 
 impl PathRule {
-    /// Reads `text`, relative to `dir` (B5). The error is the glob's own complaint.
+    /// Reads `text`, relative to `dir` (B5). The error is the glob library's.
     pub fn new(text: &str, dir: &HostPath) -> Result<Self, String> {
         let kind = if text.contains(['*', '?', '[', '{']) {
             let text = text.strip_prefix("./").unwrap_or(text);
             let full = if std::path::Path::new(text).is_absolute() {
                 text.to_owned()
             } else {
-                // The directory is no pattern: its own `[` and `*` stand for themselves.
+                // The directory is no pattern: its special characters are escaped.
                 format!(
                     "{}/{text}",
                     globset::escape(&dir.verbatim().replace('\\', "/"))
@@ -63,7 +63,7 @@ impl PathRule {
         })
     }
 
-    /// `path` itself and anything below it, whatever characters its name has.
+    /// Matches `path` itself and anything below it, whatever characters its name has.
     pub fn within(path: &HostPath) -> Self {
         Self {
             text: path.to_string(),
@@ -71,8 +71,8 @@ impl PathRule {
         }
     }
 
-    /// As [`within`](Self::within), less what `ignore` names and, with a filled `include`, what that does not name;
-    /// both in `.dockerignore`'s syntax, relative to `path`. The error is the bad pattern's.
+    /// As [`within`](Self::within), without what `ignore` names, and with a non-empty `include` only what that names. Both are in
+    /// `.dockerignore`'s syntax, relative to `path`. The error is that of the bad pattern.
     pub fn filtered(
         path: &HostPath,
         include: &[String],
@@ -101,14 +101,14 @@ impl PathRule {
         })
     }
 
-    /// As it was written, where that is another text than the path.
+    /// Sets the text as it was written, where that differs from the path.
     #[must_use]
     pub fn written_as(mut self, text: String) -> Self {
         self.text = text;
         self
     }
 
-    /// The lists of patterns that narrow it: `include` and `ignore`.
+    /// The lists that narrow it, `include` and `ignore`; empty when nothing does.
     pub fn lists(&self) -> [&[String]; 2] {
         match &self.kind {
             Kind::Filtered { lists, .. } => [&lists[0], &lists[1]],
@@ -140,7 +140,7 @@ impl PathRule {
                 ignore,
                 ..
             } => path.below(root).is_some_and(|below| {
-                // A single file is known by its own name.
+                // A single file is matched by its own name.
                 let below = match root.as_path().file_name() {
                     Some(name) if below.as_os_str().is_empty() => name.as_ref(),
                     _ => below,
@@ -150,7 +150,7 @@ impl PathRule {
         }
     }
 
-    /// The path it names when it is no glob.
+    /// The path it names; `None` for a glob.
     pub fn path(&self) -> Option<&HostPath> {
         match &self.kind {
             Kind::Within(root) | Kind::Filtered { root, .. } => Some(root),

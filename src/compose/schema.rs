@@ -1,4 +1,4 @@
-//! The JSON Schema of `x-live-update`, for editors. Says of a block's shape what the reader says; places and disks it does not know.
+//! The JSON Schema of `x-live-update`, for editors. It checks a block's shape as the reader does; it knows nothing of paths on the disk.
 
 use serde_json::{Value, json};
 
@@ -69,7 +69,7 @@ fn definitions() -> Value {
     all
 }
 
-/// The texts and numbers that options are made of.
+/// The definitions of texts and numbers that the options use.
 fn words() -> Value {
     json!({
         "text": { "type": "string", "pattern": "\\S" },
@@ -144,7 +144,7 @@ fn words() -> Value {
     })
 }
 
-/// Any letter case, with and without `SIG`: the schema's patterns have no flag for it.
+/// Any letter case, with or without `SIG`: schema patterns have no flag for letter case.
 fn signal_pattern() -> String {
     let either_case = |name: &str| -> String {
         name.chars()
@@ -169,7 +169,7 @@ fn signal_pattern() -> String {
     )
 }
 
-/// The kinds whose name alone is no step, in the order in which the schema was published: `fall_back_on` behind `run`.
+/// The kinds that are no step without a value, in the published schema's order: `fall_back_on` after `run`.
 fn need_a_value() -> Vec<&'static str> {
     let kinds = KINDS.iter().filter(|kind| kind.lacks.is_some());
     let mut names: Vec<&str> = kinds.map(|kind| kind.name).collect();
@@ -180,7 +180,7 @@ fn need_a_value() -> Vec<&'static str> {
     names
 }
 
-/// Every kind of step: those whose name alone is one, then each with its value.
+/// Every kind of step: first those whose name alone is a step, then each with its value.
 fn all_steps() -> Value {
     let bare = KINDS.iter().filter(|kind| kind.lacks.is_none());
     let bare: Vec<&str> = bare.map(|kind| kind.name).collect();
@@ -297,7 +297,7 @@ fn one_of(description: &str, words: &[&str]) -> Value {
     })
 }
 
-/// A mapping with these keys and no others.
+/// The schema of a mapping with these keys and no others.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "every caller makes it on the spot"

@@ -1,46 +1,47 @@
-//! The raw files a model was read from: compose files, included and extended ones, env files. Knows what refers to what, not what a step is.
+//! The raw files that a model is made from: compose files, included and extended ones, env files. Knows which file refers to
+//! which, but not what a step is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize as _;
 use serde_yaml::Value;
 
 use crate::paths::HostPath;
 use crate::plain_file::Odd;
 
-use super::disk::Files;
-use super::interpolate::{interpolate, read_env_file};
+use super::interpolate::interpolate;
 use super::yaml::{get, key_text, untagged};
 
-/// Where the reading starts: what flags, environment and Compose's own search say.
+mod gather;
+
+/// Where the reading starts, as flags, environment and Compose's search say.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// The current directory, for names as they are shown.
+    /// The current directory; shown file names are relative to it.
     pub cwd: HostPath,
-    /// The project directory.
+    /// The project directory, by `--project-directory` or the first compose file.
     pub project_dir: HostPath,
-    /// The compose files, in order.
+    /// The compose files, in merge order.
     pub files: Vec<HostPath>,
     /// The env files; the project directory's `.env` when none is given.
     pub env_files: Vec<HostPath>,
-    /// The process's environment.
+    /// The environment of this process.
     pub environment: BTreeMap<String, String>,
 }
 
 /// One raw compose file.
 #[derive(Clone, Debug)]
 pub struct RawFile {
-    /// Where it is.
+    /// Absolute.
     pub path: HostPath,
-    /// Its text.
+    /// The file's text, invalid UTF-8 replaced.
     pub text: String,
-    /// Its documents, merge keys and tags as written; empty when it is not YAML.
+    /// Its YAML documents, with merge keys and tags as written; empty when it is not YAML.
     pub documents: Vec<Value>,
-    /// What its `include`, `extends` and `env_file` are relative to.
+    /// The directory that its `include`, `extends` and `env_file` are relative to.
     base: HostPath,
-    /// The groups of files it includes.
+    /// The files it includes, as indices; each `include` entry is a group.
     includes: Vec<Vec<usize>>,
-    /// The files its services extend, by the text that names them.
+    /// The files that its services extend, as indices by the text that names them.
     extends: BTreeMap<String, usize>,
 }
 
@@ -58,77 +59,38 @@ pub struct Part<'s> {
     pub file: usize,
     /// Index of the document in it.
     pub document: usize,
-    /// The service's name there (an extended one may have another).
+    /// The service's name in that file, which may differ for an extended one.
     pub service: &'s str,
 }
 
 /// All raw files of a model.
 #[derive(Clone, Debug)]
 pub struct Sources {
-    /// The current directory, for names as they are shown.
+    /// The current directory; shown file names are relative to it.
     pub cwd: HostPath,
-    /// The project directory.
+    /// The directory that relative paths and the default name come from.
     pub project_dir: HostPath,
-    /// Compose files read, each once.
+    /// The compose files that were read, each once.
     pub files: Vec<RawFile>,
-    /// The files of the top level, in merge order.
+    /// The top-level files as indices, in merge order.
     pub main: Vec<usize>,
-    /// What interpolation knows.
+    /// The variables for interpolation: environment over env files.
     pub variables: BTreeMap<String, String>,
-    /// What stands where one of them should, and is no file: nobody may read it.
+    /// Needed files that are no regular files, and what they are instead: they are never opened.
     pub odd: Vec<(HostPath, Odd)>,
     env_files: BTreeSet<HostPath>,
-    /// What the included files' own env files say, in the order of reading.
+    /// What the included files' own env files set, in the order of reading.
     included_variables: Vec<(String, String)>,
 }
 
 impl Sources {
-    /// Reads everything that `entry` leads to. A file that cannot be read is Compose's to complain about, but for those
-    /// that Compose would not come back from.
-    pub fn gather(entry: &Entry, disk: &dyn Files) -> Self {
-        let mut variables = BTreeMap::new();
-        let mut odd = Vec::new();
-        for file in &entry.env_files {
-            match disk.read(file) {
-                Ok(text) => variables.extend(read_env_file(&String::from_utf8_lossy(&text))),
-                Err(error) => odd.extend(odd_env_file(&error).map(|odd| (file.clone(), odd))),
-            }
-        }
-        // Compose looks into the current directory as well, unless it is told which files to read.
-        let near = entry.cwd.join(".env");
-        if entry.env_files == [entry.project_dir.join(".env")]
-            && entry.env_files != [near.clone()]
-            && let Err(error) = disk.read(&near)
-        {
-            odd.extend(odd_env_file(&error).map(|odd| (near, odd)));
-        }
-        // The process's environment wins over env files, as in Compose.
-        variables.extend(entry.environment.clone());
-        let mut sources = Self {
-            cwd: entry.cwd.clone(),
-            project_dir: entry.project_dir.clone(),
-            files: Vec::new(),
-            main: Vec::new(),
-            variables,
-            odd,
-            env_files: entry.env_files.iter().cloned().collect(),
-            included_variables: Vec::new(),
-        };
-        let mut main = Vec::new();
-        for file in &entry.files {
-            main.extend(sources.add(file, &entry.project_dir, disk));
-        }
-        sources.main = main;
-        sources
-    }
-
-    /// Every file the model depends on, those of `include` and `extends` and the env files too (E7).
+    /// Every file that the model depends on: compose files, those of `include` and `extends`, and env files (E7).
     pub fn all(&self) -> Vec<HostPath> {
         let compose = self.files.iter().map(|file| file.path.clone());
         compose.chain(self.env_files.iter().cloned()).collect()
     }
 
-    /// All that the environment and the env files of the model say of a variable, the strongest first.
+    /// All values that the environment and the model's env files give a variable, the strongest first.
     pub fn values_of<'s>(&'s self, variable: &'s str) -> impl Iterator<Item = &'s str> {
         let included = self.included_variables.iter();
         let included = included.filter(move |(name, _)| name == variable);
@@ -137,7 +99,7 @@ impl Sources {
             .map(String::as_str)
     }
 
-    /// The included files: Compose takes their services, and leaves their top-level `x-` keys out of the model.
+    /// The included files, as indices. Compose takes their services, but leaves their top-level `x-` keys out of the model.
     pub fn included(&self) -> BTreeSet<usize> {
         self.files
             .iter()
@@ -147,7 +109,7 @@ impl Sources {
             .collect()
     }
 
-    /// The named steps of included files (B3), with their variables put in.
+    /// The named steps of included files (B3), with variables filled in.
     pub fn included_steps(&self) -> Vec<(Value, Value)> {
         self.included()
             .into_iter()
@@ -184,7 +146,7 @@ impl Sources {
         parts
     }
 
-    /// The names of all services in any file, active or not.
+    /// The names of all services in any file, whether their profile is active or not.
     pub fn service_names(&self) -> BTreeSet<String> {
         let documents = self.files.iter().flat_map(|file| &file.documents);
         documents
@@ -278,130 +240,7 @@ impl Sources {
         parts.push(part);
     }
 
-    fn add(&mut self, path: &HostPath, base: &HostPath, disk: &dyn Files) -> Option<usize> {
-        if let Some(known) = self.files.iter().position(|file| file.path == *path) {
-            return Some(known);
-        }
-        let text = match disk.read(path) {
-            Ok(text) => String::from_utf8_lossy(&text).into_owned(),
-            Err(error) => {
-                self.note(path, Odd::of(&error));
-                return None;
-            }
-        };
-        let documents: Result<Vec<Value>, _> = serde_yaml::Deserializer::from_str(&text)
-            .map(Value::deserialize)
-            .collect();
-        let documents = documents.unwrap_or_default();
-        let index = self.files.len();
-        self.files.push(RawFile {
-            path: path.clone(),
-            text,
-            documents: documents.clone(),
-            base: base.clone(),
-            includes: Vec::new(),
-            extends: BTreeMap::new(),
-        });
-        for document in &documents {
-            self.follow_includes(index, document, disk);
-            let services = get(document, "services").and_then(|it| untagged(it).as_mapping());
-            for service in services.into_iter().flat_map(|map| map.values()) {
-                self.follow_service(index, service, disk);
-            }
-        }
-        Some(index)
-    }
-
-    fn follow_includes(&mut self, index: usize, document: &Value, disk: &dyn Files) {
-        let base = self.files[index].base.clone();
-        for entry in get(document, "include")
-            .and_then(|it| untagged(it).as_sequence())
-            .into_iter()
-            .flatten()
-        {
-            let paths = match get(entry, "path") {
-                Some(paths) => self.texts(paths),
-                None => self.texts(entry),
-            };
-            let Some(first) = paths.first() else {
-                continue;
-            };
-            let first = base.join(first);
-            let included_base = match get(entry, "project_directory").map(|it| self.texts(it)) {
-                Some(dirs) if !dirs.is_empty() => base.join(&dirs[0]),
-                _ => first.parent().unwrap_or_else(|| base.clone()),
-            };
-            let env_files: Vec<HostPath> = match get(entry, "env_file") {
-                Some(files) => self
-                    .texts(files)
-                    .iter()
-                    .map(|file| base.join(file))
-                    .collect(),
-                None => vec![included_base.join(".env")]
-                    .into_iter()
-                    .filter(|default| disk.kind(default).is_some())
-                    .collect(),
-            };
-            for file in env_files {
-                if let Ok(text) = disk.read(&file) {
-                    let text = String::from_utf8_lossy(&text);
-                    self.included_variables.extend(read_env_file(&text));
-                }
-                self.add_env_file(file, disk);
-            }
-            let group: Vec<usize> = paths
-                .iter()
-                .filter_map(|path| self.add(&base.join(path), &included_base, disk))
-                .collect();
-            self.files[index].includes.push(group);
-        }
-    }
-
-    fn follow_service(&mut self, index: usize, service: &Value, disk: &dyn Files) {
-        let base = self.files[index].base.clone();
-        if let Some((Some(file), _)) = extended(service) {
-            let file = file.to_owned();
-            if let Some(text) = interpolate(&file, &self.variables) {
-                let path = base.join(text);
-                let extended_base = path.parent().unwrap_or_else(|| base.clone());
-                if let Some(found) = self.add(&path, &extended_base, disk) {
-                    self.files[index].extends.insert(file, found);
-                }
-            }
-        }
-        // Compose reads the labels in the same way.
-        let both = ["env_file", "label_file"].map(|key| get(service, key));
-        for files in both.into_iter().flatten() {
-            let entries = match untagged(files) {
-                Value::Sequence(entries) => entries.clone(),
-                other => vec![other.clone()],
-            };
-            for entry in &entries {
-                for path in self.texts(get(entry, "path").unwrap_or(entry)) {
-                    self.add_env_file(base.join(path), disk);
-                }
-            }
-        }
-    }
-
-    fn add_env_file(&mut self, path: HostPath, disk: &dyn Files) {
-        if self.env_files.contains(&path) {
-            return;
-        }
-        if let Err(error) = disk.read(&path) {
-            self.note(&path, odd_env_file(&error));
-        }
-        self.env_files.insert(path);
-    }
-
-    fn note(&mut self, path: &HostPath, odd: Option<Odd>) {
-        let known = self.odd.iter().any(|(file, _)| file == path);
-        if !known {
-            self.odd.extend(odd.map(|odd| (path.clone(), odd)));
-        }
-    }
-
-    /// One text or a list of them, interpolated; what cannot be is left out.
+    /// One text or a list of them, interpolated; those that cannot be are left out.
     fn texts(&self, value: &Value) -> Vec<String> {
         let items = match untagged(value) {
             Value::Sequence(items) => items.as_slice(),
@@ -412,11 +251,6 @@ impl Sources {
             .filter_map(|item| interpolate(untagged(item).as_str()?, &self.variables))
             .collect()
     }
-}
-
-/// A directory of that name may be a Python environment: Compose passes over `.env`, and complains of the others by itself.
-fn odd_env_file(error: &std::io::Error) -> Option<Odd> {
-    Odd::of(error).filter(|odd| *odd != Odd::Directory)
 }
 
 /// The file and the service that `extends` names.

@@ -5,38 +5,38 @@ use serde_yaml::Value;
 use super::project::{Project, Service};
 use super::yaml::{get, scalar_text};
 
-/// One service's dependence on another.
+/// One service depends on another in such a way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tie {
-    /// Who depends.
+    /// The service that depends.
     pub service: String,
-    /// On whom.
+    /// The service it depends on.
     pub on: String,
-    /// How.
+    /// How it depends.
     pub kind: TieKind,
-    /// As the compose file says it: `network_mode: service:db`.
+    /// The line of the compose file: `network_mode: service:db`.
     pub text: String,
 }
 
 /// The kinds, the tightest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TieKind {
-    /// `network_mode: service:x`: the network is gone with x's process.
+    /// `network_mode: service:x`: the network ends with x's process.
     Network,
-    /// `ipc: service:x`.
+    /// `ipc: service:x`: the shared memory ends with x's process.
     Ipc,
     /// `pid: service:x`: its processes end with x's.
     Pid,
-    /// `volumes_from: [x]`.
+    /// `volumes_from: [x]`: it has x's volumes.
     Volumes,
-    /// `links: [x]`.
+    /// `links: [x]`: it knows x by name.
     Link,
     /// `depends_on: {x: {restart: true}}`.
     Restart,
 }
 
 impl TieKind {
-    /// Whether both live in one namespace, which ends with the first one's process.
+    /// Whether both share a namespace, which ends with the first one's process.
     pub fn is_namespace(self) -> bool {
         matches!(self, Self::Network | Self::Ipc | Self::Pid)
     }

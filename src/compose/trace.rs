@@ -1,14 +1,15 @@
-//! From a spot of the resolved model back to the file, line and column it was written at. Knows Compose's merging, not its steps.
+//! Traces a path of the resolved model back to the file, line and column it was written at. Knows how Compose merges, not what
+//! steps are.
 
 use serde_yaml::Value;
 
 use super::finding::{Finding, Findings, Seg, YamlPath};
-use super::places::locate;
-use super::problem::{Place, Problem};
+use super::locate::locate;
+use super::problem::{Location, Problem};
 use super::sources::Sources;
 use super::yaml::{key_text, untagged};
 
-/// One raw value that went into a resolved one.
+/// One raw value that was merged into a resolved one.
 #[derive(Clone)]
 struct Origin<'s> {
     part: usize,
@@ -23,24 +24,24 @@ struct Origin<'s> {
 pub struct Written<'s> {
     /// Index of the file in [`Sources::files`].
     pub file: usize,
-    /// Counts the merged parts of the service, to tell one file's steps from another's (B1).
+    /// Index of the merged part of the service, to tell one file's steps from another's (B1).
     pub part: usize,
-    /// The raw value.
+    /// The value as written, variables not filled in.
     pub value: &'s Value,
     document: usize,
     path: Vec<Seg>,
-    /// The whole path was found, not only the beginning.
+    /// The whole path was found, not just the beginning of it.
     exact: bool,
 }
 
 impl Written<'_> {
-    /// Whether the place is that of the whole path, not only of its beginning.
+    /// Whether the location is that of the whole path, not just of its beginning.
     pub fn is_exact(&self) -> bool {
         self.exact
     }
 }
 
-/// Traces spots of one resolved model.
+/// Traces paths of one resolved model.
 #[derive(Clone, Copy)]
 pub struct Trace<'s> {
     sources: &'s Sources,
@@ -48,12 +49,17 @@ pub struct Trace<'s> {
 }
 
 impl<'s> Trace<'s> {
-    /// Between `resolved` and the files it was made of.
+    /// For `resolved`, which was made from `sources`.
     pub fn new(sources: &'s Sources, resolved: &'s Value) -> Self {
         Self { sources, resolved }
     }
 
-    /// Where the value at `path` was written, as far as that is certain.
+    /// The files that the model was made from.
+    pub fn sources(&self) -> &'s Sources {
+        self.sources
+    }
+
+    /// Where the value at `path` was written, as far as that is certain; `None` when not even its beginning is.
     pub fn written(&self, path: &[Seg]) -> Option<Written<'s>> {
         let (mut origins, mut rest) = self.start(path);
         let mut resolved = path[..path.len() - rest.len()]
@@ -97,17 +103,17 @@ impl<'s> Trace<'s> {
             )
     }
 
-    /// Line and column of a spot; of its service or block when the exact place is not certain.
-    pub fn place(&self, spot: &YamlPath, on_key: bool) -> Option<Place> {
+    /// Line and column of a path; those of its service or block when the exact location is not certain.
+    pub fn location(&self, spot: &YamlPath, on_key: bool) -> Option<Location> {
         let written = self.written(&spot.path)?;
         let file = self.sources.files.get(written.file)?;
-        // A service or key stands for itself better by its name than by the first line of its value.
+        // A service or key is better shown by its name than by the first line of its value.
         let by_key = matches!(written.path.last(), Some(Seg::Key(_)))
             && (!written.exact || on_key || untagged(written.value).is_mapping());
         let (line, column) = locate(&file.text, written.document, &written.path, by_key)
             .or_else(|| locate(&file.text, written.document, &written.path, false))?;
         let shown = file.path.seen_from(&self.sources.cwd);
-        Some(Place {
+        Some(Location {
             file: file.path.clone(),
             shown: shown.to_string_lossy().into_owned(),
             line,
@@ -122,13 +128,13 @@ impl<'s> Trace<'s> {
         })
     }
 
-    /// The findings as problems with places.
+    /// The findings as problems with locations.
     pub fn problems(&self, findings: Findings) -> Vec<Problem> {
         findings
             .list
             .into_iter()
             .map(|finding| {
-                let place = self.place(&finding.at, finding.on_key);
+                let location = self.location(&finding.at, finding.on_key);
                 let Finding {
                     severity,
                     at,
@@ -142,13 +148,13 @@ impl<'s> Trace<'s> {
                     step: at.step,
                     message,
                     hint,
-                    place,
+                    location,
                 }
             })
             .collect()
     }
 
-    /// The raw values that the beginning of `path` stands for, and the rest of the path.
+    /// The raw values at the beginning of `path`, and the rest of the path.
     fn start<'p>(&self, path: &'p [Seg]) -> (Vec<Origin<'s>>, &'p [Seg]) {
         if let [Seg::Key(services), Seg::Key(name), rest @ ..] = path
             && services == "services"
@@ -172,7 +178,7 @@ impl<'s> Trace<'s> {
                 .collect();
             return (origins, rest);
         }
-        // Included files first: what the top level says of the same key is written last and holds.
+        // Included files come first: for the same key, what the top level says comes last and wins.
         let included = self.sources.included();
         let origins = included
             .iter()
@@ -194,7 +200,7 @@ impl<'s> Trace<'s> {
         (origins, path)
     }
 
-    /// `name` as the resolved model holds it, which lives as long as the trace.
+    /// `name` as the resolved model holds it, with the trace's lifetime.
     fn interned(&self, name: &str) -> Option<&'s str> {
         let services = untagged(super::yaml::get(self.resolved, "services")?).as_mapping()?;
         services
@@ -204,7 +210,7 @@ impl<'s> Trace<'s> {
     }
 }
 
-/// The part that holds the `index`-th item of the merged list; `None` when the lists do not add up to it.
+/// The part that the `index`-th item of the merged list is from; `None` when the parts' lists do not add up to it.
 fn item<'s>(origins: &[Origin<'s>], index: usize, resolved: Option<&Value>) -> Option<Origin<'s>> {
     if let [only] = origins {
         return step(only, &Seg::Index(index));
@@ -238,7 +244,7 @@ fn step<'s>(origin: &Origin<'s>, seg: &Seg) -> Option<Origin<'s>> {
     })
 }
 
-/// What `!override` and `!reset` took away (B8).
+/// Drops the parts that `!override` and `!reset` took away (B8).
 fn drop_overridden(origins: &mut Vec<Origin<'_>>) {
     let tag = |origin: &Origin<'_>| match origin.value {
         Value::Tagged(tagged) => tagged.tag.to_string(),
@@ -253,7 +259,7 @@ fn drop_overridden(origins: &mut Vec<Origin<'_>>) {
     }
 }
 
-/// The value one step down, through merge keys, with the explicit way to it.
+/// The value one step down, merge keys included, and the path to it with those keys spelled out.
 fn child<'v>(value: &'v Value, seg: &Seg) -> Option<(Vec<Seg>, &'v Value)> {
     match (untagged(value), seg) {
         (Value::Sequence(items), Seg::Index(index)) => {

@@ -1,4 +1,4 @@
-//! Reads values as people write them: "5" for 5, `1m30s`, one text or a list; and says what is wrong with one. Knows no steps.
+//! Reads values as people write them ("5" for 5, `1m30s`, one text or a list), and reports wrong ones. Knows no steps.
 
 use std::time::Duration;
 
@@ -8,20 +8,20 @@ use super::finding::{Findings, YamlPath};
 use super::yaml::{describe, key_text, parse_duration, quoted, scalar_text, untagged};
 use crate::nearest::{did_you_mean, nearest};
 
-/// What a value is read with. `S` is what its kind has to know beside it, such as what a step's paths are relative to.
+/// Reads one value. `S` is what the reading of its kind needs besides, such as the directory that a step's paths are relative to.
 pub struct Reader<'r, S = ()> {
-    /// What the value is called in a message: as a rule the key that it is the value of.
+    /// What messages call the value: usually its key.
     pub name: String,
-    /// Where it stands.
+    /// The value's location.
     pub at: YamlPath,
-    /// Where what is wrong with it goes.
+    /// Where problems are reported.
     pub found: &'r mut Findings,
-    /// The same for all that is below it.
+    /// Passed on unchanged to everything below the value.
     pub setting: S,
 }
 
 impl<'r, S: Copy> Reader<'r, S> {
-    /// For the value at `at`, called `name`.
+    /// A reader for the value at `at`, called `name`.
     pub fn new(name: &str, at: &YamlPath, setting: S, found: &'r mut Findings) -> Self {
         Self {
             name: name.to_owned(),
@@ -31,32 +31,32 @@ impl<'r, S: Copy> Reader<'r, S> {
         }
     }
 
-    /// For the value of `key` here.
+    /// A reader for the value of `key` in this one.
     pub fn key(&mut self, key: &str) -> Reader<'_, S> {
         Reader::new(key, &self.at.key(key), self.setting, self.found)
     }
 
-    /// For the item at `index` here, called as the list is.
+    /// A reader for the item at `index` in this one; called as the list is.
     pub fn index(&mut self, index: usize) -> Reader<'_, S> {
         Reader::new(&self.name, &self.at.index(index), self.setting, self.found)
     }
 
-    /// For the same value by another name.
+    /// A reader for the same value under another name.
     pub fn named(&mut self, name: &str) -> Reader<'_, S> {
         Reader::new(name, &self.at, self.setting, self.found)
     }
 
-    /// Reports that nothing can be started with this value.
+    /// Reports an error about the value.
     pub fn error(&mut self, message: impl Into<String>, hint: Option<String>) {
         self.found.error(&self.at, message, hint);
     }
 
-    /// As [`error`](Self::error), about the value's key.
+    /// Reports an error about the value's key.
     pub fn error_on_key(&mut self, message: impl Into<String>, hint: Option<String>) {
         self.found.error_on_key(&self.at, message, hint);
     }
 
-    /// Reports `value` as being of a wrong type.
+    /// Reports that `value` has the wrong type.
     pub fn wrong_type(&mut self, value: &Value, expected: &str) {
         let message = format!(
             "`{}` is {}; expected {expected}",
@@ -66,7 +66,7 @@ impl<'r, S: Copy> Reader<'r, S> {
         self.error(message, None);
     }
 
-    /// A text that is not empty.
+    /// A non-empty text.
     pub fn text(&mut self, value: &Value, expected: &str) -> Option<String> {
         let Value::String(text) = untagged(value) else {
             self.wrong_type(value, expected);
@@ -82,7 +82,7 @@ impl<'r, S: Copy> Reader<'r, S> {
         Some(text.clone())
     }
 
-    /// A text that is not empty, or a number (`user: 1000`, `timeout: 5`).
+    /// A non-empty text, or a number (`user: 1000`, `timeout: 5`).
     pub fn text_or_number(&mut self, value: &Value, expected: &str) -> Option<String> {
         match untagged(value) {
             Value::Number(number) => Some(number.to_string()),
@@ -90,7 +90,7 @@ impl<'r, S: Copy> Reader<'r, S> {
         }
     }
 
-    /// One text or a list of texts, each with its place.
+    /// One text or a list of texts, each with its location.
     pub fn texts(&mut self, value: &Value, expected: &str) -> Vec<(String, YamlPath)> {
         match untagged(value) {
             Value::Sequence(items) => items
@@ -117,7 +117,7 @@ impl<'r, S: Copy> Reader<'r, S> {
             .collect()
     }
 
-    /// `true` and `false`, also as texts: that is how interpolated values arrive (B8).
+    /// `true` and `false`, also as texts: interpolated values arrive like that (B8).
     pub fn boolean(&mut self, value: &Value) -> Option<bool> {
         match untagged(value) {
             Value::Bool(flag) => Some(*flag),
@@ -141,7 +141,7 @@ impl<'r, S: Copy> Reader<'r, S> {
         parsed
     }
 
-    /// One of a few words.
+    /// One of a few words; reports any other with the nearest one.
     pub fn choice<T: Copy>(&mut self, value: &Value, choices: &[(&str, T)]) -> Option<T> {
         let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
         let text = scalar_text(value).unwrap_or_default();
@@ -165,7 +165,7 @@ impl<'r, S: Copy> Reader<'r, S> {
         choice
     }
 
-    /// Reports keys that nobody reads, with the nearest known one.
+    /// Reports unknown keys, each with the nearest known one.
     pub fn only_keys(&mut self, map: &Mapping, known: &[&str]) {
         for key in map.keys() {
             match key_text(key) {
@@ -192,7 +192,7 @@ impl<'r, S: Copy> Reader<'r, S> {
     }
 }
 
-/// An empty text is how other tools say nothing; here a key that may be missing is left out.
+/// The hint for an empty text, which other tools read as "not given": here the key is left out instead.
 fn left_out(name: &str) -> Option<String> {
     let meaning = match name {
         "trigger" => "without one it is done with every update",

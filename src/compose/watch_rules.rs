@@ -20,10 +20,10 @@ use super::trace::Trace;
 use super::values::Reader;
 use super::yaml::{get, scalar_text, untagged};
 
-/// Characters that a shell would act on: a text with one of them is meant for a shell.
+/// Characters that a shell interprets: a command with one of them is meant for a shell.
 const FOR_THE_SHELL: &str = ";|&<>$`()*?[]{}~#!\n";
 
-/// Reads the rules at `at`; Compose has checked their shape.
+/// Reads the rules at `at`; Compose has checked their shape already.
 pub fn read(
     rules: &Value,
     at: &YamlPath,
@@ -83,7 +83,7 @@ struct Files<'a> {
 }
 
 impl Files<'_> {
-    /// The text at `at` as it stands in the file, variables filled in.
+    /// The text at `at` as written in the file, variables filled in.
     fn written(self, at: &YamlPath) -> Option<String> {
         let written = self
             .trace
@@ -93,15 +93,15 @@ impl Files<'_> {
     }
 }
 
-/// What a rule is read with: it stands at the rule.
+/// The reader of one rule's values, located at the rule.
 type RuleReader<'r, 'f> = Reader<'r, Files<'f>>;
 
-/// One rule, and what all actions have.
+/// One rule: what all actions have.
 struct Rule<'v> {
     step: Step,
     action: Action,
     path: HostPath,
-    /// The path as the user wrote it.
+    /// The path as the user wrote it, for messages.
     shown: String,
     value: &'v Value,
 }
@@ -135,7 +135,7 @@ impl Reading {
             get(rule.value, key).map_or_else(Vec::new, |value| r.key(key).patterns(value))
         };
         let (ignore, include) = (list("ignore"), list("include"));
-        // A path in `develop.watch` is a path, whatever characters it has.
+        // A path in `develop.watch` is never a glob, whatever characters it has.
         let matches = match PathRule::filtered(&rule.path, &include, &ignore) {
             Ok(matches) => matches.written_as(rule.shown.clone()),
             Err(bad) => {
@@ -210,7 +210,7 @@ fn exec(rule: &Rule<'_>, r: &mut RuleReader<'_, '_>) -> Option<Run> {
     let hook = get(rule.value, "exec")?;
     let resolved = command(get(hook, "command")?, &mut r.key("command"))?;
     let command = match r.setting.written(&r.at.key("command")) {
-        // Compose cuts such a text at the first `;`, `|` or `&` in silence.
+        // Compose silently cuts such a text at the first `;`, `|` or `&`.
         Some(text) if text.contains(|c| FOR_THE_SHELL.contains(c)) => Command::Shell(text),
         _ => resolved,
     };
@@ -229,8 +229,8 @@ fn exec(rule: &Rule<'_>, r: &mut RuleReader<'_, '_>) -> Option<Run> {
     Some(Run::new(command, exec, OnFailure::Keep))
 }
 
-/// The rule's target as it is written, and where that is. Compose takes a relative one from the container's root, whatever
-/// the working directory is.
+/// The rule's target as written, and the path it means. Compose resolves a relative one from the container's root, whatever the
+/// working directory is.
 fn remote(rule: &Rule<'_>, r: &mut RuleReader<'_, '_>) -> Option<(String, ContainerPath)> {
     let target = get(rule.value, "target")
         .and_then(scalar_text)
@@ -255,7 +255,7 @@ fn remote(rule: &Rule<'_>, r: &mut RuleReader<'_, '_>) -> Option<(String, Contai
     Some((target, remote))
 }
 
-/// `initial_sync`, also by the name it had before it was Compose's own.
+/// `initial_sync`, or the name it had before Compose adopted it.
 fn initial_sync(rule: &Rule<'_>, r: &mut RuleReader<'_, '_>) -> bool {
     const OLD: &str = "x-initialSync";
     let mut read = |key: &str| {

@@ -1,15 +1,15 @@
-//! YAML values, and the texts in them that Compose has a form for: durations, command lines. Knows nothing of steps.
+//! YAML values, and the texts in them that Compose has a syntax for: durations, command lines. Knows nothing of steps.
 
 use std::time::Duration;
 
 use serde_yaml::Value;
 
-/// The value of `key` when `value` is a mapping that has it.
+/// The value of `key`; `None` when `value` is no mapping or lacks it.
 pub fn get<'v>(value: &'v Value, key: &str) -> Option<&'v Value> {
     untagged(value).as_mapping()?.get(key)
 }
 
-/// The value under any tag (`!override`).
+/// The value inside any tags (`!override`).
 pub fn untagged(value: &Value) -> &Value {
     match value {
         Value::Tagged(tagged) => untagged(&tagged.value),
@@ -17,7 +17,7 @@ pub fn untagged(value: &Value) -> &Value {
     }
 }
 
-/// A key as text; keys that are no scalars have none.
+/// A key as text; `None` when it is no scalar.
 pub fn key_text(key: &Value) -> Option<String> {
     match untagged(key) {
         Value::String(text) => Some(text.clone()),
@@ -27,12 +27,12 @@ pub fn key_text(key: &Value) -> Option<String> {
     }
 }
 
-/// A scalar as text, for options that are names or numbers alike (`user: 1000`).
+/// A scalar as text, for options that may be names or numbers (`user: 1000`); `None` for anything else.
 pub fn scalar_text(value: &Value) -> Option<String> {
     key_text(value)
 }
 
-/// What was found, for "is ..; expected ..".
+/// The value's type and text, for messages: "is ..; expected ..".
 pub fn describe(value: &Value) -> String {
     match untagged(value) {
         Value::Null => "empty".into(),

@@ -2,7 +2,7 @@
 
 use crate::harmless;
 
-use super::{expression::escaped_char, syntax::Why};
+use super::{expression::escaped_char, syntax::Complaint};
 
 /// A set of characters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Class {
     }
 
     /// Reads the class whose `[` begins `rest`, and returns what follows it.
-    pub fn parse(rest: &str) -> Result<(Self, &str), Why> {
+    pub fn parse(rest: &str) -> Result<(Self, &str), Complaint> {
         let mut class = Self::default();
         let mut rest = rest.strip_prefix('[').unwrap_or(rest);
         if let Some(after) = rest.strip_prefix('^') {
@@ -77,7 +77,7 @@ impl Class {
     }
 
     /// Reads a character or a range of them into the class.
-    fn range<'a>(&mut self, rest: &'a str) -> Result<&'a str, Why> {
+    fn range<'a>(&mut self, rest: &'a str) -> Result<&'a str, Complaint> {
         let (low, after) = member(rest)?;
         let Some(end) = after
             .strip_prefix('-')
@@ -103,7 +103,7 @@ impl Class {
             self.ranges.extend_from_slice(&other.ranges);
             return;
         }
-        // Only the sorted, separate ranges of this file are ever negated in here.
+        // Only this file's sorted, separate ranges are ever negated here.
         let mut next = '\0';
         for &(low, high) in &other.ranges {
             if let Some(below) = (next..low).next_back() {
@@ -122,7 +122,7 @@ pub(super) fn is_word(char: char) -> bool {
     char.is_ascii_alphanumeric() || char == '_'
 }
 
-fn member(rest: &str) -> Result<(char, &str), Why> {
+fn member(rest: &str) -> Result<(char, &str), Complaint> {
     if rest.starts_with('\\') {
         return escaped_char(rest);
     }
@@ -133,8 +133,8 @@ fn member(rest: &str) -> Result<(char, &str), Why> {
     }
 }
 
-/// `[:name:]` or `[:^name:]` at the start of `rest`.
-fn named(rest: &str) -> Result<Option<(Class, &str)>, Why> {
+/// A named class, `[:name:]` or `[:^name:]`, at the start of `rest`.
+fn named(rest: &str) -> Result<Option<(Class, &str)>, Complaint> {
     let Some((name, after)) = rest
         .strip_prefix("[:")
         .and_then(|inner| inner.split_once(":]"))

@@ -1,6 +1,6 @@
-//! Reads the part of Go's regular expression syntax that ignore patterns can lead to. Knows nothing of patterns or paths.
+//! Parses the part of Go's regular expression syntax that ignore patterns can produce. Knows nothing of patterns or paths.
 
-use super::{class::Class, syntax::Why};
+use super::{class::Class, syntax::Complaint};
 
 /// A regular expression as a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(super) enum Node {
 }
 
 impl Node {
-    /// What stands between `^` and `$` when these are the expression's only assertions.
+    /// What is between `^` and `$`, when these are the expression's only assertions.
     pub fn anchored(&self) -> Option<&[Self]> {
         let Self::Concat(nodes) = self else {
             return None;
@@ -57,8 +57,8 @@ pub(super) enum Assertion {
 /// The builder's limit for one `{n,m}`.
 const MOST_REPEATS: u32 = 1000;
 
-/// Fails where the builder's own reading fails, and on `\p`, whose tables are not worth their weight here.
-pub(super) fn parse(expression: &str) -> Result<Node, Why> {
+/// Fails where the builder's own parser fails, and on `\p`, whose tables are too large to be worth including.
+pub(super) fn parse(expression: &str) -> Result<Node, Complaint> {
     let mut reader = Reader { rest: expression };
     let node = reader.either()?;
     if reader.rest.is_empty() {
@@ -73,7 +73,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn either(&mut self) -> Result<Node, Why> {
+    fn either(&mut self) -> Result<Node, Complaint> {
         let mut branches = vec![self.concat()?];
         while self.eat('|') {
             branches.push(self.concat()?);
@@ -85,7 +85,7 @@ impl Reader<'_> {
         })
     }
 
-    fn concat(&mut self) -> Result<Node, Why> {
+    fn concat(&mut self) -> Result<Node, Complaint> {
         let mut nodes = Vec::new();
         let mut repeated = false;
         while let Some(char) = self.rest.chars().next() {
@@ -121,7 +121,7 @@ impl Reader<'_> {
         })
     }
 
-    fn atom(&mut self, char: char) -> Result<Node, Why> {
+    fn atom(&mut self, char: char) -> Result<Node, Complaint> {
         if char == '[' {
             let (class, rest) = Class::parse(self.rest)?;
             self.rest = rest;
@@ -146,7 +146,7 @@ impl Reader<'_> {
         })
     }
 
-    fn escape(&mut self) -> Result<Node, Why> {
+    fn escape(&mut self) -> Result<Node, Complaint> {
         if let Some((class, rest)) = Class::parse_escape(self.rest) {
             self.rest = rest;
             return Ok(Node::Class(class));
@@ -169,7 +169,7 @@ impl Reader<'_> {
     }
 
     /// `*`, `?` or a well-formed `{n,m}`; any other `{` is a character.
-    fn repetition(&mut self) -> Result<Option<(u32, Option<u32>)>, Why> {
+    fn repetition(&mut self) -> Result<Option<(u32, Option<u32>)>, Complaint> {
         if self.eat('*') {
             return Ok(Some((0, None)));
         }
@@ -190,7 +190,7 @@ impl Reader<'_> {
             ));
         };
         self.rest = rest;
-        // A `?` after a repetition only changes which match is found, never whether there is one.
+        // A `?` after a repetition changes which match is found, but not whether there is one.
         Ok(Some((min, max.flatten())))
     }
 
@@ -202,7 +202,7 @@ impl Reader<'_> {
     }
 }
 
-/// A number in `{..}`; `None` when it is too large for any use.
+/// A number in `{..}`; `None` when it is too large to be useful.
 type Count = Option<u32>;
 
 /// The numbers of a leading `{n}`, `{n,}` or `{n,m}`, and what follows it. The second is `None` for "no upper end".
@@ -223,7 +223,7 @@ fn number(digits: &str) -> Option<Count> {
 }
 
 /// The character that `\..` at the start of `rest` stands for, and what follows it.
-pub(super) fn escaped_char(rest: &str) -> Result<(char, &str), Why> {
+pub(super) fn escaped_char(rest: &str) -> Result<(char, &str), Complaint> {
     let mut chars = rest.chars();
     chars.next();
     let Some(char) = chars.next() else {
@@ -249,7 +249,7 @@ fn hexadecimal(after: &str) -> Option<(char, &str)> {
         Some(braced) => braced.split_once('}')?,
         None => after.split_at_checked(2)?,
     };
-    // `from_str_radix` alone would take a sign.
+    // `from_str_radix` alone would accept a sign.
     let valid = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     let code = u32::from_str_radix(digits, 16).ok().filter(|_| valid)?;
     Some((char::from_u32(code)?, rest))
@@ -270,26 +270,26 @@ fn octal(first: char, after: &str) -> Option<(char, &str)> {
     Some((char::from_u32(code)?, rest))
 }
 
-fn unknown_escape(char: char) -> Why {
+fn unknown_escape(char: char) -> Complaint {
     format!(
         "the builder knows no escape `\\{char}`\n\
          write `/` between directories, and `{char}` without the backslash for the character itself"
     )
 }
 
-fn misplaced_repetition() -> Why {
+fn misplaced_repetition() -> Complaint {
     "the builder reads its `{..}` as a repetition, and there is nothing before it to repeat\n\
      write `[{]` for the brace itself"
         .to_owned()
 }
 
-fn unreadable(rest: &str) -> Why {
+fn unreadable(rest: &str) -> Complaint {
     format!(
         "the builder cannot read it from `{rest}` on\nwrite a plain path, or use only `*`, `?`, `**` and `[..]`"
     )
 }
 
-/// What every path that an expression matches begins and ends with; it spares most paths the automaton.
+/// What every path that matches begins and ends with: most paths are ruled out by this without running the automaton.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ends {
     beginning: String,
@@ -304,7 +304,7 @@ impl Ends {
         let last = || match (&self.last, path.last()) {
             (None, _) => true,
             (Some(_), None) => false,
-            // A byte of a longer character tells nothing.
+            // One byte of a longer character says nothing.
             (Some(class), Some(byte)) => !byte.is_ascii() || class.contains(char::from(*byte)),
         };
         path.ends_with(self.ending.as_bytes())
@@ -314,7 +314,7 @@ impl Ends {
 }
 
 impl Node {
-    /// Nothing is asked of either end unless the expression is bound to both.
+    /// Nothing is required of either end unless the expression is anchored at both.
     pub fn ends(&self) -> Ends {
         let Self::Concat(nodes) = self else {
             return Ends::default();

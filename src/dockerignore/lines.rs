@@ -5,22 +5,22 @@ use super::BadPattern;
 /// One pattern of an ignore file, in the two forms it is needed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Line {
-    /// 1-based.
+    /// The line in the file, from 1.
     pub number: usize,
     /// As the user wrote it, without surrounding white space.
     pub written: String,
-    /// A `!` pattern: what it matches is kept.
+    /// It begins with `!`: what it matches is kept.
     pub keeps: bool,
     /// Cleaned as a path, without the `!`.
     pub pattern: String,
 }
 
-/// The builder's reader gives up on a line of this many bytes, its end included.
+/// The builder's reader rejects a line of this many bytes, its line break included.
 const LONGEST_LINE: usize = 64 * 1024;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// The lines that hold a pattern; comments and blank lines are none. An error is a line that the builder refuses.
+/// The lines that hold a pattern, without comments and blank lines. An error stands for a line that the builder refuses.
 pub(super) fn read(text: &[u8]) -> Vec<Result<Line, BadPattern>> {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     text.split(|&byte| byte == b'\n')
@@ -45,8 +45,8 @@ pub(super) fn pattern(number: usize, written: &str) -> Option<Result<Line, BadPa
     if written.is_empty() {
         return None;
     }
-    // The builder cleans twice: its reader without the `!`, its matcher with it. That is seen in `!../../a`, which
-    // loses its `!`, and in `/!a`, which gains one; both passes are kept so that such lines mean the same here.
+    // The builder cleans twice: its reader without the `!`, its matcher with it. This shows for `!../../a`, which loses its `!`,
+    // and for `/!a`, which gains one; we do both, so that such lines mean the same here.
     let (mark, rest) = match written.strip_prefix('!') {
         Some(rest) => ("!", rest.trim()),
         None => ("", written),
@@ -79,7 +79,7 @@ pub(super) fn pattern(number: usize, written: &str) -> Option<Result<Line, BadPa
     }))
 }
 
-/// The shortest path that means the same: no empty parts, no `.`, and `..` taken back where something stands before it.
+/// The shortest equivalent path: no empty components, no `.`, and each `..` resolved where something precedes it.
 fn clean(path: &str) -> String {
     let rooted = path.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();
@@ -103,8 +103,8 @@ fn clean(path: &str) -> String {
     }
 }
 
-/// The line as text. Each byte that is no UTF-8 becomes one replacement character, as on the builder's way
-/// from the file to the matcher; in a pattern with wildcards that character stands for any such byte.
+/// The line as text. Each byte that is not valid UTF-8 becomes one replacement character, as it does in the builder; in a pattern
+/// with wildcards that character matches any such byte.
 fn text_of(line: &[u8]) -> String {
     let mut text = String::with_capacity(line.len());
     for chunk in line.utf8_chunks() {

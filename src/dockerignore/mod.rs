@@ -1,8 +1,8 @@
 //! Decides which paths an ignore file leaves out, exactly as the builder does. No I/O: it sees text and relative paths.
 //!
-//! The builder walks the context from the top and carries each pattern's match from a directory to all below it. A
-//! pattern is asked only when it could change the answer so far, and the last one that changed it wins. A `!` pattern
-//! that was not asked about a directory carries nothing down: with `a/b`, `!a` the builder still leaves out `a/b`.
+//! The builder walks the context from the top and carries each pattern's match from a directory to everything below it. A
+//! pattern is tried only when it could change the answer so far, and the last one that changed it wins. A `!` pattern
+//! that was not tried on a directory carries nothing down: with `a/b`, `!a` the builder still leaves out `a/b`.
 //! `tests/dockerignore_oracle` compares all of this with the real builder.
 
 mod class;
@@ -37,8 +37,8 @@ pub struct DockerIgnore {
     patterns: Vec<Pattern>,
     /// The indices of the `!` patterns.
     keeping: Vec<usize>,
-    /// No `!` pattern has a wildcard but for a last `/*` or `/**`. Then the builder does not look below an ignored
-    /// directory unless the text of a `!` pattern leads there.
+    /// No `!` pattern has a wildcard except for a last `/*` or `/**`. Then the builder does not look below an ignored directory
+    /// unless the text of a `!` pattern leads there.
     keeps_plainly: bool,
 }
 
@@ -46,11 +46,11 @@ pub struct DockerIgnore {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{}`: {}", harmless::value(.pattern), harmless::painted(.why))]
 pub struct BadPattern {
-    /// The line in the file, or the place in the list; 1-based.
+    /// The line in the file, or the position in the list; from 1.
     pub line: usize,
     /// As the user wrote it; empty when it is too long to repeat.
     pub pattern: String,
-    /// What is wrong, and on a second line what to write in its place.
+    /// What is wrong, and on a second line what to write instead.
     pub why: String,
 }
 
@@ -64,10 +64,10 @@ impl BadPattern {
     }
 }
 
-/// What decided about a path.
+/// The pattern that decided about a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision<'a> {
-    /// The line in the file, or the place in the list; 1-based.
+    /// The line in the file, or the position in the list; from 1.
     pub line: usize,
     /// As the user wrote it.
     pub pattern: &'a str,
@@ -76,12 +76,12 @@ pub struct Decision<'a> {
 }
 
 impl DockerIgnore {
-    /// Reads an ignore file. Fails with all the lines that the builder would refuse, now or while it walks.
+    /// Parses an ignore file. Fails with all lines that the builder would refuse, at once or during its walk.
     pub fn parse(text: &[u8]) -> Result<Self, Vec<BadPattern>> {
         Self::compile(lines::read(text))
     }
 
-    /// Takes patterns that do not come from a file: no comments, and the place in the list counts as the line.
+    /// Takes patterns that do not come from a file: there are no comments, and the position in the list counts as the line.
     pub fn from_patterns<'a>(
         patterns: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, Vec<BadPattern>> {
@@ -93,7 +93,7 @@ impl DockerIgnore {
         )
     }
 
-    /// Ignores nothing.
+    /// The rules of an empty file: nothing is ignored.
     pub fn empty() -> Self {
         Self::default()
     }
@@ -133,8 +133,8 @@ impl DockerIgnore {
         self.patterns.is_empty()
     }
 
-    /// Decides about a path below the context, of which all but the last name are directories.
-    /// `None` when nothing was ever said about it: it is kept.
+    /// Decides about a path below the context; all its components but the last must be directories. `None` when no pattern ever
+    /// matched: the path is kept.
     pub fn verdict(&self, relative: &Path) -> Option<Decision<'_>> {
         self.decision(&self.standing(&bytes(relative)))
     }
@@ -144,26 +144,26 @@ impl DockerIgnore {
         self.standing(&bytes(relative)).ignored
     }
 
-    /// Whether a walk may leave out this directory with all below it: it is ignored, and no `!` pattern reaches there.
+    /// Whether a walk may skip this directory and everything below it: it is ignored, and no `!` pattern reaches below it.
     pub fn can_skip_directory(&self, relative: &Path) -> bool {
         let path = bytes(relative);
         self.may_skip(&self.standing(&path), &path)
     }
 
-    /// How the context itself stands: the start of a walk that goes down with [`below`](Self::below).
+    /// The state at the context's root: the start of a walk that goes down with [`below`](Self::below).
     pub fn root(&self) -> WalkState {
         WalkState::default()
     }
 
-    /// How a path stands whose directory's standing is known. The same answer as [`verdict`](Self::verdict), which
-    /// asks again for each parent.
+    /// The state of a path, given that of its directory. The result is the same as [`verdict`](Self::verdict)'s, which starts at
+    /// the root for each path.
     pub fn below(&self, directory: &WalkState, relative: &Path) -> WalkState {
         let path = bytes(relative);
         let end = path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
         self.step(directory, &path[..end], &path)
     }
 
-    /// What decided about a standing.
+    /// The pattern that decided a state; `None` when none did.
     pub fn decision(&self, standing: &WalkState) -> Option<Decision<'_>> {
         let line = &self.patterns.get(standing.decided?)?.line;
         Some(Decision {
@@ -191,7 +191,7 @@ impl DockerIgnore {
         standing
     }
 
-    /// One level down in the builder's walk.
+    /// One level of the builder's walk.
     fn step(&self, above: &WalkState, directory: &[u8], path: &[u8]) -> WalkState {
         if above.ignored && self.is_closed(directory) {
             return above.clone();
@@ -213,7 +213,7 @@ impl DockerIgnore {
         standing
     }
 
-    /// Whether the builder itself does not look below an ignored directory.
+    /// Whether the builder itself skips everything below an ignored directory.
     fn is_closed(&self, directory: &[u8]) -> bool {
         self.keeps_plainly
             && !self.keeping.iter().any(|&index| {
@@ -232,11 +232,10 @@ impl DockerIgnore {
     }
 }
 
-/// What the builder takes for a sign that a `!` pattern may match anywhere.
+/// The characters by which the builder decides that a `!` pattern may match anywhere.
 const WILDCARDS: [char; 6] = ['*', '[', ']', '?', '^', '\\'];
 
-/// Reads an ignore file and asks it about a path in every way there is: an entry for fuzzers. Panics when two ways
-/// disagree.
+/// Parses an ignore file and decides about a path in every way there is: an entry for fuzzers. Panics when two ways disagree.
 pub fn fuzz(text: &[u8], path: &Path) {
     let Ok(ignore) = DockerIgnore::parse(text) else {
         return;
@@ -270,7 +269,7 @@ pub fn fuzz(text: &[u8], path: &Path) {
     assert_eq!(ignore.decision(&standing), verdict);
 }
 
-/// The path with `/` between its names, without empty ones and without `.`.
+/// The path with `/` between its components, without empty ones and `.`.
 fn bytes(relative: &Path) -> Cow<'_, [u8]> {
     let path = raw(relative);
     let tidy = !path

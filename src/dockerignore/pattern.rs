@@ -1,4 +1,4 @@
-//! One pattern, compiled. Knows nothing of the patterns before and after it, nor of a path's parents.
+//! One compiled pattern. Knows nothing of the patterns before and after it, nor of a path's parents.
 
 use super::{
     expression::{self, Ends},
@@ -6,7 +6,7 @@ use super::{
     program::Program,
     shape::Shape,
     subject::Subject,
-    syntax::{self, Why},
+    syntax::{self, Complaint},
     translate::{self, Kind},
 };
 
@@ -26,8 +26,8 @@ enum Matcher {
 }
 
 impl Pattern {
-    /// Fails on what the builder refuses, at once or as soon as it has a path to compare with.
-    pub fn new(line: Line) -> Result<Self, Why> {
+    /// Fails on what the builder refuses, at once or when it first compares a path.
+    pub fn new(line: Line) -> Result<Self, Complaint> {
         syntax::check(&line.pattern)?;
         let matcher = match translate::kind(&line.pattern) {
             Kind::Exact(text) => Matcher::Exact(text),
@@ -45,7 +45,7 @@ impl Pattern {
         Ok(Self { line, matcher })
     }
 
-    /// Whether the pattern is for exactly this path; its parents are the caller's business.
+    /// Whether the pattern matches exactly this path; the caller handles the path's parents.
     pub fn matches(&self, subject: &Subject) -> bool {
         let path = subject.path;
         match &self.matcher {
@@ -78,7 +78,7 @@ impl Pattern {
         }
     }
 
-    /// The pattern up to a trailing `/*` or `/**`: what the builder looks at before it leaves out a whole directory.
+    /// The pattern without a trailing `/*` or `/**`: the builder compares this before it skips a directory.
     pub fn trunk(&self) -> &str {
         let pattern = &self.line.pattern;
         let pattern = pattern.strip_suffix("/**").unwrap_or(pattern);
@@ -86,7 +86,7 @@ impl Pattern {
     }
 }
 
-/// Whether the path is the directory's or below it, by text alone.
+/// Whether the path is the directory or lies below it, going by the text alone.
 pub(super) fn is_below(path: &[u8], directory: &[u8]) -> bool {
     path.strip_prefix(directory)
         .is_some_and(|rest| rest.starts_with(b"/"))

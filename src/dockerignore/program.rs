@@ -1,25 +1,25 @@
-//! Runs a regular expression over a path, in time linear in the path whatever the expression. Knows nothing of patterns.
+//! Runs a regular expression over a path, in time linear in the path's length. Knows nothing of patterns.
 
 use super::{
     class::{Class, is_word},
     expression::{Assertion, Node},
-    syntax::Why,
+    syntax::Complaint,
 };
 
-/// A compiled expression.
+/// A compiled regular expression.
 #[derive(Clone, Debug)]
 pub(super) enum Program {
-    /// Anchored at both ends and short, as nearly all are: the set of states is one word.
+    /// Anchored at both ends and short, as nearly all are: the set of states fits into one word.
     Small(Small),
     Large(Large),
 }
 
-/// More states than any pattern that was written by hand; `{1000}` a hundred times over.
+/// More states than any hand-written pattern needs; `{1000}` a hundred times over.
 const MOST_STATES: usize = 100_000;
 
 impl Program {
     /// Fails when the expression would need too many states.
-    pub fn new(node: &Node) -> Result<Self, Why> {
+    pub fn new(node: &Node) -> Result<Self, Complaint> {
         if let Some(anchored) = node.anchored() {
             let code = Code::compile(anchored)?;
             if let Some(small) = Small::new(&code) {
@@ -41,7 +41,7 @@ impl Program {
     /// Whether some path that begins with `directory` and a `/` might match.
     pub fn may_match_below(&self, directory: &[u8]) -> bool {
         match self {
-            // Every state leads to a match, so any that is left is a path that matches.
+            // Every state leads to a match, so any remaining state means that some path matches.
             Self::Small(small) => {
                 let states = small.run(small.start, chars(directory));
                 small.run(states, std::iter::once('/')) != 0
@@ -51,7 +51,7 @@ impl Program {
     }
 }
 
-/// The path's characters as Go sees them: each byte that is no UTF-8 is one replacement character.
+/// The path's characters as Go sees them: each byte that is not valid UTF-8 is one replacement character.
 fn chars(path: &[u8]) -> impl Iterator<Item = char> {
     path.utf8_chunks().flat_map(|chunk| {
         let invalid = chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER);
@@ -62,7 +62,7 @@ fn chars(path: &[u8]) -> impl Iterator<Item = char> {
 #[derive(Clone, Debug)]
 enum State {
     Char(char, usize),
-    /// The first holds the class's ASCII characters as bits.
+    /// The first field holds the class's ASCII characters as bits.
     Class(u128, Class, usize),
     Either(usize, usize),
     Assert(Assertion, usize),
@@ -70,7 +70,7 @@ enum State {
 }
 
 impl State {
-    /// Where the character leads to.
+    /// The state that the character leads to; `None` when it leads nowhere.
     fn after(&self, char: char) -> Option<usize> {
         match self {
             Self::Char(wanted, next) if *wanted == char => Some(*next),
@@ -83,7 +83,7 @@ impl State {
     }
 }
 
-/// States of a Thompson automaton, each naming its successors.
+/// The states of a Thompson automaton; each names its successors.
 #[derive(Clone, Debug)]
 struct Code {
     states: Vec<State>,
@@ -91,7 +91,7 @@ struct Code {
 }
 
 impl Code {
-    fn compile(nodes: &[Node]) -> Result<Self, Why> {
+    fn compile(nodes: &[Node]) -> Result<Self, Complaint> {
         let mut code = Self {
             states: vec![State::Match],
             start: 0,
@@ -100,14 +100,14 @@ impl Code {
         Ok(code)
     }
 
-    fn all(&mut self, nodes: &[Node], next: usize) -> Result<usize, Why> {
+    fn all(&mut self, nodes: &[Node], next: usize) -> Result<usize, Complaint> {
         nodes
             .iter()
             .rev()
             .try_fold(next, |next, node| self.one(node, next))
     }
 
-    fn one(&mut self, node: &Node, next: usize) -> Result<usize, Why> {
+    fn one(&mut self, node: &Node, next: usize) -> Result<usize, Complaint> {
         match node {
             Node::Empty => Ok(next),
             Node::Char(char) => self.add(State::Char(*char, next)),
@@ -135,7 +135,7 @@ impl Code {
         min: u32,
         max: Option<u32>,
         next: usize,
-    ) -> Result<usize, Why> {
+    ) -> Result<usize, Complaint> {
         let mut entry = next;
         match max {
             None => {
@@ -158,7 +158,7 @@ impl Code {
         Ok(entry)
     }
 
-    fn add(&mut self, state: State) -> Result<usize, Why> {
+    fn add(&mut self, state: State) -> Result<usize, Complaint> {
         if self.states.len() >= MOST_STATES {
             return Err("it is too large to match with\nwrite several shorter patterns".to_owned());
         }
@@ -170,7 +170,7 @@ impl Code {
 #[derive(Clone, Debug)]
 pub(super) struct Small {
     states: Vec<State>,
-    /// For each state, those that read a character or accept and are reached from it without reading.
+    /// For each state, those that read a character or accept and can be reached from it without reading.
     reach: Vec<u64>,
     start: u64,
     accept: u64,
@@ -233,31 +233,31 @@ fn reach(states: &[State], from: usize) -> u64 {
 pub(super) struct Large(Code);
 
 impl Large {
-    /// Whether the expression is found anywhere in the path.
+    /// Whether the expression matches anywhere in the path.
     fn find(&self, path: &[u8]) -> bool {
         let mut current = States::new(self.0.states.len());
         let mut next = States::new(self.0.states.len());
         let mut before = None;
         let mut rest = chars(path).peekable();
         loop {
-            let place = Place {
+            let position = Position {
                 before,
                 after: rest.peek().copied(),
             };
-            if self.reach(self.0.start, place, &mut current) {
+            if self.reach(self.0.start, position, &mut current) {
                 return true;
             }
             let Some(char) = rest.next() else {
                 return false;
             };
             next.clear();
-            let place = Place {
+            let position = Position {
                 before: Some(char),
                 after: rest.peek().copied(),
             };
             for &state in &current.list {
                 if let Some(after) = self.0.states[state].after(char)
-                    && self.reach(after, place, &mut next)
+                    && self.reach(after, position, &mut next)
                 {
                     return true;
                 }
@@ -267,8 +267,8 @@ impl Large {
         }
     }
 
-    /// Adds what is reached from a state without reading; true when that is a match.
-    fn reach(&self, from: usize, place: Place, states: &mut States) -> bool {
+    /// Adds the states that can be reached from `from` without reading; true when one of them accepts.
+    fn reach(&self, from: usize, position: Position, states: &mut States) -> bool {
         let mut open = vec![from];
         while let Some(state) = open.pop() {
             if !states.insert(state) {
@@ -276,7 +276,7 @@ impl Large {
             }
             match self.0.states[state] {
                 State::Either(one, other) => open.extend([one, other]),
-                State::Assert(assertion, next) if place.holds(assertion) => open.push(next),
+                State::Assert(assertion, next) if position.holds(assertion) => open.push(next),
                 State::Match => return true,
                 State::Char(..) | State::Class(..) | State::Assert(..) => {}
             }
@@ -285,14 +285,14 @@ impl Large {
     }
 }
 
-/// A place between two characters.
+/// A position between two characters, for `^`, `$` and `\b`.
 #[derive(Clone, Copy)]
-struct Place {
+struct Position {
     before: Option<char>,
     after: Option<char>,
 }
 
-impl Place {
+impl Position {
     fn holds(self, assertion: Assertion) -> bool {
         let border = self.before.is_some_and(is_word) != self.after.is_some_and(is_word);
         match assertion {

@@ -1,16 +1,15 @@
-//! The usual forms of wildcard patterns, matched by comparing bytes. Knows nothing of regular expressions' meaning
-//! beyond these forms.
+//! The usual forms of wildcard patterns, matched by comparing bytes. Of regular expressions it knows only these forms.
 
 use super::{class::Class, expression::Node, subject::Subject};
 
 /// A form of expression that needs no automaton. Texts hold no replacement character, so bytes decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// `before*after`: the gap holds no `/`.
+    /// `before*after`: the gap contains no `/`.
     Gap { before: String, after: String },
-    /// `**/before*after`, of the last name of the path only.
+    /// `**/before*after`, for the path's last component only.
     Name { before: String, after: String },
-    /// `**/inner/**`, or `**/inner**`: found at the start of the path or of a name in it.
+    /// `**/inner/**`, or `**/inner**`: found at the start of the path or of one of its components.
     Within { inner: String },
     /// `before**/after`: the gap is empty or ends with `/`.
     Between { before: String, after: String },
@@ -56,7 +55,7 @@ impl Shape {
         }
     }
 
-    /// `None` when bytes cannot tell: `.` of the expression stops at a line feed.
+    /// `None` when bytes cannot tell: the expression's `.` does not match a line feed.
     pub fn matches(&self, subject: &Subject) -> Option<bool> {
         let path = subject.path;
         if let Self::Gap { before, after } = self {
@@ -83,7 +82,7 @@ impl Shape {
     }
 }
 
-/// What is left of the path between its beginning and its end.
+/// What is between the path's beginning and its end; `None` when they do not match.
 fn gap<'a>(path: &'a [u8], before: &str, after: &str) -> Option<&'a [u8]> {
     path.strip_prefix(before.as_bytes())?
         .strip_suffix(after.as_bytes())
@@ -91,11 +90,11 @@ fn gap<'a>(path: &'a [u8], before: &str, after: &str) -> Option<&'a [u8]> {
 
 enum Piece {
     Text(String),
-    /// `[^/]*`
+    /// `[^/]*`, from `*`.
     Star,
-    /// `(.*/)?`
+    /// `(.*/)?`, from `**/`.
     Directories,
-    /// `.*`
+    /// `.*`, from `**`.
     Rest,
 }
 

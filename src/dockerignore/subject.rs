@@ -1,10 +1,10 @@
-//! A path that patterns are asked about, with what they all look for. Knows nothing of patterns.
+//! A path that patterns are compared with, and what they all need of it. Knows nothing of patterns.
 
-/// One path below the context, `/` between its names.
+/// One path below the context, with `/` between its components.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Subject<'a> {
     pub path: &'a [u8],
-    /// Where the last name begins.
+    /// The offset of the last component.
     name_at: usize,
     pub has_line_feed: bool,
 }
@@ -21,7 +21,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// The last name.
+    /// The last component.
     pub fn name(&self) -> &'a [u8] {
         &self.path[self.name_at..]
     }

@@ -1,10 +1,10 @@
 //! Checks that a pattern is well formed, by the rules of the builder's first look at it. Knows nothing of matching.
 
-/// What is wrong with a pattern, and on a second line what to write in its place.
-pub(super) type Why = String;
+/// What is wrong with a pattern, and on a second line what to write instead.
+pub(super) type Complaint = String;
 
 /// Refuses an escape without a character and a `[` that is not a complete class.
-pub(super) fn check(pattern: &str) -> Result<(), Why> {
+pub(super) fn check(pattern: &str) -> Result<(), Complaint> {
     let mut rest = pattern.chars();
     while let Some(char) = rest.next() {
         match char {
@@ -17,7 +17,7 @@ pub(super) fn check(pattern: &str) -> Result<(), Why> {
 }
 
 /// What follows the class whose `[` has been read.
-fn class(after_bracket: &str) -> Result<&str, Why> {
+fn class(after_bracket: &str) -> Result<&str, Complaint> {
     let mut rest = after_bracket.strip_prefix('^').unwrap_or(after_bracket);
     let mut empty = true;
     loop {
@@ -32,8 +32,8 @@ fn class(after_bracket: &str) -> Result<&str, Why> {
     }
 }
 
-/// What follows one character of a class; something has to, if only the `]`.
-fn member(rest: &str) -> Result<&str, Why> {
+/// What follows one character of a class; there has to be something, at least the `]`.
+fn member(rest: &str) -> Result<&str, Complaint> {
     let mut chars = rest.chars();
     match chars.next() {
         None => return Err(open_class()),
@@ -56,13 +56,13 @@ fn member(rest: &str) -> Result<&str, Why> {
     Ok(chars.as_str())
 }
 
-fn trailing_backslash() -> Why {
+fn trailing_backslash() -> Complaint {
     "it ends in a `\\` that escapes nothing\n\
      write `/` between directories, and `\\\\` for a backslash in a name"
         .to_owned()
 }
 
-fn open_class() -> Why {
+fn open_class() -> Complaint {
     "its `[` is never closed\n\
      write `\\[` for the bracket itself, or close the class with `]`"
         .to_owned()

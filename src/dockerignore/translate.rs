@@ -6,22 +6,22 @@
 pub(super) enum Kind {
     /// The path is the text.
     Exact(String),
-    /// The path begins with the text: `x/**`.
+    /// The path begins with the text: from `x/**`.
     Prefix(String),
-    /// The path ends with the text, or is the text less its leading `/`: `**/x`.
+    /// The path ends with the text, or equals the text without its leading `/`: from `**/x`.
     Suffix(String),
-    /// The regular expression is found in the path.
+    /// The regular expression matches somewhere in the path.
     Expression(String),
 }
 
-/// The kind of a cleaned pattern. Wildcards are rewritten even inside `[..]`, and `{`, `|`, `}` and `^` are handed
-/// through: so it is in the builder, and such patterns have to mean the same here.
+/// The kind of a cleaned pattern. As in the builder, wildcards are rewritten even inside `[..]`, and `{`, `|`, `}` and `^` are
+/// passed through: such patterns have to mean the same here.
 pub(super) fn kind(pattern: &str) -> Kind {
-    // The builder's scanner drops a byte order mark at the start of what it reads.
+    // The builder's scanner drops a byte order mark at the start of its input.
     let mut rest = pattern.strip_prefix('\u{feff}').unwrap_or(pattern);
     let mut expression = String::with_capacity(pattern.len() + 16);
     expression.push('^');
-    let mut found = Found::Exact;
+    let mut so_far = SoFar::Exact;
     let mut first = true;
     while let Some(char) = take(&mut rest) {
         match char {
@@ -30,24 +30,24 @@ pub(super) fn kind(pattern: &str) -> Kind {
                 rest = rest.strip_prefix('/').unwrap_or(rest);
                 if !rest.is_empty() {
                     expression.push_str("(.*/)?");
-                    found = Found::Expression;
-                } else if found == Found::Exact {
-                    found = Found::Prefix;
+                    so_far = SoFar::Expression;
+                } else if so_far == SoFar::Exact {
+                    so_far = SoFar::Prefix;
                 } else {
                     expression.push_str(".*");
-                    found = Found::Expression;
+                    so_far = SoFar::Expression;
                 }
                 if first {
-                    found = Found::Suffix;
+                    so_far = SoFar::Suffix;
                 }
             }
             '*' => {
                 expression.push_str("[^/]*");
-                found = Found::Expression;
+                so_far = SoFar::Expression;
             }
             '?' => {
                 expression.push_str("[^/]");
-                found = Found::Expression;
+                so_far = SoFar::Expression;
             }
             '.' | '+' | '(' | ')' | '$' => {
                 expression.push('\\');
@@ -57,22 +57,22 @@ pub(super) fn kind(pattern: &str) -> Kind {
                 expression.push('\\');
                 if let Some(escaped) = take(&mut rest) {
                     expression.push(escaped);
-                    found = Found::Expression;
+                    so_far = SoFar::Expression;
                 }
             }
             '[' | ']' => {
                 expression.push(char);
-                found = Found::Expression;
+                so_far = SoFar::Expression;
             }
             other => expression.push(other),
         }
         first = false;
     }
-    match found {
-        Found::Exact => Kind::Exact(pattern.to_owned()),
-        Found::Prefix => Kind::Prefix(pattern.strip_suffix("**").unwrap_or(pattern).to_owned()),
-        Found::Suffix => Kind::Suffix(pattern.strip_prefix("**").unwrap_or(pattern).to_owned()),
-        Found::Expression => {
+    match so_far {
+        SoFar::Exact => Kind::Exact(pattern.to_owned()),
+        SoFar::Prefix => Kind::Prefix(pattern.strip_suffix("**").unwrap_or(pattern).to_owned()),
+        SoFar::Suffix => Kind::Suffix(pattern.strip_prefix("**").unwrap_or(pattern).to_owned()),
+        SoFar::Expression => {
             expression.push('$');
             Kind::Expression(expression)
         }
@@ -80,7 +80,7 @@ pub(super) fn kind(pattern: &str) -> Kind {
 }
 
 #[derive(PartialEq, Eq)]
-enum Found {
+enum SoFar {
     Exact,
     Prefix,
     Suffix,

@@ -1,12 +1,12 @@
-//! What is known of a path and handed on to the paths below it. Knows nothing of how patterns match.
+//! What is known about a path and handed on to the paths below it. Knows nothing of how patterns match.
 
-/// How a path stands with a list of patterns; made by [`DockerIgnore::root`](super::DockerIgnore::root) and
+/// How far a list of patterns has decided about a path; made by [`DockerIgnore::root`](super::DockerIgnore::root) and
 /// [`DockerIgnore::below`](super::DockerIgnore::below).
 #[derive(Clone, Debug, Default)]
 pub struct WalkState {
-    /// The patterns that match the path or a parent of it, as far as they were asked.
+    /// The patterns that match the path or a parent of it, as far as they were tried.
     pub(super) matched: Bits,
-    /// The index of the pattern that tipped the scales last.
+    /// The index of the pattern that last changed the answer.
     pub(super) decided: Option<usize>,
     pub(super) ignored: bool,
 }

@@ -1,6 +1,6 @@
-//! Whose files a mount carries. The compose model names them as this machine does; the engine by the names of the machine that it
-//! runs on, which may be a virtual one that has this machine's directories at places of its own. What may be the user's own
-//! file is never written through a mount. Asks nobody but the disk.
+//! Whose files a mount carries. The compose model has paths of this machine; the engine has paths of the machine it runs on, which
+//! may be a virtual machine with this machine's directories mounted at other paths. What may be the user's own file is never
+//! written through a mount. Looks at the disk only.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, UdpSocket};
@@ -13,17 +13,17 @@ use crate::paths::{ContainerPath, HostPath};
 /// Where an engine runs, as far as its address tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Machine {
-    /// On this one, in a virtual one on it, or nobody knows.
+    /// On this machine, in a virtual machine on it, or unknown.
     Ours,
-    /// On another one.
+    /// Certainly on another machine.
     Another,
 }
 
-/// So long a name is looked up; one that is not found by then is nobody's.
+/// How long to look up a host name; after that it counts as unknown.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Machine {
-    /// Another one is known to be another: it is reached by an address, and no address of this machine.
+    /// `Another` only for an address that is certainly not one of this machine's.
     pub async fn of(endpoint: &Endpoint) -> Self {
         let Endpoint::Dial(words) = endpoint else {
             return Self::Ours;
@@ -46,7 +46,7 @@ impl Machine {
     }
 }
 
-/// The host of `tcp://host:2376`, `ssh://user@host`, also behind the name of a context.
+/// The host of `tcp://host:2376` or `ssh://user@host`, also when a context's name precedes it.
 fn host_of(words: &str) -> Option<&str> {
     let (scheme, rest) = words.rsplit(", ").next()?.split_once("://")?;
     if !["tcp", "ssh", "http", "https"].contains(&scheme) {
@@ -63,7 +63,7 @@ fn host_of(words: &str) -> Option<&str> {
     (!host.is_empty()).then_some(host)
 }
 
-/// Names by which virtual machines and containers reach the machine that they are on, whatever their address.
+/// Whether the name is one by which virtual machines and containers reach their own host, whatever its address.
 fn leads_back(host: &str) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     ["localhost", "internal"]
@@ -71,12 +71,12 @@ fn leads_back(host: &str) -> bool {
         .any(|end| host == *end || host.ends_with(&format!(".{end}")))
 }
 
-/// Only an address of this machine can be listened on.
+/// Only a socket on an address of this machine can be bound.
 fn is_ours(address: IpAddr) -> bool {
     address.is_loopback() || address.is_unspecified() || UdpSocket::bind((address, 0)).is_ok()
 }
 
-/// The mounts of the compose model: their sources are this machine's own paths.
+/// The mounts of the compose model, whose sources are paths of this machine.
 #[derive(Debug, Default)]
 pub(super) struct Named {
     dir: Option<HostPath>,
@@ -94,7 +94,7 @@ impl Named {
         }
     }
 
-    /// The path that the compose files give for what is mounted there.
+    /// The source that the compose files give for the mount at `target`.
     pub fn source(&self, service: &str, target: &ContainerPath) -> Option<InModel<'_>> {
         let mounts = self.services.get(service)?;
         let mount = mounts.iter().find(|mount| mount.target == *target)?;
@@ -108,21 +108,21 @@ impl Named {
         })
     }
 
-    /// Whether this machine has that path, as far as the user may see it.
+    /// Whether this machine has that path, as far as the user may see.
     pub fn is_here(path: &HostPath) -> bool {
         let missing = |error: std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
         !path.as_path().symlink_metadata().is_err_and(missing)
     }
 }
 
-/// The source of a bind mount as the compose files have it.
+/// The source of a bind mount in the compose files.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct InModel<'a> {
     pub path: &'a HostPath,
     pub is_projects: bool,
 }
 
-/// What a bind mount carries whose source the engine calls `source`.
+/// What kind of mount it is, for a bind mount whose source the engine calls `source`.
 pub(super) fn kind(
     source: &str,
     named: Option<InModel<'_>>,
@@ -134,7 +134,7 @@ pub(super) fn kind(
         MountKind::Far(source.to_owned()),
     );
     if let Some(InModel { path, is_projects }) = named {
-        // An engine that has another name for it has it from here.
+        // An engine on this machine that has another path for it was given that directory from here.
         let is_far = machine == Machine::Another && path.verbatim() == source && !is_projects;
         return match (is_here(path), is_far) {
             (true, _) => MountKind::Bind(path.clone()),
@@ -156,7 +156,7 @@ pub(super) fn kind(
     }
 }
 
-/// What a volume carries that is made of a directory: `driver_opts: {type: none, o: bind, device: /srv/data}`.
+/// The directory that a volume is made of, if any: `driver_opts: {type: none, o: bind, device: /srv/data}`.
 pub(super) fn device(options: &BTreeMap<String, String>) -> Option<&str> {
     let option = |name: &str| options.get(name).map_or("", String::as_str);
     let bound = option("o")
@@ -165,7 +165,7 @@ pub(super) fn device(options: &BTreeMap<String, String>) -> Option<&str> {
     (bound || option("type") == "bind").then(|| option("device"))
 }
 
-/// Where virtual machines have this machine's files, and what is there.
+/// The paths at which virtual machines mount files of their host, and which files those are.
 const SHARES: [(&str, What); 15] = [
     // Docker Desktop.
     ("/host_mnt", What::Root),
@@ -178,11 +178,11 @@ const SHARES: [(&str, What); 15] = [
     // minikube.
     ("/hosthome", What::Home),
     ("/minikube-host", What::Something),
-    // Virtual machines that share directories by names of their own.
+    // Virtual machines that share directories under names that the user chooses.
     ("/vagrant", What::Something),
     ("/mnt/hgfs", What::Something),
     ("/media/psf", What::Something),
-    // What WSL's distributions share.
+    // Directories that WSL's distributions share.
     ("/mnt/wsl", What::Something),
     // WSL, Rancher Desktop.
     ("/mnt", What::Drives),
@@ -191,27 +191,27 @@ const SHARES: [(&str, What); 15] = [
     ("", What::Drives),
 ];
 
-/// What a virtual machine has at such a place.
+/// Which of the host's files are at such a path.
 #[derive(Clone, Copy)]
 enum What {
-    /// This machine's root, or its drives.
+    /// The host's root, or its drives.
     Root,
-    /// Its drives: `c`, `d`.
+    /// Its drives, named `c`, `d`.
     Drives,
     /// Its `/home`.
     Home,
-    /// Something of it.
+    /// Some of its files; which ones cannot be told from the path.
     Something,
 }
 
-/// What of this machine a virtual machine on it has by a name.
+/// Which file of this machine a path in a virtual machine stands for.
 #[derive(Debug, PartialEq, Eq)]
 enum Shared {
-    /// This path.
+    /// The file at this path.
     As(HostPath),
-    /// Something, by nobody knows which path.
+    /// A file of this machine, but its path here is unknown.
     Somehow,
-    /// It is no such name.
+    /// The path is not one at which files are shared.
     No,
 }
 
@@ -231,7 +231,7 @@ fn shared(source: &str) -> Shared {
     found.unwrap_or(Shared::No)
 }
 
-/// `C:\Users` of `/c/Users`, as Windows, or a distribution of WSL, calls it.
+/// The path as Windows or a WSL distribution calls it: `C:\Users` for `/c/Users`.
 fn on_drive(path: &str) -> Option<HostPath> {
     let (drive, rest) = path.strip_prefix('/')?.split_at_checked(1)?;
     let is_drive = drive.starts_with(|letter: char| letter.is_ascii_alphabetic())

@@ -1,4 +1,4 @@
-//! [`Docker`]: the real [`Engine`]. Holds the connections and hands each verb to the room that does it.
+//! [`Docker`]: the real [`Engine`]. Holds the connections and passes each verb on to the file that does it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -30,10 +30,10 @@ use super::{
 use crate::docker::DockerCli;
 use crate::paths::ContainerPath;
 
-/// bollard's own limit on an answer's head, out of the way: the transport has one for each request.
+/// bollard's own limit on the wait for an answer, set so high that it never applies: the transport has one for each request.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// One Compose project on one Docker engine. Cheap to clone; all clones share connections.
+/// One Compose project on one Docker engine. Cheap to clone; all clones share their connections.
 #[derive(Clone)]
 pub struct Docker {
     pub(super) inner: Arc<Inner>,
@@ -45,24 +45,24 @@ pub(super) struct Inner {
     pub(super) transport: Arc<Transport>,
     pub(super) cli: DockerCli,
     pub(super) project: String,
-    /// Two `compose up` of one project at once trip over each other.
+    /// Held while Compose recreates: two `compose up` of one project at once interfere with each other.
     pub(super) recreating: tokio::sync::Mutex<()>,
-    /// Whose files the mounts of containers carry.
+    /// The mounts of the compose model.
     pub(super) named: std::sync::Mutex<Named>,
     pub(super) machine: Machine,
-    /// Services that run something else under `up`.
+    /// Services that run another command line under `up`.
     pub(super) runs: std::sync::Mutex<Overrides>,
     /// The helpers in the containers.
     pub(super) helpers: Helpers,
-    /// What this session restarts and recreates at this moment.
+    /// Which services this session is restarting or recreating at this moment.
     pub(super) moves: watch::Sender<Moves>,
-    /// Whether Compose has the terminal.
+    /// Whether Compose has been lent the terminal.
     pub(super) screen: Screen,
-    /// What Compose has warned of.
+    /// The warnings of Compose that were shown already.
     pub(super) told_warnings: std::sync::Mutex<BTreeSet<String>>,
-    /// Once it was asked.
+    /// Whether the engine is Podman; empty until it was asked.
     pub(super) is_podman: tokio::sync::OnceCell<bool>,
-    /// What of the containers' ends is our own doing.
+    /// Which of the containers' ends this session causes.
     pub(super) own_ends: OwnEnds,
 }
 
@@ -75,7 +75,7 @@ impl fmt::Debug for Docker {
 }
 
 impl Docker {
-    /// Connects to the engine that the CLI would use, and asks for its version: an error here says what to do about it.
+    /// Connects to the engine that the CLI would use and asks for its version. The error says what to do about it.
     pub async fn connect(cli: &DockerCli, project_name: &str) -> Result<Docker, EngineError> {
         let endpoint = endpoint(&cli.global_flags, &Surroundings::real())?;
         let machine = Machine::of(&endpoint).await;
@@ -128,7 +128,7 @@ impl Docker {
         })
     }
 
-    /// For who asks each container what it holds once and is gone: a container of which little is asked gets no helper for it.
+    /// For a caller that compares each container once and exits: it does without a helper where little is compared.
     #[must_use]
     pub fn asking_once(&self) -> Self {
         Self {
@@ -137,12 +137,12 @@ impl Docker {
         }
     }
 
-    /// Where the engine is, as a name for it: two engines never share one.
+    /// The engine's address, as its name: two engines never have the same.
     pub fn place(&self) -> String {
         self.inner.transport.endpoint().to_string()
     }
 
-    /// A request of our own below the negotiated API version, for what bollard wraps too tightly (archives, events, logs).
+    /// A request of our own to the negotiated API version, where bollard's wrapper is too narrow (archives, events, logs).
     pub(super) async fn ask(
         &self,
         method: Method,
@@ -161,7 +161,7 @@ impl Docker {
         }
     }
 
-    /// A question of our own, and its short answer.
+    /// A request of our own with a short JSON answer.
     pub(super) async fn ask_json<T: serde::de::DeserializeOwned>(
         &self,
         target: &str,
@@ -177,7 +177,7 @@ impl Docker {
         })
     }
 
-    /// A request after whose answer the connection is the other side's own, in both directions.
+    /// A request after whose answer the connection is a two-way stream.
     pub(super) async fn upgraded(
         &self,
         target: &str,
@@ -206,7 +206,7 @@ impl Docker {
             .map_err(|error| EngineError::Unreachable(transport::words(&error)))
     }
 
-    /// Below the negotiated API version.
+    /// `target` with the negotiated API version in front.
     fn versioned(&self, target: &str) -> String {
         let version = self.inner.api.client_version();
         format!(
@@ -216,7 +216,7 @@ impl Docker {
     }
 }
 
-/// bollard's errors in our kinds.
+/// Sorts bollard's errors into our kinds.
 pub(super) fn refused(error: bollard::errors::Error, id: &ContainerId) -> EngineError {
     match error {
         bollard::errors::Error::DockerResponseServerError {
@@ -286,7 +286,7 @@ impl Engine for Docker {
         let options = query::KillContainerOptions {
             signal: format!("SIG{}", name.strip_prefix("SIG").unwrap_or(name)),
         };
-        // What the process makes of it takes its time: it is not done with the answer.
+        // The process may take its time to act on the signal, after the engine has answered.
         let _moving = self.moving(&container.service);
         self.inner
             .api

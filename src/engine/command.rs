@@ -1,4 +1,4 @@
-//! Commands that take their time: their lines as they come, their last words when they fail. Knows nothing of what they do.
+//! Commands that take a while: their lines as they come, and their last lines when they fail. Knows nothing of what they do.
 
 use std::collections::VecDeque;
 use std::process::{ExitStatus, Stdio};
@@ -13,16 +13,16 @@ use crate::harmless;
 /// Lines of a failed command that its error may quote.
 const LAST_LINES: usize = 40;
 
-/// Longest line that is kept in one piece.
+/// A longer line is split.
 const LONGEST_LINE: usize = 64 * 1024;
 
-/// Hears a command's lines.
+/// Called with each line of a command.
 pub type Lines<'a> = &'a mut (dyn FnMut(&str) + Send);
 
-/// Runs a command in a process group of its own, hands on its lines, and makes its last ones the error when it fails.
-/// `what` is its name in a sentence.
+/// Runs a command in a process group of its own and passes on its lines; when it fails, its last lines are the error. `what` is
+/// its name within a sentence.
 ///
-/// Dropped midway, it ends the whole group.
+/// Dropping the future ends the whole group.
 pub async fn stream(
     mut command: Command,
     what: &str,
@@ -70,20 +70,20 @@ pub async fn stream(
     }))
 }
 
-/// What is said of a command that there is none of, or that the system does not start.
+/// The error for a command that does not exist or cannot be started.
 pub fn cannot_start(what: &str, error: &std::io::Error) -> EngineError {
     EngineError::Refused(format!(
         "cannot start {what}: {error}\nhint: see whether it can be started by hand"
     ))
 }
 
-/// The lines that say why: the builder frames them with dashes, everything else says it in its last lines.
+/// The lines that say why it failed: the builder puts a frame of dashes around them, all else says it in the last lines.
 fn last_words(lines: &[String]) -> String {
     const OTHERS: usize = 5;
     const VERDICT: &str = "failed to solve: ";
     let frame = |line: &&&str| **line == "------";
     let all: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
-    // How far the builder had come is no reason, unless it is all there is.
+    // The builder's progress is no reason, unless there is nothing else.
     let news: Vec<&str> = all.iter().copied().filter(|line| is_news(line)).collect();
     let lines = if news.is_empty() { all } else { news };
     let ends: Vec<usize> = lines
@@ -93,7 +93,7 @@ fn last_words(lines: &[String]) -> String {
         .map(|(at, _)| at)
         .collect();
     let from = match ends.as_slice() {
-        // What stands after the frame says how it ended: the exit code.
+        // What follows the frame says how it ended: the exit code.
         [.., open, _] => open + 1,
         _ => lines.len().saturating_sub(OTHERS),
     };
@@ -102,7 +102,7 @@ fn last_words(lines: &[String]) -> String {
         .filter(|line| !frame(line))
         .copied()
         .collect();
-    // Some builders say it before the frame: how it ended must not be missing.
+    // Some builders print the exit code before the frame; it must not be missing.
     let verdict = lines.iter().rev().find(|line| line.contains(VERDICT));
     if let Some(verdict) = verdict.filter(|_| !kept.iter().any(|line| line.contains(VERDICT))) {
         kept.push(verdict);
@@ -111,7 +111,7 @@ fn last_words(lines: &[String]) -> String {
     kept.join("\n")
 }
 
-/// Of the builder's plain progress people want the steps and what the commands print; the rest is its bookkeeping.
+/// Whether people want to see a line of the builder's plain progress: the steps and what commands print, but not its bookkeeping.
 pub fn is_news(line: &str) -> bool {
     let Some((number, rest)) = line.strip_prefix('#').and_then(|rest| rest.split_once(' ')) else {
         return true;
@@ -162,21 +162,21 @@ fn text(line: &mut Vec<u8>) -> String {
     text
 }
 
-/// A running command with its process group, which ends with it.
+/// A running command with its process group, which is ended when this is dropped.
 pub(super) struct Group {
     child: Option<Child>,
 }
 
 impl Group {
     pub(super) fn start(mut command: Command) -> std::io::Result<Self> {
-        // Ctrl-C in a terminal reaches a whole process group; what to stop, and in which order, is ours to say.
+        // Ctrl-C in a terminal reaches a whole process group; what to stop, and in which order, is for us to decide.
         #[cfg(unix)]
         command.process_group(0);
         let child = Some(command.spawn()?);
         Ok(Self { child })
     }
 
-    /// How it ended by itself.
+    /// Waits until the command ends by itself.
     pub(super) async fn ended(mut self) -> std::io::Result<ExitStatus> {
         let Some(child) = self.child.as_mut() else {
             return Ok(ExitStatus::default());
@@ -200,7 +200,7 @@ impl Drop for Group {
         {
             use rustix::process::{Signal, kill_process_group};
             let _ = kill_process_group(group, Signal::TERM);
-            // Compose cancels its build on TERM; whoever does not gets no second request.
+            // On TERM, Compose cancels its build; a command that ignores it is not asked twice.
             runtime.spawn(async move {
                 let patience = std::time::Duration::from_secs(5);
                 if tokio::time::timeout(patience, child.wait()).await.is_err() {

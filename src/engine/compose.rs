@@ -1,4 +1,4 @@
-//! What only `docker compose` can do: build, create, start, recreate, stop, down. Of its output only warnings are known.
+//! The verbs that only `docker compose` has: build, create, start, recreate, stop, down. Of its output only warnings are understood.
 
 use std::ffi::OsString;
 use std::sync::PoisonError;
@@ -9,20 +9,20 @@ use super::command::{Lines, cannot_start, stream};
 use super::ends::Whose;
 use super::{Engine, EngineError, State, screen};
 
-/// As many of Compose's warnings are known again.
+/// How many of Compose's warnings are remembered, so as not to be repeated.
 const MOST_WARNINGS: usize = 1000;
 
-/// Which containers a recreate makes anew.
+/// Which containers are recreated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Anew {
     /// Those whose image or definition changed.
     Changed,
-    /// All: what they share is gone, which Compose does not see where the compose file names it by its container.
+    /// All: something they share is gone. Compose does not notice that when the compose file names it by its container.
     All,
 }
 
 impl Docker {
-    /// First start: creates and starts services with what they depend on; waits for nothing after that.
+    /// The first start: creates and starts services and what they depend on, without waiting for them to be healthy.
     pub async fn up(
         &self,
         services: &[String],
@@ -63,7 +63,7 @@ impl Docker {
         self.compose(&["stop"], &words, output).await
     }
 
-    /// Ends services at once, as the second Ctrl-C in `docker compose up` does.
+    /// Kills services at once, as the second Ctrl-C in `docker compose up` does.
     pub async fn kill(&self, services: &[String]) -> Result<(), EngineError> {
         self.compose(&["kill"], services, &mut |_| {}).await
     }
@@ -86,7 +86,7 @@ impl Docker {
         self.compose(&["build"], services, output).await
     }
 
-    /// C11: the containers whose image changed are replaced, as many of them as there are now.
+    /// C11: replaces the containers whose image changed, keeping their number.
     pub(super) async fn compose_recreate(
         &self,
         services: &[String],
@@ -100,7 +100,7 @@ impl Docker {
             words.push("--force-recreate".into());
         }
         for service in services {
-            // Without this a service scaled by hand would shrink to what the compose file says.
+            // Without this, a service that was scaled by hand would shrink to the compose file's number.
             let now = self.find(service).await?.len();
             if now > 0 {
                 words.extend(scale_flag(service, now));
@@ -137,7 +137,7 @@ impl Docker {
         self.put_helpers(services).await?;
         for service in services {
             for container in self.find(service).await? {
-                // One of an image that came out the same is not made anew, and may have ended.
+                // A container whose image came out the same is not recreated, and may have ended meanwhile.
                 if matches!(container.state, State::Created | State::Exited { .. }) {
                     self.start(&container).await?;
                 }
@@ -153,7 +153,7 @@ impl Docker {
         output: Lines<'_>,
     ) -> Result<(), EngineError> {
         let lent = self.inner.screen.is_lent();
-        // We read what it says; whoever forces colours means ours, and Compose has no plain progress with them.
+        // We parse the output: forced colours are meant for our own, and Compose has no plain progress with them.
         let looks: &[&str] = if lent {
             &[]
         } else {
@@ -187,7 +187,7 @@ impl Docker {
         stream(command, &what, &mut hear).await
     }
 
-    /// Every command of Compose's reads the same files, and warns of the same things.
+    /// Whether a warning was not shown before: every command of Compose reads the same files and warns of the same things.
     fn is_new(&self, warning: &str) -> bool {
         let told = self.inner.told_warnings.lock();
         let mut told = told.unwrap_or_else(PoisonError::into_inner);
@@ -195,15 +195,15 @@ impl Docker {
     }
 }
 
-/// What Compose warns of in this line.
+/// The warning in this line of Compose's log, if it is one.
 fn warning(line: &str) -> Option<String> {
     let rest = line.strip_prefix("time=")?;
     let (_, message) = rest.split_once(" level=warning msg=")?;
-    // Quoted as Go does it, which is as JSON does it but for rare characters.
+    // It is quoted as in Go, which differs from JSON only for rare characters.
     Some(serde_json::from_str(message).unwrap_or_else(|_| message.to_owned()))
 }
 
-/// What tells `docker compose up` how many containers a service has.
+/// The flags by which `docker compose up` learns how many containers a service has.
 pub fn scale_flag(service: &str, count: usize) -> [OsString; 2] {
     ["--scale".into(), format!("{service}={count}").into()]
 }

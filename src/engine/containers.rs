@@ -1,4 +1,4 @@
-//! Finds a service's containers by Compose's labels and describes them in our words.
+//! Finds a service's containers by Compose's labels, and converts the engine's descriptions into [`Container`]s.
 
 use std::sync::PoisonError;
 use std::time::{Duration, SystemTime};
@@ -22,17 +22,17 @@ use crate::paths::ContainerPath;
 pub(super) const PROJECT: &str = "com.docker.compose.project";
 /// Compose's label for the service.
 pub(super) const SERVICE: &str = "com.docker.compose.service";
-/// Compose's label on containers of `compose run`.
+/// Compose's label for containers made by `compose run`.
 pub(super) const ONE_OFF: &str = "com.docker.compose.oneoff";
 const NUMBER: &str = "com.docker.compose.container-number";
 
-/// More than an engine can run of one service: a bridge has room for 1,023 of them.
+/// More containers than an engine can run of one service: a bridge network has room for 1,023.
 const MOST: usize = 4096;
-/// So many are looked at side by side, and each adds so much to the time that all may take.
+/// How many containers are inspected at a time; each such group adds this much to the time limit.
 const AT_ONCE: usize = 32;
 const EACH: Duration = Duration::from_millis(100);
 
-/// An entry of the engine's list. It has much more to say of each, and none of it is kept.
+/// An entry of the engine's list. Only these fields of it are read.
 #[derive(Deserialize)]
 struct Listed {
     #[serde(rename = "Id")]
@@ -46,7 +46,7 @@ impl Docker {
         Ok(found)
     }
 
-    /// A service's containers, as far as others depend on them.
+    /// A service's containers, as far as it matters to services that depend on them.
     pub async fn lives(&self, service: &str) -> Result<Vec<Life>, EngineError> {
         let look = |id: ContainerId| async move {
             let seen = self.details(&id).await?;
@@ -57,7 +57,7 @@ impl Docker {
         Ok(lives)
     }
 
-    /// Looks at all containers of a service, one-offs left out.
+    /// Inspects all containers of a service, one-offs left out.
     async fn each<T, L: Future<Output = Result<T, EngineError>>>(
         &self,
         service: &str,
@@ -90,7 +90,7 @@ impl Docker {
             while let Some(look) = looks.next().await {
                 match look {
                     Ok(seen) => found.push(seen),
-                    // Removed between the list and the look, or being removed: the engine's words for that are many.
+                    // It was removed since it was listed, or is being removed, which the engine reports in many ways.
                     Err(EngineError::Gone(_) | EngineError::Refused(_)) => {}
                     Err(error) => return Err(error),
                 }
@@ -122,7 +122,7 @@ impl Docker {
             .map_err(|error| refused(error, id))
     }
 
-    /// The paths that the compose files name are this machine's: mounts are known by them.
+    /// Remembers the compose files' mounts, whose sources are paths of this machine.
     pub fn know_mounts(&self, project: &Project) {
         *self
             .inner
@@ -131,7 +131,7 @@ impl Docker {
             .unwrap_or_else(PoisonError::into_inner) = Named::of(project);
     }
 
-    /// Whose files the mounts carry, by the names of this machine where they are its.
+    /// Replaces the engine's sources of the mounts by this machine's paths where they are known.
     async fn tell_whose(&self, container: &mut Container) -> Result<(), EngineError> {
         for mount in &mut container.mounts {
             let source = match &mount.kind {
@@ -147,7 +147,7 @@ impl Docker {
             let path = named.source(&container.service, &mount.target);
             let kind = kind(&source, path, self.inner.machine, Named::is_here);
             match (&mount.kind, kind) {
-                // A volume of another machine is a volume, whatever it is made of.
+                // On another machine it is treated as a volume, whatever it is made of.
                 (MountKind::Volume(_), MountKind::Far(_)) => {}
                 (_, kind) => mount.kind = kind,
             }
@@ -155,13 +155,13 @@ impl Docker {
         Ok(())
     }
 
-    /// The directory that a volume is made of, if it is made of one.
+    /// The directory that a volume is made of; `None` when it is a plain volume.
     async fn directory_of(
         &self,
         volume: &str,
         about: &ContainerId,
     ) -> Result<Option<String>, EngineError> {
-        // An anonymous one never is.
+        // An anonymous volume never is.
         if volume.len() == 64 && volume.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Ok(None);
         }
@@ -171,7 +171,7 @@ impl Docker {
                 Ok(device(&options).map(str::to_owned))
             }
             Err(error) => match refused(error, about) {
-                // Removed by now, with its container; or no volume at all, as what an image is mounted from.
+                // It was removed with its container by now, or is no volume at all, such as the source of an image mount.
                 EngineError::Gone(_) | EngineError::Refused(_) => Ok(None),
                 error => Err(error),
             },
@@ -179,7 +179,7 @@ impl Docker {
     }
 }
 
-/// `web-1` of `shop-web-1`.
+/// A container's name without the project: `web-1` for `shop-web-1`.
 pub(super) fn short_name<'a>(name: &'a str, project: &str) -> &'a str {
     name.strip_prefix(project)
         .and_then(|rest| rest.strip_prefix(['-', '_']))
@@ -221,7 +221,7 @@ fn life(id: ContainerId, seen: ContainerInspectResponse) -> Life {
             }
             _ => Doing::Rests,
         },
-        // The engine says year 1 of one that was never started.
+        // For a container that was never started the engine reports the year 1.
         began: state
             .started_at
             .and_then(|began| humantime::parse_rfc3339(&began).ok())
@@ -246,7 +246,7 @@ fn describe(id: ContainerId, seen: ContainerInspectResponse, project: &str) -> C
         .filter_map(|mount| {
             let source = mount.source.unwrap_or_default();
             let kind = match mount.typ.as_deref() {
-                // Whose it is comes later.
+                // Whose files they are is found out later.
                 Some("bind") => MountKind::Unseen(source),
                 Some("tmpfs") => MountKind::Tmpfs,
                 _ => MountKind::Volume(mount.name.unwrap_or(source)),
@@ -258,7 +258,7 @@ fn describe(id: ContainerId, seen: ContainerInspectResponse, project: &str) -> C
             })
         })
         .collect();
-    // `tmpfs:` of a service is not among the engine's mounts.
+    // A service's `tmpfs:` is not listed among the engine's mounts.
     for (target, options) in host.tmpfs.unwrap_or_default() {
         if let Some(target) = ContainerPath::new(&target) {
             mounts.push(Mount {

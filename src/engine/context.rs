@@ -1,4 +1,4 @@
-//! Which engine the user means, by the Docker CLI's own order. Reads the CLI's configuration; connects to nothing.
+//! Which engine the user means, found in the Docker CLI's own order. Reads the CLI's configuration; connects to nothing.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -10,14 +10,14 @@ use super::EngineError;
 use crate::harmless;
 use crate::plain_file;
 
-/// Where an engine listens.
+/// The address that an engine listens on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
-    /// A unix socket.
+    /// A unix socket: its absolute path.
     Unix(PathBuf),
-    /// A Windows named pipe.
+    /// A Windows named pipe: its path.
     Pipe(String),
-    /// Anything else (ssh, tcp, TLS): the `docker` CLI dials it for us.
+    /// Any other address (ssh, tcp, TLS): the `docker` CLI dials it for us. The text is for messages.
     Dial(String),
 }
 
@@ -31,19 +31,19 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// What the environment says, apart so that tests need not touch the real one.
+/// The environment, as a value so that tests need not change the real one.
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings {
-    /// `DOCKER_HOST`.
+    /// `DOCKER_HOST`; `None` when unset.
     pub host: Option<String>,
-    /// `DOCKER_CONTEXT`.
+    /// `DOCKER_CONTEXT`; `None` when unset.
     pub context: Option<String>,
-    /// `DOCKER_CONFIG`, or `~/.docker`.
+    /// The CLI's configuration directory: `DOCKER_CONFIG`, or `~/.docker`.
     pub config: Option<PathBuf>,
 }
 
 impl Surroundings {
-    /// This process's.
+    /// The environment of this process.
     pub fn real() -> Self {
         let named = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         Self {
@@ -56,7 +56,7 @@ impl Surroundings {
     }
 }
 
-/// The endpoint by the CLI's order: `--context`, `-H`, `DOCKER_HOST`, `DOCKER_CONTEXT`, `currentContext`, the default.
+/// The endpoint, looked for in the CLI's order: `--context`, `-H`, `DOCKER_HOST`, `DOCKER_CONTEXT`, `currentContext`, the default.
 pub fn endpoint(flags: &[OsString], around: &Surroundings) -> Result<Endpoint, EngineError> {
     let config = flag(flags, "--config", None)
         .map(PathBuf::from)
@@ -94,7 +94,7 @@ fn default_endpoint() -> Endpoint {
 fn parse(host: &str, words: &str) -> Endpoint {
     let host = host.trim();
     if let Some(path) = host.strip_prefix("unix://") {
-        // An abstract socket and anything but an absolute path is the CLI's business.
+        // An abstract socket or a relative path is left to the CLI.
         if path.starts_with('/') && cfg!(unix) {
             return Endpoint::Unix(path.into());
         }
@@ -160,7 +160,7 @@ struct DockerEndpoint {
     host: String,
 }
 
-/// The host of a named context. Its file lies under the name's SHA-256; a look at every `Name` saves us the hash.
+/// The host of a named context. Its file is named by a hash of the context's name; reading every `Name` saves computing it.
 fn context_host(config: &Path, name: &str) -> Result<String, EngineError> {
     let folder = config.join("contexts").join("meta");
     let shown = harmless::value(name);

@@ -1,4 +1,4 @@
-//! How containers end: what the engine's events say of it, and whether it was this tool's own doing. Tells nobody.
+//! How containers end: what the engine's events say about it, and whether this tool caused it. Reports nothing itself.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,31 +7,31 @@ use std::time::{Duration, Instant};
 use super::ContainerId;
 use super::client::Docker;
 
-/// The events of what a verb did arrive with its answer or a moment later.
+/// The events that a verb causes arrive with its answer or up to this much later.
 const SOON: Duration = Duration::from_secs(1);
-/// The kernel's word that memory ran out comes right before the end that it brings.
+/// The kernel's event that memory ran out comes at most this long before the end it causes.
 const LATELY: Duration = Duration::from_secs(5);
 
-/// A container's end that nobody here brought about.
+/// A container's end that this session did not cause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct End {
-    /// The service.
+    /// The service whose container ended.
     pub service: String,
-    /// The container.
+    /// The container that ended.
     pub id: ContainerId,
-    /// Compose's short name for people: `web-1`.
+    /// Compose's short name, for people: `web-1`.
     pub name: String,
-    /// Its exit code as a shell counts: 128 + signal.
+    /// Its exit code, by a shell's rules: 128 + signal.
     pub code: i64,
-    /// Somebody asked the engine to end it: `docker stop`, `docker kill`.
+    /// Whether somebody asked the engine to end it: `docker stop`, `docker kill`.
     pub requested: bool,
-    /// It had no memory left.
+    /// Whether it ran out of memory.
     pub out_of_memory: bool,
-    /// How long it ran; `None` when its start was not heard of.
+    /// How long it ran; `None` when its start was not seen.
     pub lived: Option<Duration>,
 }
 
-/// What was heard of one container since it was started last.
+/// What the events said about one container since its last start.
 #[derive(Clone, Copy, Debug, Default)]
 struct Life {
     started: Option<Instant>,
@@ -39,21 +39,21 @@ struct Life {
     out_of_memory: Option<Instant>,
 }
 
-/// The containers that were heard of.
+/// The containers that events were about.
 #[derive(Debug, Default)]
 pub(super) struct Lives(HashMap<ContainerId, Life>);
 
-/// What an event says about a container's end.
+/// An event, as far as it says something about a container's end.
 pub(super) struct Heard<'a> {
     pub(super) action: &'a str,
     pub(super) id: &'a ContainerId,
     pub(super) service: &'a str,
-    /// Of a `kill`.
+    /// The signal of a `kill`; `None` for other events.
     pub(super) signal: Option<&'a str>,
 }
 
 impl Lives {
-    /// Takes an event in. The answer is of a `die` that is to be told: whether it was requested, and whether memory ran out.
+    /// Records an event. For an end that is to be reported, returns whether it was requested and whether memory ran out.
     pub(super) fn hear(
         &mut self,
         heard: &Heard<'_>,
@@ -89,14 +89,14 @@ impl Lives {
 }
 
 impl Lives {
-    /// How long a container has been running.
+    /// How long a container has been running; `None` when its start was not seen.
     pub(super) fn lived(&self, id: &ContainerId, now: Instant) -> Option<Duration> {
         let started = self.0.get(id)?.started?;
         Some(now.saturating_duration_since(started))
     }
 }
 
-/// `HUP` or `USR1` ask for something else, and a process that dies of it was not meant to.
+/// Whether the signal asks a process to end. `HUP` or `USR1` ask for something else, so dying of one is unintended.
 fn asks_to_end(signal: &str) -> bool {
     const INT: u32 = 2;
     const QUIT: u32 = 3;
@@ -108,7 +108,7 @@ fn asks_to_end(signal: &str) -> bool {
     )
 }
 
-/// The verbs of ours that end containers, while they are under way and a moment longer.
+/// Our own verbs that end containers, while they run and a moment longer.
 #[derive(Debug, Default)]
 pub(super) struct OwnEnds(Mutex<Vec<Verb>>);
 
@@ -119,18 +119,18 @@ struct Verb {
     ended: Option<Instant>,
 }
 
-/// Whose containers a verb ends.
+/// Which containers a verb ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Whose {
-    /// This one.
+    /// A single container.
     Container(ContainerId),
-    /// Those of these services (all when empty), and with them whom Compose asks to end.
+    /// All containers of these services (of all when empty), and any others that Compose stops during the verb.
     Services(Vec<String>),
 }
 
 impl OwnEnds {
     fn verbs(&self) -> MutexGuard<'_, Vec<Verb>> {
-        // A panic while it was held leaves nothing half done in it.
+        // A panic while the lock was held cannot have left this half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -155,7 +155,7 @@ impl OwnEnds {
         }
     }
 
-    /// Whether one of them ended a container: what was started since is another run, with an end of its own.
+    /// Whether one of the verbs caused a container's end. If it was started after the verb, the end belongs to the new run.
     fn brought_about(
         &self,
         heard: &Heard<'_>,
@@ -181,7 +181,7 @@ impl OwnEnds {
     }
 }
 
-/// As long as it lives, the ends of these containers are ours, and no news.
+/// While this exists, the ends of these containers are ours and not reported.
 pub(super) struct Ending<'docker> {
     docker: &'docker Docker,
     whose: Whose,
@@ -194,7 +194,7 @@ impl Drop for Ending<'_> {
 }
 
 impl Docker {
-    /// A verb begins that ends containers.
+    /// Announces a verb that ends containers.
     pub(super) fn ending(&self, whose: Whose) -> Ending<'_> {
         self.inner.own_ends.begin(whose.clone(), Instant::now());
         Ending {

@@ -1,4 +1,4 @@
-//! The engine's events of this project's containers, for as long as somebody listens. Decides nothing about them.
+//! The engine's events about this project's containers, for as long as somebody listens. Decides nothing about them.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -19,21 +19,21 @@ use super::transport::{MIB, empty, escaped, size, words};
 use super::{ContainerId, EngineError, EngineEvent};
 use crate::harmless;
 
-/// What makes a service worth another look; our own execs and copies are events too, and none of these.
+/// The actions after which a service is looked at again. Our own execs and copies cause events too, but none of these.
 const TOLD: &[&str] = &[
     "create", "start", "restart", "kill", "die", "stop", "pause", "unpause", "rename", "destroy",
     "oom", "update",
 ];
 
-/// The pauses between two attempts to reach an engine that is gone.
+/// The pause before the first new attempt to reach an engine that is gone; it grows from one to the next.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
-/// The longest event we take. It carries its container's labels, which the engine must be able to describe in one answer too.
+/// The longest event that is accepted, in bytes. It carries its container's labels, which fit into one answer of the engine too.
 const LONGEST: u64 = 2 * MIB;
 
 impl Docker {
-    /// This project's container events from now on; reconnects by itself, and ends when dropped.
+    /// This project's container events from now on. Reconnects by itself; ends when dropped.
     pub fn events(&self) -> impl Stream<Item = EngineEvent> + Send + Unpin + 'static + use<> {
         let (sender, mut receiver) = mpsc::channel(64);
         let docker = self.clone();
@@ -92,7 +92,7 @@ impl Docker {
 }
 
 impl Docker {
-    /// The end that an event is, unless it was our doing.
+    /// The end that an event reports; `None` when we caused it.
     fn end_of(&self, event: &Told, lives: &mut Lives) -> Option<EngineEvent> {
         let heard = Heard {
             action: &event.action,
@@ -116,7 +116,7 @@ impl Docker {
     }
 }
 
-/// An event of a container of this project.
+/// An event about a container of this project.
 struct Told {
     service: String,
     id: ContainerId,
@@ -179,7 +179,7 @@ impl Event {
     }
 }
 
-/// One connection to the engine's events.
+/// One connection to the engine's event stream.
 pub(super) struct Feed {
     body: Incoming,
     lines: Lines,
@@ -191,7 +191,7 @@ impl Feed {
         Self::open(docker, &[("label", &[&label]), ("event", TOLD)], since).await
     }
 
-    /// The events of one container; those that the engine tells after this returned are not missed.
+    /// The events of one container. None is missed that the engine sends after this has returned.
     pub(super) async fn of_container(
         docker: &Docker,
         id: &ContainerId,
@@ -247,11 +247,11 @@ impl Feed {
     }
 }
 
-/// The engine ends each event with a line end; a chunk may hold several, or half of one.
+/// Splits the stream at line breaks: the engine ends each event with one, and a chunk may hold several or half of one.
 #[derive(Default)]
 struct Lines {
     buffer: BytesMut,
-    /// So far there is no line end in it.
+    /// Up to here there is no line break in the buffer.
     searched: usize,
 }
 
@@ -260,7 +260,7 @@ impl Lines {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next event, when there is a whole one.
+    /// The next event, once it is complete.
     fn next(&mut self) -> Result<Option<Event>, EngineError> {
         let unreadable = |why: &dyn std::fmt::Display| {
             EngineError::Unreachable(format!("the engine's events are unreadable: {why}"))

@@ -1,13 +1,13 @@
-//! Which engine it is: Docker's own, or Podman behind the same API, which builds in another way. Decides nothing else.
+//! Which engine it is: Docker's own, or Podman with the same API but another builder. Decides nothing else.
 
 use super::client::Docker;
 
-/// What says to Docker's command line, Compose and buildx which builder the user wants.
+/// The variables by which users choose a builder for Docker's command line, Compose and buildx.
 const CHOICES: [&str; 2] = ["DOCKER_BUILDKIT", "BUILDX_BUILDER"];
 
 impl Docker {
-    /// Whether builds have to go without `BuildKit`: Podman has none, and buildx would fetch the image of one. Who has chosen a
-    /// builder by himself has chosen.
+    /// Whether builds must do without `BuildKit`: Podman has none, and buildx would pull an image to get one. A builder that the user
+    /// has chosen is always used.
     pub async fn builds_without_buildkit(&self) -> bool {
         CHOICES.iter().all(|name| std::env::var_os(name).is_none()) && self.is_podman().await
     }
@@ -18,7 +18,7 @@ impl Docker {
             let parts = version.components.unwrap_or_default();
             Ok::<_, bollard::errors::Error>(parts.iter().any(|part| is_podmans(&part.name)))
         });
-        // Who does not answer is asked again the next time.
+        // If the engine does not answer, it is asked again the next time.
         asking.await.is_ok_and(|podman| *podman)
     }
 }

@@ -1,11 +1,11 @@
-//! A container's output as lines, through restarts of the container and of the engine: attached, as `docker compose up` is, so
-//! that nothing is lost to a log that is rotated; the log for what was before. Colours and prefixes nothing.
+//! A container's output as lines, through restarts of the container and of the engine. It is attached to, as in `docker compose
+//! up`, so that rotating the log loses nothing; the log serves for what was before. Adds no colours and no prefixes.
 //!
-//! What is attached is read as fast as the lines are taken: who does not take them holds the container back.
+//! Output is read as fast as the lines are taken: a reader that takes none makes the container wait.
 
 mod attached;
 mod frames;
-mod place;
+mod position;
 mod seam;
 
 use std::time::{Duration, Instant, SystemTime};
@@ -14,40 +14,40 @@ use futures_util::Stream as FutureStream;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use self::place::Place;
+use self::position::Position;
 use self::seam::Shown;
 use super::client::Docker;
 use super::events::Feed;
 use super::{ContainerId, EngineError, LogLine, State, Stream};
 use crate::harmless;
 
-pub use self::place::LogsFrom;
+pub use self::position::LogsFrom;
 
-/// A line longer than this is handed on in pieces: memory is bounded whatever a container prints.
+/// A longer line is passed on in pieces, so that memory is bounded whatever a container prints.
 const LONGEST_LINE: usize = 64 * 1024;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
-/// An engine that says no so often in a row means it.
+/// After this many refusals in a row, the engine is taken to refuse for good.
 const NOES: u32 = 5;
-/// An attachment that goes on for so long is one.
+/// An attachment that lasted this long counts as successful.
 const LASTED: Duration = Duration::from_millis(200);
-/// Attachments that end at once are made again at once so often: a container may be started and end in a moment.
+/// How often an attachment that ended at once is repeated without a pause: a container may be started and end in a moment.
 const QUICK: u32 = 3;
-/// So many batches wait for whoever takes them; each is what came at once.
+/// How many batches of lines may wait to be taken; each is what arrived together.
 const BATCHES: usize = 8;
 
-/// What a container's output is made of.
+/// An item of a container's output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Lines that came together.
+    /// Lines that arrived together.
     Lines(Vec<LogLine>),
-    /// Something may be missing here, and why: words for people.
+    /// Output may be missing here; the reason, for people.
     Gap(String),
 }
 
 impl Docker {
-    /// The container's output; ends when the container is removed, or when dropped.
+    /// The container's output. Ends when the container is removed, or when dropped.
     pub fn logs(
         &self,
         container: &ContainerId,
@@ -57,7 +57,7 @@ impl Docker {
         let docker = self.clone();
         let follower = Follower {
             id: container.clone(),
-            place: Place::begin(from),
+            position: Position::begin(from),
             begun: None,
             broke: false,
             heard: None,
@@ -77,20 +77,20 @@ impl Docker {
 
 type Sender = mpsc::Sender<Output>;
 
-/// Nobody listens any more.
-struct Closed;
+/// The receiver of the output is gone.
+struct ReceiverGone;
 
-/// How an attachment or a reading ended; the outer error is that nobody listens.
-type Ended = Result<Result<(), EngineError>, Closed>;
+/// How an attachment or a reading of the log ended; the outer error means that the receiver is gone.
+type Ended = Result<Result<(), EngineError>, ReceiverGone>;
 
 struct Follower {
     id: ContainerId,
-    place: Place,
-    /// When the run began of which all was shown, by the engine's clock and in its words.
+    position: Position,
+    /// When the last run began that was shown completely, as the engine writes it.
     begun: Option<String>,
     /// The last attachment ended before its container did.
     broke: bool,
-    /// When the last attachment told something, or could have.
+    /// When the last attachment last received something or could have.
     heard: Option<SystemTime>,
     shown: Shown,
     lines: Lines,
@@ -102,7 +102,7 @@ impl Follower {
         loop {
             let asked = Instant::now();
             let ended = match self.attach(docker, sender).await {
-                Err(Closed) => return,
+                Err(ReceiverGone) => return,
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => Some(error),
             };
@@ -110,7 +110,7 @@ impl Follower {
                 (pause, noes, quick) = (FIRST_PAUSE, 0, 0);
             }
             match ended {
-                // At once: the next start may come in a moment, and its first line with it.
+                // No pause: the next start may come in a moment, and its first line with it.
                 None if quick < QUICK => {
                     (noes, quick) = (0, quick + 1);
                     continue;
@@ -120,7 +120,7 @@ impl Follower {
                     let _ = self.flush(sender).await;
                     return;
                 }
-                // A paused container cannot be attached to, nor one between two starts: that is waited for.
+                // A container that is paused or between two starts cannot be attached to: wait for its start.
                 Some(EngineError::Refused(_)) if noes + 1 < NOES => {
                     match self.wait_for_start(docker, sender).await {
                         Ok(true) => {}
@@ -145,21 +145,21 @@ impl Follower {
         }
     }
 
-    /// An engine that attaches to nothing tells by its log: until the container stops. The error is that there is nothing more.
+    /// Reads the log instead, for an engine that refuses to attach, until the container stops. The error means that no more will come.
     async fn without_attaching(
         &mut self,
         docker: &Docker,
         sender: &Sender,
         why: &str,
-    ) -> Result<(), Closed> {
+    ) -> Result<(), ReceiverGone> {
         match self.read_log(docker, sender).await? {
             Ok(()) => match self.wait_for_start(docker, sender).await {
-                Ok(false) => Err(Closed),
+                Ok(false) => Err(ReceiverGone),
                 Ok(true) | Err(_) => Ok(()),
             },
             Err(EngineError::Gone(_)) => {
                 let _ = self.flush(sender).await;
-                Err(Closed)
+                Err(ReceiverGone)
             }
             Err(EngineError::Refused(no)) => {
                 let gap = format!(
@@ -168,23 +168,26 @@ impl Follower {
                     harmless::message(&no)
                 );
                 self.say_gap(gap, sender).await?;
-                Err(Closed)
+                Err(ReceiverGone)
             }
             Err(_) => Ok(()),
         }
     }
 
-    async fn say_gap(&mut self, why: String, sender: &Sender) -> Result<(), Closed> {
+    async fn say_gap(&mut self, why: String, sender: &Sender) -> Result<(), ReceiverGone> {
         self.flush(sender).await?;
-        sender.send(Output::Gap(why)).await.map_err(|_| Closed)
+        sender
+            .send(Output::Gap(why))
+            .await
+            .map_err(|_| ReceiverGone)
     }
 
-    /// Lines of what comes together go on together.
+    /// Shows output that arrived together as one batch of lines.
     async fn show(
         &mut self,
         pieces: impl IntoIterator<Item = (Stream, impl AsRef<[u8]>)>,
         sender: &Sender,
-    ) -> Result<(), Closed> {
+    ) -> Result<(), ReceiverGone> {
         let mut batch = Vec::new();
         for (stream, bytes) in pieces {
             self.shown.add(stream, bytes.as_ref());
@@ -193,26 +196,32 @@ impl Follower {
         if batch.is_empty() {
             return Ok(());
         }
-        sender.send(Output::Lines(batch)).await.map_err(|_| Closed)
+        sender
+            .send(Output::Lines(batch))
+            .await
+            .map_err(|_| ReceiverGone)
     }
 
-    /// The last line of a container that ended need not have an end.
-    async fn flush(&mut self, sender: &Sender) -> Result<(), Closed> {
+    /// Shows the last line of a container that ended, which may lack its line break.
+    async fn flush(&mut self, sender: &Sender) -> Result<(), ReceiverGone> {
         let mut batch = Vec::new();
         self.lines.end(&mut batch);
         if batch.is_empty() {
             return Ok(());
         }
-        sender.send(Output::Lines(batch)).await.map_err(|_| Closed)
+        sender
+            .send(Output::Lines(batch))
+            .await
+            .map_err(|_| ReceiverGone)
     }
 
-    /// `true` when the container runs (again); `false` when there will be nothing more to read.
+    /// `true` once the container runs (again); `false` when there is nothing more to read.
     async fn wait_for_start(
         &mut self,
         docker: &Docker,
         sender: &Sender,
     ) -> Result<bool, EngineError> {
-        // Listen first, look then: a start in between is seen by one of the two.
+        // Listen before looking: so a start in between is noticed by one of the two.
         let told = ["start", "unpause", "destroy"];
         let mut feed = Feed::of_container(docker, &self.id, &told).await?;
         match docker.inspect(self.id.clone()).await {
@@ -243,7 +252,7 @@ impl Follower {
     }
 }
 
-/// The lines of both streams that have not ended yet.
+/// The incomplete last line of each of the two streams.
 #[derive(Default)]
 struct Lines([Vec<u8>; 2]);
 

@@ -1,4 +1,4 @@
-//! The few verbs we ask of Docker. bollard, the compose command and the helper stand behind it, named nowhere else.
+//! The verbs we need of Docker, as the trait [`Engine`]. bollard, the compose command and the helper are used nowhere else.
 
 mod binds;
 mod client;
@@ -42,7 +42,7 @@ use crate::compose::Mount;
 use crate::harmless;
 use crate::paths::{ContainerPath, HostPath};
 
-/// A container's full ID: the key of all that is known about it, since a restart keeps it and a recreate does not.
+/// A container's full ID. It is the key of everything known about a container: a restart keeps it, a recreate does not.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContainerId(pub String);
 
@@ -56,95 +56,95 @@ impl fmt::Display for ContainerId {
 /// A container of a service, as the engine describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Container {
-    /// Its ID.
+    /// The full ID.
     pub id: ContainerId,
-    /// Compose's short name for people: `web-1`.
+    /// Compose's short name, for people: `web-1`.
     pub name: String,
     /// The service it belongs to.
     pub service: String,
-    /// Its number within the service.
+    /// Its number within the service, from 1.
     pub number: u32,
     /// The ID of the image it was made from.
     pub image_id: String,
-    /// What it is doing.
+    /// Whether it runs.
     pub state: State,
-    /// When it was started last, in the engine's words: another start, another text.
+    /// When it was last started, as the engine writes it: another start has another text.
     pub started: String,
-    /// The actual mounts (E6), the image's anonymous volumes among them.
+    /// The actual mounts (E6), including the image's anonymous volumes.
     pub mounts: Vec<Mount>,
-    /// The root file system is read-only.
+    /// Whether its root file system is read-only.
     pub read_only: bool,
-    /// It has a terminal: its output is one stream.
+    /// Whether it has a terminal: then its output is a single stream.
     pub tty: bool,
-    /// The signal that `stop` sends: the container's, the image's, or `SIGTERM`.
+    /// The signal that `stop` sends, from the container or its image; `SIGTERM` if neither has one.
     pub stop_signal: String,
-    /// It runs under `docker-init`.
+    /// Whether it runs under `docker-init`.
     pub init: bool,
-    /// The user it runs as; empty is root.
+    /// The user it runs as; empty means root.
     pub user: String,
-    /// Groups that its user is in besides those of the image (`group_add`).
+    /// Groups of its user beyond those in the image (`group_add`).
     pub group_add: Vec<String>,
-    /// Its working directory; empty is `/`.
+    /// Its working directory; empty means `/`.
     pub workdir: String,
-    /// Where its published ports are reached on the host: `127.0.0.1:8080`.
+    /// Where its published ports are reached on the host: `127.0.0.1:8080`; empty when it has none.
     pub addresses: Vec<String>,
 }
 
 /// What a container is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Made, never started.
+    /// Created, but never started.
     Created,
-    /// Running.
+    /// Its process runs.
     Running,
-    /// Paused.
+    /// Its processes are frozen (`docker pause`).
     Paused,
-    /// Between two starts of its restart policy.
+    /// Between two starts by its restart policy.
     Restarting,
-    /// Its process ended.
+    /// Its process ended, whatever ended it.
     Exited {
-        /// Exit code.
+        /// The process's exit code; 128 + signal when a signal ended it.
         code: i64,
     },
-    /// Its owner has stopped it, and starts it again when he likes. The engine calls it exited; that it was on purpose, the
-    /// session knows.
+    /// Somebody stopped it on purpose, and may start it again. The engine reports it as exited; that it was on purpose is known to
+    /// the session.
     Stopped,
     /// Being removed, or beyond repair.
     Gone,
 }
 
-/// Something the engine tells of a container of this project.
+/// An event about this project's containers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EngineEvent {
-    /// A container of `service` was created, started, died, paused, renamed, removed …: look at the service again.
+    /// A container was created, started, died, paused, renamed, removed …: look at its service again.
     Container {
-        /// Whose containers are worth a look.
+        /// The service to look at again.
         service: String,
-        /// The one that the event is about.
+        /// The container that the event is about.
         id: ContainerId,
-        /// The engine's word: `start`, `die`, `destroy`, `pause` …
+        /// The action, in the engine's word: `start`, `die`, `destroy`, `pause` …
         action: String,
-        /// The number of a `kill`'s signal, as the engine writes it.
+        /// The signal number of a `kill`, as the engine writes it; `None` for other actions.
         signal: Option<String>,
     },
-    /// A container ended, and it was not our doing.
+    /// A container ended, and this session did not cause it.
     Ended(End),
-    /// The stream broke and is back: anything may have happened (E4).
+    /// The stream was interrupted and works again: anything may have happened meanwhile (E4).
     Reconnected,
-    /// The engine does not answer; the stream tries again by itself.
+    /// The engine does not answer, for this reason; the stream keeps trying.
     Lost(String),
 }
 
-/// One line of a container's log.
+/// One line of a container's output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
-    /// Whether the container's process wrote it to its output or to its errors.
+    /// Whether it was written to standard output or standard error.
     pub stream: Stream,
-    /// Without the line's end.
+    /// The line without its line break; any bytes.
     pub text: Vec<u8>,
 }
 
-/// Why the engine did not do what was asked; the kinds are what callers act on.
+/// Why the engine did not do what was asked. The kinds are those that callers act on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
     /// No such container (any more).
@@ -153,22 +153,22 @@ pub enum EngineError {
     /// The container does not run, which this verb needs.
     #[error("container {0} is not running")]
     NotRunning(ContainerId),
-    /// The engine answered no: words for people, its own [quoted](harmless::quoted).
+    /// The engine refused: a message for people, in which the engine's words are [quoted](harmless::quoted).
     #[error("{}", harmless::message(.0))]
     Refused(String),
-    /// It cannot be done, and could not after a rebuild either: words for people.
+    /// It is impossible, and would be after a rebuild too: a message for people.
     #[error("{}", harmless::message(.0))]
     InVain(String),
-    /// The engine cannot be reached: words for people.
+    /// The engine cannot be reached: a message for people.
     #[error("{}", harmless::message(.0))]
     Unreachable(String),
-    /// A host file could not be read: which, and why.
+    /// A host file that could not be read, and the reason.
     #[error("cannot read `{0}`: {reason}", reason = harmless::value(.1))]
     Unreadable(HostPath, String),
 }
 
 impl EngineError {
-    /// What to do about it, where it is none of what the user edits.
+    /// What to do about it, when it is nothing the user can edit away.
     pub fn way_out(&self) -> Option<&'static str> {
         match self {
             Self::Refused(said) if said.contains("booting buildkit") => Some(
@@ -179,22 +179,22 @@ impl EngineError {
     }
 }
 
-/// Docker, as the session sees it. Every verb is safe to repeat.
+/// Docker, as the session sees it. Each verb may be repeated safely.
 pub trait Engine: Send + Sync + 'static {
-    /// All containers of a service, one-offs left out, by number.
+    /// All containers of a service by number, one-offs left out.
     fn containers(
         &self,
         service: &str,
     ) -> impl Future<Output = Result<Vec<Container>, EngineError>> + Send;
 
-    /// Copies and deletes (C5, C6). Works on created, stopped and paused containers too, as far as the engine can.
+    /// Copies and deletes files (C5, C6). Works on created, stopped and paused containers too, as far as the engine can.
     fn apply(
         &self,
         container: &Container,
         delta: &Delta,
     ) -> impl Future<Output = Result<Applied, EngineError>> + Send;
 
-    /// Runs a command to its end (C7); `output` hears it while it runs.
+    /// Runs a command to its end (C7); `output` gets what it writes while it runs.
     fn run(
         &self,
         container: &Container,
@@ -202,14 +202,14 @@ pub trait Engine: Send + Sync + 'static {
         output: &mut (dyn FnMut(Stream, &[u8]) + Send),
     ) -> impl Future<Output = Result<Ended, EngineError>> + Send;
 
-    /// Restarts the container (C9); `grace` in place of its own.
+    /// Restarts the container (C9); `grace` replaces the container's own.
     fn restart(
         &self,
         container: &Container,
         grace: Option<Duration>,
     ) -> impl Future<Output = Result<Restarted, EngineError>> + Send;
 
-    /// Restarts the process under the helper, without the container.
+    /// Restarts the process under the helper without restarting the container.
     fn restart_process(
         &self,
         container: &Container,
@@ -217,22 +217,22 @@ pub trait Engine: Send + Sync + 'static {
         grace: Option<Duration>,
     ) -> impl Future<Output = Result<Restarted, EngineError>> + Send;
 
-    /// After [`Engine::restart_process`]: waits for a while for a crash of the new process, whose container goes on without it.
+    /// After [`Engine::restart_process`]: waits a while for a crash of the new process, after which its container keeps running.
     fn crash(&self, _container: &Container) -> impl Future<Output = Option<End>> + Send {
         async { None }
     }
 
-    /// An update of the container is over, whatever came of it: its process may end the container again.
+    /// An update of the container is over, whatever its result: from now on the container ends with its process again.
     fn release(&self, _container: &Container) -> impl Future<Output = ()> + Send {
         async {}
     }
 
-    /// A running container was seen: what an update will need there may be made ready beforehand.
+    /// A running container was seen: prepares what an update will need there.
     fn warm_up(&self, _container: &Container) -> impl Future<Output = ()> + Send {
         async {}
     }
 
-    /// A container is gone for good: nothing that was open to it stays open.
+    /// A container is gone for good: closes everything that was open for it.
     fn forget(&self, _id: &ContainerId) -> impl Future<Output = ()> + Send {
         async {}
     }
@@ -247,7 +247,7 @@ pub trait Engine: Send + Sync + 'static {
     /// Starts a created or stopped container (E2).
     fn start(&self, container: &Container) -> impl Future<Output = Result<(), EngineError>> + Send;
 
-    /// What stands at the wanted paths, which lie at or below `roots`; what does not exist is simply not in the answer.
+    /// What is at the wanted paths, all of which are at or below `roots`; what does not exist is not in the answer.
     fn fingerprints(
         &self,
         container: &Container,
@@ -261,14 +261,14 @@ pub trait Engine: Send + Sync + 'static {
         image: &str,
     ) -> impl Future<Output = Result<Option<String>, EngineError>> + Send;
 
-    /// Builds images (C11); `output` hears the build's lines. The error is the build's own last words.
+    /// Builds images (C11); `output` gets the build's lines. The error is the last lines of the build.
     fn build(
         &self,
         services: &[String],
         output: &mut (dyn FnMut(&str) + Send),
     ) -> impl Future<Output = Result<(), EngineError>> + Send;
 
-    /// Recreates services from their images, without their dependencies (C11); one at a time per project.
+    /// Recreates services from their images, without their dependencies (C11); one call at a time per project.
     fn recreate(
         &self,
         services: &[String],

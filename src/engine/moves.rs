@@ -1,5 +1,5 @@
-//! Which services this session restarts or recreates at this moment: so that nobody takes it for somebody else's doing, and
-//! whoever follows them knows when it is over.
+//! Which services this session is restarting or recreating: so that these events are not taken for somebody else's action, and
+//! those who follow the services know when it is over.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -13,16 +13,16 @@ use super::compose::Anew;
 use super::{Container, EngineError, Restarted};
 use crate::compose::Tie;
 
-/// The engine's events of what was done arrive with its answer or a moment later.
+/// The engine's events about it arrive with its answer or up to this much later.
 const LATE: Duration = Duration::from_secs(1);
-/// Nobody waits longer for another's restart: two that wait for each other would do so for ever.
+/// The longest wait for another service's restart: two services that wait for each other would wait for ever.
 const TURN: Duration = Duration::from_secs(60);
 
-/// What is under way, and what is over.
+/// The restarts and recreates that are under way, and those that are over.
 #[derive(Debug, Default)]
 pub struct Moves {
     under_way: BTreeMap<String, usize>,
-    /// Whom each service depends on.
+    /// The services that each service depends on.
     depends: BTreeMap<String, Vec<String>>,
     over: BTreeMap<String, Over>,
 }
@@ -30,7 +30,7 @@ pub struct Moves {
 #[derive(Debug)]
 struct Over {
     times: u64,
-    /// It failed half way, or the process may take its time: what is told of it later is still ours.
+    /// It failed half way, or the process may still react: events until a moment after this are ours too.
     lingers: Option<Instant>,
 }
 
@@ -40,18 +40,18 @@ impl Moves {
         self.under_way.contains_key(service)
     }
 
-    /// Whether none of those that a service depends on is.
+    /// Whether none of the services that it depends on is being restarted or recreated.
     fn is_free(&self, service: &str) -> bool {
         let mut depends = self.depends.get(service).into_iter().flatten();
         depends.all(|on| !self.is_under_way(on))
     }
 
-    /// How often that was done with a service.
+    /// How often a service was restarted or recreated.
     pub fn times(&self, service: &str) -> u64 {
         self.over.get(service).map_or(0, |over| over.times)
     }
 
-    /// Whether what the engine tells of a service just now is this session's doing.
+    /// Whether an event about a service at this moment is caused by this session.
     pub fn is_ours(&self, service: &str, now: Instant) -> bool {
         let over = self.over.get(service);
         let late = over.and_then(|over| over.lingers);
@@ -59,7 +59,7 @@ impl Moves {
     }
 }
 
-/// One service that is being restarted or recreated.
+/// A service that is being restarted or recreated. Dropping it ends that.
 pub(super) struct Moving {
     moves: watch::Sender<Moves>,
     service: String,
@@ -67,12 +67,12 @@ pub(super) struct Moving {
 }
 
 impl Moving {
-    /// It is over; where it went well, all that is told of it from here on is somebody else's doing.
+    /// It is over. If it went well, events from here on are caused by somebody else.
     pub(super) fn done<T, E>(self, result: Result<T, E>) -> Result<T, E> {
         Self::all_done(vec![self], result)
     }
 
-    /// The same for several that were one go.
+    /// Like [`done`](Self::done), for several services that were restarted or recreated together.
     pub(super) fn all_done<T, E>(all: Vec<Self>, result: Result<T, E>) -> Result<T, E> {
         for moving in all {
             moving.end(result.is_err());
@@ -106,12 +106,12 @@ impl Drop for Moving {
 }
 
 impl Docker {
-    /// Says what is under way, now and whenever that changes.
+    /// The restarts and recreates under way, now and whenever that changes.
     pub fn moves(&self) -> watch::Receiver<Moves> {
         self.inner.moves.subscribe()
     }
 
-    /// Whoever depends on another is restarted after it, where both are to be.
+    /// A service that depends on another is restarted after it, when both are to be restarted.
     pub fn know_ties(&self, ties: &[Tie]) {
         self.inner.moves.send_modify(|moves| {
             moves.depends.clear();
@@ -122,8 +122,8 @@ impl Docker {
         });
     }
 
-    /// Restarts a container when those that its service depends on are through: it would start into a network that is just
-    /// going away.
+    /// Restarts a container once the services that its service depends on are done: otherwise it would start into a network that is
+    /// about to go away.
     pub(super) async fn restart_in_turn(
         &self,
         container: &Container,
@@ -136,7 +136,7 @@ impl Docker {
         moving.done(self.restart_container(&container.id, grace).await)
     }
 
-    /// Makes all containers of these services anew, whatever Compose thinks of them.
+    /// Recreates all containers of these services, whether Compose sees a need or not.
     pub async fn replace(&self, services: &[String], output: Lines<'_>) -> Result<(), EngineError> {
         self.recreate_in_view(services, Anew::All, output).await
     }
@@ -155,7 +155,7 @@ impl Docker {
         Moving::all_done(moving, recreated)
     }
 
-    /// From here on it is this session that acts on the service's containers.
+    /// From here on, changes to the service's containers are ours.
     pub(super) fn moving(&self, service: &str) -> Moving {
         self.inner.moves.send_modify(|moves| {
             *moves.under_way.entry(service.to_owned()).or_default() += 1;

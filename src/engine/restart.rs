@@ -10,14 +10,14 @@ use super::ends::Whose;
 use super::events::Feed;
 use super::{ContainerId, EngineError, Restarted};
 
-/// What the engine gives a container when nobody said otherwise.
+/// The engine's grace period when none was configured.
 const GRACE: Duration = Duration::from_secs(10);
-/// Nobody waits longer, whatever a service says; to the engine a negative grace is one without end.
+/// The longest wait, whatever the service says; to the engine a negative grace period means no end.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-/// Beyond the grace: to kill what is left, to take the container's mounts and networks down and to make them again.
+/// The time allowed beyond the grace period: killing what is left, and taking down and setting up mounts and networks.
 const REST: Duration = Duration::from_secs(120);
 
-/// The events of a restart arrive with its answer or a moment later.
+/// The events of a restart arrive with its answer or up to this much later.
 const SOON: Duration = Duration::from_secs(1);
 
 impl Docker {
@@ -27,7 +27,7 @@ impl Docker {
         grace: Option<Duration>,
     ) -> Result<Restarted, EngineError> {
         let _ours = self.ending(Whose::Container(id.clone()));
-        // The engine tells of each signal it sends: a `KILL` in a restart means that the first one was ignored.
+        // The engine reports each signal it sends: a `KILL` during a restart means that the first signal was ignored.
         let feed = Feed::of_container(self, id, &["kill", "start"]);
         let (feed, own) = tokio::join!(feed, self.grace_to_expect(id, grace));
         let (mut feed, limit) = (feed?, own?.min(LONGEST) + REST);
@@ -64,7 +64,7 @@ impl Docker {
         })
     }
 
-    /// How long the engine will wait for the process: what it is told, or what it knows of the container.
+    /// How long the engine will wait for the process: the given grace period, or the container's own.
     async fn grace_to_expect(
         &self,
         id: &ContainerId,

@@ -1,4 +1,4 @@
-//! The user's terminal, lent to Compose for as long as it builds and starts: its own progress, redrawn in place.
+//! The user's terminal, lent to Compose while it builds and starts, so that it can draw its progress.
 
 use std::io::{IsTerminal, Write as _};
 use std::process::Stdio;
@@ -12,10 +12,10 @@ use super::command::{Group, cannot_start};
 
 const KEPT: u8 = 0;
 const LENT: u8 = 1;
-/// Lent once more: what Compose has warned of stands above.
+/// Lent, and not for the first time: Compose's warnings were shown before.
 const LENT_AGAIN: u8 = 2;
 
-/// Whose the terminal is.
+/// Who may write to the terminal.
 #[derive(Debug, Default)]
 pub(super) struct Screen {
     state: AtomicU8,
@@ -27,17 +27,17 @@ impl Screen {
         self.state.load(Ordering::Relaxed) != KEPT
     }
 
-    /// Whether what is warned of was shown there before.
+    /// Whether Compose's warnings were shown there before.
     pub(super) fn has_warned(&self) -> bool {
         self.state.load(Ordering::Relaxed) == LENT_AGAIN
     }
 }
 
-/// Compose has the terminal until this is dropped; nobody else may write to it.
+/// Compose has the terminal until this is dropped; nothing else may write to it.
 pub struct Lent(Docker);
 
 impl Docker {
-    /// From now on Compose shows on the terminal what it does. The caller has seen to it that there [is one](has_screen).
+    /// From now on Compose draws on the terminal. The caller has checked that there [is one](has_screen).
     pub fn lend_screen(&self) -> Lent {
         let screen = &self.inner.screen;
         let before = screen.times.fetch_add(1, Ordering::Relaxed);
@@ -50,12 +50,12 @@ impl Docker {
 impl Drop for Lent {
     fn drop(&mut self) {
         self.0.inner.screen.state.store(KEPT, Ordering::Relaxed);
-        // Who was ended while he drew has left the cursor hidden, in the middle of a line.
+        // A program that was killed while drawing has left the cursor hidden in the middle of a line.
         let _ = std::io::stderr().write_all(b"\x1b[?25h\x1b[0m\r\x1b[K");
     }
 }
 
-/// Whether somebody sits before a terminal that a program in the background may write to.
+/// Whether somebody sits at a terminal that a background program may write to.
 pub fn has_screen() -> bool {
     let out = anstream::AutoStream::choice(&std::io::stderr());
     std::io::stdout().is_terminal()
@@ -64,7 +64,7 @@ pub fn has_screen() -> bool {
         && lets_the_background_write()
 }
 
-/// With `stty tostop` the system stops who writes from a process group of his own, as ours do.
+/// With `stty tostop` the system stops programs in process groups of their own that write, as ours do.
 #[cfg(unix)]
 fn lets_the_background_write() -> bool {
     use rustix::termios::{LocalModes, tcgetattr};
@@ -76,7 +76,7 @@ fn lets_the_background_write() -> bool {
     true
 }
 
-/// Runs a command that writes to the terminal by itself. Dropped midway, it ends the whole group.
+/// Runs a command that writes to the terminal itself. Dropping the future ends the whole group.
 pub(super) async fn show(mut command: Command, what: &str) -> Result<(), EngineError> {
     command.stdin(Stdio::null()).kill_on_drop(true);
     let ended = Group::start(command)

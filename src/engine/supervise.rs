@@ -1,6 +1,6 @@
-//! What a service's containers run under `up` alone: the block's own entrypoint, or the process under the helper (so that it
-//! can be restarted without its container). A Compose override made for the run says so; `docker compose up` without us gives
-//! the plain service again.
+//! The command line that a service's containers run only under `up`: the block's own entrypoint, or the process under the helper
+//! (so that it can be restarted without its container). It is set in a Compose override made for the session; `docker compose up`
+//! without us gives the plain service again.
 
 mod given_up;
 mod unkept;
@@ -22,49 +22,49 @@ use crate::harmless;
 use crate::helper;
 use crate::own_folder::{self, OwnFolder};
 
-/// A service that runs something else under `up` than the compose file and the image say.
+/// A service that under `up` runs another command line than the compose file and image say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntrypointOverride {
-    /// The service.
+    /// The service's name.
     pub service: String,
-    /// Its image, which says what is run where nobody else does.
+    /// Its image, whose command line applies where neither block nor compose file has one.
     pub image: String,
-    /// The block's entrypoint, or the compose file's.
+    /// The block's entrypoint, or the compose file's; `None` for the image's.
     pub entrypoint: Option<Vec<String>>,
-    /// The block's command, or the compose file's.
+    /// The block's command, or the compose file's; `None` for the image's.
     pub command: Option<Vec<String>>,
-    /// Its process is to run under the helper.
+    /// Whether its process is to run under the helper.
     pub supervised: bool,
-    /// Its root is read-only: the helper gets a volume of its own to stand in.
+    /// Whether its root is read-only: then the helper gets a volume of its own.
     pub needs_home: bool,
-    /// The service's `stop_grace_period`.
+    /// The service's `stop_grace_period`; `None` means the engine's default.
     pub grace: Option<Duration>,
 }
 
-/// What is known of the services that run something else.
+/// What is known about the services with another command line.
 #[derive(Debug, Default)]
 pub(super) struct Overrides {
     services: Vec<EntrypointOverride>,
-    /// Of each service's build the contexts that are images as they are, by name.
+    /// For each service, the build contexts that are existing images, by context name.
     contexts: BTreeMap<String, BTreeMap<String, String>>,
-    /// The override, once it is written.
+    /// The path of the override; `None` until it is written.
     file: Option<PathBuf>,
-    /// Services whose process has to be process 1, as their images are now.
+    /// Services whose process must be process 1, by their present images.
     inits: BTreeSet<String>,
     /// Services whose start under the helper failed.
     given_up: BTreeSet<String>,
-    /// What is said once.
+    /// What was reported already, so as not to repeat it.
     said: BTreeSet<String>,
 }
 
 impl Overrides {
-    /// The process runs under the helper, as far as that is known.
+    /// Whether the process runs under the helper, as far as is known.
     fn keeps(&self, run: &EntrypointOverride) -> bool {
         let unkept = |services: &BTreeSet<String>| services.contains(&run.service);
         run.supervised && !unkept(&self.inits) && !unkept(&self.given_up)
     }
 
-    /// The command line with the override, where there is one.
+    /// The command line with the override, if there is one.
     pub(super) fn cli(&self, cli: &DockerCli) -> DockerCli {
         DockerCli {
             overrides: self.file.iter().cloned().collect(),
@@ -74,7 +74,7 @@ impl Overrides {
 }
 
 impl Docker {
-    /// From now on these services run something else. In force with their next `up` or `recreate`. Where the helper is
+    /// From now on these services have another command line; it takes effect with their next `up` or `recreate`. If the helper is
     /// forbidden by then ([`Docker::forbid_helper`]), no process runs under it.
     pub fn run_under(&self, mut services: Vec<EntrypointOverride>) {
         for runs in &mut services {
@@ -85,18 +85,18 @@ impl Docker {
         self.runs().services = services;
     }
 
-    /// From now on these contexts of the services' builds are images that are there, and not built on the way.
+    /// From now on these contexts of the services' builds are existing images, and are not built on the way.
     pub fn take_images_for_contexts(&self, contexts: BTreeMap<String, BTreeMap<String, String>>) {
         self.runs().contexts = contexts;
     }
 
-    /// The session is over: the helpers end, and what was made for this run alone is gone. Answers the containers in which
-    /// something is left of a helper that was killed.
+    /// The session is over: ends the helpers and removes what was made for this session. Returns the containers in which something is
+    /// left of a helper that was killed.
     pub async fn close(&self) -> Vec<String> {
         let left = self.close_helpers().await;
         let file = self.runs().file.take();
         if let Some(file) = file {
-            // Somebody may have tidied up before us.
+            // It may have been removed already.
             let _ = std::fs::remove_file(file);
         }
         left
@@ -111,14 +111,14 @@ impl Docker {
     }
 
     pub(super) fn runs(&self) -> std::sync::MutexGuard<'_, Overrides> {
-        // A panic while it was held leaves nothing half done in it.
+        // A panic while the lock was held cannot have left this half changed.
         self.inner
             .runs
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Whether any of `services` (all when empty) has to get the helper before it starts.
+    /// Whether any of `services` (of all when empty) needs the helper before it starts.
     pub(super) fn any_supervised(&self, services: &[String]) -> bool {
         let runs = self.runs();
         runs.services
@@ -126,7 +126,7 @@ impl Docker {
             .any(|run| runs.keeps(run) && (services.is_empty() || services.contains(&run.service)))
     }
 
-    /// Writes the override as the images are now; what cannot run under the helper is named, and runs as it is.
+    /// Writes the override for the present images; reports services that cannot run under the helper, which then run as they are.
     pub(super) async fn write_override(
         &self,
         output: &mut (dyn FnMut(&str) + Send),
@@ -151,7 +151,7 @@ impl Docker {
             let service = written.entry(service).or_insert_with(|| json!({}));
             service["build"] = json!({ "additional_contexts": images });
         }
-        // JSON is YAML. Compose would take a `$` for a variable.
+        // JSON is valid YAML. `$` is doubled, or Compose would take it for a variable.
         let text = json!({ "services": written })
             .to_string()
             .replace('$', "$$");
@@ -175,7 +175,7 @@ impl Docker {
     ) -> Result<Option<serde_json::Value>, EngineError> {
         let image = match self.inner.api.inspect_image(&runs.image).await {
             Ok(image) => image,
-            // Not built yet, or the build failed: its next start asks again.
+            // The image is not built yet, or the build failed: it is asked for again at the next start.
             Err(bollard::errors::Error::DockerResponseServerError {
                 status_code: 404, ..
             }) => return Ok(None),
@@ -234,7 +234,7 @@ impl Docker {
             .collect();
         let mut service = json!({ "entrypoint": entrypoint, "command": [] });
         if runs.needs_home {
-            // The engine puts nothing into a read-only root, but into a volume.
+            // The engine cannot copy into a read-only root, but it can into a volume.
             service["volumes"] = home;
         }
         Ok(Some(service))
@@ -247,7 +247,7 @@ impl Docker {
         }
     }
 
-    /// Puts the helper into containers that are made but not started.
+    /// Copies the helper into containers that were created but not started.
     pub(super) async fn put_helpers(&self, services: &[String]) -> Result<(), EngineError> {
         let names: Vec<String> = {
             let runs = self.runs();
@@ -269,7 +269,7 @@ impl Docker {
         Ok(())
     }
 
-    /// Starts a container. Somebody may have removed the helper that its process runs under: it is put there again.
+    /// Starts a container. If the helper that its process runs under was removed, it is copied there again.
     pub(super) async fn start_container(&self, container: &Container) -> Result<(), EngineError> {
         if self.any_supervised(std::slice::from_ref(&container.service))
             && self.runs_under_helper(&container.id).await
@@ -286,14 +286,14 @@ impl Docker {
         Ok(())
     }
 
-    /// Whether the container, whatever the compose file says by now, was made to run under the helper.
+    /// Whether the container was created to run under the helper, whatever the compose file says now.
     async fn runs_under_helper(&self, id: &ContainerId) -> bool {
         let seen = self.inner.api.inspect_container(&id.0, None);
         let entrypoint = seen.await.ok().and_then(|seen| seen.config?.entrypoint);
         entrypoint.is_some_and(|argv| argv.first() == Some(&init()))
     }
 
-    /// Brings the helper that the container's process runs under to this tool's version: in force with the next start.
+    /// Replaces the helper that the container's process runs under by this version's; takes effect at the next start.
     pub(super) async fn renew_init(&self, container: &Container) -> Result<(), EngineError> {
         if self.runs_under_helper(&container.id).await {
             self.put_init(container, &init()).await?;
@@ -311,18 +311,18 @@ impl Docker {
     }
 }
 
-/// What is done without the helper, and why.
+/// The end of a message: what is done without the helper, and why.
 fn instead(why: &str) -> String {
     format!("{why}; the container is restarted where its process would be")
 }
 
-/// The helper that a container's process runs under. The one that updates go through has a file of its own.
+/// The file name of the helper that a container's process runs under. The helper that updates use has another one.
 fn init() -> String {
     format!("/{HIDDEN}/init")
 }
 
-/// What the container would run, as Compose and the engine put it together: an entrypoint of the compose file's own forgets
-/// the image's command.
+/// The command line of the container, as Compose and the engine combine it: an entrypoint in the compose file discards the image's
+/// command.
 fn whole_command(
     runs: &EntrypointOverride,
     image_entrypoint: Vec<String>,

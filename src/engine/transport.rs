@@ -1,4 +1,4 @@
-//! Connections to the engine: dials, keeps idle ones for the next request, carries bollard's requests and our own, each within its limits. Knows no verb of the API.
+//! Connections to the engine: dials, keeps idle ones for the next request, and carries bollard's requests and our own within limits. Knows no verb of the API.
 
 mod bounds;
 mod meter;
@@ -32,44 +32,44 @@ use crate::children;
 use crate::docker::DockerCli;
 use crate::harmless;
 
-/// A request's body; bollard's own type, so that one connection serves both.
+/// A request's body. It has bollard's own type, so that one connection serves both.
 pub type Body = Either<Full<Bytes>, StreamBody<ByteStream>>;
 
-/// A streamed request body: its error cuts the connection, so that the engine never takes half a body for a whole one.
+/// A streamed request body. An error in it cuts the connection, so that the engine never takes half a body for a whole one.
 pub type ByteStream = Pin<Box<dyn Stream<Item = io::Result<Frame<Bytes>>> + Send>>;
 
-/// How long a dial may take; a remote one starts a `docker` and perhaps an `ssh`.
+/// The longest time for dialling; for a remote engine a `docker` and perhaps an `ssh` are started.
 const DIAL: Duration = Duration::from_secs(5);
 const DIAL_REMOTE: Duration = Duration::from_secs(30);
 
-/// What a `docker` that cannot dial may say, and how long.
+/// How many bytes, and for how long, a `docker` that cannot dial may write.
 const LONGEST_WORDS: u64 = 4 * 1024;
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Idle connections kept; more than that many requests at once are rare.
+/// How many idle connections are kept; more than that many requests at once are rare.
 const IDLE: usize = 8;
 
-/// The way to one engine.
+/// Makes and keeps the connections to one engine.
 pub struct Transport {
     endpoint: Endpoint,
     cli: DockerCli,
     idle: Mutex<Vec<Connection>>,
 }
 
-/// One connection: HTTP's side of it, and what it may still bring.
+/// One connection: HTTP's sender for it, and the meter of what it may still bring.
 struct Connection {
     sender: SendRequest<Body>,
     meter: Arc<Meter>,
 }
 
-/// How sending a request failed; one that was not sent is given back.
+/// Why a request failed; a request that was not sent is returned.
 struct Unsent {
     why: String,
     request: Option<Request<Body>>,
 }
 
 impl Connection {
-    /// The answer's head; its body comes within the limits as well, or breaks off.
+    /// Sends a request and waits for the answer's head. The body is read within the limits too, or breaks off.
     async fn send(
         &mut self,
         request: Request<Body>,
@@ -77,7 +77,7 @@ impl Connection {
     ) -> Result<Response<Incoming>, Unsent> {
         let sent = Instant::now();
         let mut until_head = limits;
-        // Where the head may take its time, the answer's own begins with it.
+        // If the head may take long, the limit for the whole answer begins only after it.
         until_head.whole = limits.head.and(limits.whole);
         self.meter.begin(until_head, sent);
         let answer = self.sender.try_send_request(request);
@@ -102,7 +102,7 @@ impl Connection {
 }
 
 impl Transport {
-    /// Where it leads.
+    /// The engine's address.
     pub(super) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
@@ -115,7 +115,7 @@ impl Transport {
         })
     }
 
-    /// Sends one request; the answer says yes, and what comes of its body is within the limits of what was asked.
+    /// Sends one request. A refusal is an error; the body of any other answer is limited by what was asked.
     pub(super) async fn send(
         self: &Arc<Self>,
         request: Request<Body>,
@@ -132,7 +132,7 @@ impl Transport {
                     self.keep_when_idle(connection);
                     break response;
                 }
-                // An idle connection may have been closed by the engine meanwhile: the request was not sent, another one takes it.
+                // The engine may have closed an idle connection meanwhile: the request was not sent, so another connection takes it.
                 Err(Unsent {
                     request: Some(unsent),
                     ..
@@ -157,7 +157,7 @@ impl Transport {
         None
     }
 
-    /// Puts the connection back once its answer has been read to the end; one that was dropped midway, or brought too much, just closes.
+    /// Keeps the connection once its answer has been read to the end; one that was dropped midway, or exceeded a limit, is closed.
     fn keep_when_idle(self: &Arc<Self>, mut connection: Connection) {
         let transport = Arc::downgrade(self);
         tokio::spawn(async move {
@@ -200,7 +200,7 @@ impl Transport {
             }
             #[cfg(windows)]
             Endpoint::Pipe(name) => {
-                /// All instances of the pipe are busy: one is free in a moment.
+                /// All instances of the pipe are busy; one will be free in a moment.
                 const ERROR_PIPE_BUSY: i32 = 231;
                 let pipe = loop {
                     match tokio::net::windows::named_pipe::ClientOptions::new().open(name) {
@@ -217,7 +217,7 @@ impl Transport {
         }
     }
 
-    /// `docker [the user's global flags] system dial-stdio`: the CLI knows ssh, TLS and every context there will ever be.
+    /// Dials with `docker [the user's global flags] system dial-stdio`: the CLI knows ssh, TLS and every kind of context.
     async fn dial_stdio(&self) -> Result<Connection, EngineError> {
         let started = self
             .cli
@@ -227,7 +227,7 @@ impl Transport {
                     .stdin(std::process::Stdio::piped())
                     .stdout(std::process::Stdio::piped())
                     .stderr(std::process::Stdio::piped());
-                // Ctrl-C is for us: we still have containers to stop over this connection.
+                // Ctrl-C must not reach it: we still stop containers over this connection.
                 children::start(command)
             });
         let program = self.cli.program.to_string_lossy();
@@ -241,7 +241,7 @@ impl Transport {
         };
         let mut connection = self.handshake(tokio::io::join(stdout, stdin)).await?;
         let mut stderr = stderr.take(LONGEST_WORDS);
-        // The CLI dials only now; a first request tells whether it could, and its stderr why not.
+        // The CLI dials only now: a first request shows whether it could, and its stderr why not.
         let ping = origin_form(request(Method::GET, "/_ping", empty())?)?;
         let limits = limits(ping.method(), ping.uri().path());
         match connection.send(ping, limits).await {
@@ -261,7 +261,7 @@ impl Transport {
         }
         let mut stderr = stderr.into_inner();
         tokio::spawn(async move {
-            // All of it: its group ends when it is dropped.
+            // Owned by this task: dropping it ends the process group.
             let mut started = started;
             let mut sink = tokio::io::sink();
             let _ = tokio::io::copy(&mut stderr, &mut sink).await;
@@ -279,7 +279,7 @@ impl Transport {
         let (sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| self.unreachable(&words(&error)))?;
-        // Its error reaches us through the sender; it ends when the sender and the body are gone.
+        // Its error arrives through the sender too; it ends when sender and body are dropped.
         tokio::spawn(connection.with_upgrades());
         Ok(Connection { sender, meter })
     }
@@ -319,7 +319,7 @@ impl Transport {
     }
 }
 
-/// A request as our own verbs make them.
+/// A request for our own verbs.
 pub fn request(method: Method, target: &str, body: Body) -> Result<Request<Body>, EngineError> {
     Request::builder()
         .method(method)
@@ -333,12 +333,12 @@ fn no_request(target: &str, error: &dyn std::error::Error) -> EngineError {
     EngineError::Refused(format!("`{target}` is no request: {error}"))
 }
 
-/// No body.
+/// The empty body of a request.
 pub fn empty() -> Body {
     Either::Left(Full::new(Bytes::new()))
 }
 
-/// Every byte that is not unreserved in a URL, escaped: names in containers are bytes, not text.
+/// Escapes every byte that is not unreserved in a URL: names in containers are bytes, not text.
 pub fn escaped(bytes: &[u8]) -> String {
     use std::fmt::Write;
     let mut out = String::with_capacity(bytes.len());
@@ -352,7 +352,7 @@ pub fn escaped(bytes: &[u8]) -> String {
     out
 }
 
-/// HTTP/1.1 to an origin has the path alone in the request line and the host in a header.
+/// In HTTP/1.1 the request line has only the path, and the host is in a header.
 fn origin_form(request: Request<Body>) -> Result<Request<Body>, EngineError> {
     let (mut parts, body) = request.into_parts();
     let target = parts
@@ -369,7 +369,7 @@ fn origin_form(request: Request<Body>) -> Result<Request<Body>, EngineError> {
     Ok(Request::from_parts(parts, body))
 }
 
-/// An error as a sentence: what is known to happen in our own words, else it with its causes on one line.
+/// An error as a sentence: usual errors in our own words, others with their causes on one line.
 pub fn words(error: &(dyn std::error::Error + 'static)) -> String {
     if let Some(exceeded) = Exceeded::behind(error) {
         return exceeded.to_string();
@@ -390,12 +390,12 @@ pub fn words(error: &(dyn std::error::Error + 'static)) -> String {
     harmless::value(&text).into_owned()
 }
 
-/// However deep below: hyper tells of it by where in its own work it noticed.
+/// Whether the connection broke off: the error may be nested at any depth, depending on where hyper noticed.
 fn broke_off(error: &(dyn std::error::Error + 'static)) -> bool {
     use io::ErrorKind;
     let mut chain = Some(error);
     while let Some(error) = chain {
-        // They speak for what is in them, which is not among their causes.
+        // These wrap an error that is not among their causes.
         match error.downcast_ref() {
             Some(bollard::errors::Error::IOError { err }) => return broke_off(err),
             Some(bollard::errors::Error::HyperResponseError { err }) => return broke_off(err),

@@ -1,4 +1,4 @@
-//! The verbs that are about a project as a whole, and what the engine tells by itself: the trait [`Compose`].
+//! The verbs for a whole project, and what the engine reports by itself: the trait [`Compose`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -15,7 +15,8 @@ use super::{
 use crate::compose::{Project, Tie};
 use crate::life::Life;
 
-/// One Compose project on an engine. Every verb is safe to repeat. What is only arranged has no answer; an engine that needs
+/// One Compose project on an engine. Each verb may be repeated safely. Verbs that only prepare something have no result; an engine
+/// that needs no such preparation leaves them out.
 /// no such word leaves it out.
 pub trait Compose: Engine {
     /// Creates and starts services with what they depend on (`docker compose up -d`).
@@ -26,14 +27,14 @@ pub trait Compose: Engine {
         output: Lines<'_>,
     ) -> impl Future<Output = Result<(), EngineError>> + Send;
 
-    /// Makes all containers of these services anew, whatever Compose thinks of them.
+    /// Recreates all containers of these services, whether Compose sees a need or not.
     fn replace(
         &self,
         services: &[String],
         output: Lines<'_>,
     ) -> impl Future<Output = Result<(), EngineError>> + Send;
 
-    /// Stops services, or all when none is named; `grace` in place of their own.
+    /// Stops services, or all when none is named; `grace` replaces their own.
     fn stop(
         &self,
         services: &[String],
@@ -41,29 +42,29 @@ pub trait Compose: Engine {
         output: Lines<'_>,
     ) -> impl Future<Output = Result<(), EngineError>> + Send;
 
-    /// Ends services at once, or all when none is named.
+    /// Kills services at once, or all when none is named.
     fn kill(&self, services: &[String]) -> impl Future<Output = Result<(), EngineError>> + Send;
 
-    /// One container.
+    /// One container as it is now.
     fn inspect(
         &self,
         id: ContainerId,
     ) -> impl Future<Output = Result<Container, EngineError>> + Send;
 
-    /// A service's containers, as far as others depend on them.
+    /// A service's containers, as far as it matters to services that depend on them.
     fn lives(&self, service: &str) -> impl Future<Output = Result<Vec<Life>, EngineError>> + Send;
 
-    /// What happens to the project's containers from now on; reconnects by itself, and ends when dropped.
+    /// What happens to the project's containers from now on. Reconnects by itself; ends when dropped.
     fn events(&self) -> impl Stream<Item = EngineEvent> + Send + Unpin + 'static + use<Self>;
 
-    /// A container's output; ends when the container is removed, or when dropped.
+    /// A container's output. Ends when the container is removed, or when dropped.
     fn logs(
         &self,
         container: &ContainerId,
         from: LogsFrom,
     ) -> impl Stream<Item = Output> + Send + Unpin + 'static + use<Self>;
 
-    /// What of the project is being restarted or recreated through this engine, now and whenever that changes.
+    /// Which services are being restarted or recreated through this engine, now and whenever that changes.
     fn moves(&self) -> watch::Receiver<Moves>;
 
     /// Whether a container ended because its process was to run under the helper.
@@ -71,34 +72,34 @@ pub trait Compose: Engine {
         async { Supervision::Fine }
     }
 
-    /// Whether images are built without `BuildKit`, and nobody asked for that.
+    /// Whether images are built without `BuildKit` although nobody asked for that.
     fn builds_without_buildkit(&self) -> impl Future<Output = bool> + Send {
         async { false }
     }
 
-    /// Compose shows on the terminal what it does, for as long as the answer lives.
+    /// Compose draws its progress on the terminal for as long as the returned value exists; `None` when that is not possible.
     fn lend_screen(&self) -> Option<Lent> {
         None
     }
 
-    /// Ends all that runs in containers for this session; the answer is where something stays.
+    /// Ends everything that runs in containers for this session; returns where something is left.
     fn close(&self) -> impl Future<Output = Vec<String>> + Send {
         async { Vec::new() }
     }
 
-    /// Whose files the mounts of containers carry.
+    /// Remembers the compose files' mounts, by which the owner of a mount's files is found.
     fn know_mounts(&self, _project: &Project) {}
 
-    /// Whoever depends on another is restarted after it, where both are to be.
+    /// A service that depends on another is restarted after it, when both are to be restarted.
     fn know_ties(&self, _ties: &[Tie]) {}
 
-    /// Services that run something else under `up`.
+    /// Services that run another command line under `up`.
     fn run_under(&self, _services: Vec<EntrypointOverride>) {}
 
-    /// Services that may not have the helper.
+    /// Services in whose containers the helper must not be used.
     fn forbid_helper(&self, _services: BTreeSet<String>) {}
 
-    /// Contexts of builds that are images of other services, by service.
+    /// Build contexts that are images of other services, for each service.
     fn take_images_for_contexts(&self, _contexts: BTreeMap<String, BTreeMap<String, String>>) {}
 }
 

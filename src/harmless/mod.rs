@@ -1,43 +1,43 @@
-//! Makes text from outside harmless: the terminal shows what is there, and nothing else. Pure; knows no message.
+//! Makes text from outside harmless: a terminal shows what is there and does nothing else. Pure; knows no message.
 //!
-//! What is made harmless stands in the text as an escape (`\n`, `\u{1b}`): control characters, what turns the direction
-//! of writing, what has no width. A name that holds such an escape already looks the same; that misleads nobody.
+//! Control characters, characters that change the direction of writing and characters without width are shown as escapes
+//! (`\n`, `\u{1b}`). A name that contains such an escape literally looks the same; that misleads nobody.
 //!
 //! | function | for |
 //! |---|---|
-//! | [`value`] | one piece inside a message: a name, a path, a pattern, one line of somebody else's |
-//! | [`line()`] | a line that is shown as it stands in a file |
-//! | [`quoted`] | several lines of somebody else's inside a message: a refusal, a build's last words |
-//! | [`message`] | a message of ours, with such pieces in it |
-//! | [`painted`] | the last net: lines, coloured by us, that are about to be printed |
-//! | [`json`] | the same for a JSON text, which stays the same JSON |
+//! | [`value`] | one piece of a message: a name, a path, a pattern, one line from another program |
+//! | [`line()`] | a line that is shown as it is in a file |
+//! | [`quoted`] | several lines from another program within a message: a refusal, a build's last lines |
+//! | [`message`] | a message of ours that contains such pieces |
+//! | [`painted`] | the last safeguard: lines, coloured by us, that are about to be printed |
+//! | [`json`] | the same for a JSON text, whose value does not change |
 
 #[cfg(test)]
 pub(crate) mod everywhere;
 
 use std::borrow::Cow;
 
-/// The most bytes that a piece of a message has; all of a longest path fits.
+/// The longest piece of a message, in bytes; the longest possible path fits.
 const LONGEST_VALUE: usize = 8 << 10;
-/// The most lines that are quoted: what somebody said last says why.
+/// The most lines that are quoted; the last ones are kept, since they say what went wrong.
 const MOST_LINES: usize = 48;
 
-/// What stands before every quoted line but the first.
+/// The prefix of every quoted line but the first.
 const QUOTE: &str = "  | ";
-/// What stands before the further lines of a message, unless they are indented or this.
+/// The prefix of a message's further lines that are not indented.
 const HINT: &str = "hint: ";
 
-/// One value as it may stand in a message: on one line.
+/// One value for use within a message: on one line.
 pub fn value(text: &str) -> Cow<'_, str> {
     cut(text, |_| false)
 }
 
-/// One line as it stands in a file: tabs stay, so that what stands below them can be lined up.
+/// One line as it is in a file: tabs stay, so that a caret below it can be aligned.
 pub fn line(text: &str) -> Cow<'_, str> {
     cut(text, |character| character == '\t')
 }
 
-/// Several lines of somebody else's as they may stand in a message: none of them can be taken for one of ours.
+/// Several lines from another program for use within a message: none of them can be mistaken for one of ours.
 pub fn quoted(text: &str) -> String {
     let lines: Vec<&str> = text.trim().lines().collect();
     let (left_out, lines) = lines.split_at(lines.len().saturating_sub(MOST_LINES));
@@ -55,7 +55,7 @@ pub fn quoted(text: &str) -> String {
     out
 }
 
-/// A message of ours. Its further lines are indented, so that none looks like one that says something new; hints stay.
+/// A message of ours. Its further lines are indented, so that none looks like a new message; hints stay as they are.
 pub fn message(text: &str) -> Cow<'_, str> {
     let text = spelled(text, is_layout);
     let stands =
@@ -74,7 +74,7 @@ pub fn message(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Lines that are about to be printed: nothing gets through but text, line ends, tabs, and colours.
+/// Lines that are about to be printed: only text, line breaks, tabs and colours pass.
 pub fn painted(text: &str) -> Cow<'_, str> {
     if !text.contains('\u{1b}') {
         return spelled(text, is_layout);
@@ -94,7 +94,7 @@ pub fn painted(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// A JSON text as it may be printed. JSON escapes the old control characters by itself; the others get escapes of its kind.
+/// A JSON text for printing. JSON itself escapes the ASCII control characters; the other harmful ones are escaped the same way.
 pub fn json(text: &str) -> Cow<'_, str> {
     use std::fmt::Write as _;
 
@@ -118,13 +118,13 @@ pub fn json(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether a terminal would do something else with it than to show it.
+/// Whether a terminal would do anything with it other than show it.
 fn is_harmful(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
-            // Soft hyphen, Arabic letter mark, Mongolian vowel separator; zero width and marks of direction; separators of
-            // lines, turns of direction; joiners and isolates; byte order mark; annotations; tags.
+            // Soft hyphen, Arabic letter mark, Mongolian vowel separator; zero width and direction marks; line separators and direction
+            // overrides; joiners and isolates; byte order mark; annotations; tags.
             '\u{ad}'
                 | '\u{61c}'
                 | '\u{180e}'
@@ -137,7 +137,7 @@ fn is_harmful(character: char) -> bool {
         )
 }
 
-/// What lays out a text of several lines.
+/// Whether it lays out a text of several lines.
 fn is_layout(character: char) -> bool {
     matches!(character, '\n' | '\t')
 }
@@ -158,9 +158,9 @@ fn spelled(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// As [`spelled`], and no longer than a value may be.
+/// Like [`spelled`], and at most as long as a value may be.
 fn cut(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
-    // What is cut away need not be spelled before.
+    // What is cut away need not be escaped first.
     let whole = spelled(beginning(text, LONGEST_VALUE), keep);
     if whole.len() <= LONGEST_VALUE && text.len() <= LONGEST_VALUE {
         return whole;
@@ -169,7 +169,7 @@ fn cut(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(format!("{}…", beginning(&whole, room)))
 }
 
-/// At most so many bytes of `text`, and no half character.
+/// At most this many bytes of `text`, without splitting a character.
 fn beginning(text: &str, most: usize) -> &str {
     let mut end = most.min(text.len());
     while !text.is_char_boundary(end) {
@@ -178,7 +178,7 @@ fn beginning(text: &str, most: usize) -> &str {
     &text[..end]
 }
 
-/// The length of the colour that `text` begins with; 0 for anything else.
+/// The length of the colour sequence at the start of `text`; 0 when there is none.
 fn color(text: &str) -> usize {
     let Some(rest) = text.strip_prefix("\u{1b}[") else {
         return 0;

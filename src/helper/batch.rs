@@ -1,4 +1,4 @@
-//! A batch of changes on its way into the container: all that is to be removed and put comes into force together.
+//! Sends a batch of changes into the container: everything that is removed and put takes effect together.
 
 use super::encoder::{Encoder, PIECE};
 use super::error::Error;
@@ -11,24 +11,24 @@ use crate::transfer::{Applied, Body, Delta, There, Via};
 use std::collections::BTreeMap;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// The longest path there is, or the most that is said of one that is left out, in bytes.
+/// The longest path or reason in an answer about a path that was left out, in bytes.
 const MOST_SAID: usize = 16 * 1024;
 
-/// All that is said of what a batch leaves out, in bytes.
+/// The most bytes that all answers about paths left out may have together.
 const MOST_CLOSED: usize = 8 * 1024 * 1024;
 
-/// How a [`Delta`] is brought.
+/// How a [`Delta`] is delivered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Delivery {
-    /// With it an update begins: until [`Link::restart`] or [`Link::release`] (or the end of the helper) the container outlives
-    /// its process.
+    /// Whether an update begins with it: then the container outlives its process until [`Link::restart`], [`Link::release`] or the
+    /// end of the helper.
     pub hold: bool,
-    /// Files whose content was put into the helper's own directory, with its name there.
+    /// Files whose content is in the helper's own directory already, with their names there.
     pub ahead: BTreeMap<ContainerPath, String>,
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
-    /// Puts a batch in force: all of it, or after an error nothing (unless the error says `partly`).
+    /// Puts a batch into effect: completely, or after an error not at all (unless the error says `partly`).
     pub async fn apply(&mut self, delta: &Delta, how: &Delivery) -> Result<Applied, Error> {
         self.begin()?;
         let limit = self.patience.with(load(delta));
@@ -38,7 +38,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
         let mut more = match encoder.fill(&mut piece) {
             Ok(more) => more,
             Err(error) => {
-                // Nothing was said yet.
+                // Nothing was sent yet.
                 self.end();
                 return Err(error);
             }
@@ -61,7 +61,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
         }
         self.write(&piece, &limit).await?;
         let answer = self.outcome(delta, how, &limit).await;
-        // Answered to its end, for good or ill.
+        // The operation is complete, whether it succeeded or was refused.
         if matches!(answer, Ok(_) | Err(Error::Refused { .. })) {
             self.end();
         }
@@ -80,7 +80,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
         loop {
             match self.incoming.next(limit).await? {
                 Reply::Applied { held } => {
-                    // A batch that holds nobody does not let go of whom an earlier one holds.
+                    // A batch without `hold` does not end the hold of an earlier one.
                     if how.hold {
                         self.held = held;
                     }
@@ -91,7 +91,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
                         same,
                     });
                 }
-                // No more than there was to do, and no longer than a path and a reason are, whoever answers.
+                // No more of these than there was to do, and none longer than a path and a reason can be, even if the helper is not ours.
                 Reply::Closed { path, text }
                     if closed.len() < most_answers(delta)
                         && path.len().max(text.len()) <= MOST_SAID =>
@@ -111,7 +111,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
         }
     }
 
-    /// Takes back what was said of a batch, for a reason of ours.
+    /// Cancels a batch that was begun, because of an error on our side.
     async fn abort(&mut self, reason: Error, limit: &Limit) -> Error {
         if let Err(error) = self.send(&Request::Abort, limit).await {
             return error;
@@ -131,7 +131,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
 
 fn load(delta: &Delta) -> Load {
     let bytes = delta.put.iter().map(|put| match &put.body {
-        // What counts is looked at again when it is read; this is for the time it may take.
+        // The length is taken again when the file is read; this is only for the time limit.
         Body::File { from, .. } => {
             std::fs::metadata(from.path().as_path()).map_or(0, |found| found.len())
         }
@@ -144,13 +144,13 @@ fn load(delta: &Delta) -> Load {
     }
 }
 
-/// The bytes of all names that may be there already: an answer has no more.
+/// The bytes of all names that may exist already: the answers name no others.
 fn names_that_may_be_there(delta: &Delta) -> usize {
     let puts = delta.put.iter().filter(|put| put.there != There::No);
     puts.map(|put| put.to.as_bytes().len()).sum()
 }
 
-/// A directory with a mode is two.
+/// The most answers there can be; a directory with a mode has two.
 fn most_answers(delta: &Delta) -> usize {
     delta.remove.len() + delta.remove_dirs.len() + 2 * delta.put.len()
 }

@@ -1,4 +1,4 @@
-//! Commands in the container: what to run, and how it ended.
+//! Runs commands in the container, and reports how they ended.
 
 use super::error::Error;
 use super::link::{Link, unexpected};
@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
-    /// Runs a command to its end, as the helper's own user (root) and in `/` unless it says otherwise, and hands over what it
-    /// writes as it comes. More rights than its container has it cannot get here.
+    /// Runs a command to its end, as the helper's user (root) and in `/` unless `exec` says otherwise, and passes its output on as it
+    /// comes. The command never gets more rights than its container has.
     pub async fn run(
         &mut self,
         exec: &Exec,
@@ -21,7 +21,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
             .iter()
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
-        // A command may take as long as it likes; the helper says all the while that it runs.
+        // A command may run as long as it likes: the helper reports all the while that it is running.
         let limit = match exec.timeout {
             Some(timeout) => self.patience.and(timeout),
             None => self.patience.without_end(),
@@ -31,7 +31,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
             environment: environment.iter().map(String::as_bytes).collect(),
             directory: exec.workdir.as_bytes(),
             user: exec.user.as_deref().unwrap_or_default().as_bytes(),
-            // 0 stands for "no timeout".
+            // 0 means "no timeout".
             timeout_ms: exec.timeout.map_or(0, |timeout| millis(timeout).max(1)),
         };
         self.send(&request, &limit).await?;

@@ -1,4 +1,4 @@
-//! A batch as frames, and the files' content in them as it is on disk now. Reads files, blocking; sends nothing.
+//! Encodes a batch as frames, with the files' content as it is on disk now. Reads files, blocking; sends nothing.
 
 use super::batch::Delivery;
 use super::error::Error;
@@ -11,7 +11,7 @@ use std::io::Read as _;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How much is read from disk and encoded before it is written in one go.
+/// How many bytes are read and encoded before they are written.
 pub(super) const PIECE: usize = 256 * 1024;
 
 /// Turns a batch into frames, piece by piece.
@@ -23,22 +23,22 @@ pub(super) struct Encoder {
     chunk: Vec<u8>,
     begun: bool,
     clock: Clock,
-    /// So long after its last word the host gives the batch up.
+    /// The helper gives the batch up when it has heard nothing for this long.
     silence: Duration,
 }
 
-/// A file that is being read.
+/// A file whose content is being sent.
 struct Open {
     path: PathBuf,
     file: Box<dyn std::io::Read + Send>,
-    /// What is still owed of the stated length.
+    /// Bytes of the announced length that are still to be sent.
     remaining: u64,
-    /// Where it is on the disk, and what it was when it was opened.
+    /// Its path, and its metadata when it was opened.
     opened: Option<(Source, std::fs::Metadata)>,
 }
 
 impl Open {
-    /// Another save has come meanwhile: what was sent of it so far is of no use.
+    /// It was saved again meanwhile, so what was sent of it is useless.
     fn has_changed(&self) -> bool {
         let opened = self.opened.as_ref();
         opened.is_some_and(|(from, opened)| from.has_changed(opened))
@@ -53,9 +53,9 @@ impl Encoder {
             remove_dirs,
         } = delta.clone();
         remove.extend(remove_dirs);
-        // Directory by directory: the helper keeps each directory's path once.
+        // Sorted, because the helper stores each directory's path once.
         remove.sort_unstable();
-        // Each before what is in it.
+        // A directory comes before what is in it.
         put.sort_by(|one, other| place(one).cmp(&place(other)));
         Self {
             remove: remove.into_iter(),
@@ -69,13 +69,13 @@ impl Encoder {
         }
     }
 
-    /// Appends frames to `out` until it is a good piece or the batch is complete. Answers whether there is more.
+    /// Appends frames to `out` until a piece is full or the batch is complete. Returns whether there is more.
     pub(super) fn fill(&mut self, out: &mut Vec<u8>) -> Result<bool, Error> {
         if !std::mem::replace(&mut self.begun, true) {
             let hold = self.how.hold;
             Request::Begin { hold }.encode(out)?;
         }
-        // Once for each piece of a large file.
+        // Checked once for each piece of a large file.
         if let Some(open) = self.open.take_if(|open| open.has_changed()) {
             return Err(Error::Changed { path: open.path });
         }
@@ -150,7 +150,7 @@ impl Encoder {
         Ok(())
     }
 
-    /// Announces a file, whose content is sent next; an empty one has nothing to send.
+    /// Announces a file, whose content is sent next; an empty one has none.
     fn file(&mut self, put: &Outgoing, next: Open, out: &mut Vec<u8>) -> Result<(), Error> {
         Request::File {
             path: put.to.as_bytes(),
@@ -200,7 +200,7 @@ fn flag(set: bool, flag: u8) -> u8 {
     if set { flag } else { 0 }
 }
 
-/// Its directory, then its name.
+/// The sort key: its directory, then its name.
 fn place(put: &Outgoing) -> (&[u8], &[u8]) {
     let path = put.to.as_bytes();
     let slash = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);

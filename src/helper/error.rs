@@ -5,38 +5,38 @@ use crate::protocol::{Code, Malformed};
 use std::io;
 use std::path::PathBuf;
 
-/// Why an operation failed.
+/// Why an operation on a link failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The connection is over: the helper, its exec or its container ended. The link is of no use any more.
+    /// The connection ended: the helper, its exec or its container did. The link cannot be used any more.
     #[error("the connection to the helper in the container broke: {}", value(&.0.to_string()))]
     Connection(#[from] io::Error),
-    /// What answered is not a helper; mostly the engine's words on why it could not start one.
+    /// What answered is no helper; usually the engine's message on why it could not start one.
     #[error("the helper did not start in the container: {}", value(.text))]
     NotAHelper {
-        /// What came instead of an answer.
+        /// The beginning of what came instead of an answer.
         text: String,
     },
-    /// Another version's helper answered.
+    /// The helper is of another version.
     #[error(
         "the helper in the container speaks version {theirs} of the protocol, this tool version {ours}"
     )]
     Version {
-        /// The helper's version.
+        /// The version of the protocol that the helper speaks.
         theirs: u32,
-        /// Our version.
+        /// The version of the protocol that we speak.
         ours: u32,
     },
-    /// The helper said something that makes no sense, or what we had to say is too long for one frame.
+    /// The helper sent something invalid, or what we had to send is too long for one frame.
     #[error("the helper in the container and this tool do not understand each other")]
     Malformed,
-    /// It did not answer in time: it was stopped, or something stands in its place that has no end.
+    /// It did not answer in time: it was stopped, or something else answers without end.
     #[error("{}", stuck(*.silent))]
     Stuck {
-        /// Nothing at all was heard; otherwise it went on and on.
+        /// Whether nothing at all was heard; otherwise it kept sending.
         silent: bool,
     },
-    /// An earlier operation on this link was broken off half-way: only a new link helps.
+    /// An earlier operation on this link was abandoned half way: only a new link helps.
     #[error("an earlier exchange with the helper in the container was broken off")]
     OutOfStep,
     /// A file of the host cannot be read. Nothing was changed in the container.
@@ -44,27 +44,27 @@ pub enum Error {
     Read {
         /// Its path on the host.
         path: PathBuf,
-        /// The system's reason.
+        /// The system's error.
         source: io::Error,
     },
-    /// A file of the host became shorter, or another one, while it was read. Nothing was changed in the container.
+    /// A file of the host was shortened or replaced while it was read. Nothing was changed in the container.
     #[error("`{}` changed while it was read", value(&.path.to_string_lossy()))]
     Changed {
         /// Its path on the host.
         path: PathBuf,
     },
-    /// The helper refused.
+    /// The helper refused the operation.
     #[error("{}", refusal(.path, .text))]
     Refused {
-        /// What kind of refusal.
+        /// The kind of refusal.
         code: Code,
-        /// The kernel's number; 0 when it was not the kernel.
+        /// The kernel's `errno`; 0 when the kernel did not refuse it.
         errno: u32,
-        /// A part of the batch is in force all the same.
+        /// Whether a part of the batch took effect all the same.
         partly: bool,
-        /// The path in the container, or empty.
+        /// The path in the container; empty when it is about no path.
         path: Vec<u8>,
-        /// The reason in words.
+        /// The reason, for people.
         text: String,
     },
 }

@@ -1,4 +1,4 @@
-//! What a container has at its paths: kinds, modes, lengths, content hashes, link targets.
+//! Asks what a container has at given paths: kinds, modes, lengths, content hashes, link targets.
 
 use super::error::Error;
 use super::link::{Link, unexpected};
@@ -8,15 +8,15 @@ use crate::protocol::{Code, Kind, Reply, Request, Sought};
 use crate::transfer::{Fingerprint, Wanted};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 
-/// All links' targets and all errors' words of one inventory together: those of the largest trees have a quarter of it.
+/// The most bytes that all link targets and error texts of one inventory may have; those of the largest trees have a quarter of it.
 const MOST_TEXT: usize = 16 * 1024 * 1024;
 
-/// How many bytes of questions go out in one write.
+/// How many bytes of questions are sent in one write.
 const PIECE: usize = 64 * 1024;
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
-    /// Describes what the container has at these paths, one by one as it comes. A path that is missing or unreadable is an
-    /// answer like any other. There is one answer to each question: an entry that nobody asked for is an error.
+    /// Describes what the container has at these paths, each as its answer comes. A path that is missing or unreadable is an answer
+    /// like any other. Each question has one answer: an answer that was not asked for is an error.
     pub async fn inventory(
         &mut self,
         wanted: &Wanted,
@@ -33,13 +33,13 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
         });
         let mut questions = wanted.keys();
         let mut room = MOST_TEXT;
-        // The answers come in the order of the questions: nobody is told of what was not asked, or more than a disk can say.
+        // The answers come in the order of the questions. One that was not asked for, or is longer than possible, is an error.
         let mut answered = move |path: &[u8], text: &[u8]| {
             room = room.checked_sub(text.len()).ok_or(Error::Malformed)?;
             let asked = questions.next().filter(|asked| asked.as_bytes() == path);
             asked.ok_or(Error::Malformed)
         };
-        // Questions and answers are under way at the same time: neither side ever waits for the other to listen.
+        // Questions are sent while answers are read, so that neither side waits for the other to read.
         let (writer, incoming) = (&mut self.writer, &mut self.incoming);
         let asking = async {
             let mut piece = Vec::new();
@@ -50,7 +50,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
                 }
                 .encode(&mut piece)?;
                 if piece.len() >= PIECE {
-                    // Taken when the helper has come to it, which may be after a large file.
+                    // The helper reads this only when it gets to it, which may be after it has hashed a large file.
                     limit.wait_to_the_end(writer.write_all(&piece)).await??;
                     piece.clear();
                 }

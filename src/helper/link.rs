@@ -1,4 +1,4 @@
-//! One connection to one helper: frames there and back, one operation at a time.
+//! One connection to one helper: frames in both directions, one operation at a time.
 
 use super::error::Error;
 use super::patience::{Limit, Load, Patience};
@@ -8,14 +8,14 @@ use std::io;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-/// How much to read at once.
+/// How many bytes to read at once.
 const READ: usize = 64 * 1024;
-/// How much of an engine's error text is worth showing.
+/// How many bytes of an engine's error text to show.
 const TEXT: usize = 600;
-/// How long its end is waited for.
+/// How long to wait for the helper to end.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// A connection to a helper. Its operations follow each other; one that is dropped half-way leaves the link out of step.
+/// A connection to a helper, for one operation after another. One that is dropped half way leaves the link out of step.
 #[derive(Debug)]
 pub struct Link<R, W> {
     pub(super) incoming: Incoming<R>,
@@ -24,24 +24,24 @@ pub struct Link<R, W> {
     pub(super) clock: Clock,
     process: u32,
     in_step: bool,
-    /// When an operation was answered to its end last.
+    /// When the last operation was completed.
     heard: Instant,
     /// An update is under way: the supervisor, if there is one, does not end with its process.
     pub(super) held: bool,
 }
 
-/// What a connection begins with.
+/// What the helper is told at the start of a connection.
 #[derive(Debug, Clone, Default)]
 pub struct Terms {
-    /// The mounts of the container that what is synced may be written to, as its configuration names them.
+    /// The container's mounts that synced files may be written to, as its configuration names them.
     pub mounts: Vec<Vec<u8>>,
-    /// Those of which the host does not know what is there: they are entered by their own name alone, through no link.
+    /// Those of them whose content the host does not know: they are entered by their own path only, never through a link.
     pub plain_mounts: Vec<Vec<u8>>,
-    /// How long is waited.
+    /// How long to wait for answers.
     pub patience: Patience,
 }
 
-/// What the helper's clock says.
+/// The helper's clock, in relation to ours.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock {
     theirs_ms: u64,
@@ -49,32 +49,32 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// Nobody's.
+    /// The clock of no helper.
     #[cfg(test)]
     pub(super) fn of_nobody() -> Self {
         let at = Instant::now();
         Self { theirs_ms: 0, at }
     }
 
-    /// What it will say when so much time has passed from now on.
+    /// What it will show when this much time has passed from now.
     pub(super) fn after(&self, time: Duration) -> u64 {
         let passed = u64::try_from((self.at.elapsed() + time).as_millis()).unwrap_or(u64::MAX);
         self.theirs_ms.saturating_add(passed)
     }
 }
 
-/// Frames as they arrive.
+/// The frames that arrive.
 #[derive(Debug)]
 pub(super) struct Incoming<R> {
     reader: R,
     buffer: Vec<u8>,
     start: usize,
-    /// The last crash that came while something else was waited for.
+    /// The exit code of the last crash that was reported while something else was awaited.
     crash: Option<u32>,
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
-    /// Begins to speak. Fails when what answers is no helper, or one of another version.
+    /// Opens the conversation. Fails when what answers is no helper, or one of another version.
     pub async fn open(reader: R, mut writer: W, terms: &Terms) -> Result<Self, Error> {
         let mut hello = Vec::new();
         Request::Hello {
@@ -85,7 +85,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
         .encode(&mut hello)?;
         let limit = terms.patience.with(Load::default());
         let mut incoming = Incoming::new(reader);
-        // An executable that could not start hears nothing: its last words are of more use than our broken pipe.
+        // An executable that could not start reads nothing: its last output is more useful than our broken pipe.
         let greeting = async {
             writer.write_all(&hello).await?;
             writer.flush().await
@@ -123,7 +123,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
         })
     }
 
-    /// Its process id in the container.
+    /// The helper's process ID in the container.
     pub fn process(&self) -> u32 {
         self.process
     }
@@ -133,22 +133,22 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
         self.have_done(&Request::End).await
     }
 
-    /// Whether the helper has answered to the end within this time, and not begun to answer since.
+    /// Whether the helper completed an operation within this time, and no other was begun since.
     pub fn was_heard_within(&self, time: Duration) -> bool {
         self.in_step && self.heard.elapsed() < time
     }
 
-    /// Whether the end of its stream has arrived. Waits for nothing.
+    /// Whether the end of its stream has arrived. Does not wait.
     pub fn is_over(&mut self) -> bool {
         self.incoming.is_over()
     }
 
-    /// Whether an update holds the container's supervisor.
+    /// Whether an update keeps the container's supervisor from ending with its process.
     pub fn is_held(&self) -> bool {
         self.held
     }
 
-    /// Asks for something whose only answer is that it is done.
+    /// Sends a request whose only answer is that it is done.
     pub(super) async fn have_done(&mut self, request: &Request<'_>) -> Result<(), Error> {
         self.begin()?;
         let limit = self.patience.with(Load::default());
@@ -170,7 +170,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
     pub(super) async fn send(&mut self, request: &Request<'_>, limit: &Limit) -> Result<(), Error> {
         let mut frame = Vec::new();
         if request.encode(&mut frame).is_err() {
-            // Nothing was said yet.
+            // Nothing was sent yet.
             self.end();
             return Err(Error::Malformed);
         }
@@ -186,7 +186,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
         Ok(written.await??)
     }
 
-    /// An operation begins. Until [`Link::end`] nobody else can begin one.
+    /// Begins an operation. Until [`Link::end`] no other can begin.
     pub(super) fn begin(&mut self) -> Result<(), Error> {
         if std::mem::replace(&mut self.in_step, false) {
             Ok(())
@@ -199,7 +199,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
         self.in_step
     }
 
-    /// The operation was answered to its end, for good or ill.
+    /// Marks the operation as completed, whether it succeeded or was refused.
     pub(super) fn end(&mut self) {
         self.in_step = true;
         self.heard = Instant::now();
@@ -216,7 +216,7 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
         }
     }
 
-    /// The next frame that says something. May be dropped and called again: nothing that has arrived is lost.
+    /// The next frame that carries something. May be dropped and called again: nothing that has arrived is lost.
     pub(super) async fn next(&mut self, limit: &Limit) -> Result<Reply<'_>, Error> {
         loop {
             match protocol::split(&self.buffer[self.start..])? {
@@ -241,12 +241,12 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
         }
     }
 
-    /// A new process runs: how the one before ended is of no interest any more.
+    /// A new process runs: how the previous one ended no longer matters.
     pub(super) fn forget_crash(&mut self) {
         self.crash = None;
     }
 
-    /// The next crash, however long that takes. May be dropped and called again.
+    /// The exit code of the next crash, however long that takes. May be dropped and called again.
     pub(super) async fn crash(&mut self) -> Result<u32, Error> {
         loop {
             if let Some(code) = self.crash.take() {
@@ -267,7 +267,7 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
         }
     }
 
-    /// Whether there is nothing more to come. What is here is kept.
+    /// Whether the stream has ended. What has arrived is kept.
     fn is_over(&mut self) -> bool {
         self.make_room();
         let read = self.reader.read_buf(&mut self.buffer).now_or_never();
@@ -285,7 +285,7 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
         self.buffer.reserve(READ);
     }
 
-    /// What came instead of a helper's answer. Not all of it is waited for: whoever speaks may never end.
+    /// What came instead of a helper's answer. Only its beginning is awaited, since it may never end.
     async fn last_words(&mut self, sent: io::Result<()>) -> Error {
         let reading = async {
             while self.buffer.len() < TEXT {
@@ -306,7 +306,7 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
     }
 }
 
-/// What a helper says beside its answers.
+/// What a helper sends beside its answers.
 enum Aside {
     Working,
     Crashed(u32),
@@ -327,7 +327,7 @@ fn has_come(read: io::Result<usize>) -> Result<(), Error> {
     Ok(())
 }
 
-/// The error that an answer stands for which is not the one hoped for.
+/// The error for an answer other than the expected one.
 pub(super) fn unexpected(reply: &Reply) -> Error {
     match *reply {
         Reply::Failed {

@@ -1,5 +1,5 @@
-//! Speaks to a small executable inside a container: atomic updates, commands, hashes, process restarts, over one long
-//! connection. Knows nothing of the engine: a connection is any pair of byte streams, the container any Linux file system.
+//! Talks to a small executable inside a container over one long connection: atomic updates, commands, hashes, process restarts.
+//! Knows nothing of the engine: a connection is any pair of byte streams, and the container any Linux file system.
 
 mod batch;
 mod command;
@@ -29,13 +29,13 @@ pub fn has_binary(architecture: &str) -> bool {
     embedded(architecture).is_some()
 }
 
-/// The executable for containers of that architecture. `None` when this build has none.
+/// The executable for containers of that architecture; `None` when this build has none.
 ///
 /// It goes into a directory of its own, `/.liveupdate` unless that cannot be written, with mode 0755, and is started as root
-/// with the one argument `serve`. It removes itself as soon as it runs, and at its end the directory when nothing else is in it.
+/// with the one argument `serve`. It removes itself once it runs, and at its end the directory if nothing else is in it.
 pub fn binary(architecture: &str) -> Option<Bytes> {
-    // Packed as it lies in this program, where it would otherwise stay in memory once it has been read; unpacked once for all
-    // who want it at the same time.
+    // It is compressed in this program, since its pages would stay in memory once read; it is unpacked once for all who need it at
+    // the same time.
     let mut unpacked = UNPACKED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(binary) = unpacked.get(architecture).and_then(Weak::upgrade) {
         return Some(Bytes::from_owner(binary));
@@ -46,5 +46,5 @@ pub fn binary(architecture: &str) -> Option<Bytes> {
     Some(Bytes::from_owner(binary))
 }
 
-/// By architecture, as long as somebody has it.
+/// The unpacked executables by architecture, as long as somebody uses them.
 static UNPACKED: Mutex<BTreeMap<String, Weak<[u8]>>> = Mutex::new(BTreeMap::new());

@@ -1,30 +1,30 @@
-//! How long an exchange with a helper may take. The helper lives among strangers, who may stop it or stand in for it: waiting
-//! for it must end.
+//! How long an exchange with a helper may take. Other processes of the container may stop the helper or take its place, so every
+//! wait needs an end.
 
 use super::error::Error;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// What is waited for.
+/// The limits of an exchange without payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// So long nothing at all may be heard, or taken from us.
+    /// The longest time without a byte received from the helper or accepted by it.
     pub silence: Duration,
-    /// So long a whole exchange may take, were there nothing to do in it.
+    /// The longest time for a whole exchange, not counting its payload.
     pub whole: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
         Self {
-            // A machine that is busy with a build has held an answer back for some seconds.
+            // A machine busy with a build was seen to delay an answer by several seconds.
             silence: Duration::from_secs(20),
             whole: Duration::from_secs(30),
         }
     }
 }
 
-/// What there is to do in an exchange.
+/// What the helper has to do in one exchange.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Load {
     pub entries: usize,
@@ -32,9 +32,9 @@ pub(super) struct Load {
 }
 
 impl Patience {
-    /// The slowest disk that somebody may really have, in bytes a second.
+    /// The slowest disk that is still plausible, in bytes a second.
     const SLOWEST: u64 = 256 * 1024;
-    /// What one file may cost there.
+    /// The longest time for one file on such a disk, apart from its bytes.
     const ENTRY: Duration = Duration::from_millis(10);
 
     /// The limits of an exchange that begins now.
@@ -49,7 +49,7 @@ impl Patience {
         }
     }
 
-    /// Those of an exchange that lasts as long as somebody else says: only silence ends it.
+    /// The limits of an exchange that may last for ever: only silence ends it.
     pub(super) fn without_end(&self) -> Limit {
         Limit {
             silence: self.silence,
@@ -57,7 +57,7 @@ impl Patience {
         }
     }
 
-    /// Those of an answer that may take so long by itself, in silence.
+    /// The limits of an exchange whose answer may itself take this long, in silence.
     pub(super) fn and(&self, longer: Duration) -> Limit {
         Self {
             silence: self.silence.saturating_add(longer),
@@ -75,7 +75,7 @@ pub(super) struct Limit {
 }
 
 impl Limit {
-    /// Fails when the whole time is over, though there is always something to hear.
+    /// Fails when the whole time is over, even if something keeps arriving.
     pub(super) fn is_over(&self) -> Result<(), Error> {
         match self.until {
             Some(until) if until <= Instant::now() => Err(Error::Stuck { silent: false }),
@@ -83,7 +83,7 @@ impl Limit {
         }
     }
 
-    /// Waits for something that another step of the exchange is the measure of.
+    /// Waits for a step whose progress another step of the exchange already limits.
     pub(super) async fn wait_to_the_end<T>(
         &self,
         step: impl Future<Output = T>,

@@ -1,4 +1,4 @@
-//! The container's process under the helper's `init`: hold it during an update, restart it.
+//! The container's process under the helper's `init`: keeps the container alive during an update, and restarts the process.
 
 use super::command::millis;
 use super::error::Error;
@@ -8,21 +8,21 @@ use crate::transfer::Restarted;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// A process that ends so soon after an update ends because of it.
+/// A process that ends this soon after an update probably ended because of it.
 pub const FRESH: Duration = Duration::from_secs(10);
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
-    /// The update is over: a process that ended meanwhile and was not restarted now ends the container, with its code.
+    /// Ends the update. If the process ended meanwhile and was not restarted, the container now ends with its exit code.
     pub async fn release(&mut self) -> Result<(), Error> {
         self.have_done(&Request::Release).await?;
         self.held = false;
         Ok(())
     }
 
-    /// Stops the container's process group with `signal` and starts the process again. After `grace` what is left is killed.
-    /// With it an update is over, whatever came of it.
+    /// Stops the container's process group with `signal`, kills what is left after `grace`, and starts the process again. This ends
+    /// the update, whatever the result.
     /// Fails with [`Code::NoSupervisor`](super::Code::NoSupervisor) when the process does not run under the helper.
-    /// Should the new process crash within `fresh`, its container waits for the next restart, as long as this link lasts.
+    /// If the new process crashes within `fresh`, its container waits for the next restart, as long as this link exists.
     pub async fn restart(
         &mut self,
         signal: u32,
@@ -31,7 +31,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
     ) -> Result<Restarted, Error> {
         self.begin()?;
         let (grace_ms, fresh_ms) = (millis(grace), millis(fresh));
-        // It waits for the process, and has nothing to say meanwhile.
+        // The helper waits for the process, and is silent meanwhile.
         let limit = self.patience.and(grace);
         let request = Request::Restart {
             signal,
@@ -54,7 +54,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
         answer
     }
 
-    /// Waits until a process crashed whose container waits for the next restart; its exit code. May be dropped.
+    /// Waits for a crash of a process whose container then waits for the next restart; returns its exit code. May be dropped.
     pub async fn crashed(&mut self) -> Result<u32, Error> {
         if !self.is_in_step() {
             return Err(Error::OutOfStep);
@@ -63,7 +63,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
     }
 }
 
-/// Signals 1 to 31 on Linux.
+/// The names of signals 1 to 31 on Linux.
 const NAMES: [&str; 31] = [
     "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
     "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
@@ -94,7 +94,7 @@ pub fn signal_number(name: &str) -> Option<u32> {
     (1..=RTMAX).contains(&number).then_some(number)
 }
 
-/// What stands after `RTMIN` or `RTMAX`.
+/// The number after `RTMIN` or `RTMAX`.
 fn distance(offset: &str, sign: char) -> Option<u32> {
     if offset.is_empty() {
         return Some(0);

@@ -142,7 +142,9 @@ impl Ledger {
                 delta.remove.push(remove.to.clone());
             }
         }
-        delta.remove_dirs.sort_unstable_by(|one, other| other.cmp(one));
+        delta
+            .remove_dirs
+            .sort_unstable_by(|one, other| other.cmp(one));
         delta
     }
 

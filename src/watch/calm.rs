@@ -1,5 +1,5 @@
-//! When a burst is over: commands and restarts wait for that, files do not. A pure state machine; time is a parameter, no
-//! disk, no clock.
+//! Tells when a burst of changes is over: commands and restarts wait for that, file copies do not. A pure state machine: time is
+//! a parameter, no disk, no clock.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -9,53 +9,53 @@ use crate::paths::HostPath;
 #[cfg(test)]
 mod tests;
 
-/// Batches that come closer to each other than this may be one burst.
+/// Batches closer together than this may belong to one burst.
 const CLOSE: Duration = Duration::from_millis(150);
-/// So many paths or batches close to each other are a few saves: each goes at once.
+/// Up to this many paths or batches close together are separate saves: each is acted on at once.
 const FEW_PATHS: usize = 3;
 const FEW_BATCHES: u32 = 2;
-/// A burst's quiet time is so many times the longest pause within it,
+/// A burst's quiet period is this many times the longest pause within it ..
 const PAUSES: u32 = 3;
-/// and grows with each of its batches by this, for the longer it lasts the longer its next pause may be,
+/// .. plus this for each batch, since the longer a burst lasts, the longer its next pause may be ..
 const EACH_BATCH: Duration = Duration::from_millis(30);
-/// up to this.
+/// .. but for all batches together no more than this.
 const BY_BATCHES: Duration = Duration::from_millis(500);
-/// The longest quiet time of all.
+/// The longest quiet period.
 const LONGEST_QUIET: Duration = Duration::from_secs(1);
-/// A burst is the same one again when it goes on within so many of its quiet times,
+/// A burst continues when the next batch comes within this many quiet periods ..
 const SAME: u32 = 2;
-/// or of so many, when it goes on with more than a few saves.
+/// .. or within this many, when that batch has more paths than a few saves.
 const SAME_WITH_MANY: u32 = 8;
-/// Whoever writes ever new files gets his commands and restarts so often all the same.
+/// A program that never stops writing new files still gets its commands and restarts this often.
 const IN_ALL: Duration = Duration::from_secs(10);
-/// More paths of one burst are not remembered.
+/// No more paths of a burst than this are remembered.
 const MOST_PATHS: usize = 100_000;
-/// Restarts closer to each other than this are too many in a row.
+/// Restarts closer together than this count as too many in a row.
 const IN_A_ROW: Duration = Duration::from_millis(300);
-/// The first pause after two in a row; it doubles with each further one.
+/// The pause after the second restart in a row; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// No restart waits longer than this for the one before.
+/// No restart waits longer than this for the previous one.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Why what costs something is not done now.
+/// Why commands and restarts are held back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Held {
-    /// A burst of changes is not over.
+    /// A burst of changes is still going on.
     Burst,
     /// Git is writing the working tree.
     Git,
-    /// The restart before has not had the time to start.
+    /// The process restarted last has not had time to start.
     Start,
 }
 
-/// Tells a few saves from a burst, and when that is over.
+/// Tells a few saves from a burst, and when the burst is over.
 ///
-/// The first batch after a rest is never held back, nor are a few saves. Only paths that are new in a burst prolong it: a
-/// chatty file holds nobody back.
+/// The first batch after a rest is never held back, and neither are a few saves. Only paths that are new in a burst prolong it, so a
+/// file that is written all the time holds nothing back.
 #[derive(Debug, Default)]
 pub struct Calm {
     burst: Option<Burst>,
-    /// Since when something is held back.
+    /// Since when commands and restarts are held back; `None` when they are not.
     held_since: Option<Instant>,
     restart: Option<Restart>,
 }
@@ -64,24 +64,24 @@ pub struct Calm {
 struct Burst {
     paths: HashSet<HostPath>,
     batches: u32,
-    /// The last touch of a path that was new in it.
+    /// The last touch of a path that was new in the burst.
     last: Instant,
     quiet: Duration,
-    /// What it asks for was done since its last batch: too early, if there is another one.
+    /// Commands and restarts were done since its last batch: too early, if another batch comes.
     acted: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Restart {
     ended: Instant,
-    /// The next one begins no sooner after that.
+    /// The shortest time from this restart to the next.
     pause: Duration,
-    /// How many followed each other closely.
+    /// How many restarts followed each other closely.
     in_a_row: u32,
 }
 
 impl Calm {
-    /// Takes note of a batch with these paths, the first and the last of which were touched then.
+    /// Records a batch: its paths, and when the first and the last of them were touched.
     pub fn batch<'a>(
         &mut self,
         paths: impl Iterator<Item = &'a HostPath>,
@@ -111,7 +111,7 @@ impl Calm {
         }
     }
 
-    /// What holds back now, and until when, as far as is known.
+    /// What holds commands and restarts back, and until when, as far as is known; `None` when nothing does.
     pub fn held(&mut self, now: Instant) -> Option<(Held, Instant)> {
         let burst = self.burst.as_ref().map(|burst| (Held::Burst, burst.over()));
         let start = self
@@ -131,7 +131,7 @@ impl Calm {
         (until > now).then_some((why, until))
     }
 
-    /// What was due is done.
+    /// Records that what was due has been done.
     pub fn acted(&mut self) {
         self.held_since = None;
         if let Some(burst) = &mut self.burst {
@@ -139,7 +139,7 @@ impl Calm {
         }
     }
 
-    /// A restart was begun and ended then.
+    /// Records a restart that began and ended at these times.
     pub fn restarted(&mut self, begun: Instant, ended: Instant) {
         let close = self.restart.filter(|before| {
             begun.saturating_duration_since(before.ended) < IN_A_ROW + before.pause
@@ -160,7 +160,7 @@ impl Calm {
 }
 
 impl Burst {
-    /// Whether a batch of so many paths, the first of which was touched at `first`, belongs to it.
+    /// Whether a batch of this many paths, the first of which was touched at `first`, belongs to the burst.
     fn is_same(&self, first: Instant, paths: usize) -> bool {
         let quiets = if paths > FEW_PATHS {
             SAME_WITH_MANY

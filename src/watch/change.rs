@@ -1,4 +1,4 @@
-//! What one look at the disk says of one path. The kind of event that led to the look is not part of it (C5).
+//! What the disk says about one path when it is looked at. The kind of event that led to the look is not part of it (C5).
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -8,9 +8,9 @@ use crate::paths::HostPath;
 /// One path of a batch, as the disk had it when the batch closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It is there.
+    /// It exists.
     Written(HostPath, Entry),
-    /// It is not there.
+    /// It does not exist.
     Removed(HostPath),
 }
 
@@ -23,30 +23,30 @@ impl Change {
     }
 }
 
-/// What stands at a path.
+/// What is at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// File, directory, link, or what cannot be synced.
     pub kind: Kind,
     /// Permission bits, as `chmod` takes them; 0o644 or 0o755 where the host has none.
     pub mode: u32,
-    /// Modification time.
+    /// Modification time, as the file system has it.
     pub modified: SystemTime,
-    /// Which file it is, of a regular file.
+    /// Which file it is; all zero for anything but a regular file.
     pub inode: Inode,
 }
 
-/// A file, whatever its names are.
+/// A file's identity, whatever names it has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Inode {
-    /// Its number on its file system; 0 where there is none.
+    /// The inode number on its file system; 0 where there is none.
     pub number: u64,
-    /// How many names it has; 0 where nobody says.
+    /// The number of its hard links; 0 where the host does not tell.
     pub names: u32,
 }
 
 impl Inode {
-    /// Whether a write through one name changes what stands at others.
+    /// Whether it has other names, so that a write through one of them changes what is seen under this one.
     pub fn has_other_names(self) -> bool {
         self.names > 1
     }
@@ -55,12 +55,12 @@ impl Inode {
 /// The kinds of thing on a disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A regular file of that many bytes.
+    /// A regular file.
     File {
-        /// Its size when looked at.
+        /// Its size in bytes when it was looked at.
         len: u64,
     },
-    /// A directory.
+    /// A directory; what it holds is looked at separately.
     Directory,
     /// A symbolic link, never followed; dangling or not.
     Link {
@@ -69,9 +69,9 @@ pub enum Kind {
     },
     /// A socket, FIFO or device: never synced.
     Special,
-    /// It is there, but may not be read; the system's own words.
+    /// It exists, but may not be read.
     Unreadable {
-        /// For people.
+        /// The system's error text.
         why: String,
     },
 }

@@ -1,4 +1,4 @@
-//! The quiet time: when the touches so far are a batch. A pure state machine; time is a parameter, no disk, no clock.
+//! The quiet period: when the touches so far form a batch. A pure state machine: time is a parameter, no disk, no clock.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
@@ -11,64 +11,65 @@ use super::touch::{Stage, Touch};
 #[cfg(test)]
 mod tests;
 
-/// A single finished save goes after this: long enough to see whether more follows at once.
+/// A single finished save waits this long: enough to see whether more follows at once.
 const SINGLE: Duration = Duration::from_millis(1);
-/// The first quiet time of a burst, and that of a removal or a new directory, often the first half of what comes.
+/// The first quiet period of a burst, and that of a removal or a new directory, which are often the first half of a change.
 const BURST: Duration = Duration::from_millis(5);
-/// A burst that goes on for so many of its quiet times is a long one: it is given twice the quiet time. More would make a
-/// burst of a thousand saves wait as long as it took to write.
+/// The quiet period doubles when a burst lasts longer than this many of them. A larger factor would make a thousand saves wait
+/// as long as they took.
 const OUTLASTS: u32 = 8;
-/// The longest quiet time of a burst.
+/// The longest quiet period of a burst.
 const LONGEST_QUIET: Duration = Duration::from_millis(250);
-/// The longest silence in which a file that was not closed waits for its close. Where no system tells of a close, silence is
-/// all there is.
+/// The longest silence after which a file that was not closed still waits for its close. Where the system does not report a
+/// close, the silence is the only sign that the writing is over.
 const STILL: Duration = if cfg!(any(target_os = "linux", target_os = "android")) {
     Duration::from_secs(1)
 } else {
     LONGEST_QUIET
 };
-/// A file that is kept open and written to for longer goes so often.
+/// A file that is kept open and written to is taken as it is after this time, and again each time it has passed.
 const OPEN: Duration = Duration::from_secs(30);
-/// A name that editors use for a moment is theirs for so long; after that it is a file.
+/// A name that editors use for short-lived files is ignored for this long; after that it is a file like any other.
 const A_MOMENT: Duration = Duration::from_millis(500);
-/// Nothing else waits longer than this in all,
+/// Nothing else waits longer than this in all ..
 const IN_ALL: Duration = Duration::from_secs(1);
-/// unless the user says how long it has to be quiet: then a burst that never ends is cut after this.
+/// .. unless the user sets `debounce`: then a burst that never ends is cut after this.
 const IN_ALL_DEBOUNCED: Duration = Duration::from_secs(60);
-/// How long a batch is remembered, so that a file it told of is never taken for one that came and went.
+/// How long a batch is remembered, so that a file reported in it is never taken for one that came and went.
 const REMEMBERED: Duration = Duration::from_secs(5);
 
-/// How long to wait for more.
+/// How long to wait for more touches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quiet {
-    /// The user's choice (`debounce`) in place of the adaptive quiet time.
+    /// The user's `debounce`; `None` for the adaptive quiet period.
     pub debounce: Option<Duration>,
 }
 
 /// Paths to be looked at together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
-    /// Each once, sorted: a directory stands before what is in it.
+    /// Each path once, sorted: a directory comes before what is in it.
     pub paths: Vec<HostPath>,
-    /// Paths that were created and removed within the batch, such as the temporary file of an atomic save. Only a
-    /// sync that may have copied one needs to hear of it; it is no reason for a rebuild.
+    /// Paths that were created and removed within the batch, such as the temporary file of an atomic save. They matter only to a
+    /// sync that may have copied one; they are no reason for a rebuild.
     pub fleeting: Vec<HostPath>,
     /// When the first and the last of the finished paths were touched; `None` when there is none among them.
     pub span: Option<(Instant, Instant)>,
 }
 
-/// Gathers touches until they are a batch.
+/// Gathers touches until they form a batch.
 ///
-/// A burst's quiet time doubles each time the burst outlasts it by far, so a short burst is over quickly and a long one is
-/// not cut into pieces. Only paths that are new in the batch prolong it: a chatty file holds nobody back. A file that
-/// is still being written waits for its close without holding back the finished ones, and so does one that may be gone in a
+/// A burst's quiet period doubles when the burst lasts much longer than it: so a short burst is over quickly, and a long one is
+/// not cut into pieces. Only paths that are new in the batch prolong it, so a file that is written all the time holds nothing
+/// back. A file that is still being written waits for its close without holding back the finished ones, and so does one that may
+/// be gone in a moment.
 /// moment.
 #[derive(Debug, Default)]
 pub struct Debouncer {
     quiet: Quiet,
     waiting: HashMap<HostPath, Waiting>,
     burst: Option<Burst>,
-    /// No path that goes alone is due before this; `None` without such paths.
+    /// No path that goes alone is due before this; `None` when there is no such path.
     alone_due: Option<Instant>,
     taken: HashMap<HostPath, Instant>,
 }
@@ -78,11 +79,11 @@ struct Waiting {
     first: Instant,
     last: Instant,
     stage: Stage,
-    /// The first touch was its creation: before that, nothing was there.
+    /// Its first touch was its creation: nothing was there before.
     created: bool,
-    /// It was renewed, whatever happened to it since.
+    /// One of its touches was [`Stage::Renewed`], whatever came later.
     renewed: bool,
-    /// It is one of the burst's paths.
+    /// It counts as one of the burst's paths.
     counted: bool,
     name: Name,
 }
@@ -90,7 +91,7 @@ struct Waiting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Name {
     Ordinary,
-    /// One that editors use for a moment.
+    /// A name that editors give to short-lived files.
     Momentary,
 }
 
@@ -109,22 +110,22 @@ impl Waiting {
         self.stage.finished()
     }
 
-    /// Came and went since the last batch.
+    /// It was created and removed since the last batch.
     fn fleeting(&self) -> bool {
         self.created && !self.renewed && self.stage == Stage::Gone
     }
 
-    /// It is there, and may be gone in a moment.
+    /// It exists, but may be gone in a moment.
     fn passes(&self) -> bool {
         self.name == Name::Momentary && self.finished() && self.stage != Stage::Gone
     }
 
-    /// Neither counts in the burst nor holds it back.
+    /// It neither counts in the burst nor holds it back.
     fn goes_alone(&self) -> bool {
         !self.finished() || self.fleeting() || self.passes()
     }
 
-    /// When a path that goes alone goes, whatever is still to come for it.
+    /// When a path that goes alone is taken, whatever may still happen to it.
     fn due(&self) -> Instant {
         if !self.finished() {
             (self.last + STILL).min(self.first + OPEN)
@@ -142,7 +143,7 @@ struct Burst {
     paths: usize,
     first: Instant,
     last: Instant,
-    /// Since when the present quiet time holds.
+    /// When the present quiet period began to hold.
     since: Instant,
     quiet: Duration,
 }
@@ -156,17 +157,17 @@ impl Debouncer {
         }
     }
 
-    /// Waits as `quiet` says from now on; what is waiting already is kept (E7).
+    /// Waits as `quiet` says from now on; the paths that are waiting already are kept (E7).
     pub fn set_quiet(&mut self, quiet: Quiet) {
         self.quiet = quiet;
     }
 
-    /// Whether nothing is waiting.
+    /// Whether no path is waiting.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// Takes note of one touch.
+    /// Records one touch.
     pub fn touch(&mut self, touch: &Touch) {
         let at = touch.at;
         let known = self.taken.contains_key(&touch.path);
@@ -224,7 +225,7 @@ impl Debouncer {
         }
     }
 
-    /// The temporary file of an atomic save is gone: what it was renamed to is a single save again.
+    /// The temporary file of an atomic save is gone: the file that it was renamed to counts as a single save again.
     fn forget_arrival(&mut self) {
         if let Some(burst) = &mut self.burst {
             burst.paths -= 1;
@@ -234,7 +235,7 @@ impl Debouncer {
         }
     }
 
-    /// When [`take`](Self::take) has to be asked; `None` when nothing is waiting.
+    /// When to call [`take`](Self::take) next; `None` when no path is waiting.
     pub fn deadline(&self) -> Option<Instant> {
         [self.burst_due(), self.alone_due]
             .into_iter()
@@ -251,7 +252,7 @@ impl Debouncer {
         Some((burst.last + burst.quiet).min(burst.first + in_all))
     }
 
-    /// The batch, when there is one at `now`. What is still being written stays for the next, unless its time is up.
+    /// The batch that is due at `now`, if any. Files that are still being written stay for the next one, unless their time is up.
     pub fn take(&mut self, now: Instant) -> Option<Batch> {
         if self.deadline().is_none_or(|deadline| now < deadline) {
             return None;

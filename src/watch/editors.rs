@@ -1,10 +1,10 @@
-//! Names that editors give to files of a moment: probes, swap, lock and backup files. Pure; `docs/traps.md` has the list.
+//! Names that editors give to short-lived files: probes, swap, lock and backup files. Pure; `docs/traps.md` has the list.
 
 use std::path::Path;
 
 use super::scope::has_part;
 
-/// The pattern that makes `relative` an editor's temporary file, or one below an editor's own directory.
+/// The pattern by which `relative` is an editor's temporary file or lies in an editor's own directory; `None` when it is neither.
 pub(super) fn temporary(relative: &Path) -> Option<&'static str> {
     let name = relative.file_name()?.as_encoded_bytes();
     directory(relative).or_else(|| {
@@ -15,22 +15,22 @@ pub(super) fn temporary(relative: &Path) -> Option<&'static str> {
     })
 }
 
-/// Whether the file's name is one that comes and goes within moments. One that stays is somebody's file like any other.
+/// Whether the file's name is one that usually exists only for moments. If it stays, it is a file like any other.
 pub(super) fn momentary(path: &Path) -> bool {
     let name = path.file_name().map(std::ffi::OsStr::as_encoded_bytes);
-    // Vim's test of whether it may write here; Go's own tools, finding out the umask.
+    // Vim's probe for write permission; the Go tools' probe for the umask.
     name.is_some_and(|name| name == b"4913" || name.ends_with(b"-go-tmp-umask"))
 }
 
-/// The pattern that makes `relative` an editor's own directory, or something below it.
+/// The pattern by which `relative` is an editor's own directory or lies below one.
 pub(super) fn directory(relative: &Path) -> Option<&'static str> {
     has_part(relative, b".idea").then_some(".idea/**")
 }
 
 type Matches = fn(&[u8]) -> bool;
 
-/// Each with the editors it is from. They hold for a file's own name, never for a directory above it: a directory
-/// `old~` is somebody's data.
+/// Each pattern with the editors that use it. They apply to a file's own name, never to a directory above it: a directory
+/// `old~` is the user's data.
 const NAMES: &[(&str, Matches)] = &[
     // Vim's swap files.
     (".*.sw?", |name| {

@@ -1,4 +1,4 @@
-//! What stands in one watched root: a table that many services share, so it is compact, sorted and never changed. No I/O.
+//! The content of one watched root. Many services share such a table, so it is compact, sorted and never changed. No I/O.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -12,21 +12,21 @@ use super::names::Names;
 #[cfg(test)]
 mod tests;
 
-/// What one look found in a root, in the order of the paths. A path is kept as the directory that holds it, which is kept once,
-/// and a name.
+/// What one walk found in a root, in the order of the paths. A path is stored as a name and the directory that holds it; each
+/// directory is stored once.
 #[derive(Debug, Default)]
 pub struct Entries {
-    /// By what rules the root was looked at; `None` where no rules say so.
+    /// The key of the rules that the root was walked by; `None` where no rules apply.
     of: Option<u128>,
     directories: Vec<HostPath>,
     names: Names,
     rows: Vec<Row>,
-    /// What was found out of this table for one service serves the others as well.
+    /// Narrowed copies made for one service, for others to share.
     narrowed: Mutex<Vec<(u128, Weak<Entries>)>>,
     differences: Mutex<Vec<Differences>>,
 }
 
-/// From which table, and where.
+/// The table that this one was compared with, and the paths at which they differ.
 type Differences = (Weak<Entries>, Arc<[HostPath]>);
 
 #[derive(Debug)]
@@ -35,16 +35,16 @@ struct Row {
     entry: Entry,
 }
 
-/// A table in the builder.
+/// A table while it is filled.
 #[derive(Debug, Default)]
 pub(super) struct EntriesBuilder {
     entries: Entries,
-    /// The directory of the last path, and those above it.
+    /// The directory of the last path and those above it, as indices.
     open: Vec<u32>,
 }
 
 impl EntriesBuilder {
-    /// An empty table of a root that is looked at by the rules `of`.
+    /// An empty table for a root that is walked by the rules with the key `of`.
     pub fn by(of: Option<u128>) -> Self {
         let entries = Entries {
             of,
@@ -56,12 +56,12 @@ impl EntriesBuilder {
         }
     }
 
-    /// Makes room for so many paths more.
+    /// Makes room for this many more paths.
     pub fn reserve(&mut self, paths: usize) {
         self.entries.rows.reserve_exact(paths);
     }
 
-    /// Adds a path; it has to sort after all that are there.
+    /// Adds a path, which must sort after all that are in the table.
     pub fn push(&mut self, path: &HostPath, entry: Entry) {
         let (directory, name) = path.parts();
         let directories = &mut self.entries.directories;
@@ -75,7 +75,7 @@ impl EntriesBuilder {
         let known = self.open.last().copied();
         let known = known.filter(|known| directories[*known as usize].as_path() == directory);
         let directory = known.unwrap_or_else(|| {
-            // More than four thousand million do not fit into the memory either.
+            // More than 2^32 directories would not fit into memory either.
             let number = u32::try_from(directories.len()).unwrap_or(u32::MAX);
             directories.extend(HostPath::new(directory));
             self.open.push(number);
@@ -85,7 +85,7 @@ impl EntriesBuilder {
         self.entries.rows.push(Row { directory, entry });
     }
 
-    /// Adds all that another table has; it has to sort after all that is there, and lie in other directories.
+    /// Adds another table, which must sort after this one and have other directories.
     pub fn append(&mut self, others: Entries) {
         let entries = &mut self.entries;
         let before = u32::try_from(entries.directories.len()).unwrap_or(u32::MAX);
@@ -98,7 +98,7 @@ impl EntriesBuilder {
         }));
     }
 
-    /// The table.
+    /// The finished table.
     pub fn done(mut self) -> Entries {
         self.entries.directories.shrink_to_fit();
         self.entries.names.shrink_to_fit();
@@ -108,29 +108,29 @@ impl EntriesBuilder {
 }
 
 impl Entries {
-    /// How many paths it has.
+    /// The number of paths.
     pub(super) fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// By what rules its root was looked at.
+    /// The key of the rules that its root was walked by.
     pub(super) fn of(&self) -> Option<u128> {
         self.of
     }
 
-    /// What stands at `path`.
+    /// The entry at `path`; `None` when there is none.
     pub fn get(&self, path: &HostPath) -> Option<&Entry> {
         let at = self.first_from(path);
         let row = self.rows.get(at)?;
         self.order(at, path).is_eq().then_some(&row.entry)
     }
 
-    /// Everything, sorted.
+    /// All paths with their entries, sorted.
     pub fn iter(&self) -> impl Iterator<Item = (HostPath, &Entry)> {
         self.range(0..self.rows.len())
     }
 
-    /// What stands at and below `root`, sorted.
+    /// `root` and everything below it, sorted.
     pub fn below(&self, root: &HostPath) -> impl Iterator<Item = (HostPath, &Entry)> {
         let first = self.first_from(root);
         let within = |row: &Row| {
@@ -140,7 +140,7 @@ impl Entries {
         let itself = self.rows.get(first).is_some() && self.order(first, root).is_eq();
         let others = first + usize::from(itself);
         let rest = self.rows.get(others..).unwrap_or_default();
-        // Nothing lies below a file, and most paths are one.
+        // Nothing lies below a file, and most paths are files.
         let more = match rest.first() {
             Some(next) if within(next) => rest.partition_point(within),
             _ => 0,
@@ -148,7 +148,7 @@ impl Entries {
         self.range(first..others + more)
     }
 
-    /// Those that `is` says yes to.
+    /// All paths whose entries satisfy `is`.
     pub fn whose(&self, is: impl Fn(&Entry) -> bool) -> impl Iterator<Item = (HostPath, &Entry)> {
         let rows = self.rows.iter().enumerate();
         let rows = rows.filter(move |(_, row)| is(&row.entry));
@@ -167,7 +167,7 @@ impl Entries {
         &self.directories[self.rows[at].directory as usize]
     }
 
-    /// The first row that does not sort before `path`.
+    /// The index of the first row that does not sort before `path`.
     fn first_from(&self, path: &HostPath) -> usize {
         let (mut from, mut to) = (0, self.rows.len());
         while from < to {
@@ -181,12 +181,13 @@ impl Entries {
         from
     }
 
-    /// How a row sorts against `path`.
+    /// How the row at `at` sorts against `path`.
     fn order(&self, at: usize, path: &HostPath) -> Ordering {
         self.directory(at).cmp_child(self.names.get(at), path)
     }
 
-    /// The table with only those paths that `keep` keeps, whose `key` says by what rules: the same for all who ask by the same.
+    /// This table with only the paths that `keep` keeps. `key` stands for the rule that `keep` follows: all who ask with the same key
+    /// share one table.
     pub fn narrowed(self: &Arc<Self>, key: u128, keep: impl Fn(&HostPath) -> bool) -> Arc<Self> {
         let mut known = lock(&self.narrowed);
         known.retain(|(_, entries)| entries.strong_count() > 0);
@@ -208,7 +209,7 @@ impl Entries {
         narrowed
     }
 
-    /// The paths at which `before` says something else than this table: found out once for all who had the same before.
+    /// The paths at which `before` differs from this table, computed once for all who come from the same table.
     pub fn differences(&self, before: &Arc<Self>) -> Arc<[HostPath]> {
         let mut known = lock(&self.differences);
         known.retain(|(of, _)| of.strong_count() > 0);
@@ -251,7 +252,7 @@ impl Entries {
     }
 }
 
-/// What was found out is whole whoever panicked.
+/// A panic cannot leave such a cache half written.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,5 @@
-//! Whether git is writing the working tree just now: its index lock says so, and a rebase that moves. Looks at names and
-//! times alone; runs no git and reads nothing of a repository but the file that says where a worktree has its own.
+//! Whether git is writing the working tree: its index lock says so, and a rebase that makes progress. Looks at names and times
+//! only; runs no git, and reads nothing but the file that says where a worktree's repository is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,48 +9,48 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::paths::HostPath;
 use crate::plain_file;
 
-/// What git takes while it writes the index and the working tree.
+/// The lock that git holds while it writes the index and the working tree.
 const LOCK: &str = "index.lock";
-/// They stand there while a rebase, or a row of picks, is under way: also for as long as a person resolves a conflict. They
-/// count only while git moves. (`MERGE_HEAD` comes when the files are written, and waits for a person alone.)
+/// Directories that exist while a rebase or a series of picks is under way, also while a person resolves a conflict: so they
+/// count only while git makes progress. (`MERGE_HEAD` appears only once the files are written.)
 const SEQUENCES: [&str; 3] = ["rebase-merge", "rebase-apply", "sequencer"];
-/// What git writes with each step of such a sequence.
+/// Files that git writes with each step of such a sequence.
 const STEPS: [&str; 4] = ["index", "HEAD", "rebase-merge/done", "rebase-apply/next"];
-/// Git that wrote nothing for so long waits for somebody.
+/// When git has written nothing for this long, it is waiting for a person.
 const MOVES: Duration = Duration::from_secs(1);
-/// A lock while no watched file is written for so long holds nobody back: `git commit -a` has it while its message is
-/// written, and a git that was killed leaves it.
+/// A lock is ignored once no watched file was written for this long: `git commit -a` holds it while the message is being edited,
+/// and a git that was killed leaves it behind.
 const IDLE: Duration = Duration::from_secs(3);
-/// Nor does one that is older than that.
+/// A lock older than this is ignored too.
 const OLD: Duration = Duration::from_secs(60);
-/// The repositories are looked for again after this.
+/// The repositories are looked up again after this.
 const LOOKED: Duration = Duration::from_secs(5);
 
-/// The repositories of some directories.
+/// The git repositories that some directories belong to.
 #[derive(Debug, Default)]
 pub struct Git {
     folders: Option<(Instant, BTreeSet<PathBuf>)>,
     locks: Locks,
 }
 
-/// What git says of itself.
+/// Whether git is writing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Writes {
-    /// It writes nothing here.
+    /// It is not writing here.
     No,
-    /// It writes the working tree.
+    /// It is writing the working tree.
     Yes,
-    /// Its lock is not waited for any more: which. Said once for each.
+    /// This lock is no longer waited for. Reported once for each lock.
     NotAwaited(PathBuf),
 }
 
 impl Git {
-    /// Looks for the repositories again: other directories are meant.
+    /// Forgets the repositories, because other directories are watched now.
     pub fn forget(&mut self) {
         self.folders = None;
     }
 
-    /// Whether git writes the working tree that holds one of `roots`, the last file of which was touched then.
+    /// Whether git is writing a working tree that holds one of `roots`; a file in them was last touched at that time.
     pub fn writes<'a>(
         &mut self,
         roots: impl Iterator<Item = &'a HostPath>,
@@ -85,7 +85,7 @@ fn is_recent(at: SystemTime, wall: SystemTime) -> bool {
     wall.duration_since(at).is_ok_and(|since| since < MOVES)
 }
 
-/// The locks as they were seen. Pure.
+/// The locks seen so far. Pure.
 #[derive(Debug, Default)]
 struct Locks {
     seen: BTreeMap<PathBuf, Lock>,
@@ -93,14 +93,14 @@ struct Locks {
 
 #[derive(Debug)]
 struct Lock {
-    /// When git made it: another time is another lock.
+    /// When git made it, which tells one lock from the next.
     made: SystemTime,
     first_seen: Instant,
     awaited: bool,
 }
 
 impl Locks {
-    /// What is to be made of the locks that there are, each with its time, when no watched file was touched for `quiet`.
+    /// What the existing locks mean, each given with its time, when no watched file was touched for `quiet`.
     fn say(
         &mut self,
         locks: &BTreeMap<PathBuf, SystemTime>,
@@ -135,7 +135,7 @@ impl Locks {
     }
 }
 
-/// The folder that git keeps the index of the working tree around `path` in.
+/// The directory in which git keeps the index of the working tree that `path` is in.
 fn folder_of(path: &Path) -> Option<PathBuf> {
     path.ancestors().find_map(|directory| {
         let git = directory.join(".git");
@@ -143,7 +143,7 @@ fn folder_of(path: &Path) -> Option<PathBuf> {
         if found.is_dir() {
             return Some(git);
         }
-        // A worktree's, or a submodule's: a file that says where.
+        // In a worktree or submodule, `.git` is a file that names the directory.
         let text = plain_file::read(&git).ok()?;
         let text = String::from_utf8(text).ok()?;
         let folder = text.strip_prefix("gitdir:")?.trim();

@@ -1,4 +1,4 @@
-//! The one look at the disk, when a batch closes: what is there now, never what the events said (`spec.md` C5).
+//! The one look at the disk, when a batch closes: what is there now, whatever the events said (`spec.md` C5).
 
 use std::collections::HashMap;
 use std::fs::{self, Metadata};
@@ -13,20 +13,20 @@ use super::change::{Change, Entry, Inode, Kind};
 use super::scope::{Scope, Verdict};
 use super::walk;
 
-pub use super::sources::is_there;
+pub use super::last_seen::is_there;
 
 #[cfg(test)]
 #[cfg(unix)]
 mod tests;
 
-/// What the disk says of `paths`, of those that `scope` watches, in their order.
+/// What the disk says about those of `paths` that `scope` watches, in their order.
 ///
-/// Links are not followed: what lies below a link to a directory is not there. Where a watched root or a sync's source
-/// directory is missing as a whole, nothing of it is reported: it vanished, nobody deleted its files. Nor is what lies in
-/// a directory that may not be searched: who may not look cannot say that it is gone. Directories are
-/// not expanded: the watcher names each file of a directory that is new, and [`below`] does so for others.
+/// Links are not followed: nothing exists below a link to a directory. When a watched root or a sync's source directory is missing
+/// as a whole, nothing below it is reported, since it was unmounted or moved rather than emptied. Nothing is reported either about
+/// paths in a directory that may not be searched: without permission to look, a missing file cannot be told from a present one.
+/// Directories are not expanded: the watcher names each file of a new directory, and [`below`] does so for others.
 pub fn look(scope: &Scope, paths: &[HostPath]) -> Vec<Change> {
-    let vanished = scope.sources().vanished();
+    let vanished = scope.last_seen().vanished();
     let mut directories = Directories::default();
     let mut changes = Vec::new();
     for path in paths {
@@ -44,15 +44,15 @@ pub fn look(scope: &Scope, paths: &[HostPath]) -> Vec<Change> {
         let with_a_source = vanished
             .iter()
             .any(|source| path.below(source).is_some() || source.below(path).is_some());
-        if !with_a_source && !scope.sources().never_seen(path) {
+        if !with_a_source && !scope.last_seen().never_seen(path) {
             changes.push(Change::Removed(path.clone()));
         }
     }
     changes
 }
 
-/// Whether the file that stood at `path` still does, by all but its content: what was only told to have its times or attributes
-/// set is no other then. One question to the disk.
+/// Whether the file that was at `path` is unchanged in all but its content. Used when an event only reported new times or
+/// attributes: then the content is the same too. Costs one `stat`.
 pub fn still_is(path: &HostPath, entry: &Entry) -> bool {
     let Kind::File { len } = entry.kind else {
         return false;
@@ -65,7 +65,7 @@ pub fn still_is(path: &HostPath, entry: &Entry) -> bool {
     })
 }
 
-/// What is cheap to compare: when it is equal, the content is.
+/// What is cheap to compare; when it is equal, the content is taken to be equal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signature {
     len: u64,
@@ -76,7 +76,7 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// Whether it is the same directory with the same mode, whatever it holds now.
+    /// Whether it is the same directory with the same mode, whatever it holds.
     pub(super) fn same_place(&self, other: &Self) -> bool {
         self.inode == other.inode && self.mode == other.mode
     }
@@ -104,13 +104,13 @@ pub fn below(scope: &Scope, path: &HostPath) -> Vec<HostPath> {
     paths
 }
 
-/// Which directories on the way to a path are real ones; each is asked once a look.
+/// Which directories on the way to a path are real ones and not links; each is looked at once per look.
 #[derive(Default)]
 struct Directories {
     real: HashMap<HostPath, Result<bool, Unknowable>>,
 }
 
-/// It cannot be said whether something is there.
+/// Permissions forbid to tell whether a path exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Unknowable;
 
@@ -125,7 +125,7 @@ fn if_there(found: io::Result<Metadata>) -> Result<Option<Metadata>, Unknowable>
 }
 
 impl Directories {
-    /// What stands at `path`, reached through real directories only from `root` on.
+    /// What is at `path`; all directories from `root` on must be real ones.
     fn entry(&mut self, path: &HostPath, root: &HostPath) -> Result<Option<Entry>, Unknowable> {
         let found = if path == root {
             fs::metadata(path).or_else(|_| fs::symlink_metadata(path))
@@ -144,7 +144,7 @@ impl Directories {
     fn is_real(&mut self, directory: &HostPath, root: &HostPath) -> Result<bool, Unknowable> {
         let is_directory =
             |found| Ok(if_there(found)?.is_some_and(|found: Metadata| found.is_dir()));
-        // The root may be a link: the user named it.
+        // The root may be a link, because the user named it.
         if directory == root || directory.below(root).is_none() {
             return is_directory(fs::metadata(directory));
         }
@@ -157,7 +157,7 @@ impl Directories {
         ) {
             (Ok(true), Some(parent)) => self.is_real(&parent, root),
             (Ok(_), _) => Ok(false),
-            // What lies behind a link, or below a file, is not there, whoever may look.
+            // Nothing exists behind a link or below a file, whatever the permissions.
             (Err(unknowable), Some(parent)) => match self.is_real(&parent, root) {
                 Ok(true) => Err(unknowable),
                 other => other,
@@ -222,7 +222,7 @@ fn unreadable(path: &HostPath, found: &Metadata) -> Option<String> {
     use std::os::unix::fs::MetadataExt as _;
 
     use rustix::fs::{Access, AtFlags, CWD, accessat};
-    // Here the mode of one's own files says it, whatever lists of rights there are: most files of a tree need no second question.
+    // The mode bits of one's own files tell whether they are readable, whatever ACLs exist: most files need no second system call.
     static US: OnceLock<u32> = OnceLock::new();
     let us = *US.get_or_init(|| rustix::process::geteuid().as_raw());
     if cfg!(target_os = "linux") && found.uid() == us && mode(found) & 0o400 != 0 {
@@ -249,7 +249,7 @@ pub(crate) fn mode(found: &Metadata) -> u32 {
     if found.is_dir() { 0o755 } else { 0o644 }
 }
 
-/// The signature of what `found` describes.
+/// The signature of a file with this metadata.
 pub(super) fn signature(found: &Metadata) -> Signature {
     #[cfg(unix)]
     let (changed, inode) = {
@@ -261,7 +261,7 @@ pub(super) fn signature(found: &Metadata) -> Signature {
     #[cfg(not(unix))]
     let (changed, inode) = (Duration::ZERO, 0);
     Signature {
-        // A directory's size says nothing of it that its time does not.
+        // A directory's size says nothing that its time does not.
         len: if found.is_dir() { 0 } else { found.len() },
         mode: mode(found),
         modified: found.modified().unwrap_or(SystemTime::UNIX_EPOCH),

@@ -1,4 +1,4 @@
-//! Looks at whole trees: one for all services that watch the same root by the same rules, whoever asks first (`spec.md` E8).
+//! Walks whole trees: once for all services that watch the same root by the same rules, when the first of them asks (`spec.md` E8).
 
 use std::collections::HashMap;
 use std::fs;
@@ -17,7 +17,7 @@ use super::look::{entry, is_there};
 use super::scope::{Scope, Watching};
 use super::walk;
 
-/// A look at everything, begun at one moment: each root is walked when the first service asks for it.
+/// Walks that began at one moment: each root is walked when the first service asks for it.
 #[derive(Debug)]
 pub struct Looks {
     since: Instant,
@@ -34,15 +34,15 @@ impl Default for Looks {
 }
 
 impl Looks {
-    /// What happened before this is seen.
+    /// The moment they began: everything that happened before it is seen.
     pub fn since(&self) -> Instant {
         self.since
     }
 
-    /// Everything that `scope` watches, root by root: a path may be in several. What is missing as a whole is in none: what it
-    /// held is not gone, it vanished (C5). Blocks for as long as the walk takes, also where another one is at it.
+    /// Everything that `scope` watches, root by root; a path may be in several. A root that is missing as a whole is left out: it was
+    /// unmounted or moved, its files were not deleted (C5). Blocks for the length of the walk, also when another thread walks.
     pub fn at(&self, scope: &Scope) -> Vec<Arc<Entries>> {
-        let vanished = scope.sources().vanished();
+        let vanished = scope.last_seen().vanished();
         let mut seen = Vec::new();
         for watching in scope.each_root() {
             if vanished.contains(&watching.root()) || !is_there(watching.root()) {
@@ -54,7 +54,7 @@ impl Looks {
             drop(roots);
             seen.push(Arc::clone(look.get_or_init(|| Arc::new(walk(&watching)))));
         }
-        // What is watched although its directory is not.
+        // Single files that are watched although their directory is not.
         let mut always = EntriesBuilder::default();
         for path in scope.always() {
             add(&mut always, path, fs::symlink_metadata(path));
@@ -64,7 +64,7 @@ impl Looks {
     }
 }
 
-/// Everything in the root, in the order of the paths: what lies in a directory comes next after it.
+/// Everything in the root, in the order of the paths: each directory is followed by what is in it.
 fn walk(watching: &Watching<'_>) -> Entries {
     let root = watching.root();
     let mut builder = EntriesBuilder::by(Some(watching.key()));
@@ -91,15 +91,15 @@ fn walk(watching: &Watching<'_>) -> Entries {
     builder.done()
 }
 
-/// So many levels below the root are looked at first: what lies below them is shared out among the processors,
+/// The levels below the root that are walked first. What is below them is divided among threads ..
 const LEVELS: usize = 2;
-/// of so many at most.
+/// .. of which there are no more than this.
 const MOST_THREADS: usize = 4;
 
-/// A part of a walk's result, which has them in order.
+/// A part of a walk's result; the parts are in order.
 enum Part {
     Itself(HostPath, Entry),
-    /// What lies below a directory.
+    /// The content of a directory, walked separately.
     Below(HostPath),
 }
 
@@ -119,7 +119,7 @@ fn divide(watching: &Watching<'_>, directory: &HostPath, levels: usize, parts: &
     }
 }
 
-/// What lies below each of `directories`, in their order.
+/// The content of each of `directories`, in their order.
 fn side_by_side(watching: &Watching<'_>, directories: &[&HostPath]) -> Vec<Entries> {
     let found: Vec<OnceLock<Entries>> = directories.iter().map(|_| OnceLock::new()).collect();
     let next = AtomicUsize::new(0);
@@ -136,7 +136,7 @@ fn side_by_side(watching: &Watching<'_>, directories: &[&HostPath]) -> Vec<Entri
     let threads = processors.min(MOST_THREADS).min(directories.len());
     thread::scope(|scope| {
         for _ in 1..threads {
-            // Where there is no thread to be had, those that are there do it all.
+            // If no further thread can be started, the existing ones do all the work.
             let _ = thread::Builder::new().spawn_scoped(scope, work);
         }
         work();
@@ -163,21 +163,21 @@ fn below(watching: &Watching<'_>, directory: &HostPath) -> Entries {
     builder.done()
 }
 
-/// What a directory holds that concerns us.
+/// A watched path in a directory, or a subdirectory to be walked.
 struct Held {
     path: HostPath,
-    /// `None`: it is not watched itself.
+    /// `None` when the path itself is not watched.
     entry: Option<Entry>,
     /// It is a directory, and something below it may be watched.
     is_kept: bool,
 }
 
-/// What `directory` holds, sorted; nothing where it cannot be read. The directory is closed again: a deep tree needs no more
-/// open files than a flat one.
+/// What `directory` holds, sorted; empty when it cannot be read. The directory is closed before its subdirectories are walked, so
+/// a deep tree needs no more open files than a flat one.
 fn held(watching: &Watching<'_>, directory: &HostPath) -> vec::IntoIter<Held> {
     let all = walk::list(directory).into_iter().flatten();
     let all = all.filter_map(|found| {
-        // Asked of the open directory, which is cheaper than by its path.
+        // Asking relative to the open directory is cheaper than by path.
         let look = || Some(entry(&found.path, &found.entry.metadata().ok()?));
         let watched = watching.watches(&found.path);
         let held = Held {

@@ -1,9 +1,9 @@
-//! Services in, batches of [`Change`]s out: what is true on disk when a batch closes (`spec.md` C2, C3, C5).
+//! Turns services into batches of [`Change`]s: what is true on disk when a batch closes (`spec.md` C2, C3, C5).
 
 pub mod scope;
 
 mod editors;
-pub mod why;
+pub mod ignored;
 
 pub mod walk;
 
@@ -25,7 +25,7 @@ pub mod entries;
 
 mod names;
 
-mod sources;
+mod last_seen;
 
 pub mod change;
 
@@ -33,9 +33,9 @@ pub use calm::{Calm, Held};
 pub use change::{Change, Entry, Inode, Kind};
 pub use debounce::{Batch, Debouncer, Quiet};
 pub use entries::Entries;
+pub use ignored::{BadIgnore, IgnoredBy};
 pub use look::Signature;
 pub use looks::Looks;
 pub use scope::{Scope, Verdict};
 pub use touch::{Stage, Touch};
 pub use watcher::{Notice, WatchError, WatchEvent, Watcher};
-pub use why::{BadIgnore, Why};

@@ -1,13 +1,13 @@
-//! The names of a table, one after the other in one piece of memory. No I/O.
+//! Many file names in one piece of memory. No I/O.
 
 use std::ffi::OsStr;
 
-/// Names, by the order in which they came.
+/// File names, numbered in the order they were added.
 #[cfg(unix)]
 #[derive(Debug, Default)]
 pub(super) struct Names {
     bytes: Vec<u8>,
-    /// Where each name ends.
+    /// The end of each name, as an offset in bytes.
     ends: Vec<u32>,
 }
 
@@ -15,7 +15,7 @@ pub(super) struct Names {
 impl Names {
     pub fn push(&mut self, name: &OsStr) {
         self.bytes.extend_from_slice(name.as_encoded_bytes());
-        // Names of more than 4 GiB belong to more paths than fit into the memory.
+        // Names of more than 4 GiB would belong to more paths than fit into memory.
         let end = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
         self.ends.push(end);
     }
@@ -41,7 +41,7 @@ impl Names {
     }
 }
 
-/// Elsewhere a piece of a name's memory cannot be taken for a name.
+/// On other systems, an `OsStr` cannot be made from a piece of memory.
 #[cfg(not(unix))]
 #[derive(Debug, Default)]
 pub(super) struct Names {

@@ -1,37 +1,37 @@
-//! Walks the directories that are kept, and no others; links are never followed. Knows nothing of ignore rules.
+//! Walks directories, but only those that a filter keeps; links are never followed. Knows nothing of ignore rules.
 
 use std::fs;
 use std::io;
 
 use crate::paths::HostPath;
 
-/// Something a directory holds.
+/// An entry of a directory.
 #[derive(Debug)]
-pub struct Found {
-    /// Where.
+pub struct WalkEntry {
+    /// Its full path.
     pub path: HostPath,
-    /// Whether it is a directory, and not a link to one.
+    /// Whether it is a directory; a link to one is not.
     pub is_dir: bool,
-    /// The way to ask for more of it.
+    /// For asking the system about it.
     pub entry: fs::DirEntry,
 }
 
-/// A directory that cannot be read, and so is skipped.
+/// A directory that is skipped because it cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
-    /// The directory.
+    /// The directory's full path.
     pub path: HostPath,
-    /// The system's own words.
+    /// The system's error text.
     pub why: String,
 }
 
-/// What `directory` holds, in the file system's order.
-pub fn list(directory: &HostPath) -> io::Result<impl Iterator<Item = Found> + use<>> {
+/// The entries of `directory`, in the file system's order.
+pub fn list(directory: &HostPath) -> io::Result<impl Iterator<Item = WalkEntry> + use<>> {
     let directory = directory.clone();
     Ok(fs::read_dir(&directory)?.filter_map(move |entry| {
         // An entry that cannot be read is gone by now.
         let entry = entry.ok()?;
-        Some(Found {
+        Some(WalkEntry {
             path: directory.child(&entry.file_name()),
             is_dir: entry.file_type().is_ok_and(|kind| kind.is_dir()),
             entry,
@@ -39,12 +39,12 @@ pub fn list(directory: &HostPath) -> io::Result<impl Iterator<Item = Found> + us
     }))
 }
 
-/// Calls `visit` for everything below `start` in the directories that `keeps` keeps, a directory before what it holds.
-/// Directories that cannot be read are skipped and returned.
+/// Calls `visit` for everything below `start` in the directories that `keeps` accepts, a directory before its content. Directories
+/// that cannot be read are skipped and returned.
 pub fn walk(
     start: &HostPath,
     keeps: impl Fn(&HostPath) -> bool,
-    mut visit: impl FnMut(Found),
+    mut visit: impl FnMut(WalkEntry),
 ) -> Vec<Unreadable> {
     let mut problems = Vec::new();
     let mut pending = vec![start.clone()];
@@ -65,7 +65,7 @@ pub fn walk(
 }
 
 impl Unreadable {
-    /// `None` when the directory merely went away, or became something else.
+    /// `None` when the directory is gone or is no directory any more.
     pub(super) fn new(path: HostPath, error: &io::Error) -> Option<Self> {
         let gone = matches!(
             error.kind(),

@@ -330,7 +330,7 @@ async fn all_problems_of_a_project_are_shown_with_their_lines() {
     };
     let places: Vec<_> = problems
         .iter()
-        .filter_map(|it| it.place.as_ref())
+        .filter_map(|it| it.location.as_ref())
         .map(|place| (place.line, place.column))
         .collect();
     assert_eq!(places, [(6, 26), (7, 9), (7, 15)], "{error}");

@@ -1,4 +1,4 @@
-//! The keys of a session in a terminal, and the signal that stands for one without. Knows what a key is called, not what it does.
+//! The keys of a session in a terminal, and the signal for use without a terminal. Knows what keys are called, not what they do.
 
 #[cfg(unix)]
 mod terminal;
@@ -6,25 +6,25 @@ mod terminal;
 #[cfg(unix)]
 use terminal::Listening;
 
-/// A key that means something.
+/// A key with a meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
-    /// `r`: rebuild.
+    /// `r`: rebuild the services.
     Rebuild,
     /// `u`: apply the changes that wait (`trigger_mode: manual`).
     Apply,
-    /// `p`: pause, and go on.
+    /// `p`: pause updates, or resume them.
     Pause,
-    /// `v`: verify.
+    /// `v`: compare containers with the host.
     Verify,
     /// `q`: end the session.
     Quit,
-    /// `?`: what the keys do.
+    /// `?`: show what the keys do.
     Help,
 }
 
 impl Key {
-    /// Every key, in the order in which help shows them.
+    /// Every key, in the order of the help.
     pub const ALL: [Self; 6] = [
         Self::Rebuild,
         Self::Apply,
@@ -34,7 +34,7 @@ impl Key {
         Self::Help,
     ];
 
-    /// What is typed.
+    /// The letter to type.
     pub const fn letter(self) -> char {
         match self {
             Self::Rebuild => 'r',
@@ -46,7 +46,7 @@ impl Key {
         }
     }
 
-    /// What it does, in a word or three.
+    /// What it does, in one to three words.
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Rebuild => "rebuild",
@@ -59,10 +59,10 @@ impl Key {
     }
 }
 
-/// Hears keys, where there is a terminal to hear them from, and SIGUSR1 as [`Key::Apply`] everywhere but on Windows: a session
-/// for a program, in the background or in a container has no other way to apply what waits.
+/// Receives keys from a terminal, where there is one, and SIGUSR1 as [`Key::Apply`] everywhere but on Windows: a session for a
+/// program, in the background or in a container has no other way to apply what waits.
 ///
-/// While it lives, the terminal neither echoes nor waits for a newline (Ctrl-C and Ctrl-Z work as ever). Dropping it, a panic and Ctrl-Z put the terminal back as it was.
+/// As long as it exists, the terminal neither echoes nor waits for a newline (Ctrl-C and Ctrl-Z work as usual). When it is dropped, and on a panic or Ctrl-Z, the terminal is put back as it was.
 #[derive(Debug)]
 pub struct Keys {
     #[cfg(unix)]
@@ -72,7 +72,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Listens when standard input and output are a terminal with us in its foreground. On Windows there are no keys so far.
+    /// Listens when standard input and output are a terminal and we are in its foreground. On Windows there are no keys so far.
     ///
     /// Must be called within a tokio runtime.
     pub fn listen() -> Self {
@@ -83,21 +83,21 @@ impl Keys {
         }
     }
 
-    /// No keys: the output is for a program, or nobody is there. SIGUSR1 is heard all the same.
+    /// No keys, because the output is for a program or nobody is there. SIGUSR1 still works.
     ///
     /// Must be called within a tokio runtime.
     pub fn none() -> Self {
         Self {
             #[cfg(unix)]
             listening: None,
-            // Whoever cannot have a handler for it goes without.
+            // If the handler cannot be installed, the session works without it.
             #[cfg(unix)]
             apply: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::user_defined1())
                 .ok(),
         }
     }
 
-    /// What the user does to apply what waits.
+    /// What the user has to do to apply what waits, for messages.
     pub fn how_to_apply(&self) -> String {
         if self.are_heard() {
             return "`u`".to_owned();
@@ -109,7 +109,7 @@ impl Keys {
         }
     }
 
-    /// Whether a key can come at all, so that it makes sense to show them.
+    /// Whether keys can arrive at all, so that showing them makes sense.
     pub fn are_heard(&self) -> bool {
         #[cfg(unix)]
         return self.listening.is_some();
@@ -150,7 +150,7 @@ async fn signalled(signal: &mut Option<tokio::signal::unix::Signal>) {
     }
 }
 
-/// The keys in what a terminal sent at once. An escape sequence (arrows, function keys) takes the rest with it.
+/// The keys in one read from a terminal. An escape sequence (arrows, function keys) consumes the rest of it.
 #[cfg_attr(not(unix), expect(dead_code, reason = "no keys on Windows so far"))]
 fn decode(bytes: &[u8]) -> impl Iterator<Item = Key> {
     const ESCAPE: u8 = 0x1b;

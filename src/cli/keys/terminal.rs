@@ -1,4 +1,4 @@
-//! A terminal that gives its keys one by one, and gets its old settings back whatever happens. Knows no session.
+//! Reads a terminal key by key, and puts its old settings back whatever happens. Knows no session.
 
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,18 +17,18 @@ use tokio::time::timeout;
 
 use super::{Key, decode};
 
-/// Keys on their way from a terminal. Dropping it gives the terminal back.
+/// The keys typed in a terminal. Dropping it restores the terminal's settings.
 #[derive(Debug)]
 pub struct Listening {
     keys: mpsc::UnboundedReceiver<Key>,
-    /// Closed to end the reader.
+    /// Dropping it closes the pipe, which ends the reading thread.
     _reading: PipeWriter,
     suspending: JoinHandle<()>,
     terminal: Arc<Terminal>,
 }
 
 impl Listening {
-    /// `None` when nobody sits there: no terminal, or one in whose background we are.
+    /// `None` when nobody can type: there is no terminal, or we are in its background.
     pub fn on_standard_input() -> Option<Self> {
         let stdin = io::stdin();
         if !isatty(stdin.as_fd()) || !isatty(io::stdout().as_fd()) {
@@ -54,17 +54,17 @@ impl Listening {
             suspending: tokio::spawn(follow_suspends(suspend, resume, Arc::clone(&terminal))),
             terminal: Arc::clone(&terminal),
         };
-        // A thread, as tokio has no safe way to wait for a terminal and would wait for its own reader at the end.
+        // A thread, since tokio has no safe way to wait for a terminal, and would wait for its own reader at the end.
         std::thread::Builder::new()
             .name("keys".to_owned())
             .spawn(move || {
-                // The terminal is gone: no more keys.
+                // An error means that the terminal is gone: no more keys.
                 let _ = read(&terminal.fd, &until, &sender);
             })?;
         Ok(listening)
     }
 
-    /// The next key, `None` when the terminal is gone.
+    /// The next key; `None` when the terminal is gone.
     pub async fn next(&mut self) -> Option<Key> {
         self.keys.recv().await
     }
@@ -77,22 +77,22 @@ impl Drop for Listening {
     }
 }
 
-/// Ctrl-Z gives the terminal back before the process stops; afterwards it is taken again.
+/// On Ctrl-Z, restores the terminal before the process stops, and takes it again afterwards.
 async fn follow_suspends(
     mut suspend: tokio::signal::unix::Signal,
     mut resume: tokio::signal::unix::Signal,
     terminal: Arc<Terminal>,
 ) {
-    /// Long enough to be stopped in, too short to be missed.
+    /// Long enough for the stop to take effect, too short to be noticed.
     const STOPPED_BY_NOW: Duration = Duration::from_millis(100);
     loop {
         tokio::select! {
             _ = suspend.recv() => {
                 terminal.restore();
-                // Our handler took the place of the signal's own effect, so another one stops us, whose effect is the
-                // same: it stops nothing when there is no shell to continue it, as in a terminal of its own.
+                // Our handler replaced the signal's own effect, so another signal stops us, which has the same effect: it does nothing when
+                // there is no shell to continue us, as in a terminal without one.
                 let _ = kill_process(getpid(), Signal::TTOU);
-                // The stop takes effect a moment later, so the terminal is taken again by what happens after it.
+                // The stop takes effect a moment later, so wait for the continuation before taking the terminal again.
                 let _ = timeout(STOPPED_BY_NOW, resume.recv()).await;
             }
             _ = resume.recv() => {}
@@ -123,13 +123,13 @@ fn read(
         let gone = ready[0]
             .revents()
             .intersects(PollFlags::HUP | PollFlags::ERR);
-        // Never blocks: the terminal is set to answer with nothing when there is nothing.
+        // Does not block: the terminal is set to return nothing when there is nothing.
         let length = match rustix::io::read(terminal, &mut buffer) {
             Err(Errno::INTR) => continue,
             result => result?,
         };
         for key in decode(&buffer[..length]) {
-            // Nobody listens any more: the session is ending.
+            // If nobody listens any more, the session is ending.
             let _ = keys.send(key);
         }
         if gone {
@@ -138,7 +138,7 @@ fn read(
     }
 }
 
-/// A terminal and the settings it had before us.
+/// A terminal, and its settings before we changed them.
 #[derive(Debug)]
 struct Terminal {
     fd: OwnedFd,
@@ -151,12 +151,12 @@ impl Terminal {
         Ok(Self { fd, before })
     }
 
-    /// Changing a terminal from its background would stop the process. One that is not our controlling terminal has no background.
+    /// Changing a terminal from its background would stop the process. A terminal that is not our controlling one has no background.
     fn is_ours(&self) -> bool {
         tcgetpgrp(&self.fd).map_or(true, |group| group == getpgrp())
     }
 
-    /// No echo, no waiting for a newline; Ctrl-C and Ctrl-Z stay signals.
+    /// Turns off echo and waiting for a newline; Ctrl-C and Ctrl-Z still send signals.
     fn listen(&self) -> io::Result<()> {
         if self.is_ours() {
             let mut settings = self.before.clone();
@@ -178,7 +178,7 @@ impl Terminal {
     }
 }
 
-/// A panic may end the process without dropping anything.
+/// A panic may end the process without running destructors.
 fn restore_on_panic(terminal: Weak<Terminal>) {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

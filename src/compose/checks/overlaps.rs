@@ -1,4 +1,4 @@
-//! Steps that take each other's place: what the list says twice, or says where it can never come to pass. Pure.
+//! Finds steps that repeat each other, or that an earlier step keeps from ever having an effect. Pure.
 
 use crate::compose::block::{Does, FallBackOn, Matching, Sync, Work};
 use crate::compose::disk::{FileKind, Files};
@@ -7,7 +7,7 @@ use crate::compose::reader::{Placed, ReadBlock};
 use crate::compose::steps::Read;
 use crate::paths::ContainerPath;
 
-/// Warns of steps that another one makes useless, or that write to one place.
+/// Warns of steps that another step makes useless, and of two steps that write to one path.
 pub fn check(read: &ReadBlock, disk: &dyn Files, found: &mut Findings) {
     for (index, placed) in read.steps.iter().enumerate() {
         let earlier = &read.steps[..index];
@@ -71,7 +71,7 @@ fn covered_by_fall_back(sync: &Sync, at: &YamlPath, earlier: &[Placed], found: &
     }
 }
 
-/// The one of `files` that holds all of the sync's source.
+/// The first of `files` that holds the sync's source completely.
 fn whole<'a>(files: &'a [(FallBackOn, YamlPath)], sync: &Sync) -> Option<&'a FallBackOn> {
     let holds = |file: &FallBackOn| {
         !file.rule.is_filtered()
@@ -102,7 +102,7 @@ fn covered_by_rebuild(sync: &Sync, at: &YamlPath, steps: &[Placed], found: &mut 
     }
 }
 
-/// Two sources for one place of the container, or a file where the other has a directory.
+/// Two sources for one path in the container, or a file where the other sync has a directory.
 fn meets_another(
     sync: &Sync,
     at: &YamlPath,
@@ -111,7 +111,7 @@ fn meets_another(
     found: &mut Findings,
 ) {
     let is_file = |sync: &Sync| disk.kind(&sync.local) == Some(FileKind::File);
-    // A file whose target ends in `/` lies in that directory by its own name.
+    // A file whose target ends in `/` goes into that directory under its own name.
     let place = |sync: &Sync| match sync.local.as_path().file_name() {
         Some(name) if sync.into_directory && is_file(sync) => sync.remote.join(name.as_ref()),
         _ => sync.remote.clone(),

@@ -14,7 +14,7 @@ use crate::paths::HostPath;
 
 /// One watched directory or file.
 pub struct Root {
-    /// Where.
+    /// Absolute; the file itself when a single file is watched.
     pub path: HostPath,
     what: String,
     ignore: Option<(HostPath, DockerIgnore)>,
@@ -32,7 +32,7 @@ impl Root {
         path.below(&self.path).is_some()
     }
 
-    /// Whether `path` lies in it or around it.
+    /// Whether one of the two lies in the other.
     pub fn meets(&self, path: &HostPath) -> bool {
         self.holds(path) || self.path.below(path).is_some()
     }
@@ -60,10 +60,10 @@ fn excluding(rules: &DockerIgnore, below: &Path) -> Option<(usize, String)> {
     Some((decision.line, decision.pattern.to_owned()))
 }
 
-/// What of the block's own lists leaves out `path`, a source in `root`, and all below it.
+/// Which list of the block leaves out `path`, a source in `root`, and everything below it.
 pub fn left_out_by_lists(block: &Block, root: &HostPath, path: &HostPath) -> Option<LeftOutBy> {
     let filter = Filter::new(block, root).ok()??;
-    // With a `!` pattern that reaches below, something of it may be left.
+    // With a `!` pattern that reaches below it, a part of it may still be watched.
     if filter.can_skip_directory(path)
         && let Some(LeftOut::Ignored { pattern, .. }) = filter.verdict(path)
     {
@@ -82,12 +82,12 @@ pub enum LeftOutBy {
     Only,
 }
 
-/// Whether `only` names nothing of `path`. What a pattern with wildcards names lies below its plain beginning.
+/// Whether `only` names nothing in `path`. What a pattern with wildcards can match lies below the part before the first wildcard.
 fn missed_by_only(block: &Block, path: &HostPath) -> bool {
     let Some(dir) = &block.dir else {
         return false;
     };
-    // A `!` pattern takes out of what the others name.
+    // A `!` pattern does not name anything; it removes from what the others name.
     let mut naming = block
         .only
         .iter()
@@ -101,7 +101,7 @@ fn missed_by_only(block: &Block, path: &HostPath) -> bool {
     !block.only.is_empty() && !named
 }
 
-/// Warns of patterns of `ignore` and `only` that can match nothing: they name a place in which nothing is watched.
+/// Warns of patterns of `ignore` and `only` that can match nothing, because nothing is watched where they point.
 pub fn check_lists(read: &ReadBlock, roots: &[Root], disk: &dyn Files, found: &mut Findings) {
     let Some(dir) = &read.block.dir else {
         return;

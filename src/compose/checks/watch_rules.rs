@@ -1,4 +1,4 @@
-//! Checks what is only so in `develop.watch`: paths that are no patterns, and where Compose itself does another thing. Pure.
+//! Checks that hold for `develop.watch` only: paths that look like patterns, and rules that Compose itself treats differently. Pure.
 
 use crate::compose::disk::Files;
 use crate::compose::finding::{Findings, YamlPath};
@@ -48,7 +48,7 @@ fn exists(what: &str, path: &HostPath, at: &YamlPath, disk: &dyn Files, found: &
     );
 }
 
-/// F1: the one place where `docker compose watch` reads an ignore file in another way than the builder, whom we follow.
+/// F1: `docker compose watch` reads an ignore file differently from the builder in this one case; we follow the builder.
 fn taken_back_in(draft: &Draft, disk: &dyn Files, found: &mut Findings) {
     let Some(build) = &draft.service.build else {
         return;

@@ -17,44 +17,44 @@ use crate::compose::values::Reader;
 use crate::compose::yaml::{describe, key_text, quoted, untagged};
 use crate::nearest::did_you_mean;
 
-/// Where something was written: the directory its paths are relative to, and which file's part it is in.
+/// Where a value was written: the directory its paths are relative to, and the merged part it belongs to.
 pub trait Written {
-    /// B5.
+    /// The directory that relative paths at `path` are relative to (B5).
     fn dir(&self, path: &[Seg]) -> HostPath;
-    /// B1: steps with the same number were written in one list.
+    /// B1: a number per list; steps with the same one were written in one list.
     fn part(&self, path: &[Seg]) -> usize;
 }
 
-/// One step of a list, read, and where it stands.
+/// One step of a list, read and located.
 #[derive(Clone, Debug)]
 pub struct Placed {
-    /// Its number and name.
+    /// Its position and name.
     pub step: Step,
-    /// Where it is used.
+    /// Where it is used, which for a named step is not where it is defined.
     pub at: YamlPath,
-    /// Its row in the table of kinds; a rule of `develop.watch` has none.
+    /// Its row in the table of kinds; `None` for a rule of `develop.watch`.
     pub kind: Option<&'static Kind>,
-    /// What it says.
+    /// The step's content.
     pub read: Read,
 }
 
-/// A block, and its steps with their places for the checks.
+/// A block, with the locations that the checks need.
 #[derive(Clone, Debug)]
 pub struct ReadBlock {
-    /// The block.
+    /// Complete, as far as it could be read.
     pub block: Block,
-    /// Its steps as they are listed.
+    /// Its steps, in the list's order.
     pub steps: Vec<Placed>,
-    /// The places of `custom_build.deps`, in their order.
+    /// The locations of `custom_build.deps`, in their order.
     pub deps: Vec<YamlPath>,
-    /// The block's own place.
+    /// The location of the block.
     pub at: YamlPath,
 }
 
-/// A step with a name (B3).
+/// A named step (B3).
 #[derive(Clone, Debug)]
 pub struct Named {
-    /// The step itself.
+    /// The step, unread: it is read once for each use.
     pub value: Value,
     /// Where it is defined.
     pub at: YamlPath,
@@ -62,12 +62,12 @@ pub struct Named {
     pub dir: HostPath,
 }
 
-/// All named steps, and which of them were used.
+/// All named steps, and which of them are used.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
-    /// By name.
+    /// Name to step.
     pub steps: BTreeMap<String, Named>,
-    /// Used by some service.
+    /// The names that some service uses.
     pub used: BTreeSet<String>,
 }
 
@@ -140,7 +140,7 @@ fn read_named(name: &str, value: &Value, r: &mut Reader<'_, &dyn Written>) -> Op
     })
 }
 
-/// Reads the block at `at`. Problems go to `found`; what could be read comes back all the same, for the other checks.
+/// Reads the block at `at`. Problems go to `found`; whatever could be read is returned, for the other checks.
 pub fn read_block(
     value: &Value,
     at: &YamlPath,
@@ -227,7 +227,7 @@ fn read_list(list: &[Value], names: &mut Names, r: &mut Reader<'_, &dyn Written>
     placed
 }
 
-/// The named step that is used as `step` at `at`. What is wrong with it was said where it is defined.
+/// Reads the named step used as `step` at `at`. Its problems were reported where it is defined, and are not repeated.
 fn read_used(named: &Named, step: &Step, at: &YamlPath) -> Option<(&'static Kind, Read)> {
     let setting = Setting {
         step,
@@ -243,7 +243,7 @@ fn read_used(named: &Named, step: &Step, at: &YamlPath) -> Option<(&'static Kind
     )
 }
 
-/// The hint for `word`, which is no step's name.
+/// The hint for `word`, which names no step.
 fn known(word: &str, names: &Names) -> String {
     let defined: Vec<&str> = names.steps.keys().map(String::as_str).collect();
     let kinds = steps::names();
@@ -259,14 +259,14 @@ fn known(word: &str, names: &Names) -> String {
     )
 }
 
-/// A single word that is no step: probably a name.
+/// A single word that is no kind of step: probably meant as a name.
 fn unknown_name(value: &Value) -> Option<&str> {
     let word = untagged(value).as_str()?;
     let name = !word.is_empty() && !word.contains([':', ' ', '/']);
     (name && steps::kind(word).is_none()).then_some(word)
 }
 
-/// What the last step's triggers name of the block's own `watch` triggers it also where nothing is copied.
+/// Files of the block's own `watch` that the last step's triggers name are watched for that step, even if nothing copies them.
 fn watch_for_triggers(block: &mut Block) {
     let (Some(last), false) = (block.last(), block.watch.is_empty()) else {
         return;

@@ -1,4 +1,4 @@
-//! Reads the options of the mapping form, steps aside.
+//! Reads the options of the mapping form, all but the steps.
 
 use serde_yaml::{Mapping, Value};
 
@@ -27,7 +27,7 @@ pub const KEYS: [&str; 12] = [
     "helper",
 ];
 
-/// Reads what stands beside `steps`.
+/// Reads all keys beside `steps`.
 pub(super) fn read(map: &Mapping, read: &mut ReadBlock, r: &mut Reader<'_, &dyn Written>) {
     for (key, value) in map {
         let key = key_text(key).unwrap_or_default();
@@ -71,7 +71,7 @@ pub(super) fn read(map: &Mapping, read: &mut ReadBlock, r: &mut Reader<'_, &dyn 
             "debounce" => block.debounce = r.duration(value),
             "helper" => {
                 let choices = [("auto", HelperUse::Auto), ("off", HelperUse::Off)];
-                // `off` is a boolean to YAML 1.1 parsers.
+                // YAML 1.1 parsers read `off` as a boolean.
                 block.helper = match untagged(value) {
                     Value::Bool(false) => HelperUse::Off,
                     _ => r.choice(value, &choices).unwrap_or_default(),
@@ -85,7 +85,7 @@ pub(super) fn read(map: &Mapping, read: &mut ReadBlock, r: &mut Reader<'_, &dyn 
     }
 }
 
-/// Paths, each relative to the directory of the file that wrote it, with their places.
+/// Paths with their locations, each relative to the directory of the file that wrote it.
 fn paths(value: &Value, r: &mut Reader<'_, &dyn Written>) -> Vec<(HostPath, YamlPath)> {
     let texts = r.texts(value, "a path").into_iter();
     texts
@@ -93,7 +93,7 @@ fn paths(value: &Value, r: &mut Reader<'_, &dyn Written>) -> Vec<(HostPath, Yaml
         .collect()
 }
 
-/// Patterns of the block, put relative to the block's directory when another file wrote them.
+/// Patterns, rewritten to be relative to the block's directory where another file wrote them.
 fn filters(
     list: List,
     value: &Value,
@@ -115,7 +115,7 @@ fn filters(
         .collect()
 }
 
-/// A list as it is, or a text split into words as Compose splits `entrypoint` and `command`.
+/// A list as it is, or a text split into words the way Compose splits `entrypoint` and `command`.
 fn argv(value: &Value, r: &mut Reader<'_, &dyn Written>) -> Option<Vec<String>> {
     match untagged(value) {
         Value::String(_) => {
@@ -187,7 +187,7 @@ fn custom_build(value: &Value, read: &mut ReadBlock, r: &mut Reader<'_, &dyn Wri
         read.block.custom_build = Some(CustomBuild {
             command,
             deps,
-            // The service's image takes its place when it is not given.
+            // When it is not given, the service's image is used.
             tag: tag.unwrap_or_default(),
         });
     }

@@ -1,4 +1,4 @@
-//! The order of a block's steps, and what a list cannot do without (B1, B2). Knows no paths.
+//! The order of a block's steps, and which steps a list needs (B1, B2). Knows no paths.
 
 use crate::compose::finding::Findings;
 use crate::compose::steps::{Kind, LAST, Suffices, Times, before_the_last};
@@ -6,7 +6,7 @@ use crate::compose::yaml::quoted;
 
 use super::{Placed, Written};
 
-/// B1: each file's part in order by itself, one last step at most, `initial_sync` once.
+/// B1: each file's part is in order, with one last step at most and one `initial_sync` at most.
 pub(super) fn check(
     steps: &[Placed],
     own_watch: bool,
@@ -22,7 +22,7 @@ pub(super) fn check(
             found.error(&placed.at, message, Some(hint));
         }
     }
-    // B2': what is watched may also ask for a rebuild, or with paths of its own for a restart, and for nothing else.
+    // B2': what is watched may also ask for a rebuild, or for a restart with paths of its own; nothing else makes sense alone.
     let has_reason = steps.iter().any(|(placed, kind)| match kind.suffices {
         Suffices::Yes => true,
         Suffices::WithTriggers => own_watch && !placed.read.triggers().is_empty(),
@@ -46,7 +46,7 @@ pub(super) fn check(
     }
 }
 
-/// What is wrong with `placed` behind the steps `earlier`, and how to put it right.
+/// What is wrong with `placed` after the steps `earlier`, and how to fix it.
 fn out_of_order(
     placed: &Placed,
     kind: &Kind,
@@ -89,7 +89,7 @@ fn out_of_order(
 }
 
 impl Findings {
-    /// Whether a step of the list of `first` was already reported: then a missing `sync` may be the misspelt one.
+    /// Whether a step in the list of `first` was reported already: then a missing `sync` may be the misspelt one.
     fn has_errors_beside(&self, first: &Placed) -> bool {
         let service = first.at.service.as_ref();
         self.list.iter().any(|finding| {

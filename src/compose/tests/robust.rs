@@ -87,7 +87,7 @@ proptest! {
         let (project, problems) = super::compose(&text).load();
         prop_assert!(project.is_some() || !problems.is_empty());
         for problem in problems {
-            prop_assert!(problem.place.is_some(), "{problem}");
+            prop_assert!(problem.location.is_some(), "{problem}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One attachment to a container, from what was before it to its end; and the log by itself, where nothing can be attached.
+//! One attachment to a container, from what was before it to its end; and reading the log alone, where attaching is refused.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
@@ -14,19 +14,19 @@ use super::super::events::Feed;
 use super::super::transport::{empty, words};
 use super::super::{EngineError, Stream};
 use super::frames::{Frames, From, Stamp};
-use super::place::{LogsFrom, Place};
+use super::position::{LogsFrom, Position};
 use super::seam::{Before, Joined, Piece};
-use super::{Closed, Ended, Follower, Sender};
+use super::{Ended, Follower, ReceiverGone, Sender};
 
-/// What is attached is told a little earlier or later than it is in the log.
+/// A line may arrive this much earlier or later over the attachment than its time in the log.
 const SETTLES: Duration = Duration::from_millis(5);
-/// How long a container takes to stop once its output has ended, in milliseconds from look to look.
+/// The pauses, in milliseconds, between looks at a container whose output has ended, until it has stopped.
 const STOPS: [u64; 9] = [2, 5, 10, 20, 40, 80, 160, 320, 640];
-/// So much is held of what comes while the log is read; what was before is left out, and that is said, rather than that a
-/// container waits for us.
+/// The most bytes that are held while the log is read. If more arrives, the earlier output is left out and that is reported, so
+/// that the container does not have to wait for us.
 const HELD: usize = 8 * 1024 * 1024;
 
-/// What the engine says of a container, as far as it matters here.
+/// The engine's description of a container, as far as it matters here.
 #[derive(Deserialize)]
 struct Seen {
     #[serde(rename = "State", default)]
@@ -42,7 +42,7 @@ impl Seen {
         self.state.status == "running"
     }
 
-    /// Whether its run began later than that, as far as the clocks agree.
+    /// Whether its run began after that time, as far as the two clocks agree.
     fn began_after(&self, time: SystemTime) -> bool {
         let began = Stamp::read(self.state.started_at.as_bytes());
         began.is_some_and(|began| began > Stamp::of(time))
@@ -76,12 +76,12 @@ struct LogConfig {
 }
 
 impl LogConfig {
-    /// So much of a log is there in any case; `None`: all of it.
+    /// How many bytes of log the container keeps for certain; `None`: all of it.
     fn keeps(&self) -> Option<u64> {
         let options = self.options.as_ref()?;
         let size = bytes_of(options.get("max-size")?)?;
         let files = options.get("max-file").and_then(|files| files.parse().ok());
-        // The oldest file goes as a whole; a single one begins again, and how far it has come by then nobody can say.
+        // The oldest file is removed as a whole. With a single file the log starts over, and how much is in it by then is unknown.
         Some(match files.unwrap_or(1_u64) {
             0 | 1 => size / 8,
             files => size.saturating_mul(files - 1),
@@ -89,7 +89,7 @@ impl LogConfig {
     }
 }
 
-/// `20m` and the like, as the engine reads it.
+/// A size such as `20m`, as the engine reads it.
 fn bytes_of(size: &str) -> Option<u64> {
     let end = size.find(|character: char| !character.is_ascii_digit());
     let (number, unit) = size.split_at(end.unwrap_or(size.len()));
@@ -103,7 +103,7 @@ fn bytes_of(size: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(factor)
 }
 
-/// Output as it comes.
+/// A stream of output as it arrives.
 struct Body {
     incoming: Incoming,
     frames: Frames,
@@ -117,7 +117,7 @@ impl Body {
         }
     }
 
-    /// More of it; `false` at its end.
+    /// Waits for more; `false` at its end.
     async fn more(&mut self) -> Result<bool, EngineError> {
         match self.incoming.frame().await {
             None => Ok(false),
@@ -131,7 +131,7 @@ impl Body {
         }
     }
 
-    /// All that came as a whole.
+    /// All complete messages that have arrived.
     fn pieces(&mut self) -> Vec<Piece> {
         std::iter::from_fn(|| self.frames.next())
             .map(|message| (message.stream, message.text))
@@ -152,7 +152,7 @@ impl Follower {
             Ok(response) => response.into_body(),
             Err(error) => return Ok(Err(error)),
         };
-        // Only now: what begins later is attached, what began earlier is in the log.
+        // Only after attaching: a run that begins later is attached to, one that began earlier is in the log.
         let mut seen = match self.see(docker).await {
             Ok(seen) => seen,
             Err(error) => return Ok(Err(error)),
@@ -163,28 +163,28 @@ impl Follower {
         if is_known && !self.broke {
             match self.settled(docker, seen, &mut body).await {
                 Ok(Some(now)) => seen = now,
-                // It was attached to what was just ending: once more.
+                // It was attached to a run that was just ending: try again.
                 Ok(None) => return Ok(Ok(())),
                 Err(error) => return Ok(Err(error)),
             }
-            // It goes on with the run that it was in: it was not the container that ended the last attachment.
+            // The same run goes on: the last attachment was not ended by the container.
             self.broke = seen.runs() && self.begun.as_ref() == Some(&seen.state.started_at);
         }
         if self.begun.as_ref() != Some(&seen.state.started_at) || !seen.runs() {
-            // Another run's first line is no end of this one's last.
+            // The first line of a run does not continue the last line of the previous one.
             self.flush(sender).await?;
         }
         if seen.state.status != "created" && (!is_known || self.broke) {
             match self.heard {
                 _ if is_first => {}
-                Some(heard) if self.broke => self.place.resume_before(heard),
-                _ => self.place.resume_with_run(&seen.state.started_at),
+                Some(heard) if self.broke => self.position.resume_before(heard),
+                _ => self.position.resume_with_run(&seen.state.started_at),
             }
-            let place = self.place.clone();
+            let position = self.position.clone();
             let late = is_first || self.broke || !seen.began_after(asked);
             let caught_up = self.catch_up(docker, &mut body, &seen, late, sender);
             if let Err(error) = caught_up.await? {
-                self.place = place;
+                self.position = position;
                 return Ok(Err(error));
             }
         }
@@ -209,8 +209,8 @@ impl Follower {
         docker.ask_json(&target, &self.id).await
     }
 
-    /// A container whose output ended is about to stop: what it is once it has. `None`: the attachment ended with it. What comes
-    /// meanwhile is kept; it is of a process that did not stop, or of the next one.
+    /// Waits until a container whose output ended has stopped, and describes it then. `None`: the attachment has ended too. Output that
+    /// arrives meanwhile is kept: it is from a process that did not stop, or from the next one.
     async fn settled(
         &self,
         docker: &Docker,
@@ -235,7 +235,8 @@ impl Follower {
         Ok(Some(seen))
     }
 
-    /// Until the container stops, or the connection breaks. `feed`: it does not run yet, its start and its removal are told.
+    /// Shows output until the container stops or the connection breaks. With `feed` the container does not run yet; its start and
+    /// removal are reported there.
     async fn follow_body(
         &mut self,
         docker: &Docker,
@@ -245,7 +246,7 @@ impl Follower {
     ) -> Ended {
         if feed.is_some() {
             match self.note_run(docker).await {
-                // Its start was before we were told of starts.
+                // It was started before the feed was opened.
                 Ok(true) => feed = None,
                 Ok(false) => {}
                 Err(error) => return Ok(Err(error)),
@@ -289,13 +290,13 @@ impl Follower {
             }
         }
         if feed.is_some() {
-            // It was over before its start was told.
+            // The run was over before its start was reported.
             return Ok(self.note_run(docker).await.map(drop));
         }
         Ok(Ok(()))
     }
 
-    /// The container's run, or its last one, is shown from its beginning to its end. The answer is whether it goes on.
+    /// Notes that the container's current or last run is shown from beginning to end. Returns whether it still runs.
     async fn note_run(&mut self, docker: &Docker) -> Result<bool, EngineError> {
         let seen = self.see(docker).await?;
         let runs = seen.runs();
@@ -303,7 +304,7 @@ impl Follower {
         Ok(runs)
     }
 
-    /// What was before the attachment, or between it and the one before.
+    /// Shows what was before this attachment, or between it and the previous one.
     async fn catch_up(
         &mut self,
         docker: &Docker,
@@ -315,7 +316,7 @@ impl Follower {
         let is_first = self.begun.is_none();
         let mut log = match self.open_log(docker, false).await {
             Ok(log) => log,
-            // It began when the attachment was on its way.
+            // It began while the attachment was being made.
             Err(EngineError::Refused(_)) if !late => return Ok(Ok(())),
             Err(EngineError::Refused(_)) => {
                 let gap = if is_first {
@@ -341,7 +342,7 @@ impl Follower {
                 },
                 more = body.more() => match more {
                     Ok(true) => {}
-                    // It stopped already: the log has all of it, and the next attachment goes on.
+                    // It has stopped already: the log has everything, and the next attachment continues.
                     Ok(false) => return self.read_to_end(log, before, sender).await,
                     Err(error) => return Ok(Err(error)),
                 },
@@ -377,7 +378,7 @@ impl Follower {
             let gap = "it writes more than can be read of its log: some of what it wrote before this is not shown";
             self.say_gap(gap.to_owned(), sender).await?;
         } else {
-            // A run that only just began is not known from before.
+            // A run that has only just begun was not shown before.
             let found = found || !self.broke;
             if is_cut && (late || !found) {
                 let gap = "its log keeps little: some of what it wrote before this may be missing";
@@ -397,7 +398,7 @@ impl Follower {
         Ok(Ok(()))
     }
 
-    /// Takes what came of the log; what is more than is held is shown.
+    /// Keeps what arrived of the log for the join; what exceeds the limit is shown at once.
     async fn hold(
         &mut self,
         log: &mut Body,
@@ -405,14 +406,14 @@ impl Follower {
         before: &mut Before,
         is_first: bool,
         sender: &Sender,
-    ) -> Result<(), Closed> {
+    ) -> Result<(), ReceiverGone> {
         let mut early: Vec<(Stream, Bytes)> = Vec::new();
         while let Some(message) = log.frames.next_of(ended) {
-            if !self.place.is_repeated(&message) {
+            if !self.position.is_repeated(&message) {
                 early.extend(before.add(message.stream, message.text));
             }
         }
-        // After a break it may have been shown already; what was shown is not found then, and that is said.
+        // After a break it may have been shown already. Then it is not found later, and that is reported.
         if is_first {
             self.show(early, sender).await
         } else {
@@ -420,7 +421,7 @@ impl Follower {
         }
     }
 
-    /// The attachment has ended before the log was read: what the log has is all there is.
+    /// The attachment ended before the log was read: everything there is, is in the log.
     async fn read_to_end(&mut self, mut log: Body, mut before: Before, sender: &Sender) -> Ended {
         let is_first = self.begun.is_none();
         loop {
@@ -439,10 +440,10 @@ impl Follower {
         }
     }
 
-    /// By the log alone, until the engine ends it: the container stopped, or the connection broke.
+    /// Shows the log alone, until the engine ends it: the container stopped, or the connection broke.
     pub(super) async fn read_log(&mut self, docker: &Docker, sender: &Sender) -> Ended {
         if let Some(heard) = self.heard.take() {
-            self.place = Place::begin(LogsFrom::Time(heard));
+            self.position = Position::begin(LogsFrom::Time(heard));
         }
         let mut log = match self.open_log(docker, true).await {
             Ok(log) => log,
@@ -455,7 +456,7 @@ impl Follower {
             };
             let mut came: Vec<Piece> = Vec::new();
             while let Some(message) = log.frames.next_of(ended) {
-                if !self.place.is_repeated(&message) {
+                if !self.position.is_repeated(&message) {
                     came.push((message.stream, message.text));
                 }
             }
@@ -471,7 +472,7 @@ impl Follower {
         let target = format!(
             "/containers/{}/logs?follow={follow}&stdout=true&stderr=true&timestamps=true{}",
             self.id.0,
-            self.place.query()
+            self.position.query()
         );
         let response = docker.ask(Method::GET, &target, empty(), &self.id).await?;
         Ok(Body::new(response.into_body(), From::Log, tty))

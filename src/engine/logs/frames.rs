@@ -1,5 +1,5 @@
-//! Takes what the engine tells of a container's output apart into messages: framed, or raw from a terminal; a log's with their
-//! time. Joins no lines.
+//! Splits the engine's output of a container into messages: framed, or raw from a terminal; those of a log with their times. Joins
+//! no lines.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,13 +7,13 @@ use bytes::{Bytes, BytesMut};
 
 use super::super::Stream;
 
-/// The engine hands a long line on in pieces of this size, each with a stamp before it.
+/// The engine splits a long line into pieces of this size, each with a time in front of it.
 const PARTIAL: usize = 16 * 1024;
 
-/// A frame longer than this is none.
+/// A longer frame is taken to be no frame.
 const LONGEST_FRAME: usize = 4 * 1024 * 1024;
 
-/// `2026-01-02T03:04:05.000000006Z`, as the engine stamps each message.
+/// The length of `2026-01-02T03:04:05.000000006Z`, the time in front of each message of a log.
 const STAMP: usize = 30;
 
 /// When a message was written, in nanoseconds since 1970.
@@ -21,7 +21,7 @@ const STAMP: usize = 30;
 pub struct Stamp(i128);
 
 impl Stamp {
-    /// The query that asks for this message and later ones.
+    /// The value of the query's `since` for this message and later ones.
     pub fn since(self) -> String {
         format!(
             "&since={}.{:09}",
@@ -36,13 +36,13 @@ impl Stamp {
         Self(i128::try_from(since.as_nanos()).unwrap_or_default())
     }
 
-    /// So much before it.
+    /// The time this much earlier.
     pub fn before_by(self, time: Duration) -> Self {
         let nanos = i128::try_from(time.as_nanos()).unwrap_or_default();
         Self(self.0.saturating_sub(nanos))
     }
 
-    /// The stamp in front of a message, with the space after it.
+    /// The time in front of a message, and its length with the space after it; `None` when there is none.
     fn before(message: &[u8]) -> Option<(Self, usize)> {
         let end = message
             .iter()
@@ -51,7 +51,7 @@ impl Stamp {
         Some((Self::read(&message[..end])?, end + 1))
     }
 
-    /// A time as the engine writes it.
+    /// Parses a time as the engine writes it.
     pub fn read(text: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?;
         let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<i128>().ok();
@@ -81,27 +81,27 @@ fn days_since_1970(year: i128, month: i128, day: i128) -> i128 {
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
-/// One message: a line, or a piece of one.
+/// A message: a line, or a piece of one.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Which stream.
+    /// Output or errors.
     pub stream: Stream,
-    /// When, if the engine said so.
+    /// When it was written; `None` when the engine did not say.
     pub stamp: Option<Stamp>,
-    /// What, with its line end if it has one.
+    /// Its text, with its line break if it has one.
     pub text: Bytes,
 }
 
-/// Where the output is told.
+/// Where the output comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum From {
-    /// In the log, each message after its time.
+    /// The log: each message follows its time.
     Log,
-    /// As it is written.
+    /// An attachment: as it is written.
     Attached,
 }
 
-/// The stream being taken apart.
+/// A stream that is being split.
 pub struct Frames {
     from: From,
     tty: bool,
@@ -109,7 +109,7 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// `tty`: the stream has no frames.
+    /// A stream of a terminal (`tty`) has no frames.
     pub fn new(from: From, tty: bool) -> Self {
         Self {
             from,
@@ -118,17 +118,17 @@ impl Frames {
         }
     }
 
-    /// More of the stream.
+    /// Adds what has arrived.
     pub fn feed(&mut self, bytes: &Bytes) {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next message, when there is a whole one.
+    /// The next message, once it is complete.
     pub fn next(&mut self) -> Option<Message> {
         match (self.tty, self.from) {
             (false, _) => self.framed(),
             (true, From::Log) => self.raw(),
-            // Lines are nothing that has to be waited for here: no time stands before them.
+            // An attachment's lines need not be complete here, since there are no times to find between them.
             (true, From::Attached) => {
                 (!self.buffer.is_empty()).then(|| self.cut(None, self.buffer.len()))
             }
@@ -139,7 +139,7 @@ impl Frames {
         let length = self.buffer.get(4..8)?.try_into().ok()?;
         let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
         if length > LONGEST_FRAME {
-            // Not a frame at all: show it rather than wait for ever.
+            // It is no frame: show it rather than wait for ever.
             let text = self.buffer.split().freeze();
             let (stream, stamp) = (Stream::Out, None);
             return Some(Message {
@@ -184,7 +184,7 @@ impl Frames {
         Some(self.cut(stamp, length))
     }
 
-    /// The next message; at the stream's end what is left as well.
+    /// The next message; once the stream has `ended`, what is left over as well.
     pub fn next_of(&mut self, ended: bool) -> Option<Message> {
         match self.next() {
             None if ended => self.rest(),
@@ -192,7 +192,7 @@ impl Frames {
         }
     }
 
-    /// What is left when the stream ends: the last line of a terminal need not have an end.
+    /// What is left when the stream ends: a terminal's last line may lack its line break.
     fn rest(&mut self) -> Option<Message> {
         if !self.tty || self.buffer.is_empty() {
             return None;

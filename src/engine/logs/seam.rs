@@ -1,4 +1,4 @@
-//! Joins what a container's log has of before with what is attached: each byte once. Pure: bytes in, bytes out.
+//! Joins the earlier output in a container's log with what an attachment delivers: each byte once. Pure: bytes in, bytes out.
 
 use std::collections::VecDeque;
 
@@ -6,25 +6,25 @@ use bytes::Bytes;
 
 use super::super::Stream;
 
-/// So much of what was shown last is remembered of each stream, to be found again in the log.
+/// How many bytes of the output shown last are remembered for each stream, to be found again in the log.
 const REMEMBERED: usize = 64 * 1024;
-/// So much of its end has to be found.
+/// How many of those bytes have to be found.
 const NEEDLE: usize = 4 * 1024;
-/// So much of the log is held until it is joined.
+/// The most bytes of the log that are held until they are joined.
 const HELD: usize = 8 * 1024 * 1024;
 
-/// What a log has around each message, about: its stream, its time.
+/// About how many bytes a log stores with each message: its stream and its time.
 const AROUND: u64 = 72;
 
 /// A piece of one of the two streams, as it was written.
 pub type Piece = (Stream, Bytes);
 
-/// The end of what was shown.
+/// The last part of what was shown of each stream.
 #[derive(Default)]
 pub struct Shown([Vec<u8>; 2]);
 
 impl Shown {
-    /// This was shown next.
+    /// Adds what was shown next.
     pub fn add(&mut self, stream: Stream, bytes: &[u8]) {
         let tail = &mut self.0[index(stream)];
         let bytes = &bytes[bytes.len().saturating_sub(REMEMBERED)..];
@@ -35,28 +35,28 @@ impl Shown {
     }
 }
 
-/// What the log has of before, while it is read.
+/// The log's earlier output, while it is read.
 #[derive(Default)]
 pub struct Before {
     pieces: VecDeque<Piece>,
     bytes: usize,
     read: u64,
-    /// More was there than is held.
+    /// There was more than can be held.
     overflowed: bool,
 }
 
-/// What is to be shown of it.
+/// The part of the log that is to be shown.
 pub struct Joined {
-    /// In the log's order.
+    /// In the log's order; empty when all was shown.
     pub pieces: Vec<Piece>,
-    /// What was shown before the break was found in it: nothing is missing between.
+    /// Whether the end of what was shown before the break was found: then nothing is missing in between.
     pub found: bool,
-    /// The same was written again and again: how much of it came both ways cannot be told.
+    /// Whether the text repeats itself, so that it cannot be told how much of it came both ways.
     pub is_vague: bool,
 }
 
 impl Before {
-    /// The log's next piece; what it pushes out is what is held longest.
+    /// Adds the log's next piece; returns the oldest piece when there is no room for both.
     pub fn add(&mut self, stream: Stream, bytes: Bytes) -> Option<Piece> {
         self.bytes += bytes.len();
         self.read += bytes.len() as u64 + AROUND;
@@ -70,12 +70,12 @@ impl Before {
         Some(oldest)
     }
 
-    /// About how many bytes of the log were read, as they lie in its file.
+    /// About how many bytes of the log file were read.
     pub fn read(&self) -> u64 {
         self.read
     }
 
-    /// Without what was `shown` already, and without what was `attached` since.
+    /// Leaves out what was `shown` before, and what the attachment delivered since (`attached`).
     pub fn join(self, shown: Option<&Shown>, attached: &[Piece]) -> Joined {
         let mut found = !self.overflowed || shown.is_none();
         let mut is_vague = false;
@@ -123,11 +123,11 @@ fn concatenated<'a>(pieces: impl Iterator<Item = &'a Piece>, stream: Stream) -> 
     mine.flat_map(|(_, bytes)| bytes.iter().copied()).collect()
 }
 
-/// How much of `log` was `shown` already, and whether that is sure: it begins somewhere in what was shown, or before that.
+/// How much of `log` was `shown` before, and whether that is certain. The log begins within or before what was shown.
 fn after(log: &[u8], shown: &[u8]) -> (usize, bool) {
     let needle = &shown[shown.len().saturating_sub(NEEDLE)..];
     let mut whole = matches(log, needle).filter(|(_, matched)| *matched == needle.len());
-    // Rather twice than never.
+    // When in doubt, show it twice rather than not at all.
     if let Some((end, _)) = whole.next() {
         return (end, whole.next().is_none());
     }
@@ -135,20 +135,20 @@ fn after(log: &[u8], shown: &[u8]) -> (usize, bool) {
     (both, both > 0)
 }
 
-/// How much of the end of `one` is the beginning of `other`.
+/// The length of the longest end of `one` that is a beginning of `other`.
 fn overlap(one: &[u8], other: &[u8]) -> usize {
     let begin = &other[..other.len().min(one.len())];
     let one = &one[one.len() - begin.len()..];
     matches(one, begin).last().map_or(0, |(_, matched)| matched)
 }
 
-/// Whether what is `before` and `both` could as well be parted elsewhere.
+/// Whether the border between `before` and `both` could as well be elsewhere.
 fn repeats(before: &[u8], both: &[u8]) -> bool {
     let border = overlap(both.get(1..).unwrap_or_default(), both);
     !both.is_empty() && (before.ends_with(both) || 2 * border >= both.len())
 }
 
-/// After each byte of `text`: how much is behind it, and how much of `pattern` ends there (Knuth, Morris, Pratt).
+/// For each position in `text`: how much follows it, and how much of `pattern` ends there (Knuth, Morris, Pratt).
 fn matches(text: &[u8], pattern: &[u8]) -> impl Iterator<Item = (usize, usize)> {
     let mut borders = vec![0; pattern.len()];
     let mut border = 0;

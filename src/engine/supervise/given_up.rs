@@ -1,4 +1,4 @@
-//! A supervised start that failed because of the helper: from then on the service runs as it is. Starts nothing itself.
+//! A supervised start that failed because of the helper: from then on the service runs without it. Starts nothing itself.
 
 use bollard::models::ContainerStateStatusEnum;
 use bollard::query_parameters as query;
@@ -9,18 +9,18 @@ use super::super::{ContainerId, End};
 use super::unkept::{AT_ONCE, failed_start, refused_start};
 use super::{init, instead};
 
-/// So much of a log's end is looked through.
+/// How many bytes at the end of a log are searched.
 const MOST: usize = 16 << 10;
 const LINES: &str = "10";
 
-/// What an end says of the helper.
+/// Whether the helper caused a container's end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Supervision {
-    /// Nothing: it is the process's own.
+    /// No: the process ended for its own reasons.
     Fine,
-    /// The process cannot run under it: words for people. The service's next `recreate` has it run as it is.
+    /// Yes, the process cannot run under it: a message for people. The service's next `recreate` makes it run without.
     Failed(String),
-    /// That is known, and the container is about to be replaced.
+    /// Yes, but that was reported, and the container is about to be replaced.
     Known,
 }
 
@@ -42,7 +42,7 @@ impl Docker {
         if is_given_up {
             return Supervision::Known;
         }
-        // Somebody took it away: the next start brings it again.
+        // The helper was removed from the container: the next start copies it there again.
         if !self.has_init(&end.id).await {
             return Supervision::Fine;
         }
@@ -55,8 +55,8 @@ impl Docker {
         }
     }
 
-    /// After a start that failed: gives up on those services (all when empty) whose containers the helper kept from starting,
-    /// and says so. Whether there were any: then another start may do.
+    /// After a failed start: gives up the helper for those services (of all when empty) whose containers it kept from starting, and
+    /// reports that. Returns whether there were any, so that another start may succeed.
     pub(in crate::engine) async fn give_up_on(
         &self,
         services: &[String],
@@ -97,7 +97,7 @@ impl Docker {
         failed_start(state.exit_code?, &self.last_words(id).await)
     }
 
-    /// Whether the helper stands where the container's process was to run under it; where that cannot be known, it does.
+    /// Whether the helper is where the container's process needs it; `true` if that cannot be found out.
     async fn has_init(&self, id: &ContainerId) -> bool {
         match self.inspect(id.clone()).await {
             Ok(container) => self.has(&container, &init()).await.unwrap_or(true),

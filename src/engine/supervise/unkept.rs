@@ -1,14 +1,14 @@
-//! Processes that cannot run under the helper: known by what they are, or by how their start failed. Pure.
+//! Processes that cannot run under the helper: recognised by their command line, or by how their start failed. Pure.
 
 use std::time::Duration;
 
 use super::init;
 use crate::harmless;
 
-/// A start that fails for the helper's sake fails at once.
+/// A start that fails because of the helper fails within this time.
 pub(super) const AT_ONCE: Duration = Duration::from_secs(5);
 
-/// Programs that work as process 1 alone, wherever they lie.
+/// Programs that work only as process 1, in whatever directory they are.
 const INITS: [&str; 5] = [
     "systemd",
     "runit",
@@ -16,7 +16,7 @@ const INITS: [&str; 5] = [
     "openrc-init",
     "s6-linux-init",
 ];
-/// And where a program of the name `init` is one; elsewhere it may be anything. A bare name is looked for there.
+/// The directories in which a program called `init` is one too; elsewhere it may be anything. A bare name is looked for in them.
 const HOMES_OF_INIT: [&str; 6] = [
     "",
     "/bin",
@@ -27,7 +27,7 @@ const HOMES_OF_INIT: [&str; 6] = [
 ];
 const SHELLS: [&str; 4] = ["sh", "ash", "bash", "dash"];
 
-/// The init of its own that `argv` starts, which has to be process 1.
+/// The init system in `argv` that has to be process 1; `None` when there is none.
 pub(super) fn own_init(argv: &[String]) -> Option<&str> {
     let mut words = argv.iter().map(String::as_str);
     let program = words.next()?;
@@ -49,7 +49,7 @@ pub(super) fn own_init(argv: &[String]) -> Option<&str> {
             };
             is_init(program).then_some(program)
         }
-        // What hands over to its arguments in the end.
+        // A wrapper that runs its arguments in the end.
         wrapper if is_script(wrapper) || wrapper.contains("entrypoint") => words
             .next()
             .filter(|next| next.starts_with('/') && is_init(next)),
@@ -71,10 +71,10 @@ fn name_of(program: &str) -> &str {
 }
 
 /// Why a supervised container that ended at once with `code` did so because of the helper; `said` is the end of its log. `None`
-/// when it may be the process's own matter.
+/// when the process itself may be the cause.
 pub(super) fn failed_start(code: i64, said: &str) -> Option<String> {
     const SYS: i64 = 31;
-    /// Signals of mistakes in a program's own code: `ILL`, `TRAP`, `ABRT`, `BUS`, `SEGV`.
+    /// Signals for errors in a program's own code: `ILL`, `TRAP`, `ABRT`, `BUS`, `SEGV`.
     const MISTAKES: [i64; 5] = [4, 5, 6, 7, 11];
     if code == 0 {
         return None;
@@ -97,12 +97,12 @@ pub(super) fn failed_start(code: i64, said: &str) -> Option<String> {
             "its seccomp profile kills the helper, or what it does for the process".to_owned(),
         );
     }
-    // Whatever it was: the process had not begun to speak.
+    // Whatever the cause, the process had not written anything yet.
     (words.trim().is_empty() && MISTAKES.contains(&(code - 128)))
         .then(|| format!("the helper crashed with code {code}"))
 }
 
-/// Why the engine's refusal to start a container is one to start the helper.
+/// Why the engine refused to start a container because of the helper; `None` for other reasons.
 pub(super) fn refused_start(error: &str) -> Option<String> {
     error.contains(&init()).then(|| {
         format!(
@@ -118,7 +118,8 @@ fn line_with(said: &str, is_it: impl Fn(&str) -> bool) -> Option<&str> {
         .find(|line| is_it(&line.to_lowercase()))
 }
 
-/// `must be run as PID 1`, `can only run as pid 1`, `runit must be run as process no 1` .. and systemd's words.
+/// Whether it says that the program must be process 1: `must be run as PID 1`, `can only run as pid 1`, `runit must be run as
+/// process no 1` .. and systemd's words.
 fn wants_to_be_first(line: &str) -> bool {
     const ONES: [&str; 6] = [
         "pid 1",
@@ -137,7 +138,7 @@ fn wants_to_be_first(line: &str) -> bool {
     ONES.iter().any(|one| ends_there(one)) || line.contains("trying to run as user instance")
 }
 
-/// The runtime's words when it cannot execute the helper, and the helper's own when it may not start anything.
+/// Whether it is the runtime's error that the helper cannot be executed, or the helper's own that it cannot start the program.
 fn is_about_the_helper(line: &str) -> bool {
     let forbidden = ["operation not permitted", "function not implemented"];
     (line.contains(&init()) && line.contains("exec"))

@@ -1,46 +1,47 @@
-//! How much of an answer is taken and how long it is waited for, by what was asked. Pure: no connection, no clock.
+//! The limits of an answer's size and time, by what was asked. Pure: no connection, no clock.
 //!
-//! The engine is trusted, but what answers in its place need not be: a tunnel to somewhere else, a proxy, another program's
-//! socket. Whatever it says, we end with an error in our words, and keep our memory.
+//! The engine is trusted, but something else may answer in its place: another end of a tunnel, a proxy, another program's socket.
+//! Whatever it sends, we end with an error of our own and with bounded memory.
 
 use std::time::Duration;
 
 use hyper::Method;
 
-/// How long a short verb may take, its whole answer included.
+/// The longest time for a short verb, its whole answer included.
 pub const SHORT: Duration = Duration::from_secs(60);
 
-/// A list of containers: a thousand of them with long labels.
+/// The longest list of containers, in bytes: a thousand of them with long labels.
 const LIST: u64 = 8 * MIB;
 
-/// A description of one thing. The kernel gives a process no more than 2 MiB of environment and arguments, and little else in
-/// it grows. Read, one may be a hundred times as large: an empty mount is three bytes here, and two hundred there.
+/// The longest description of one thing, in bytes. The kernel allows a process 2 MiB of environment and arguments, and little else
+/// in it grows. Once parsed it may be a hundred times as large: an empty mount is three bytes here, and two hundred in memory.
 const ONE: u64 = 2 * MIB;
 
-/// A no, with its reason for people.
+/// The longest refusal, in bytes.
 const NO: u64 = 64 * 1024;
 const NO_WITHIN: Duration = Duration::from_secs(10);
 
-/// An archive takes as long as its bytes do, but so many move in this time: over a slow line, and while a disk's cache is written.
+/// An archive may take as long as its bytes need, but at least this many have to move per `step`, also over a slow line and while a disk
+/// cache is written.
 pub const STEP: u64 = 64 * 1024;
 const STEP_WITHIN: Duration = Duration::from_secs(120);
 
 pub const MIB: u64 = 1024 * 1024;
 
-/// The limits of one exchange; `None` is none at this place.
+/// The limits of one exchange; `None` means no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// From the request to the answer's head.
     pub head: Option<Duration>,
-    /// From the request to the answer's end; from the head on where that may take its time.
+    /// From the request to the answer's end; when the head may take long, from the head on.
     pub whole: Option<Duration>,
-    /// Until 64 KiB more have moved in either direction, or all.
+    /// Until 64 KiB more, or all that is left, have moved in either direction.
     pub step: Option<Duration>,
-    /// Of the answer.
+    /// The most bytes of the answer's body.
     pub bytes: Option<u64>,
 }
 
-/// An answer that is held in memory as a whole.
+/// For an answer that is held in memory completely.
 const SHORT_ANSWER: Limits = Limits {
     head: Some(SHORT),
     whole: Some(SHORT),
@@ -48,13 +49,13 @@ const SHORT_ANSWER: Limits = Limits {
     bytes: Some(ONE),
 };
 
-/// One that comes when a process has stopped, which may have hours for it: who asks has a limit of its own.
+/// For an answer that comes when a process has stopped, which may take hours: the caller has a limit of its own.
 const PATIENT: Limits = Limits {
     head: None,
     ..SHORT_ANSWER
 };
 
-/// What goes on for as long as somebody listens. The engine sends its head at once.
+/// For an answer that goes on as long as somebody listens. The engine sends its head at once.
 const STREAM: Limits = Limits {
     head: Some(SHORT),
     whole: None,
@@ -62,7 +63,7 @@ const STREAM: Limits = Limits {
     bytes: None,
 };
 
-/// Archives in either direction.
+/// For archives in either direction.
 const ARCHIVE: Limits = Limits {
     head: None,
     whole: None,
@@ -70,7 +71,7 @@ const ARCHIVE: Limits = Limits {
     bytes: None,
 };
 
-/// The rest of an answer that says no, whatever was asked.
+/// For the rest of a refusal, whatever was asked.
 pub const REFUSAL: Limits = Limits {
     head: None,
     whole: Some(NO_WITHIN),
@@ -78,7 +79,7 @@ pub const REFUSAL: Limits = Limits {
     bytes: Some(NO),
 };
 
-/// What is allowed to the answer of a request.
+/// The limits for the answer to a request.
 pub fn limits(method: &Method, path: &str) -> Limits {
     let mut parts: Vec<&str> = path.split('/').skip(1).collect();
     if parts.first().is_some_and(|part| is_version(part)) {
@@ -97,13 +98,13 @@ pub fn limits(method: &Method, path: &str) -> Limits {
     }
 }
 
-/// `v1.48`
+/// Whether it is an API version: `v1.48`.
 fn is_version(part: &str) -> bool {
     let number = part.strip_prefix('v').unwrap_or_default();
     !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit() || b == b'.')
 }
 
-/// `8 MiB`, `64 KiB`
+/// A size for people: `8 MiB`, `64 KiB`.
 pub fn size(bytes: u64) -> String {
     const GIB: u64 = 1024 * MIB;
     match bytes {

@@ -1,4 +1,4 @@
-//! A connection that ends when what comes over it is too much or too late. Knows nothing of what is said over it.
+//! A connection that ends when what arrives over it is too much or too late. Knows nothing of its content.
 
 use std::io;
 use std::pin::Pin;
@@ -11,20 +11,20 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::bounds::{Limits, STEP, size};
 
-/// Why a connection was ended by us, in words for people.
+/// Why we ended a connection, in words for people.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the Docker engine's answer {0}")]
 pub struct Exceeded(String);
 
 impl Exceeded {
-    /// The one behind an error, if that is what it came of.
+    /// The limit that an error was caused by, if any.
     pub fn behind(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
         let mut next = Some(error);
         while let Some(error) = next {
             if let Some(found) = error.downcast_ref::<Self>() {
                 return Some(found.clone());
             }
-            // An I/O error passes for what it wraps: its cause is that one's cause.
+            // An I/O error stands for the error it wraps: its source is that error's source.
             next = match error
                 .downcast_ref::<io::Error>()
                 .and_then(io::Error::get_ref)
@@ -37,7 +37,7 @@ impl Exceeded {
     }
 }
 
-/// What one connection may still bring; shared by who sends the requests and by the connection itself.
+/// What one connection may still bring; shared by the sender of the requests and the connection itself.
 #[derive(Debug)]
 pub struct Meter {
     state: Mutex<State>,
@@ -47,14 +47,14 @@ pub struct Meter {
 struct State {
     limits: Limits,
     since: Instant,
-    /// Bytes of the answer.
+    /// Bytes of the answer so far.
     taken: u64,
-    /// When the last step was made, and what has moved since.
+    /// When the last `step` was completed, and how many bytes have moved since.
     stepped: Instant,
     moved: u64,
-    /// Set once, and for good: such a connection is never used again.
+    /// Set once and never cleared: such a connection is not used again.
     exceeded: Option<Exceeded>,
-    /// The connection, where it waits for a byte.
+    /// Wakes the connection when it waits for a byte.
     waits: Option<Waker>,
 }
 
@@ -66,7 +66,7 @@ const NONE: Limits = Limits {
 };
 
 impl Meter {
-    /// No limits yet.
+    /// A meter without limits.
     pub fn new() -> Arc<Self> {
         let now = Instant::now();
         Arc::new(Self {
@@ -82,7 +82,7 @@ impl Meter {
         })
     }
 
-    /// From `since` on these limits hold.
+    /// These limits hold from `since` on.
     pub fn begin(&self, limits: Limits, since: Instant) {
         let waits = {
             let mut state = self.state();
@@ -90,13 +90,13 @@ impl Meter {
             (state.stepped, state.moved) = (Instant::now(), 0);
             state.waits.take()
         };
-        // It waits for a byte or for the end of limits that were others.
+        // It may be waiting for a byte with the end of the former limits in mind.
         if let Some(waits) = waits {
             waits.wake();
         }
     }
 
-    /// The answer has been read: what is idle may be so for ever.
+    /// The answer has been read: the connection may be idle without limit.
     pub fn rest(&self) {
         self.begin(NONE, Instant::now());
     }
@@ -107,7 +107,7 @@ impl Meter {
 }
 
 impl State {
-    /// When patience ends if nothing more comes, and what is to be said then.
+    /// When the connection ends if nothing more arrives, after how long a wait, and what is reported then.
     fn end(&self) -> Option<(Instant, Duration, &'static str)> {
         let whole = self.limits.whole.map(|limit| (self.since + limit, limit));
         let step = self.limits.step.map(|limit| (self.stepped + limit, limit));
@@ -151,7 +151,7 @@ impl State {
     }
 }
 
-/// A connection's bytes, metered.
+/// A stream whose bytes are metered.
 pub struct Metered<S> {
     stream: S,
     meter: Arc<Meter>,
@@ -159,7 +159,7 @@ pub struct Metered<S> {
 }
 
 impl<S> Metered<S> {
-    /// What comes over `stream` is held against `meter`.
+    /// What arrives over `stream` is counted by `meter`.
     pub fn new(stream: S, meter: Arc<Meter>) -> Self {
         Self {
             stream,
@@ -168,7 +168,7 @@ impl<S> Metered<S> {
         }
     }
 
-    /// Nothing is there: ready with the error when patience ends.
+    /// Nothing has arrived: ready with the error once the limit has passed.
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let meter = Arc::clone(&self.meter);
         let mut state = meter.state();

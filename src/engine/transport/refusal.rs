@@ -1,4 +1,4 @@
-//! The engine's no: its words, read within limits, and its kind. Sends nothing.
+//! The engine's refusals: their text, read within limits, and their kind. Sends nothing.
 
 use bytes::BytesMut;
 use http_body_util::BodyExt;
@@ -8,19 +8,19 @@ use hyper::{Response, StatusCode};
 use super::super::{ContainerId, EngineError};
 use crate::harmless;
 
-/// As much of the engine's words is shown.
+/// How many bytes of the engine's text are shown.
 const LONGEST: usize = 4 * 1024;
 
-/// What kept a request from its answer.
+/// Why a request has no answer.
 pub enum No {
-    /// The engine's own no.
+    /// The engine refused.
     Said {
-        /// The status.
+        /// The HTTP status.
         status: u16,
-        /// Its words.
+        /// The engine's message, cut to the limit; empty when it sent none.
         message: String,
     },
-    /// There was no answer.
+    /// No answer arrived.
     Failed(EngineError),
 }
 
@@ -40,18 +40,18 @@ impl From<EngineError> for No {
     }
 }
 
-/// Whether the status is no refusal.
+/// Whether the status is a success.
 pub fn is_yes(status: StatusCode) -> bool {
     status.is_success() || status.is_informational() || status == StatusCode::NOT_MODIFIED
 }
 
-/// The engine's words for a no.
+/// The body of a refusal.
 #[derive(serde::Deserialize)]
 struct Said {
     message: String,
 }
 
-/// Reads why the engine said no, as far as its limits allow: a status without its words is a no all the same.
+/// Reads the refusal's text, as far as its limits allow: a status without a text is a refusal too.
 pub async fn read(response: Response<Incoming>) -> No {
     let status = response.status().as_u16();
     let mut body = response.into_body();
@@ -69,7 +69,7 @@ pub async fn read(response: Response<Incoming>) -> No {
     No::Said { status, message }
 }
 
-/// The text, or its beginning.
+/// The text, cut to `longest` bytes.
 pub fn cut(mut text: String, longest: usize) -> String {
     if text.len() > longest {
         let mut ends = (0..=longest).rev();
@@ -80,9 +80,9 @@ pub fn cut(mut text: String, longest: usize) -> String {
     text
 }
 
-/// The kind of a refusal: what callers act on.
+/// The kind of a refusal, which callers act on.
 pub fn refusal(status: u16, message: &str, id: &ContainerId) -> EngineError {
-    // A container that is just being removed answers in many ways, a 500 about its layer among them.
+    // A container that is being removed answers in many ways, a 500 about its layer among them.
     let words = ["marked for removal", "removal of container", "RWLayer"];
     let going = words.iter().any(|words| message.contains(words));
     match status {

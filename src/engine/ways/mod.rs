@@ -1,4 +1,4 @@
-//! The ways into a container, and which of them is taken: one policy for all verbs. Knows no way by itself: each has a folder.
+//! The ways into a container and the policy which one is taken, the same for all verbs. Each way has a folder of its own.
 
 pub(super) mod archive;
 pub(super) mod helper;
@@ -17,26 +17,26 @@ use crate::paths::ContainerPath;
 use archive::Archive;
 use helper::Helper;
 
-/// What stands at some paths of a container.
-type Found = BTreeMap<ContainerPath, Fingerprint>;
+/// What is at some paths of a container; paths at which nothing is are missing.
+type Fingerprints = BTreeMap<ContainerPath, Fingerprint>;
 
-/// What is heard of a command's output while it runs.
+/// Called with a command's output while it runs.
 type Output<'a> = &'a mut (dyn FnMut(Stream, &[u8]) + Send);
 
-/// One way into a container. Each verb may be asked again after it failed.
+/// One way into a container. Each verb may be asked for again after it failed.
 trait Way: Sync {
-    /// By which way an update of this container would go, or why it cannot go this one, as far as that is known without
-    /// putting anything there.
+    /// The way by which an update of this container would go, or why it cannot go this way, as far as that is known without copying
+    /// anything there.
     fn expected(&self, container: &Container) -> impl Future<Output = Result<Via, String>> + Send;
 
-    /// Copies and deletes.
+    /// Copies and deletes files.
     fn apply(
         &self,
         container: &Container,
         delta: &Delta,
     ) -> impl Future<Output = Taken<Applied>> + Send;
 
-    /// Runs a command to its end. It is run once: a way that has begun it does not leave it to another.
+    /// Runs a command to its end. It is run once: a way that has started it does not leave it to another.
     fn run(
         &self,
         container: &Container,
@@ -44,15 +44,15 @@ trait Way: Sync {
         output: Output<'_>,
     ) -> impl Future<Output = Taken<Ended>> + Send;
 
-    /// What stands at the wanted paths, which lie at or below `roots`.
+    /// What is at the wanted paths, all of which are at or below `roots`.
     fn fingerprints(
         &self,
         container: &Container,
         wanted: &Wanted,
         roots: &[ContainerPath],
-    ) -> impl Future<Output = Taken<Found>> + Send;
+    ) -> impl Future<Output = Taken<Fingerprints>> + Send;
 
-    /// Restarts the container's process, and no more than that where it can.
+    /// Restarts the container's process; the whole container only if it cannot do otherwise.
     fn restart_process(
         &self,
         container: &Container,
@@ -61,14 +61,14 @@ trait Way: Sync {
     ) -> impl Future<Output = Taken<Restarted>> + Send;
 }
 
-/// What came of asking a way.
+/// The result of asking a way.
 type Taken<T> = Result<T, No>;
 
 /// Why a way did not do what it was asked.
 enum No {
-    /// It cannot be done this way, for this reason, and nothing of it was: another way may be asked.
+    /// It cannot be done this way, for this reason. Nothing was done, so another way may be asked.
     NotThisWay(String),
-    /// No other way would do better.
+    /// It failed, and no other way would succeed.
     Failed(EngineError),
 }
 
@@ -87,7 +87,7 @@ impl From<No> for EngineError {
     }
 }
 
-/// The policy: the first way, and where that one cannot be taken, the other, which tells the reason.
+/// The policy: the first way; if that one cannot be taken, the second one, which reports the reason.
 struct Else<A, B>(A, B);
 
 impl<A: Way, B: Way> Way for Else<A, B> {
@@ -128,7 +128,7 @@ impl<A: Way, B: Way> Way for Else<A, B> {
         container: &Container,
         wanted: &Wanted,
         roots: &[ContainerPath],
-    ) -> Taken<Found> {
+    ) -> Taken<Fingerprints> {
         match self.0.fingerprints(container, wanted, roots).await {
             Err(No::NotThisWay(_)) => self.1.fingerprints(container, wanted, roots).await,
             taken => taken,
@@ -154,13 +154,13 @@ impl Docker {
         Else(Helper(self), Archive(self))
     }
 
-    /// The way that an update of this container would take, as far as that is known without putting anything there.
+    /// The way that an update of this container would take, as far as that is known without copying anything there.
     pub async fn expected_way(&self, container: &Container) -> Via {
         let expected = self.ways().expected(container).await;
         expected.unwrap_or_else(Via::EngineApi)
     }
 
-    /// C5, C6: what may be there already and is dear to send is asked for first.
+    /// C5, C6: copies and deletes. Files that may be there already and are expensive to send are asked for first.
     pub(super) async fn apply_delta(
         &self,
         container: &Container,
@@ -174,7 +174,7 @@ impl Docker {
         Ok(Applied { same, ..applied })
     }
 
-    /// C7.
+    /// C7: runs a command to its end.
     pub(super) async fn run_command(
         &self,
         container: &Container,
@@ -184,13 +184,13 @@ impl Docker {
         Ok(self.ways().run(container, exec, output).await?)
     }
 
-    /// What stands at the wanted paths. A helper that is not there yet is started for it only where that pays.
+    /// What is at the wanted paths. A helper is started for it only where that pays.
     pub(super) async fn fingerprints_of(
         &self,
         container: &Container,
         wanted: &Wanted,
         roots: &[ContainerPath],
-    ) -> Result<Found, EngineError> {
+    ) -> Result<Fingerprints, EngineError> {
         if self.asks_once
             && archive::shows_all(container)
             && !self.has_link(&container.id).await
@@ -203,7 +203,7 @@ impl Docker {
         Ok(self.ways().fingerprints(container, wanted, roots).await?)
     }
 
-    /// Restarts the process; where it does not run under the helper, its container is restarted instead.
+    /// Restarts the process; if it does not run under the helper, its container.
     pub(super) async fn restart_its_process(
         &self,
         container: &Container,

@@ -1,4 +1,4 @@
-//! Files that may be in the container already, asked for before they are sent: where that is cheaper than to send them.
+//! Files that may be in the container already: they are asked for before they are sent, where that is cheaper.
 
 use std::borrow::Cow;
 
@@ -6,10 +6,10 @@ use super::Way;
 use crate::engine::{Body, Container, Delta, Outgoing, Sought, There, Wanted};
 use crate::paths::ContainerPath;
 
-/// Through the Engine's API each of so many files is a question of its own; of more it would be the container's whole tree.
+/// Through the Engine API, up to this many files are asked for one by one; for more, the container's whole tree would be read.
 const FEW: usize = 16;
 
-/// Whether a question costs less than to send it in vain.
+/// Whether asking costs less than sending the file in vain.
 pub(super) fn is_asked_first(put: &Outgoing) -> bool {
     match &put.there {
         There::No => false,
@@ -24,7 +24,7 @@ pub(super) fn are_few(delta: &Delta) -> bool {
     delta.put.iter().filter(may_be_there).count() <= FEW
 }
 
-/// Takes out of `delta` which of the `asked` files stand in the container already, and answers which those are.
+/// Removes from `delta` those of the `asked` files that are in the container already, and returns them.
 pub(super) async fn take_out(
     way: &impl Way,
     container: &Container,
@@ -40,7 +40,7 @@ pub(super) async fn take_out(
     if wanted.is_empty() {
         return Vec::new();
     }
-    // If the question fails, everything is sent: what is wrong shows then.
+    // If asking fails, everything is sent: what is wrong shows then.
     let roots = directories(&wanted);
     let Ok(found) = way.fingerprints(container, &wanted, &roots).await else {
         return Vec::new();
@@ -70,7 +70,7 @@ fn file_of(body: &Body) -> Option<Sought> {
     Some(Sought::File { most })
 }
 
-/// The directories that the paths lie in, without those below another; the container's root is none of them.
+/// The directories that the paths lie in, without those below another one and without the container's root.
 fn directories(wanted: &Wanted) -> Vec<ContainerPath> {
     let mut directories: Vec<ContainerPath> = wanted
         .keys()

@@ -1,17 +1,18 @@
-//! Every error, and every remark that is worded elsewhere.
+//! Every error, and every remark whose words are made in another room.
 
 use std::ffi::OsString;
 use std::io;
 
 use crate::cli::{self, Env, Parsed};
 use crate::compose::block::Step;
-use crate::compose::{LoadError, Place, Problem, Severity, Which};
+use crate::compose::{LoadError, Location, Problem, Severity, Which};
 use crate::dockerignore::DockerIgnore;
 use crate::engine::{ContainerId, EngineError};
 use crate::helper::{self, Code};
 use crate::paths::HostPath;
+use crate::watch::ignored::PatternList;
 use crate::watch::walk::Unreadable;
-use crate::watch::{BadIgnore, Notice, WatchError, Why, why};
+use crate::watch::{BadIgnore, IgnoredBy, Notice, WatchError};
 
 use super::{HOSTILE, assert_harmless, every, host, hostile, words};
 
@@ -86,7 +87,7 @@ fn problem(step: Option<Which>, place: bool) -> Problem {
         step,
         message: hostile(),
         hint: Some(words()),
-        place: place.then(|| Place {
+        location: place.then(|| Location {
             file: host(),
             shown: hostile(),
             line: 1,
@@ -200,21 +201,21 @@ fn no_remark_of_the_watching_shows_anything_but_text() {
 fn no_reason_to_ignore_a_file_shows_anything_but_text() {
     let all = every(|last| {
         Some(match last {
-            None => Why::IgnoreFile {
+            None => IgnoredBy::IgnoreFile {
                 file: host(),
                 line: 1,
                 pattern: hostile(),
             },
-            Some(Why::IgnoreFile { .. }) => Why::BlockIgnore {
+            Some(IgnoredBy::IgnoreFile { .. }) => IgnoredBy::BlockIgnore {
                 service: hostile(),
                 place: 1,
                 pattern: hostile(),
             },
-            Some(Why::BlockIgnore { .. }) => Why::Only { service: hostile() },
-            Some(Why::Only { .. }) => Why::Git,
-            Some(Why::Git) => Why::OwnOutput,
-            Some(Why::OwnOutput) => Why::Editor { pattern: "*~" },
-            Some(Why::Editor { .. }) => return None,
+            Some(IgnoredBy::BlockIgnore { .. }) => IgnoredBy::Only { service: hostile() },
+            Some(IgnoredBy::Only { .. }) => IgnoredBy::Git,
+            Some(IgnoredBy::Git) => IgnoredBy::OwnOutput,
+            Some(IgnoredBy::OwnOutput) => IgnoredBy::Editor { pattern: "*~" },
+            Some(IgnoredBy::Editor { .. }) => return None,
         })
     });
     for why in all {
@@ -232,17 +233,17 @@ fn no_bad_pattern_shows_anything_but_text() {
     ];
     for pattern in &patterns {
         let bad = DockerIgnore::from_patterns([pattern.as_str()]).unwrap_err();
-        let places = every(|last| {
+        let lists = every(|last| {
             Some(match last {
-                None => why::Place::File(host()),
-                Some(why::Place::File(_)) => why::Place::BlockIgnore(hostile()),
-                Some(why::Place::BlockIgnore(_)) => why::Place::BlockOnly(hostile()),
-                Some(why::Place::BlockOnly(_)) => return None,
+                None => PatternList::File(host()),
+                Some(PatternList::File(_)) => PatternList::BlockIgnore(hostile()),
+                Some(PatternList::BlockIgnore(_)) => PatternList::BlockOnly(hostile()),
+                Some(PatternList::BlockOnly(_)) => return None,
             })
         });
-        for place in places {
+        for list in lists {
             let bad = bad[0].clone();
-            assert_harmless(&format!("error: {}", BadIgnore::Pattern { place, bad }));
+            assert_harmless(&format!("error: {}", BadIgnore::Pattern { list, bad }));
         }
     }
 }

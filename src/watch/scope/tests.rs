@@ -1,11 +1,12 @@
 use std::collections::HashMap;
 
-use crate::compose::PathRule;
-use crate::compose::block::{CustomBuild, FallBackOn, Step, Sync};
+use crate::compose::block::{CustomBuild, FallBackOn, Origin, Step, Sync};
+use crate::compose::{Block, Build, PathRule, Project, Service};
 use crate::paths::ContainerPath;
 use crate::plain_file::Odd;
 
 use super::*;
+use crate::watch::ignored::BadIgnore;
 
 /// A project in `/p`, with the ignore files that exist there.
 #[derive(Default)]
@@ -379,7 +380,7 @@ fn every_bad_pattern_is_reported_with_its_place() {
     let places: Vec<String> = bad
         .iter()
         .map(|bad| match bad {
-            BadIgnore::Pattern { place, bad } => format!("{place} {} {}", bad.line, bad.pattern),
+            BadIgnore::Pattern { list, bad } => format!("{list} {} {}", bad.line, bad.pattern),
             file @ BadIgnore::File { .. } => file.to_string(),
         })
         .collect();

@@ -1,4 +1,4 @@
-//! What is listened for: all services' scopes together, single files, and the directories that lead to them. Pure.
+//! Which paths events are wanted for: all services' scopes together, single files, and the directories that lead to them. Pure.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use crate::watch::scope::Scope;
 #[derive(Debug)]
 pub(super) struct Interest {
     pub(super) scopes: Vec<Arc<Scope>>,
-    /// Of those that watch the same one: a path is asked about once, not once for each service.
+    /// One of each group of scopes that watch the same, so that a path is checked once and not once per service.
     distinct: Vec<Arc<Scope>>,
     files: HashSet<HostPath>,
-    /// The roots, the single files, and every directory above one of them. By the name in the directory above, a root
-    /// is found again that was moved away, does not exist yet, or lies behind a link.
+    /// The roots, the single files and every directory above one of them. Watching the name in the directory above finds a root
+    /// again that was moved away, does not exist yet, or lies behind a link.
     leads: BTreeSet<HostPath>,
 }
 
@@ -43,7 +43,7 @@ impl Interest {
         }
     }
 
-    /// Whether a change of `path` is news.
+    /// Whether a change of `path` is to be reported.
     pub(super) fn watches(&self, path: &HostPath) -> bool {
         self.files.contains(path) || self.distinct.iter().any(|scope| scope.watches(path))
     }
@@ -55,7 +55,7 @@ impl Interest {
             .any(|scope| scope.keeps_directory(path))
     }
 
-    /// Whether it is no news itself to somebody who watches what is below it.
+    /// Whether nobody watches the directory `path` itself, only what is below it.
     pub(super) fn is_passed_through(&self, path: &HostPath) -> bool {
         let mut scopes = self.distinct.iter();
         scopes.any(|scope| scope.keeps_directory(path) && !scope.watches(path))
@@ -71,7 +71,7 @@ impl Interest {
         self.leads(path) || self.keeps(path)
     }
 
-    /// The next steps from `directory` towards the roots.
+    /// The entries of `directory` that lead on towards a root or single file.
     pub(super) fn leads_in<'a>(
         &'a self,
         directory: &'a HostPath,
@@ -83,7 +83,7 @@ impl Interest {
             .filter(|lead| lead.parent().as_ref() == Some(directory))
     }
 
-    /// Whether a root or a single file lies directly in `directory`.
+    /// Whether a root or single file lies directly in `directory`.
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     pub(super) fn holds_an_end(&self, directory: &HostPath) -> bool {
         self.roots()
@@ -91,7 +91,7 @@ impl Interest {
             .any(|end| end.parent().as_ref() == Some(directory))
     }
 
-    /// Where all ways begin: the file systems' own roots.
+    /// Where all the leading directories start: the roots of the file systems.
     pub(super) fn beginnings(&self) -> Vec<HostPath> {
         let no_parent = |lead: &&HostPath| lead.parent().is_none();
         self.leads.iter().filter(no_parent).cloned().collect()

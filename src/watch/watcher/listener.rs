@@ -1,4 +1,4 @@
-//! Turns the operating system's events into touches, at once, and tells the scanner of directories that come and go.
+//! Turns the operating system's events into touches at once, and tells the scanner about directories that come and go.
 
 use std::collections::HashMap;
 use std::fs;
@@ -17,15 +17,15 @@ use super::interest::Interest;
 use super::scanner::Job;
 use super::{Shared, WatchEvent, current};
 
-/// A file that is being written is told of so often: a thousand writes to it are no more news than one.
+/// Writes to one file are reported at most this often: a thousand writes say no more than one.
 const STILL_WRITING: Duration = Duration::from_millis(20);
 
-/// The event handler: runs on the thread that reads the events, so it must be quick.
+/// Handles the events on the thread that reads them, so it must be quick.
 pub(super) struct Listener {
     shared: Shared,
     jobs: Sender<Job>,
     out: UnboundedSender<WatchEvent>,
-    /// Files written to and not closed yet, and when that was told last: a change of their mode does not complete them.
+    /// Files that were written to and not closed yet, with the time this was last reported: a change of mode does not complete them.
     writing: HashMap<HostPath, Instant>,
 }
 
@@ -59,7 +59,7 @@ impl Listener {
                     self.touch(&interest, path, Stage::Writing);
                 }
                 EventKind::Access(AccessKind::Close(AccessMode::Write)) => {
-                    // `touch` opens what it sets the times of.
+                    // `touch` opens the file whose times it sets.
                     let written = self.writing.contains_key(&path);
                     let stage = if written {
                         Stage::Complete
@@ -70,7 +70,7 @@ impl Listener {
                 }
                 EventKind::Access(_) => {}
                 EventKind::Modify(ModifyKind::Metadata(_)) => self.metadata(&interest, path),
-                // The two halves were events of their own, where both exist.
+                // On this system the two halves of a rename come as events of their own too.
                 EventKind::Modify(ModifyKind::Name(RenameMode::Both))
                     if cfg!(target_os = "linux") => {}
                 EventKind::Modify(ModifyKind::Name(RenameMode::From)) => {
@@ -90,7 +90,7 @@ impl Listener {
     }
 
     fn created(&mut self, interest: &Interest, path: HostPath) {
-        // A link, a socket and a hard link are complete with their creation; no close will follow.
+        // A link, socket or hard link is complete once created: no close will follow.
         let complete = fs::symlink_metadata(&path)
             .is_ok_and(|found| !found.is_file() || has_other_names(&found));
         let stage = if complete {
@@ -114,7 +114,7 @@ impl Listener {
         }
     }
 
-    /// Renamed into place, or an event that does not say what happened: the disk knows.
+    /// Something was renamed into place, or the event does not say what happened: the disk decides.
     fn arrived(&mut self, interest: &Interest, path: HostPath) {
         match fs::symlink_metadata(&path) {
             Ok(found) if found.is_dir() => self.directory(interest, path),
@@ -129,7 +129,7 @@ impl Listener {
     }
 
     fn directory(&mut self, interest: &Interest, path: HostPath) {
-        // The scanner announces it, after it has a watch: not a file of it may be missed.
+        // The scanner reports it once it has a watch, so that no file in it is missed.
         if interest.enters(&path) {
             self.ask(Job::Renew(path));
         }
@@ -168,7 +168,7 @@ impl Listener {
                 self.writing.remove(&touch.path);
             }
         }
-        // The session is ending when nobody listens any more.
+        // If nobody listens any more, the session is ending.
         let _ = self.out.send(WatchEvent::Touched(touch));
     }
 

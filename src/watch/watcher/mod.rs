@@ -1,4 +1,4 @@
-//! Hears of every change of a watched path, for the whole session. Says where and when; what changed is the look's matter.
+//! Reports every change of a watched path for the whole session: where and when. What changed is found out by the look.
 //!
 //! On Linux there is one watch for each kept directory and for the directories that lead to a root; elsewhere one
 //! recursive watch for each root. Two threads: one hears the events and sends the touches at once (`listener`), the other
@@ -38,29 +38,29 @@ pub use notice::Notice;
 /// What the watcher says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WatchEvent {
-    /// Something happened at a watched path or an extra file.
+    /// Something happened at a watched path or a single file.
     Touched(Touch),
-    /// A file was changed through a name that nobody watches, and has others.
+    /// A file that has several names was changed through one that is not watched.
     Linked(Inode),
-    /// Events were lost: only a comparison of the trees can tell what happened (E4). The watches are in place again.
+    /// Events were lost: only a comparison of the trees can tell what happened (E4). All watches are in place again.
     Rescan {
-        /// For people.
+        /// The reason, for people.
         why: String,
     },
-    /// Something the user should know.
+    /// A remark about the watching, for the user.
     Notice(Notice),
 }
 
-/// Why there is no watching at all.
+/// Why nothing can be watched.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
-    /// No thread to be had.
+    /// A thread could not be started.
     #[error(
         "cannot start watching: {}\nhint: the system's limit on threads or processes may be reached; see `ulimit -u`",
         harmless::value(&.0.to_string())
     )]
     Thread(#[from] std::io::Error),
-    /// The watching thread is gone.
+    /// The watching thread has ended.
     #[error("watching has stopped unexpectedly\nhint: start `docker liveupdate up` again")]
     Stopped,
 }
@@ -72,7 +72,7 @@ pub struct Watcher {
     scanner: Option<JoinHandle<()>>,
 }
 
-/// What is listened for, exchanged as a whole.
+/// What is listened for; replaced as a whole.
 type Shared = Arc<RwLock<Arc<Interest>>>;
 
 fn current(shared: &Shared) -> Arc<Interest> {
@@ -80,8 +80,8 @@ fn current(shared: &Shared) -> Arc<Interest> {
 }
 
 impl Watcher {
-    /// Watches what `scopes` watch, and the single files `extra_files` wherever they are. When it returns, every watch
-    /// is in place. Must be told of a change to an ignore file by [`reconfigure`](Self::reconfigure).
+    /// Watches what `scopes` watch, and the single files `extra_files` wherever they are. When it returns, all watches are in place.
+    /// After a change to an ignore file, call [`reconfigure`](Self::reconfigure).
     pub fn start(
         scopes: Vec<Arc<Scope>>,
         extra_files: Vec<HostPath>,
@@ -96,7 +96,7 @@ impl Watcher {
             .spawn(move || {
                 let mut scanner = Scanner::new(shared, for_keeper, out);
                 let notices = scanner.start();
-                // The one who asked may be gone; then the channel of jobs is closed as well.
+                // The caller may have gone; then the channel of jobs is closed too.
                 let _ = ready.send(notices);
                 scanner.work(&todo);
             })?;
@@ -108,8 +108,8 @@ impl Watcher {
         Ok((watcher, notices))
     }
 
-    /// Watches something else from now on (E7). Nothing that both the old and the new scopes watch is missed; what is
-    /// watched now and was not before is not announced: compare it. Blocks for some milliseconds.
+    /// Watches something else from now on (E7). No change is missed of what both the old and the new scopes watch. Paths that are
+    /// newly watched are not reported: compare them. Blocks for some milliseconds.
     pub fn reconfigure(
         &self,
         scopes: Vec<Arc<Scope>>,
@@ -122,7 +122,7 @@ impl Watcher {
         wait.recv().map_err(|_| WatchError::Stopped)
     }
 
-    /// How many directories have a watch, and how many are polled.
+    /// How many directories are watched and how many are polled.
     pub fn count(&self) -> Result<Count, WatchError> {
         let (reply, wait) = mpsc::channel();
         self.jobs
@@ -135,11 +135,11 @@ impl Watcher {
 /// How the directories are watched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
-    /// Kept directories with a watch.
+    /// Kept directories that have a watch.
     pub watched: usize,
-    /// Directories on the way to a root or an extra file, with a watch for the name alone.
+    /// Directories on the way to a root or single file, watched only for the next name on the way.
     pub leading: usize,
-    /// Directories that are polled.
+    /// Directories without a watch, which are polled.
     pub polled: usize,
 }
 

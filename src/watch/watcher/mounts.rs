@@ -1,5 +1,5 @@
-//! Hears of file systems that are mounted, of which no file event tells: the kernel says when its table of them changes. Where
-//! there is no such word nothing is heard. Costs a thread that sleeps.
+//! Reports mounts and unmounts, for which no file event exists: on Linux the kernel signals a change of its mount table. Elsewhere
+//! nothing is reported. Costs one sleeping thread.
 
 use std::sync::mpsc::Sender;
 
@@ -8,19 +8,19 @@ use super::scanner::Job;
 /// Listens until it is dropped.
 #[derive(Debug, Default)]
 pub(super) struct MountListener {
-    /// Closed with it, which ends the thread.
+    /// Dropping it closes the socket, which ends the thread.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     _end: Option<std::os::unix::net::UnixStream>,
 }
 
 impl MountListener {
-    /// Asks for [`Job::Mounts`] with each change of the table.
+    /// Sends [`Job::Mounts`] with each change of the mount table.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(super) fn start(jobs: Sender<Job>) -> Self {
         use std::fs::File;
         use std::os::unix::net::UnixStream;
 
-        // Without it a mount is seen with the next comparison.
+        // Without this, a mount is noticed at the next comparison.
         let (Ok(table), Ok((end, other_end))) =
             (File::open("/proc/self/mountinfo"), UnixStream::pair())
         else {

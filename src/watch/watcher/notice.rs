@@ -1,4 +1,4 @@
-//! What a user should know about the watching itself. Pure.
+//! What a user should know about the watching. Pure.
 
 use std::fmt;
 
@@ -6,43 +6,43 @@ use crate::harmless::value;
 use crate::paths::HostPath;
 use crate::watch::walk::Unreadable;
 
-/// One remark; its Display has the hint on a line of its own.
+/// One remark; its Display has the hint on a separate line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// The system allows no more watches; the rest is polled.
     WatchLimit {
-        /// How many are allowed, where that can be read.
+        /// How many are allowed; `None` where that cannot be read.
         limit: Option<u64>,
         /// How many directories are polled instead.
         polled: usize,
     },
     /// The system allows no more watchers; everything is polled.
     InstanceLimit {
-        /// How many are allowed, where that can be read.
+        /// How many are allowed; `None` where that cannot be read.
         limit: Option<u64>,
     },
-    /// The system has no events to offer; everything is polled.
+    /// The system offers no events; everything is polled.
     NoWatcher {
-        /// The system's own words.
+        /// The system's error text.
         why: String,
     },
-    /// A file system without events; what lies on it is polled.
+    /// A file system that gives no events; what lies on it is polled.
     NoEvents {
-        /// A root, or the place of a mount within one.
+        /// A root, or a mount point inside one.
         path: HostPath,
-        /// The kind of file system.
+        /// The kind of file system, such as `nfs`.
         file_system: String,
     },
-    /// A root that is watched under another name as well; this one is polled.
+    /// A root that is also watched under another name; this one is polled.
     TwoNames {
-        /// The root.
+        /// The polled name.
         path: HostPath,
-        /// What it is too.
+        /// The name that has the watch.
         other: HostPath,
     },
-    /// A directory that cannot be read is skipped.
+    /// A directory that is skipped because it cannot be read.
     Unreadable(Unreadable),
-    /// A watched root that does not exist; it is waited for.
+    /// A watched root that does not exist yet; it is waited for.
     MissingRoot(HostPath),
 }
 
@@ -106,7 +106,7 @@ fn number(limit: Option<u64>) -> String {
     limit.map(|limit| format!(" {limit}")).unwrap_or_default()
 }
 
-/// Twice the limit, or what is usual where that is more.
+/// Twice the limit, or the usual value if that is larger.
 fn suggestion(limit: Option<u64>, usual: u64) -> u64 {
     limit.map_or(usual, |limit| limit.saturating_mul(2).max(usual))
 }

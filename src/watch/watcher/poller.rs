@@ -1,4 +1,4 @@
-//! Finds changes by looking again and again, where the system tells of none. Knows directories one by one, as a watch does.
+//! Finds changes by polling, where the system gives no events. Keeps directories one by one, as watches do.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,16 +11,16 @@ use crate::watch::walk;
 
 use super::interest::Interest;
 
-/// The shortest time between two looks.
+/// The shortest time between two polls.
 const INTERVAL: Duration = Duration::from_millis(500);
-/// Looking takes at most this part of the time: one in so many.
+/// Polling takes at most one part in this many of the time.
 const SHARE: u32 = 10;
 
-/// The polled directories.
+/// The directories that are polled, with what they held at the last poll.
 #[derive(Debug, Default)]
 pub(super) struct Poller {
     directories: BTreeMap<HostPath, Listing>,
-    /// Roots that are not there, or were unmounted: with the device that stands there meanwhile.
+    /// Roots that do not exist or were unmounted, with the device that is at the place meanwhile.
     awaited: BTreeMap<HostPath, Option<Device>>,
     next: Option<Instant>,
 }
@@ -33,35 +33,35 @@ struct Known {
     signature: Signature,
 }
 
-/// What a look found.
+/// A difference between two polls.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Finding {
     Touched(Touch),
-    /// A directory has come or gone.
+    /// A directory was added or removed.
     Renew(HostPath),
 }
 
 impl Poller {
-    /// Polls `directory` from what it is now.
+    /// Polls `directory`; what it holds now is the starting point.
     pub(super) fn add(&mut self, directory: HostPath, interest: &Interest) {
         let listing = listing(&directory, interest).unwrap_or_default();
         self.directories.insert(directory, listing);
         self.next.get_or_insert_with(|| Instant::now() + INTERVAL);
     }
 
-    /// Polls no directory any more; what is awaited is still to come.
+    /// Stops polling all directories; awaited roots are still awaited.
     pub(super) fn clear(&mut self) {
         self.directories.clear();
     }
 
-    /// Waits until something comes to `root` on another device than the one that is `left` there. Till then it may be
-    /// removed and made again.
+    /// Waits until `root` is on another device than `left`, which was left there by an unmount. Until then, it may be removed and
+    /// made again.
     pub(super) fn wait_for(&mut self, root: HostPath, left: Option<Device>) {
         self.awaited.insert(root, left);
         self.next.get_or_insert_with(|| Instant::now() + INTERVAL);
     }
 
-    /// It is known already that something has come to `root`, if that is so: it is no news any more.
+    /// Stops waiting for `root` if it is there: its arrival is known already.
     pub(super) fn arrived(&mut self, root: &HostPath) {
         self.awaited.retain(|awaited, left| {
             let now = device(awaited);
@@ -86,13 +86,13 @@ impl Poller {
             .retain(|directory, _| directory.below(path).is_none());
     }
 
-    /// When to look next; `None` when nothing is polled.
+    /// When to poll next; `None` when nothing is polled.
     pub(super) fn due(&self) -> Option<Instant> {
         let idle = self.directories.is_empty() && self.awaited.is_empty();
         self.next.filter(|_| !idle)
     }
 
-    /// Looks at every polled directory.
+    /// Polls every directory.
     pub(super) fn look(&mut self, interest: &Interest) -> Vec<Finding> {
         let begun = Instant::now();
         let mut findings = Vec::new();
@@ -129,7 +129,7 @@ fn compare(known: &Listing, now: &Listing, findings: &mut Vec<Finding>) {
     for (path, was) in known {
         match now.get(path) {
             None => say(path, Stage::Gone, was.is_dir),
-            // What changes in a directory shows in its own listing.
+            // What changes inside a directory shows in that directory's own listing.
             Some(is) if was.is_dir && is.is_dir && was.signature.same_place(&is.signature) => {}
             Some(is) if is != was => say(path, Stage::Complete, was.is_dir || is.is_dir),
             Some(_) => {}
@@ -142,7 +142,7 @@ fn compare(known: &Listing, now: &Listing, findings: &mut Vec<Finding>) {
     }
 }
 
-/// What `directory` holds of interest; `None` when it is not there.
+/// What `directory` holds that is of interest; `None` when it does not exist.
 fn listing(directory: &HostPath, interest: &Interest) -> Option<Listing> {
     let mut listing = Listing::new();
     for found in walk::list(directory).ok()? {
@@ -161,10 +161,10 @@ fn listing(directory: &HostPath, interest: &Interest) -> Option<Listing> {
     Some(listing)
 }
 
-/// The number of a mounted file system.
+/// The number of a mounted file system (`st_dev`).
 pub(super) type Device = u64;
 
-/// Where `path` lies; `None` when it is not there.
+/// The device that `path` lies on; `None` when it does not exist.
 #[cfg(unix)]
 pub(super) fn device(path: &HostPath) -> Option<Device> {
     fs::metadata(path)

@@ -1,5 +1,5 @@
-//! Keeps the watches in step with the directories that come and go. Runs on a thread of its own; sends no touch late
-//! for it. Everything it does is decided by the disk, never by the order of events, so doing it twice does no harm.
+//! Keeps the watches in step with directories that come and go, on a thread of its own so that no touch is delayed. Everything is
+//! decided by the disk, never by the order of events, so doing it twice does no harm.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -21,28 +21,28 @@ use super::system::{self, Mount};
 use super::watches::Watches;
 use super::{Count, Notice, Shared, WatchEvent, current};
 
-/// What the scanner is asked to do.
+/// A job for the scanner.
 #[derive(Debug)]
 pub(super) enum Job {
-    /// A directory may have come, gone or been exchanged here.
+    /// A directory may have been created, removed or replaced here.
     Renew(HostPath),
     /// A directory's mode has changed: it may be readable now.
     Readable(HostPath),
     /// A file system was unmounted here.
     Unmounted(HostPath),
-    /// Some file system was mounted or unmounted somewhere.
+    /// Some file system was mounted or unmounted, no matter where.
     Mounts,
-    /// Events were lost.
+    /// Events were lost, for this reason.
     Rescan(String),
-    /// Watch something else.
+    /// Watch something else; the answer is what the user should know about it.
     Reconfigure(Interest, Sender<Vec<Notice>>),
-    /// Say how much is watched.
+    /// Count the watched directories.
     Count(Sender<Count>),
-    /// End.
+    /// End the thread.
     Stop,
 }
 
-/// Whether what a scan finds is news.
+/// Whether what a scan finds is reported.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Announce {
     Yes,
@@ -54,9 +54,9 @@ pub(super) struct Scanner {
     jobs: Sender<Job>,
     out: UnboundedSender<WatchEvent>,
     watches: Watches,
-    /// Directories that were said to be so.
+    /// Directories that were reported as unreadable.
     unreadable: BTreeSet<HostPath>,
-    /// What is mounted on a way to a root, or within one.
+    /// The mounts on the way to a root, or inside one.
     mounts: BTreeSet<Mount>,
     _mounts: MountListener,
 }
@@ -65,7 +65,7 @@ impl Scanner {
     pub(super) fn new(shared: Shared, jobs: Sender<Job>, out: UnboundedSender<WatchEvent>) -> Self {
         Self {
             shared,
-            // Before the table is read: what is mounted meanwhile is either seen there or heard of.
+            // Started before the table is read, so that a mount in between is either in the table or signalled.
             _mounts: MountListener::start(jobs.clone()),
             jobs,
             out,
@@ -75,14 +75,14 @@ impl Scanner {
         }
     }
 
-    /// Watches everything for the first time.
+    /// Watches everything for the first time; the answer is what the user should know.
     pub(super) fn start(&mut self) -> Vec<Notice> {
         self.open();
         self.everything();
         self.watches.take_notices()
     }
 
-    /// Does what it is asked until it is told to stop.
+    /// Does jobs until it is told to stop.
     pub(super) fn work(mut self, todo: &Receiver<Job>) {
         loop {
             let first = match self.watches.poller.due() {
@@ -91,7 +91,7 @@ impl Scanner {
             };
             match first {
                 Ok(first) => {
-                    // A storm of directories is one piece of work.
+                    // Everything that is queued is done together, so that many directories at once are one scan.
                     let jobs: Vec<Job> = std::iter::once(first).chain(todo.try_iter()).collect();
                     if !self.all(jobs) {
                         return;
@@ -106,7 +106,7 @@ impl Scanner {
         }
     }
 
-    /// `false` when told to stop.
+    /// Does these jobs; `false` when one of them is to stop.
     fn all(&mut self, jobs: Vec<Job>) -> bool {
         let mut renew = BTreeSet::new();
         let mut unmounted = BTreeMap::new();
@@ -123,7 +123,7 @@ impl Scanner {
                     }
                 }
                 Job::Unmounted(path) => {
-                    // Asked before the watch is put there: what is mounted after that must be seen to be another.
+                    // Asked before the watch is set: a file system that is mounted later must be on another device.
                     unmounted.insert(path.clone(), device(&path));
                     renew.insert(path);
                 }
@@ -148,7 +148,7 @@ impl Scanner {
         } else {
             self.renew(renew);
         }
-        // No event will tell of a file system that is mounted again.
+        // No event tells when the file system is mounted again, so it is polled for.
         for path in topmost(unmounted.keys().cloned().collect()) {
             let now = unmounted[&path];
             self.watches.poller.wait_for(path, now);
@@ -159,7 +159,7 @@ impl Scanner {
         true
     }
 
-    /// A new watcher in place of the old one.
+    /// Replaces the watcher by a new one.
     fn open(&mut self) {
         self.unreadable.clear();
         let listener = Listener::new(
@@ -170,7 +170,7 @@ impl Scanner {
         self.watches.open(listener);
     }
 
-    /// The places where something was mounted or unmounted since the last time.
+    /// The mount points that changed since the last call.
     fn mounted(&mut self) -> BTreeSet<HostPath> {
         let interest = current(&self.shared);
         let now = system::mounts(|place| interest.enters(place));
@@ -186,13 +186,13 @@ impl Scanner {
         places
     }
 
-    /// Watches all that is of interest, and nothing else.
+    /// Watches everything of interest, and drops all other watches.
     fn everything(&mut self) {
         let interest = current(&self.shared);
         self.mounts = system::mounts(|place| interest.enters(place));
         for scope in &interest.scopes {
-            // From now on it is known which sources are directories.
-            scope.sources().vanished();
+            // Records which sources are directories from now on.
+            scope.last_seen().vanished();
         }
         self.watches.find_file_systems(&interest);
         for root in interest.roots() {
@@ -204,11 +204,11 @@ impl Scanner {
         self.watches.retain(&visited);
     }
 
-    /// Begins anew at each of `paths`: drops the watches at and below it, and watches what is there now.
+    /// Starts over at each of `paths`: drops the watches at and below it, and watches what is there now.
     fn renew(&mut self, paths: BTreeSet<HostPath>) {
         let interest = current(&self.shared);
         let mut begin = Vec::new();
-        // A directory's renewal includes what is below it.
+        // Renewing a directory includes everything below it.
         for path in topmost(paths) {
             self.watches.remove(&path);
             let before = device(&path);
@@ -219,7 +219,7 @@ impl Scanner {
                 continue;
             }
             if interest.is_passed_through(&path) {
-                // It went as a whole: of what was in it nothing else tells.
+                // It went as a whole: no other event reports what was in it.
                 self.say(WatchEvent::Touched(Touch::now(
                     path.clone(),
                     Stage::Renewed,
@@ -232,8 +232,8 @@ impl Scanner {
         self.establish(&interest, begin, Announce::Yes);
     }
 
-    /// Watches the directories `level` and all of interest below them, each before it is read: what is made meanwhile
-    /// is either seen in the listing or heard of. Gives all the directories it came by.
+    /// Watches the directories `level` and everything of interest below them. Each is watched before it is read, so that what is
+    /// created meanwhile is either in the listing or reported. Returns all directories it came across.
     fn establish(
         &mut self,
         interest: &Interest,
@@ -297,7 +297,7 @@ impl Scanner {
             visited.extend(level);
             level = next;
         }
-        // Not before all the watches are there: what is removed from now on is heard of.
+        // Only now, when all watches are in place: removals from now on are reported.
         renewed.retain(|directory| announce == Announce::Yes && interest.keeps(directory));
         for directory in renewed {
             let touch = Touch::now(directory, Stage::Renewed);
@@ -336,7 +336,7 @@ impl Scanner {
     }
 
     fn say(&self, event: WatchEvent) {
-        // The session is ending when nobody listens any more.
+        // If nobody listens any more, the session is ending.
         let _ = self.out.send(event);
     }
 }
@@ -352,7 +352,7 @@ fn topmost(paths: BTreeSet<HostPath>) -> Vec<HostPath> {
     top
 }
 
-/// A link to a directory is followed only where it is, or leads to, a root: the user named it.
+/// Whether it is a directory to watch. A link to one counts only if it is or leads to a root, because the user named it.
 fn is_directory(path: &HostPath, interest: &Interest) -> bool {
     if interest.leads(path) {
         path.as_path().is_dir()

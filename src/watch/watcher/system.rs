@@ -1,4 +1,4 @@
-//! What the system says of itself: its limits on watches, and which file systems give no events.
+//! What the system says about itself: its limits on watches, and which file systems give no events.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::paths::HostPath;
 
-/// How many watches one user may have.
+/// How many watches one user may have; `None` where that cannot be read.
 pub(super) fn watch_limit() -> Option<u64> {
     smallest(&[
         "/proc/sys/fs/inotify/max_user_watches",
@@ -14,7 +14,7 @@ pub(super) fn watch_limit() -> Option<u64> {
     ])
 }
 
-/// How many watchers one user may have.
+/// How many watchers one user may have; `None` where that cannot be read.
 pub(super) fn instance_limit() -> Option<u64> {
     smallest(&[
         "/proc/sys/fs/inotify/max_user_instances",
@@ -22,7 +22,7 @@ pub(super) fn instance_limit() -> Option<u64> {
     ])
 }
 
-/// A user namespace has limits of its own below the system's.
+/// The smallest value of these files: a user namespace has limits of its own below the system's.
 fn smallest(files: &[&str]) -> Option<u64> {
     files
         .iter()
@@ -30,7 +30,7 @@ fn smallest(files: &[&str]) -> Option<u64> {
         .min()
 }
 
-/// The file systems without events that `root` lies on, or that are mounted within it: each with its kind.
+/// The file systems without events that `root` lies on or that are mounted inside it, each with its kind.
 pub(super) fn without_events(root: &HostPath) -> Vec<(HostPath, String)> {
     let mut found: Vec<(HostPath, String)> = own_kind(root)
         .map(|kind| (root.clone(), kind.to_owned()))
@@ -49,7 +49,7 @@ pub(super) fn without_events(root: &HostPath) -> Vec<(HostPath, String)> {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn own_kind(root: &HostPath) -> Option<&'static str> {
     let found = rustix::fs::statfs(root.as_path()).ok()?;
-    // The kernel's magic numbers are 32 bits wide, whatever the field's type is on this architecture.
+    // The kernel's magic numbers have 32 bits, whatever the field's type on this architecture.
     let magic = u32::try_from(i128::from(found.f_type) & 0xFFFF_FFFF).ok()?;
     kind_of(magic)
 }
@@ -59,7 +59,7 @@ fn own_kind(_: &HostPath) -> Option<&'static str> {
     None
 }
 
-/// From the kernel's `magic.h`, and those that virtual machines share their host's folders with.
+/// The name of a file system without events: from the kernel's `magic.h`, and those by which virtual machines share folders.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn kind_of(magic: u32) -> Option<&'static str> {
     Some(match magic {
@@ -78,15 +78,15 @@ fn kind_of(magic: u32) -> Option<&'static str> {
     })
 }
 
-/// Something that is mounted.
+/// A mounted file system.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Mount {
     pub(super) place: HostPath,
-    /// Another one at the same place has another number.
+    /// The mount's ID, which tells it from an earlier mount at the same place.
     number: u64,
 }
 
-/// What is mounted at the places that `matter`; nothing where the system has no table of it.
+/// The mounts at the places for which `matter` is true; empty where the system has no mount table.
 pub(super) fn mounts(matter: impl Fn(&HostPath) -> bool) -> BTreeSet<Mount> {
     let table = fs::read("/proc/self/mountinfo").unwrap_or_default();
     mounts_in(&table)
@@ -106,7 +106,7 @@ fn mounts_in(mountinfo: &[u8]) -> Vec<Mount> {
     mounts.collect()
 }
 
-/// Reads the kernel's table of mounts: `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw`.
+/// Reads the kernel's mount table: `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw`.
 fn mounts_without_events(mountinfo: &[u8]) -> Vec<(HostPath, String)> {
     let mut found = Vec::new();
     for line in String::from_utf8_lossy(mountinfo).lines() {
@@ -129,7 +129,7 @@ fn mounts_without_events(mountinfo: &[u8]) -> Vec<(HostPath, String)> {
     found
 }
 
-/// The kernel writes space, tab, newline and backslash in a mount's place as `\040` and the like.
+/// Decodes a mount point, in which the kernel writes space, tab, newline and backslash as `\040` and the like.
 fn unescape(text: &str) -> PathBuf {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! Puts a watch on each directory it is given, or polls it where that cannot be: file systems without events, limits.
+//! Sets a watch on each directory it is given, or polls it where that is not possible: file systems without events, limits.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
@@ -19,10 +19,10 @@ use super::{Count, Notice, system};
 /// The directories that are watched or polled.
 #[derive(Default)]
 pub(super) struct Watches {
-    /// `None` when the system has none to offer: then everything is polled.
+    /// `None` when the system offers none: then everything is polled.
     watcher: Option<RecommendedWatcher>,
     watched: BTreeSet<HostPath>,
-    /// The name under which each watched directory is told of.
+    /// The name by which each watched directory is reported.
     names: HashMap<Identity, HostPath>,
     pub(super) poller: Poller,
     /// Places below which there are no events, with the kind of file system.
@@ -32,14 +32,14 @@ pub(super) struct Watches {
 }
 
 impl Watches {
-    /// A new watcher, with no watches yet, in place of the old one.
+    /// Replaces the watcher by a new one without watches.
     pub(super) fn open(&mut self, listener: Listener) {
-        // The old one's watches count against the limit until it is gone.
+        // The old watcher's watches count against the limit until it is dropped.
         self.watcher = None;
         self.watched.clear();
         self.names.clear();
         self.poller.clear();
-        // Opens and reads are left out: a build that reads the context would flood the queue.
+        // Opens and reads are not reported: a build that reads the context would flood the queue.
         let config = Config::default()
             .with_event_kinds(EventKindMask::CORE | EventKindMask::ACCESS_CLOSE)
             .with_follow_symlinks(false);
@@ -73,7 +73,7 @@ impl Watches {
         self.without_events = found;
     }
 
-    /// Puts a watch on each of `directories` that has none, or polls it. Gives those that cannot be read.
+    /// Watches each of `directories` that is not watched yet, or polls it. Returns those that cannot be read.
     pub(super) fn add(&mut self, interest: &Interest, directories: &[HostPath]) -> Vec<Unreadable> {
         let mut operations = Vec::new();
         for directory in directories {
@@ -115,7 +115,7 @@ impl Watches {
                 continue;
             };
             self.watched.remove(&directory);
-            // What merely leads to a root need not be readable. What is gone is heard of by its name.
+            // A directory that only leads to a root need not be readable. One that is gone is reported by its name in the directory above.
             if interest.keeps(&directory)
                 && let ErrorKind::Io(io) = &error.kind
                 && let Some(problem) = Unreadable::new(directory, io)
@@ -127,7 +127,7 @@ impl Watches {
         unreadable
     }
 
-    /// Whether it is watched under another name, as where a link to it is a root of its own: the system tells of a directory
+    /// Whether it is watched under another name already, because a link to it is a root of its own: the system reports a directory
     /// under one name only.
     fn has_another_name(&mut self, interest: &Interest, directory: &HostPath) -> bool {
         let Some(identity) = identity(directory) else {
@@ -163,7 +163,7 @@ impl Watches {
         self.no_more_watches(polled);
     }
 
-    /// Says it once, with the number of directories polled since.
+    /// Records that the limit is reached and how many directories are polled since; reported once.
     fn no_more_watches(&mut self, more: usize) {
         let said = self.notices.iter_mut().find_map(|notice| match notice {
             Notice::WatchLimit { polled, .. } => Some(polled),
@@ -180,7 +180,7 @@ impl Watches {
         self.limit_reached = true;
     }
 
-    /// Drops `path` and all below it.
+    /// Drops `path` and everything below it.
     pub(super) fn remove(&mut self, path: &HostPath) {
         let below = self.watched.range(path.clone()..);
         let stale: Vec<HostPath> = below
@@ -191,7 +191,7 @@ impl Watches {
         self.poller.forget(path);
     }
 
-    /// Drops all but `directories`.
+    /// Drops everything but `directories`.
     pub(super) fn retain(&mut self, directories: &BTreeSet<HostPath>) {
         let old: Vec<HostPath> = self.watched.difference(directories).cloned().collect();
         self.unwatch(old);
@@ -209,7 +209,7 @@ impl Watches {
         }
         if let Some(watcher) = &mut self.watcher {
             while !operations.is_empty() {
-                // A watch that is gone already went with its directory.
+                // A watch that is gone went with its directory.
                 match watcher.update_paths(operations) {
                     Ok(()) => break,
                     Err(error) => operations = error.remaining,
@@ -244,7 +244,7 @@ impl Watches {
     }
 }
 
-/// The number of a directory's file system, and its own in that.
+/// The device and inode number of a directory.
 type Identity = (u64, u64);
 
 #[cfg(unix)]
@@ -270,8 +270,8 @@ fn watch_config(directory: &HostPath, interest: &Interest) -> Option<WatchPathCo
     Some(config.with_dereference_symlinks(interest.leads(directory)))
 }
 
-/// One recursive watch for each root, which covers the directories in it; ignored ones cost nothing there. And one for
-/// the directory each root and single file lies in.
+/// One recursive watch for each root, which covers all directories in it (ignored ones cost nothing there), and one for the
+/// directory that each root or single file lies in.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn watch_config(directory: &HostPath, interest: &Interest) -> Option<WatchPathConfig> {
     let mode = if interest.roots().any(|root| root == directory) {

@@ -1,5 +1,5 @@
-//! The directory that an archive is extracted into so that a path is written: the root, or a writable mount under a read-only
-//! root; and which mounts cannot be written this way (traps 5 and 7). Asks nobody.
+//! The directory into which an archive is extracted to write a path: the root, or a writable mount under a read-only root; and
+//! which mounts cannot be written this way (traps 5 and 7). Asks nothing.
 
 use crate::compose::{Mount, MountKind};
 use crate::engine::{Container, EngineError};
@@ -9,7 +9,7 @@ use crate::paths::ContainerPath;
 /// The `path=` of a PUT; names in the archive are relative to it.
 pub type Destination = ContainerPath;
 
-/// Where the archive goes that has a path, or why none can.
+/// The destination for `path`, or why there is none.
 pub fn destination(
     container: &Container,
     path: &ContainerPath,
@@ -17,7 +17,7 @@ pub fn destination(
     let root = || ContainerPath::new("/").ok_or_else(|| EngineError::Refused(String::new()));
     let name = &container.name;
     let said = |why: String| format!("cannot write `{path}` in {name}: {why}");
-    // What is mounted there is there after a rebuild too.
+    // The mount will be there after a rebuild too.
     let no = |why: String| Err(EngineError::InVain(said(why)));
     let Some(mount) = Mount::over(&container.mounts, path) else {
         if container.read_only {
@@ -35,7 +35,7 @@ pub fn destination(
         MountKind::Tmpfs => no(format!(
             "`{target}` is a tmpfs, which the engine's copy does not reach\nhint: only the in-container helper can write there; sync to another directory, or take the tmpfs out for development"
         )),
-        // The engine replaces files by remove and create, which a mounted file does not allow.
+        // The engine replaces files by removing and creating them, which a mounted file does not allow.
         MountKind::Bind(_) | MountKind::Unseen(_) | MountKind::Far(_) if target == path => {
             no(format!(
                 "it is itself mounted from `{}`\nhint: a file that is mounted needs no sync; mount its directory, or take the mount out",
@@ -51,7 +51,7 @@ pub fn destination(
     }
 }
 
-/// The name of a path in an archive for that destination.
+/// The name that a path has in an archive for that destination.
 pub fn name_below(destination: &Destination, path: &ContainerPath) -> Vec<u8> {
     let name = path
         .as_bytes()

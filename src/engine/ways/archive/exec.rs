@@ -1,4 +1,4 @@
-//! Runs commands in containers: create, start, drain, inspect; and ends their process tree when their time is up. Knows nothing of files.
+//! Runs commands in containers: create, start, read to the end, inspect; and ends their process tree after a timeout. Knows nothing of files.
 
 mod environment;
 mod frames;
@@ -18,12 +18,12 @@ pub(in crate::engine) use self::environment::own_environment;
 use crate::engine::client::{Docker, refused};
 use crate::engine::{ContainerId, Ended, EngineError, Exec, Stream};
 
-/// In the environment of a command with a timeout, so that its process tree can be told from the rest: children inherit it.
+/// A variable in the environment of a command with a timeout. Children inherit it, so the command's process tree can be recognised.
 const MARK: &str = "LIVEUPDATE_EXEC";
 
-/// Sends the signal `$2` to every process that carries the mark `$1` in its environment, or is of the session of one that does; prints how many.
+/// Sends the signal `$2` to every process that has the mark `$1` in its environment, or is in the session of one that has; prints how many.
 ///
-/// The engine tells only the host's process IDs, which mean nothing when it is remote, so the container's own `/proc` is asked.
+/// The engine reports only the host's process IDs, which are useless when it is remote, so the container's own `/proc` is read.
 /// It needs `sh` and `cat`. A process that both cleared its environment and began a new session is not found.
 const END_TREE: &str = r#"
 sessions=' '; found=0
@@ -50,13 +50,13 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How often `KILL` is repeated against a tree that keeps forking.
 const KILLS: usize = 20;
 
-/// An engine that says a command does not run, but not how it ended, has so long to find out.
+/// How long an engine that reports a command as ended has to find out its exit code.
 const NO_CODE: Duration = Duration::from_secs(10);
 
-/// How an exec is started: its streams are ours, in frames.
+/// How an exec is started: we get its streams, in frames.
 const START: &str = r#"{"Detach":false,"Tty":false}"#;
 
-/// A started exec: its ID and its two ends.
+/// A started exec: its ID, its output and its input.
 pub(in crate::engine) struct Started {
     pub(in crate::engine) id: String,
     pub(in crate::engine) output: frames::Output,
@@ -64,7 +64,7 @@ pub(in crate::engine) struct Started {
 }
 
 impl Docker {
-    /// C7: runs a command, from `/` unless told otherwise; a timeout ends its whole process tree.
+    /// C7: runs a command, in `/` unless told otherwise; a timeout ends its whole process tree.
     pub(in crate::engine) async fn exec(
         &self,
         container: &ContainerId,
@@ -108,7 +108,7 @@ impl Docker {
         Ok(Ended::TimedOut)
     }
 
-    /// `TERM`, some time to obey, then `KILL` until nobody is left.
+    /// Sends `TERM`, waits, then sends `KILL` until no process is left.
     async fn end_tree(
         &self,
         container: &ContainerId,
@@ -122,7 +122,7 @@ impl Docker {
             let argv = ["sh", "-c", END_TREE, "sh", mark, signal];
             let said = match self.root_exec(container, &argv, Bytes::new()).await {
                 Ok(said) => said,
-                // The container ended with everything in it.
+                // The container ended, and everything in it.
                 Err(EngineError::NotRunning(_) | EngineError::Gone(_)) => return Ok(()),
                 Err(error) => return Err(error),
             };
@@ -139,7 +139,7 @@ impl Docker {
                 }
             }
             if Instant::now() < patience && signal == "TERM" {
-                // Ask with signal 0 whether anybody is left, so that `TERM` is sent once.
+                // Signal 0 only asks whether any process is left, so that `TERM` is sent once.
                 signal = "0";
             } else if Instant::now() >= patience {
                 signal = "KILL";
@@ -174,8 +174,8 @@ impl Docker {
         })
     }
 
-    /// The exit code, once there is one: the streams may close a moment (or, for a command that closes them itself, long) before.
-    /// How long that takes is the command's; the end of its container ends it as well.
+    /// The exit code, once there is one. The streams may close a moment earlier, or much earlier if the command closes them itself. How
+    /// long it takes is up to the command; the end of its container ends the wait too.
     pub(in crate::engine) async fn exit_code(
         &self,
         container: &ContainerId,
@@ -208,7 +208,7 @@ impl Docker {
     }
 }
 
-/// Hands all output on; a broken stream ends it, and the exit code (or its absence) tells why.
+/// Passes all output on. A broken stream ends it; the exit code (or its absence) tells why.
 async fn drain(started: &mut Started, output: &mut (dyn FnMut(Stream, &[u8]) + Send)) {
     while let Some(Ok(part)) = started.output.next().await {
         match part {
@@ -221,7 +221,7 @@ async fn drain(started: &mut Started, output: &mut (dyn FnMut(Stream, &[u8]) + S
     }
 }
 
-/// No two commands of ours share a mark, not even those of two tools.
+/// No two of our commands have the same mark, even if two tools run.
 fn new_mark() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let now = std::time::SystemTime::now()

@@ -1,8 +1,8 @@
-//! What stands at paths of a container, through its archive: hashed while it streams, held never. Compares nothing.
+//! What is at paths of a container, found through its archive: content is hashed as it streams and never stored. Compares nothing.
 //!
-//! The engine's archive shows volumes and bind mounts as the container sees them, and what lies under a tmpfs instead of the tmpfs.
+//! The engine's archive shows volumes and bind mounts as the container sees them, but not a tmpfs: it shows what the tmpfs covers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tar::EntryType;
@@ -11,23 +11,22 @@ use xxhash_rust::xxh3::Xxh3;
 use super::read::{Member, Reader};
 use super::survey::member_path;
 use crate::engine::client::Docker;
+use crate::engine::ways::Fingerprints;
 use crate::engine::{ContainerId, EngineError, Fingerprint, Sought, Wanted};
 use crate::paths::ContainerPath;
 
-type Found = BTreeMap<ContainerPath, Fingerprint>;
-
-/// Up to so many paths are asked for one by one.
+/// Up to this many paths are asked for one by one.
 const FEW: usize = 16;
-/// An archive comes with all that only the container has. So much of that is passed over, and some times what was asked for;
-/// beyond it the rest is asked for one by one.
+/// An archive also contains what only the container has. This many bytes of that are skipped, plus a multiple of what was asked for;
+/// beyond that, the remaining paths are asked for one by one.
 const PASSED_OVER: u64 = 256 * 1024 * 1024;
-/// The start of a helper takes as long as reading so much,
+/// Starting a helper takes as long as reading this many bytes ..
 const LITTLE: u64 = 8 * 1024 * 1024;
-/// of so many files.
+/// .. in this many files.
 const HANDFUL: usize = 300;
-/// One comparison may take so long, and some more for its bytes.
+/// The time limit of one comparison, not counting its bytes.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Of an engine on a slow machine, in bytes a second.
+/// The bytes per second of a slow engine, for the time limit.
 const SLOWEST: u64 = 1024 * 1024;
 
 impl Docker {
@@ -36,7 +35,7 @@ impl Docker {
         id: &ContainerId,
         wanted: &Wanted,
         roots: &[ContainerPath],
-    ) -> Result<Found, EngineError> {
+    ) -> Result<Fingerprints, EngineError> {
         let budget = bytes(wanted).saturating_mul(4).saturating_add(PASSED_OVER);
         let limit = PATIENCE + Duration::from_secs(budget / SLOWEST);
         let search = async {
@@ -53,13 +52,13 @@ impl Docker {
             })
     }
 
-    /// The same, where it takes no longer than a helper would take to start; `None` where it might.
+    /// Like `fingerprints_through_archive`, if that takes no longer than starting a helper would; otherwise `None`.
     pub(in crate::engine::ways) async fn fingerprints_of_little(
         &self,
         id: &ContainerId,
         wanted: &Wanted,
         roots: &[ContainerPath],
-    ) -> Result<Option<Found>, EngineError> {
+    ) -> Result<Option<Fingerprints>, EngineError> {
         if wanted.len() > HANDFUL || bytes(wanted) > LITTLE {
             return Ok(None);
         }
@@ -70,7 +69,7 @@ impl Docker {
         self.finish(id, search).await.map(Some)
     }
 
-    /// What the archives of the roots say; what they did not come to is left to be asked for one by one.
+    /// Reads the archives of the roots; what they do not show within the budget remains to be asked for one by one.
     async fn search<'a>(
         &self,
         id: &ContainerId,
@@ -82,7 +81,7 @@ impl Docker {
             wanted,
             above: BTreeSet::new(),
             links: BTreeSet::new(),
-            found: Found::new(),
+            found: Fingerprints::new(),
             one_by_one: Vec::new(),
             budget,
         };
@@ -97,7 +96,11 @@ impl Docker {
         Ok(search)
     }
 
-    async fn finish(&self, id: &ContainerId, mut search: Search<'_>) -> Result<Found, EngineError> {
+    async fn finish(
+        &self,
+        id: &ContainerId,
+        mut search: Search<'_>,
+    ) -> Result<Fingerprints, EngineError> {
         for path in std::mem::take(&mut search.one_by_one) {
             if let Some(mut archive) = self.archive_of(id, &path, "").await?
                 && let Some(member) = archive.next().await?
@@ -121,7 +124,7 @@ impl Docker {
             return Ok(());
         };
         search.read(archive, root).await?;
-        // An archive has a link as a link; what is written is written through it, so what is below it is read through it (E6).
+        // An archive shows a link as a link. Since we write through links, what is below one is read through it too (E6).
         let mut followed = BTreeSet::new();
         while let Some(link) = search.link_on_the_way(root, &followed) {
             if let Some(archive) = self.archive_of(id, &link, "/.").await? {
@@ -134,7 +137,7 @@ impl Docker {
         Ok(())
     }
 
-    /// A link that leads to a directory is that directory where one is sought.
+    /// A link to a directory counts as that directory where a directory is wanted.
     async fn follow(
         &self,
         id: &ContainerId,
@@ -159,7 +162,7 @@ impl Docker {
     }
 }
 
-/// How much the wanted files come to.
+/// How many bytes the wanted files have together.
 fn bytes(wanted: &Wanted) -> u64 {
     let lengths = wanted.values().map(|sought| match sought {
         Sought::File { most } => *most,
@@ -168,17 +171,17 @@ fn bytes(wanted: &Wanted) -> u64 {
     lengths.fold(0, u64::saturating_add)
 }
 
-/// What was asked, and what is known by now.
+/// What was asked for, and what is known so far.
 struct Search<'a> {
     wanted: &'a Wanted,
-    /// The directories that lie above what was asked for.
+    /// All directories above the wanted paths.
     above: BTreeSet<ContainerPath>,
-    /// Those of them that are links, and were not asked for themselves.
+    /// Those of them that are links, and are not wanted themselves.
     links: BTreeSet<ContainerPath>,
-    found: Found,
-    /// What has to be asked for by itself.
+    found: Fingerprints,
+    /// The paths that have to be asked for one by one.
     one_by_one: Vec<ContainerPath>,
-    /// How many bytes may still be passed over.
+    /// How many bytes may still be skipped.
     budget: u64,
 }
 
@@ -195,13 +198,13 @@ impl Search<'_> {
         }
     }
 
-    /// A link where the host has a directory, or where something below it was asked for: a way, if it leads to one.
+    /// Whether a link is where the host has a directory, or where something below is wanted: it may lead to one.
     fn is_link_on_the_way(&self, path: &ContainerPath) -> bool {
         let sought = self.wanted.get(path) == Some(&Sought::Directory) || self.above.contains(path);
         sought && matches!(self.found.get(path), Some(Fingerprint::Link { .. }))
     }
 
-    /// The next one at or below `root` of those that were not `followed` yet.
+    /// The next such link at or below `root` that was not `followed` yet.
     fn link_on_the_way(
         &self,
         root: &ContainerPath,
@@ -215,7 +218,7 @@ impl Search<'_> {
         asked_for.chain(&self.links).find(is_next).cloned()
     }
 
-    /// What was found behind a link is not what stands there itself, unless a directory is sought and it is one.
+    /// What is behind a link does not replace the link itself, unless a directory is wanted and it is one.
     fn keep_unless_directory(&mut self, path: &ContainerPath, itself: Option<Fingerprint>) {
         let sought = self.wanted.get(path) == Some(&Sought::Directory);
         let there = matches!(self.found.get(path), Some(Fingerprint::Directory { .. }));
@@ -229,7 +232,7 @@ impl Search<'_> {
         mut archive: Reader<hyper::body::Incoming>,
         root: &ContainerPath,
     ) -> Result<(), EngineError> {
-        // Names of one inode come once with content, then as links to that name.
+        // Of a file's hard links, the first has the content; the others are links to its name.
         let mut hard_links = Vec::new();
         while let Some(member) = archive.next().await? {
             if archive.taken.saturating_add(member.size) > self.budget {
@@ -257,7 +260,7 @@ impl Search<'_> {
         self.budget = self.budget.saturating_sub(archive.taken);
         for (path, first) in hard_links {
             match self.found.get(&first) {
-                // Hashed for the length that the other name is to have.
+                // It was hashed as the length wanted for the other name.
                 Some(Fingerprint::File { mode, hash }) if *hash != 0 => {
                     let print = Fingerprint::File {
                         mode: *mode,
@@ -271,7 +274,7 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Notes one member; its content is read where it can be the wanted one.
+    /// Records one member of an archive; its content is read if it can be the wanted one.
     async fn see(
         &mut self,
         path: ContainerPath,

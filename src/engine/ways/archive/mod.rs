@@ -1,5 +1,5 @@
-//! Everything through the plain Engine API: PUT archive for copies, `rm` and `rmdir` for deletes, exec for commands, GET archive
-//! for comparisons. Needs no program of ours in the container, and is always left.
+//! The way through the plain Engine API: PUT archive for copies, `rm` and `rmdir` for deletes, exec for commands, GET archive for
+//! comparisons. Needs no program of ours in the container, and so is always available.
 
 mod destination;
 mod exec;
@@ -17,7 +17,7 @@ pub(in crate::engine) use put::FULL;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::{Found, Output, Taken, Way, there};
+use super::{Fingerprints, Output, Taken, Way, there};
 use crate::compose::MountKind;
 use crate::engine::client::Docker;
 use crate::engine::{
@@ -25,7 +25,7 @@ use crate::engine::{
 };
 use crate::paths::ContainerPath;
 
-/// The plain Engine API.
+/// The way through the plain Engine API.
 pub(super) struct Archive<'a>(pub(super) &'a Docker);
 
 impl Way for Archive<'_> {
@@ -56,21 +56,21 @@ impl Way for Archive<'_> {
         container: &Container,
         wanted: &Wanted,
         roots: &[ContainerPath],
-    ) -> Taken<Found> {
+    ) -> Taken<Fingerprints> {
         let found = self
             .0
             .fingerprints_through_archive(&container.id, wanted, roots);
         Ok(found.await?)
     }
 
-    /// The API knows whole containers alone.
+    /// Without a helper, only whole containers can be restarted.
     async fn restart_process(
         &self,
         container: &Container,
         _: Option<&str>,
         grace: Option<Duration>,
     ) -> Taken<Restarted> {
-        // Its supervisor is gone, or another version's. Should this fail, the restart says what is wrong.
+        // Its supervisor is gone or of another version. If this fails, the restart reports what is wrong.
         let _ = self.0.renew_init(container).await;
         let restarted = self.0.restart_in_turn(container, grace).await?;
         Ok(Restarted {
@@ -80,24 +80,24 @@ impl Way for Archive<'_> {
     }
 }
 
-/// Whether the engine's archive has all that the container sees: it has what lies under a tmpfs in its place.
+/// Whether the engine's archive shows everything that the container sees: it does not show a tmpfs, but what that covers.
 pub(super) fn shows_all(container: &Container) -> bool {
     let mut mounts = container.mounts.iter();
     !mounts.any(|mount| matches!(mount.kind, MountKind::Tmpfs))
 }
 
-/// What came of an update through the engine.
+/// The result of an update through the Engine API.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Through {
-    /// What could not be read whole.
+    /// Paths whose host file could not be read completely.
     pub(super) unread: Vec<ContainerPath>,
-    /// What was not touched, and why.
+    /// Paths that were left alone, with the reason.
     pub(super) closed: Vec<(ContainerPath, String)>,
 }
 
 impl Docker {
-    /// Copies first, deletes after them. Copies work on stopped containers as well; deletes that need a running one
-    /// say `NotRunning` after the copies are done, and both are safe to repeat.
+    /// Copies first, then deletes. Copies also work on stopped containers; deletes need a running one, and return `NotRunning` after
+    /// the copies are done. Both can be repeated safely.
     async fn apply_through_archive(
         &self,
         container: &Container,

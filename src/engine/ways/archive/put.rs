@@ -1,4 +1,4 @@
-//! Copies through PUT archive: looks at what is there, then sends. Deletes nothing but what a copy replaces.
+//! Copies through PUT archive: looks at what is there, then sends. Deletes nothing except what a copy replaces.
 
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -21,16 +21,16 @@ use crate::engine::{Body, Container, Delta, EngineError, Outgoing};
 use crate::paths::ContainerPath;
 use crate::source::Source;
 
-/// A file that keeps shrinking while it is read is tried so many times before it is read into memory.
+/// How often a file that keeps shrinking while it is read is tried, before it is read into memory.
 const ATTEMPTS: usize = 3;
 
-/// The mode of a directory that the host does not tell us about.
+/// The mode of a directory whose mode on the host is unknown.
 const PARENT_MODE: u32 = 0o755;
 
-/// What is not sent, and why.
+/// Paths that are not sent, with the reason.
 type Closed = Vec<(ContainerPath, String)>;
 
-/// What goes through one destination: first what replaces a file by a directory or the reverse, then the rest.
+/// The entries for one destination: those that replace a file by a directory or the reverse go first.
 #[derive(Default)]
 struct Load {
     replacing: Vec<Entry>,
@@ -38,8 +38,8 @@ struct Load {
 }
 
 impl Docker {
-    /// Writes all of `delta.put`. A directory goes through a link that stands in its place, unless that is to be removed:
-    /// then it replaces the link. What replaces a directory does so only if all that is in it is to be removed.
+    /// Writes all of `delta.put`. A directory that meets a link is written through it, unless the link is to be removed: then it
+    /// replaces the link. A directory is replaced only if everything in it is to be removed.
     pub(in crate::engine) async fn put(
         &self,
         container: &Container,
@@ -49,7 +49,7 @@ impl Docker {
         self.put_where(container, survey, delta).await
     }
 
-    /// As [`put`](Self::put), for whoever has looked already at some of what is there.
+    /// Like [`put`](Self::put), for a caller that has already looked at a part of what is there.
     pub(in crate::engine) async fn put_where(
         &self,
         container: &Container,
@@ -80,7 +80,7 @@ impl Docker {
         Ok(Through { unread, closed })
     }
 
-    /// One archive through one destination; the outcome is certain: all of it went in, or an error.
+    /// Sends one archive to one destination: either all of it is extracted, or there is an error.
     async fn send(
         &self,
         container: &Container,
@@ -92,7 +92,7 @@ impl Docker {
             "/containers/{}/archive?path={}{}",
             container.id.0,
             escaped(destination.as_bytes()),
-            // Trap 6: only what was seen to stand in the way may be replaced by another kind.
+            // Trap 6: only what was seen to be of another kind may be replaced by another kind.
             if replacing {
                 ""
             } else {
@@ -109,13 +109,13 @@ impl Docker {
             let answer = self.ask(Method::PUT, &target, body, &container.id).await;
             let story = std::mem::take(&mut *story.lock().unwrap_or_else(PoisonError::into_inner));
             if let Some(path) = story.changed {
-                // Its event is on the way, and brings what it is by then; the others go again.
+                // An event about its change is on the way and will bring the new content; the others are sent again.
                 entries.retain(|entry| entry.to != path);
                 changed.push(path);
                 continue;
             }
             if let Some(path) = story.shrunk {
-                // Trap 2: what was sent stays, half of this file included, so all of it goes again.
+                // Trap 2: what was sent remains, half of this file included, so everything is sent again.
                 let keeps_shrinking = attempt >= ATTEMPTS;
                 for entry in entries.iter_mut().filter(|entry| entry.to == path) {
                     if let Content::File(from) = &entry.content
@@ -180,10 +180,10 @@ async fn loads(
     Ok((loads, closed))
 }
 
-/// What the update takes away.
+/// What the update removes.
 struct Going<'a> {
     removed: HashSet<&'a ContainerPath>,
-    /// Directories as well.
+    /// Everything it removes, directories too.
     all: HashSet<&'a ContainerPath>,
 }
 
@@ -202,7 +202,7 @@ impl Load {
             survey.stat(&outgoing.to).await?
         };
         let owner = match there {
-            // Trap 4: a header on an existing directory would reset its owner and mode.
+            // Trap 4: a header for an existing directory would reset its owner and mode.
             Some(seen) if is_directory && seen.kind == Kind::Directory => {
                 if outgoing.body != (Body::Directory { set_mode: true }) {
                     return Ok(());
@@ -217,7 +217,7 @@ impl Load {
             None => parents(survey, self, destination, outgoing).await?,
         };
         let replaces = there.is_some_and(|seen| is_directory != (seen.kind == Kind::Directory));
-        // The engine would take away all that is in it, what is mounted there included.
+        // The engine would remove everything in it, mounts included.
         if replaces
             && !is_directory
             && let Some(kept) = survey
@@ -270,7 +270,7 @@ fn entry(outgoing: &Outgoing, destination: &Destination, owner: Owner) -> Entry 
     }
 }
 
-/// The owner for a new thing: its directory's (C6). Directories missing on the way are made with their own parent's owner.
+/// The owner for a new path: its directory's (C6). Missing directories on the way are created with their own parent's owner.
 async fn parents(
     survey: &mut Survey<'_>,
     load: &mut Load,
@@ -323,7 +323,7 @@ async fn parents(
     Ok(owner)
 }
 
-/// As much of a file as there is when it ends for the first time.
+/// Reads a file up to where it first ends.
 async fn read_whole(from: &Source) -> Result<Bytes, EngineError> {
     let source = from.clone();
     let read = tokio::task::spawn_blocking(move || {
@@ -346,7 +346,7 @@ fn size(outgoing: &Outgoing) -> u64 {
 /// What to do about a full disk.
 pub(in crate::engine) const FULL: &str = "\nhint: make room there: `docker system df` and `docker system prune` for the engine's disk, a larger `size` for a tmpfs";
 
-/// The engine's refusal of a copy, with what to do where we know it.
+/// The engine's refusal of a copy, with a hint where the cause is known.
 fn explained(error: EngineError, container: &Container) -> EngineError {
     let EngineError::Refused(why) = error else {
         return error;

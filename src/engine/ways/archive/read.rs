@@ -1,4 +1,4 @@
-//! Reads the tar streams that the engine answers with, member by member, holding no content. Asks for nothing itself.
+//! Reads the tar streams that the engine answers with, member by member, without storing content. Requests nothing itself.
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
@@ -11,41 +11,41 @@ use crate::harmless;
 
 const BLOCK: usize = 512;
 
-/// Longest extended header we take: paths and link targets, not attributes by the megabyte.
+/// The longest extended header that is accepted: enough for paths and link targets, not for megabytes of attributes.
 const LONGEST_EXTENSION: u64 = 1024 * 1024;
 
-/// So many extended headers may stand before one member; there are four kinds of them.
+/// How many extended headers may precede a member; there are four kinds of them.
 const MOST_EXTENSIONS: usize = 16;
 
-/// No file is larger, and no stream longer: beyond it a size is a lie.
+/// No file and no stream is larger than this: a header with a larger size is invalid.
 const LARGEST: u64 = i64::MAX as u64;
 
-/// What a member's header says.
+/// A member's header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// The name as it stands in the archive, without a trailing slash.
+    /// The name as in the archive, without a trailing slash.
     pub name: Vec<u8>,
-    /// What it is.
+    /// File, directory, link or another kind of tar entry.
     pub kind: EntryType,
-    /// Permission bits.
+    /// Permission bits, set-user-ID, set-group-ID and sticky included.
     pub mode: u32,
-    /// Owner.
+    /// Numeric user ID.
     pub uid: u64,
-    /// Group.
+    /// Numeric group ID.
     pub gid: u64,
     /// Bytes of content that follow.
     pub size: u64,
-    /// Target of a link.
+    /// The target of a link; empty for other kinds.
     pub link: Vec<u8>,
 }
 
-/// Where the bytes come from: the engine's answer, or a test's.
-pub trait Source {
+/// Where the bytes come from: the engine's answer, or a test's data.
+pub trait Chunks {
     /// The next bytes; `None` at the end.
     fn more(&mut self) -> impl Future<Output = Result<Option<Bytes>, EngineError>> + Send;
 }
 
-impl Source for Incoming {
+impl Chunks for Incoming {
     async fn more(&mut self) -> Result<Option<Bytes>, EngineError> {
         loop {
             match self.frame().await {
@@ -66,19 +66,19 @@ impl Source for Incoming {
     }
 }
 
-/// A tar stream being read.
+/// A tar stream that is being read.
 pub struct Reader<S> {
     source: S,
     buffer: BytesMut,
-    /// Content of the current member not yet read, and the padding after it.
+    /// Bytes of the current member's content and padding that are not read yet.
     left: u64,
     padding: u64,
     /// Bytes taken from the source so far.
     pub taken: u64,
 }
 
-impl<S: Source> Reader<S> {
-    /// Begins with the first member.
+impl<S: Chunks> Reader<S> {
+    /// Starts before the first member.
     pub fn new(source: S) -> Self {
         Self {
             source,
@@ -102,7 +102,7 @@ impl<S: Source> Reader<S> {
                 return Ok(None);
             }
             let header = tar::Header::from_byte_slice(&block);
-            // What is no header must not pass for one: sizes and names would be anything.
+            // A block that is no header must not be taken for one: its sizes and names would be meaningless.
             if header.cksum().ok() != Some(checksum(&block)) {
                 return Err(broken(&"a header's checksum is wrong"));
             }
@@ -119,7 +119,7 @@ impl<S: Source> Reader<S> {
                 EntryType::GNULongLink => {
                     extended.link = Some(until_nul(&self.whole(size).await?).to_vec());
                 }
-                // A map of its holes would come before the content. The engine writes none.
+                // A map of its holes would precede the content. The engine writes no sparse files.
                 EntryType::GNUSparse => return Err(broken(&"a sparse file")),
                 kind => {
                     let size = extended.size.unwrap_or(size);
@@ -193,7 +193,7 @@ impl<S: Source> Reader<S> {
         Ok(all)
     }
 
-    /// Whether `length` bytes are there now; `false` at the end of the stream.
+    /// Waits until `length` bytes are there; `false` at the end of the stream.
     async fn fill(&mut self, length: usize) -> Result<bool, EngineError> {
         while self.buffer.len() < length {
             match self.source.more().await? {
@@ -219,7 +219,7 @@ struct Extended {
 }
 
 impl Extended {
-    /// Records are `LENGTH KEY=VALUE\n`; only the length says where one ends, for names may hold line ends.
+    /// Records have the form `LENGTH KEY=VALUE\n`; only the length says where one ends, since names may contain line breaks.
     fn read_pax(&mut self, mut records: &[u8]) {
         while let Some((key, value, rest)) = first_record(records) {
             records = rest;
@@ -245,7 +245,7 @@ fn first_record(records: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     Some((&record[..equals], &record[equals + 1..], &records[length..]))
 }
 
-/// The sum of a header's bytes, its own place counted as spaces.
+/// The sum of a header's bytes, with its own field counted as spaces.
 fn checksum(block: &[u8]) -> u32 {
     let sum = |bytes: &[u8]| bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>();
     let (before, rest) = block.split_at(block.len().min(148));

@@ -1,7 +1,7 @@
 //! Deletes through `rm` and `rmdir` in the container, with plain arguments: the archive API cannot delete (trap 8). Copies nothing.
 //!
-//! They run as whoever owns the directory that the name is taken from: should somebody put a link on the way in that moment,
-//! they do to where it leads no more than its owner could.
+//! They run as the owner of the directory that holds the name. If a link is put on the way at that moment, they can do no more at
+//! its target than that owner could.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -15,11 +15,11 @@ use crate::paths::ContainerPath;
 /// Bytes of arguments in one command: well below any kernel's limit, and below what the engine passes on in one message.
 const ARGUMENTS: usize = 256 * 1024;
 
-/// For names that are no UTF-8, which the engine's API cannot carry: they come escaped and are decoded in the container.
+/// For names that are not valid UTF-8, which the engine's API cannot carry: they are sent escaped and decoded in the container.
 const DECODED: &str =
     r#"verb=$1; shift; for name; do name=$(printf '%b.' "$name"); $verb "${name%.}"; done"#;
 
-/// What is asked of the container.
+/// The command that is run in the container.
 #[derive(Clone, Copy)]
 enum Verb {
     Files,
@@ -27,8 +27,8 @@ enum Verb {
 }
 
 impl Docker {
-    /// Removes files and links, then directories that are empty by then; what is not there is no error. What went with
-    /// a directory that was just replaced is not asked for. Answers what was not touched.
+    /// Removes files and links, then directories that are empty by then; what does not exist is no error. Paths in a directory that was
+    /// just replaced are not asked for again. Returns what was left alone.
     pub(super) async fn remove(
         &self,
         container: &Container,
@@ -57,7 +57,7 @@ impl Docker {
                 are_none.extend(others.into_iter().map(|path| (owner.to_owned(), path)));
             }
         }
-        // A directory that is not empty stays: what is left in it is the container's own (E4). What lies in one goes before it.
+        // A directory that is not empty stays: what is left in it is the container's own (E4). Subdirectories are removed before it.
         let mut directories = self
             .owned(container, survey, directories, &mut closed)
             .await?;
@@ -70,8 +70,8 @@ impl Docker {
             if !answer.failed() {
                 continue;
             }
-            // Of what came and went on the host while nothing could be brought, the container may have a file where the host
-            // had a directory last: that is deleted too, and what it lies in may be empty now.
+            // If a path changed its kind on the host while nothing could be copied, the container may have a file where the host last had a
+            // directory: that is deleted too, and the directory that holds it may be empty now.
             let left = self.all_gone(container, owner, &directories).await?;
             if !left.is_empty() && left.len() < directories.len() {
                 self.verb(container, owner, verb, &left).await?;
@@ -80,7 +80,7 @@ impl Docker {
         Ok(closed)
     }
 
-    /// The paths with the user that deletes each; those that nobody should delete are `closed`.
+    /// Each path with the user to delete it as; paths that no user should delete go to `closed`.
     async fn owned(
         &self,
         container: &Container,
@@ -99,7 +99,7 @@ impl Docker {
                     Some(why) => Err(why),
                     None => match survey.stat_through(&parent).await? {
                         Some(seen) => Ok(format!("{}:{}", seen.owner.uid, seen.owner.gid)),
-                        // Its directory is gone, and it with it.
+                        // Its directory is gone, and the path with it.
                         None => continue,
                     },
                 };
@@ -134,7 +134,7 @@ impl Docker {
         };
         let bytes = bytes.into_iter().map(escaped_for_printf);
         answer.add(self.chunks(container, user, decoded, bytes).await?);
-        // After the others: what lies below a name that is no text is none either, and goes before its parents.
+        // After the others: what lies below a name that is not UTF-8 is not UTF-8 either, and goes before its parents.
         let text = text.into_iter().map(|path| path.verbatim().into_owned());
         answer.add(self.chunks(container, user, plain, text).await?);
         Ok(answer)
@@ -151,7 +151,7 @@ impl Docker {
         let mut chunk: Vec<String> = Vec::new();
         let mut length = 0;
         for argument in arguments {
-            // Each costs its bytes, an end and a pointer.
+            // Each argument costs its bytes, a terminator and a pointer.
             length += argument.len() + 9;
             if length > ARGUMENTS && !chunk.is_empty() {
                 answer.add(self.command(container, user, command, &chunk).await?);
@@ -185,14 +185,14 @@ impl Docker {
             126 | 127 => Err(EngineError::Refused(format!(
                 "cannot delete in {name}: its image has no `{program}`\nhint: the in-container helper can delete there (`helper: off` and LIVEUPDATE_HELPER=off forbid it); a rebuild does it too"
             ))),
-            // Killed, with its container most likely: what it had not come to is still there.
+            // It was killed, most likely with its container: the remaining paths still exist.
             129.. => Err(EngineError::NotRunning(container.id.clone())),
             _ => Ok(Answer::Failed(said.words())),
         }
     }
 
-    /// After `rm` or `rmdir` complained: what counts is whether anything that should be gone is still there. Files are deleted once
-    /// more; answers the directories.
+    /// After `rm` or `rmdir` complained: checks whether anything that should be gone still exists. Files are deleted once more; returns
+    /// the directories.
     async fn all_gone(
         &self,
         container: &Container,
@@ -223,16 +223,16 @@ impl Docker {
     }
 }
 
-/// A user as the engine takes it, and a path in a directory of that user's.
+/// A user in the engine's form, and a path in a directory that this user owns.
 type Owned = (String, ContainerPath);
 
-/// Paths of one owner.
+/// The one owner of the paths, and the paths.
 fn unzipped(paths: &[Owned]) -> (&str, Vec<ContainerPath>) {
     let owner = paths.first().map_or("", |(owner, _)| owner.as_str());
     (owner, paths.iter().map(|(_, path)| path.clone()).collect())
 }
 
-/// Whether a command had something to complain about.
+/// Whether a command complained.
 enum Answer {
     Done,
     Failed(String),
@@ -250,7 +250,7 @@ impl Answer {
     }
 }
 
-/// `\0ooo` for every byte that could mean anything.
+/// Escapes every byte that could mean something to `printf` as `\0ooo`.
 fn escaped_for_printf(path: &ContainerPath) -> String {
     use std::fmt::Write;
     let mut out = String::new();

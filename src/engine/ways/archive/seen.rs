@@ -1,36 +1,36 @@
-//! What stands at a path of a container: kind, owner, mode; as the archive and as `stat` say it.
+//! What is at a path of a container: kind, owner and mode, from an archive or from `stat`.
 
 use tar::EntryType;
 
 use super::read::Member;
 
-/// Who owns a thing.
+/// The owner of a file or directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner {
-    /// User.
+    /// Numeric user ID.
     pub uid: u64,
-    /// Group.
+    /// Numeric group ID.
     pub gid: u64,
 }
 
-/// What stands at a path.
+/// What is at a path; links are not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// A file, link, directory …
+    /// File, link or directory.
     pub kind: Kind,
-    /// Who owns it.
+    /// Its user and group, as the container numbers them.
     pub owner: Owner,
     /// Its permission bits.
     pub mode: u32,
 }
 
 impl Seen {
-    /// A directory in which nobody but root decides what its names are.
+    /// Whether it is a directory in which only root can add or remove names.
     pub fn is_roots_alone(&self) -> bool {
         self.kind == Kind::Directory && self.owner.uid == 0 && !self.is_shared()
     }
 
-    /// A directory whose names others than its owner may take away.
+    /// Whether it is a directory from which users other than its owner may remove names.
     pub fn is_shared(&self) -> bool {
         const OTHERS_WRITE: u32 = 0o022;
         const STICKY: u32 = 0o1000;
@@ -38,18 +38,18 @@ impl Seen {
     }
 }
 
-/// The kinds that make a difference to a copy.
+/// The kinds that a copy distinguishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A directory.
+    /// A directory, which is written into.
     Directory,
-    /// A symbolic link.
+    /// A symbolic link, followed or replaced depending on what is written.
     Link,
-    /// Anything else.
+    /// Everything else, which is replaced.
     File,
 }
 
-/// `MODE(hex) UID GID NAME`
+/// Parses a line of the form `MODE(hex) UID GID NAME`.
 pub(super) fn stat_line(line: &str) -> Option<(&str, Seen)> {
     let mut parts = line.splitn(4, ' ');
     let mode = u32::from_str_radix(parts.next()?, 16).ok()?;

@@ -1,4 +1,4 @@
-//! Looks at what stands in a container where files are to go: owners (C6), missing directories (trap 4), file against directory (trap 6). Writes nothing.
+//! Looks at what is in a container where files are to go: owners (C6), missing directories (trap 4), file against directory (trap 6). Writes nothing.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -15,36 +15,36 @@ use crate::engine::transport::{empty, escaped};
 use crate::engine::{ContainerId, EngineError};
 use crate::paths::ContainerPath;
 
-/// Up to so many paths are asked for one by one (1 ms each); for more a `stat` in the container pays (45 ms), or a listing.
+/// Up to this many paths are asked for one by one (1 ms each); for more, a `stat` in the container (45 ms) or a listing is faster.
 const FEW: usize = 16;
 
-/// Looks at the same time.
+/// How many paths are looked at in parallel.
 const AT_ONCE: usize = 8;
 
 /// Bytes of paths in one `stat`.
 const ARGUMENTS: usize = 256 * 1024;
 
-/// A directory's listing comes with its content, so it may cost this much, and some times what we send ourselves.
+/// A directory's listing comes with its files' content, so it may cost this many bytes, plus a multiple of what is sent.
 const LISTING_FLOOR: u64 = 4 * 1024 * 1024;
 
-/// So much is remembered of one container: what lies in a directory beside our files is the container's business.
+/// How many paths of one container are remembered: the container may have any number of files beside ours.
 const MOST_SEEN: usize = 100_000;
 
-/// What is known of one container for the length of one update.
+/// What is known about one container, for the duration of one update.
 ///
-/// Not longer: the container's own processes create and chown files too, and a look is cheap (1 ms).
+/// No longer than that: the container's processes create and chown files too, and a look is cheap (1 ms).
 pub struct Survey<'a> {
     docker: &'a Docker,
     id: &'a ContainerId,
     seen: HashMap<ContainerPath, Option<Seen>>,
-    /// What the links among them say.
+    /// The targets of the links among them.
     targets: HashMap<ContainerPath, Vec<u8>>,
-    /// Directories listed to the end: what is not in `seen` below them does not exist.
+    /// Directories that were listed completely: what is below one but not in `seen` does not exist.
     complete: BTreeSet<ContainerPath>,
 }
 
 impl<'a> Survey<'a> {
-    /// Nothing known yet.
+    /// Nothing is known yet.
     pub fn new(docker: &'a Docker, id: &'a ContainerId) -> Self {
         Self {
             docker,
@@ -55,7 +55,7 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// Learns about many paths at once where that is cheaper than one by one; `sent` is how many bytes the update has.
+    /// Looks at many paths at once where that is cheaper than one by one; `sent` is the number of bytes in the update.
     pub async fn prepare(
         &mut self,
         paths: &[&ContainerPath],
@@ -81,11 +81,11 @@ impl<'a> Survey<'a> {
         Ok(())
     }
 
-    /// Asks the container's own `stat` for many paths at once; `false` when it cannot answer (stopped, paused, no such program).
+    /// Asks the container's own `stat` about many paths; `false` when it cannot answer (stopped, paused, no such program).
     async fn ask_stat(&mut self, paths: &[&ContainerPath]) -> Result<bool, EngineError> {
         let mut asked: Vec<(&ContainerPath, &str)> = Vec::new();
         for path in paths {
-            // The API carries no other names, and lines are what we read; those few are looked at one by one.
+            // The API carries only UTF-8, and we read lines; other names are looked at one by one.
             match std::str::from_utf8(path.as_bytes()) {
                 Ok(text) if !text.contains('\n') => asked.push((path, text)),
                 _ => {}
@@ -102,11 +102,11 @@ impl<'a> Survey<'a> {
             rest = later;
             let mut argv = vec!["stat", "-c", "%f %u %g %n"];
             argv.extend(now.iter().map(|(_, text)| *text));
-            // The root is always there: its line tells that the answer is whole.
+            // The root always exists: its line shows that the answer is complete.
             argv.push("/");
             let said = match self.docker.root_exec(self.id, &argv, Bytes::new()).await {
                 Ok(said) => said,
-                // Not running, or a `stat` that does not end or says more than it was asked.
+                // Not running, or a `stat` that does not end or writes more than expected.
                 Err(EngineError::NotRunning(_) | EngineError::Refused(_)) => return Ok(false),
                 Err(error) => return Err(error),
             };
@@ -122,7 +122,7 @@ impl<'a> Survey<'a> {
         Ok(true)
     }
 
-    /// What stands at the path itself, links not followed.
+    /// What is at the path itself, links not followed; `None` when nothing is.
     pub async fn stat(&mut self, path: &ContainerPath) -> Result<Option<Seen>, EngineError> {
         if let Some(known) = self.seen.get(path) {
             return Ok(*known);
@@ -135,7 +135,7 @@ impl<'a> Survey<'a> {
         Ok(member.as_ref().map(seen))
     }
 
-    /// Looks at several paths at the same time.
+    /// Looks at several paths in parallel.
     pub async fn stat_all(&mut self, paths: &[ContainerPath]) -> Result<(), EngineError> {
         let unknown: Vec<ContainerPath> = paths
             .iter()
@@ -159,7 +159,7 @@ impl<'a> Survey<'a> {
         Ok(())
     }
 
-    /// What a link says; `None` for what is no link.
+    /// The target of a link; `None` for anything else.
     pub async fn target(&mut self, path: &ContainerPath) -> Result<Option<Vec<u8>>, EngineError> {
         if !self.targets.contains_key(path) {
             let member = self.first_member(path, "").await?;
@@ -175,7 +175,7 @@ impl<'a> Survey<'a> {
         self.seen.insert(path, member.map(seen));
     }
 
-    /// What stands there when a link is followed to its end: for directories that may be links (E6).
+    /// What is at the path when links are followed, for directories that may be links (E6).
     pub async fn stat_through(
         &mut self,
         path: &ContainerPath,
@@ -188,7 +188,7 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// Remembers what this update creates; all that a new directory holds is known.
+    /// Records what this update creates; everything below a new directory is known then.
     pub fn will_be(&mut self, path: &ContainerPath, seen: Seen) {
         self.seen.insert(path.clone(), Some(seen));
         if seen.kind == Kind::Directory {
@@ -196,13 +196,13 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// What was seen below a link is not there once something else takes the link's place.
+    /// Forgets what was seen through a link once something else replaces it.
     pub fn forget_below(&mut self, path: &ContainerPath) {
         self.seen.retain(|known, _| !known.is_within(path));
         self.targets.retain(|known, _| !known.is_within(path));
     }
 
-    /// Whether all about this path is known from a listing that passed it without a link in between.
+    /// Whether a complete listing, with no link on the way, covers this path.
     fn knows(&self, path: &ContainerPath) -> bool {
         let mut above = path.parent();
         while let Some(folder) = above {
@@ -245,7 +245,8 @@ impl<'a> Survey<'a> {
         first_member(self.docker, self.id, path, suffix).await
     }
 
-    /// The first thing in a directory that does not go with it. Its files come with their content: those that go are ours.
+    /// The first entry of a directory that is not removed with it. The listing has the files' content too, but those that are removed
+    /// are ours.
     pub async fn first_kept(
         &self,
         directory: &ContainerPath,
@@ -263,7 +264,7 @@ impl<'a> Survey<'a> {
         Ok(None)
     }
 
-    /// Reads a directory's archive up to a number of bytes, and keeps what the headers say; returns what it cost.
+    /// Reads a directory's archive up to a number of bytes and records its headers; returns how many bytes it took.
     async fn list(&mut self, folder: &ContainerPath, budget: u64) -> Result<u64, EngineError> {
         let Some(mut archive) = self.docker.archive_of(self.id, folder, "").await? else {
             self.seen.insert(folder.clone(), None);
@@ -276,7 +277,7 @@ impl<'a> Survey<'a> {
             if self.seen.len() > MOST_SEEN {
                 return Ok(archive.taken);
             }
-            // A file's content comes before the next name; one may be longer than the disk.
+            // A file's content precedes the next name, and the announced size may be larger than any disk.
             if archive.taken.saturating_add(member.size) > budget {
                 return Ok(archive.taken);
             }
@@ -290,7 +291,7 @@ impl<'a> Survey<'a> {
 }
 
 impl Docker {
-    /// The engine's archive of one path; `None` when there is no such thing.
+    /// The engine's archive of one path; `None` when the path does not exist.
     pub(in super::super) async fn archive_of(
         &self,
         id: &ContainerId,
@@ -322,14 +323,14 @@ async fn first_member(
     }
 }
 
-/// The engine's ways to say that nothing is there.
+/// Whether it is one of the engine's messages for a path that does not exist.
 fn is_missing(why: &str) -> bool {
     why.contains("Could not find the file")
         || why.contains("no such file or directory")
         || why.contains("not a directory")
 }
 
-/// The place of a member in the archive of `root`: its first component stands for the root itself.
+/// The path of a member in the archive of `root`: the first component stands for the root itself.
 pub fn member_path(root: &ContainerPath, name: &[u8]) -> Option<ContainerPath> {
     let name = name.strip_prefix(b"/").unwrap_or(name);
     let rest = if root.as_bytes() == b"/" {

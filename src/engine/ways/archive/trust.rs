@@ -1,8 +1,7 @@
-//! Whether a path can be written through the engine without lending its rights to somebody in the container. The engine
-//! follows every link as root, whoever made it; so a way is looked at beforehand, name by name.
+//! Whether a path can be written through the engine without lending the engine's rights to a user in the container. The engine
+//! follows every link as root, whoever made it, so each way is checked beforehand, name by name.
 //!
-//! What the engine cannot be asked for is that nothing changes between the look and the write: that is left to the helper, which
-//! keeps descriptors.
+//! The engine cannot guarantee that nothing changes between the check and the write; only the helper can, which keeps descriptors.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -16,7 +15,7 @@ use crate::paths::ContainerPath;
 const LINKS: usize = 40;
 
 impl Survey<'_> {
-    /// Looks at all directories on the way to these paths, as they are named.
+    /// Looks at all directories on the way to these paths, as they are written.
     pub async fn stat_ways<'p>(
         &mut self,
         paths: impl Iterator<Item = &'p ContainerPath>,
@@ -29,7 +28,7 @@ impl Survey<'_> {
         self.stat_all(&ways).await
     }
 
-    /// Why nothing is written to this path, if so.
+    /// Why this path must not be written; `None` when it may be.
     pub async fn closed(
         &mut self,
         container: &Container,
@@ -44,7 +43,7 @@ impl Survey<'_> {
             return Ok(None);
         };
         let mut links = 0;
-        // Whose links these were, and the first of them, if not root's alone.
+        // The users who may have made the links on the way, and the first link that root alone did not make.
         let mut makers: BTreeSet<u64> = BTreeSet::new();
         let mut first = None;
         while let Some(name) = ahead.pop_front() {
@@ -56,7 +55,7 @@ impl Survey<'_> {
                 return Ok(None);
             };
             match self.stat(&next).await? {
-                // What is missing is made where the way has led so far.
+                // What is missing is created where the way has led so far.
                 None => break,
                 Some(seen) if seen.kind == Kind::Link => {
                     links += 1;
@@ -84,7 +83,7 @@ impl Survey<'_> {
                 Some(_) => at = next,
             }
         }
-        // Who owns where it leads could have written there himself.
+        // The owner of the target could have written there anyway.
         if let Some((link, target)) = first {
             let owner = self.stat(&at).await?.map(|seen| seen.owner.uid);
             if links > LINKS || makers.len() != 1 || owner != makers.first().copied() {
@@ -94,7 +93,7 @@ impl Survey<'_> {
                 )));
             }
         }
-        // Where a mount carries something of the host by the path's own name, nothing is sent in the first place.
+        // Where a mount carries files of the host by the path's own name, nothing is sent in the first place.
         if links > 0
             && let Some(mount) = Mount::over(&container.mounts, &at)
             && mount.is_of_a_host()
@@ -108,8 +107,8 @@ impl Survey<'_> {
     }
 }
 
-/// The users other than root who could have put a link there: its owner, and whoever may take names out of its directory and
-/// put others in. Where others than its owner may do that, nobody knows who it was.
+/// The users other than root who could have put a link there: its owner, and the owner of its directory. If others may change names
+/// in that directory too, it could have been any user.
 fn makers_of(link: &Seen, directory: Option<&Seen>) -> Vec<u64> {
     const NOBODY_KNOWS: u64 = u64::MAX;
     let directory = directory.map(|seen| (seen.owner.uid, seen.is_shared()));

@@ -1,4 +1,4 @@
-//! Writes the tar streams that the engine unpacks. Sizes come from the opened file; what is read from it never exceeds them. Knows no engine.
+//! Writes the tar streams that the engine unpacks. Sizes come from the opened file; no more than that is read from it. Knows no engine.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,65 +14,65 @@ use crate::source::Source;
 
 const BLOCK: usize = 512;
 
-/// Bytes handed to the connection at once.
+/// Bytes passed to the connection at once.
 const PIECE: usize = 128 * 1024;
 
-/// After so many bytes of a file it is looked at once more: another save may have come.
+/// After this many bytes of a file its metadata is read again: it may have been saved meanwhile.
 const LOOK_AGAIN: u64 = 1 << 20;
 
-/// A member to write.
+/// A member to be written.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// The thing in the container that this is.
+    /// Its path in the container.
     pub to: ContainerPath,
-    /// The name in the archive.
+    /// The name in the archive, relative to the destination.
     pub name: Vec<u8>,
     /// Permission bits.
     pub mode: u32,
-    /// Modification time, kept to the nanosecond.
+    /// Modification time; nanoseconds are kept.
     pub modified: SystemTime,
-    /// Owner, verbatim.
+    /// Numeric user ID, not mapped.
     pub uid: u64,
-    /// Group, verbatim.
+    /// Numeric group ID, not mapped.
     pub gid: u64,
-    /// What it is.
+    /// A file's content, a link's target, or a directory.
     pub content: Content,
 }
 
 /// The content of an [`Entry`].
 #[derive(Clone, Debug)]
 pub enum Content {
-    /// A file in memory.
+    /// A file whose content is in memory.
     Bytes(Bytes),
     /// A file on the host's disk.
     File(Source),
-    /// A symbolic link.
+    /// A symbolic link: its target.
     Link(Vec<u8>),
-    /// A directory.
+    /// A directory, which has no content.
     Directory,
 }
 
-/// How the writing went; whole only when the end marker went out.
+/// How the writing went. It is complete only if the end marker was written.
 #[derive(Debug, Default)]
 pub struct StreamReport {
-    /// The end marker was written.
+    /// Whether the end marker was written.
     pub whole: bool,
-    /// Files that were not there to be opened: left out.
+    /// Files that no longer existed when they were to be opened: left out.
     pub vanished: Vec<ContainerPath>,
-    /// Files that were longer in the end than when opened: cut to the size they had.
+    /// Files that grew while they were read: cut to their size when opened.
     pub grown: Vec<ContainerPath>,
     /// The file that ended early: the stream was cut there.
     pub shrunk: Option<ContainerPath>,
-    /// The file that was written over or replaced while it was read: the stream was cut there.
+    /// The file that was overwritten or replaced while it was read: the stream was cut there.
     pub changed: Option<ContainerPath>,
-    /// The file that could not be read, and why: the stream was cut or not begun there.
+    /// The file that could not be read, and why: the stream was cut there, or not begun.
     pub unreadable: Option<(HostPath, String)>,
 }
 
-/// The story as it is being written.
+/// The report while the archive is being written.
 pub type SharedStory = Arc<Mutex<StreamReport>>;
 
-/// The archive as a stream of pieces; an error in it means "cut the connection", the story says why.
+/// The archive as a stream of pieces. An error in it means "cut the connection"; the report says why.
 pub fn stream(
     entries: Vec<Entry>,
 ) -> (
@@ -108,7 +108,7 @@ struct OpenFile {
     from: Source,
     opened: std::fs::Metadata,
     left: u64,
-    /// Bytes since it was looked at.
+    /// Bytes read since its metadata was last read.
     unseen: u64,
     padding: usize,
 }
@@ -142,7 +142,7 @@ impl Writer {
                 let opened = tokio::task::spawn_blocking(move || source.open()).await;
                 let (file, seen) = match opened.map_err(io::Error::other).flatten() {
                     Ok((file, seen)) => (tokio::fs::File::from_std(file), seen),
-                    // Nothing stands there by now, or something else, which a later batch brings.
+                    // It no longer exists or is of another kind, which a later batch will bring.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {
                         self.tell(|story| story.vanished.push(entry.to.clone()));
                         return Ok(());
@@ -166,7 +166,7 @@ impl Writer {
 
     async fn go_on(&mut self, mut open: OpenFile) -> io::Result<()> {
         if open.left == 0 {
-            // One byte more than promised: it grows, and its end is for a later batch.
+            // There is one byte more than announced: it grows, and a later batch brings the rest.
             if let Ok(1) = open.file.read(&mut [0]).await {
                 self.tell(|story| story.grown.push(open.to.clone()));
             }
@@ -220,7 +220,7 @@ fn padding(size: u64) -> usize {
 const LARGEST_SIZE: u64 = 0o777_7777_7777;
 const LARGEST_ID: u64 = 0o777_7777;
 
-/// One header, with a PAX header before it for all that the old fields cannot say.
+/// One header, preceded by a PAX header for everything that the old fields cannot hold.
 fn header(out: &mut BytesMut, entry: &Entry, size: u64) {
     let link: &[u8] = match &entry.content {
         Content::Link(target) => target,
@@ -228,7 +228,7 @@ fn header(out: &mut BytesMut, entry: &Entry, size: u64) {
     };
     let mut records = Vec::new();
     let mut record = |key: &str, value: &[u8]| pax(&mut records, key, value);
-    // Plain fields hold 100 bytes, and what is no ASCII there is anybody's guess.
+    // Plain fields hold 100 bytes, and have no defined encoding beyond ASCII.
     let plain = |bytes: &[u8]| bytes.len() <= 100 && bytes.is_ascii();
     if !plain(&entry.name) {
         record("path", &entry.name);
@@ -281,13 +281,13 @@ fn header(out: &mut BytesMut, entry: &Entry, size: u64) {
     out.extend_from_slice(header.as_bytes());
 }
 
-/// As many of the bytes as the field holds; the rest stands in the extended header.
+/// As many bytes as the field holds; the extended header has all of them.
 fn put_bytes(field: &mut [u8; 100], bytes: &[u8]) {
     let length = bytes.len().min(field.len());
     field[..length].copy_from_slice(&bytes[..length]);
 }
 
-/// Whole seconds for the old field, and the exact time where that is not all.
+/// Whole seconds for the old field, and the exact time if that is not all.
 fn modified(time: SystemTime) -> (u64, Option<String>) {
     match time.duration_since(UNIX_EPOCH) {
         Ok(since) if since.subsec_nanos() == 0 && since.as_secs() <= LARGEST_SIZE => {
@@ -311,7 +311,7 @@ fn modified(time: SystemTime) -> (u64, Option<String>) {
     }
 }
 
-/// `LENGTH KEY=VALUE\n`, where the length counts itself.
+/// A record `LENGTH KEY=VALUE\n`, where the length includes itself.
 fn pax(records: &mut Vec<u8>, key: &str, value: &[u8]) {
     let rest = 1 + key.len() + 1 + value.len() + 1;
     let mut length = rest + 1;

@@ -1,4 +1,4 @@
-//! Hears of a process that crashed right after its restart, on a link that nobody else wants just then.
+//! Waits for a crash of a process right after its restart, on a link that is otherwise idle.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,30 +10,30 @@ use crate::engine::client::Docker;
 use crate::engine::{Container, End};
 use crate::helper::FRESH;
 
-/// Whoever wants the link wants it for an update, which is more than one question.
+/// The pause before the wait continues: whoever needs the link needs it for an update, which is more than one request.
 const ASIDE: Duration = Duration::from_millis(20);
-/// The crash is heard of a moment after it.
+/// A crash is reported at most this long after it happened.
 const SOON: Duration = Duration::from_secs(1);
 
-/// One container's helper, and who wants it.
+/// One container's helper, and how many wait for it.
 #[derive(Default)]
 pub(super) struct Shared {
     slot: Mutex<Slot>,
     waiting: AtomicUsize,
     wanted: Notify,
-    /// The number of the last listener: those before it are of no use any more.
+    /// The number of the latest wait for a crash; earlier ones end.
     listener: AtomicU64,
 }
 
 impl Shared {
-    /// Whoever merely listens makes way at once.
+    /// Locks the slot; a wait for a crash gives it up at once.
     pub(super) async fn lock(&self) -> MutexGuard<'_, Slot> {
         let _waiting = Waiting::new(&self.waiting);
         self.wanted.notify_waiters();
         self.slot.lock().await
     }
 
-    /// The exit code of the next crash; `None` when the link is gone, or somebody else listens.
+    /// The exit code of the next crash; `None` when the link is gone, or a later call waits.
     async fn crash(&self) -> Option<u32> {
         let listener = self.listener.fetch_add(1, Ordering::SeqCst) + 1;
         loop {
@@ -44,7 +44,7 @@ impl Shared {
             if self.listener.load(Ordering::SeqCst) != listener {
                 return None;
             }
-            // Whoever came before we could be told is waiting now.
+            // Those who came before `wanted` was enabled are counted in `waiting`.
             if self.waiting.load(Ordering::SeqCst) == 0 {
                 let heard = tokio::select! {
                     biased;
@@ -66,7 +66,7 @@ impl Shared {
     }
 }
 
-/// Counted for as long as it lives.
+/// Counts one who waits for the slot, as long as it exists.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
@@ -83,7 +83,7 @@ impl Drop for Waiting<'_> {
 }
 
 impl Docker {
-    /// The end of a process that was restarted just now, should it crash while its container goes on without it.
+    /// The end of a process that was just restarted, if it crashes while its container keeps running.
     pub(in crate::engine) async fn crash_of(&self, container: &Container) -> Option<End> {
         const KILLED: u32 = 137;
         let shared = self.slot(&container.id).await;

@@ -1,5 +1,5 @@
-//! The helper's executable on its way into a container: whether it may go there, which one, where, and how it is put. Does
-//! not start it.
+//! The helper's executable on its way into a container: whether it may go there, which one, where, and how it is copied. Does not
+//! start it.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::LazyLock;
@@ -17,10 +17,10 @@ use crate::harmless;
 use crate::helper;
 use crate::paths::ContainerPath;
 
-/// The hidden directory in a container, below the root or below a volume that can be written.
+/// The hidden directory in a container, in the root or in a writable volume.
 pub(in crate::engine) const HIDDEN: &str = ".liveupdate";
 
-/// What the user said against the helper: for all services, or (`off`) in the block of this one.
+/// What forbids the helper: the variable for all services, or (`off`) the block of this one; `None` when nothing does.
 pub fn helper_forbidden(off: bool) -> Option<&'static str> {
     if std::env::var_os("LIVEUPDATE_HELPER").is_some_and(|value| value == "off") {
         Some("LIVEUPDATE_HELPER=off")
@@ -30,7 +30,7 @@ pub fn helper_forbidden(off: bool) -> Option<&'static str> {
 }
 
 impl Docker {
-    /// The executable for this container, and where it can stand there, as `survey` sees it; the error is why there is none.
+    /// The executable for this container and where it can be put, as far as `survey` can see; the error says why there is none.
     pub(super) async fn executable_for(
         &self,
         container: &Container,
@@ -50,7 +50,7 @@ impl Docker {
         Ok((binary, new_name(&home)))
     }
 
-    /// Puts the helper that a container's process runs under to `place`, before the container starts.
+    /// Copies the helper that a container's process runs under to `place`, before the container starts.
     pub(in crate::engine) async fn put_init(
         &self,
         container: &Container,
@@ -70,13 +70,13 @@ impl Docker {
                 }
                 self.put_executable(container, survey, &to, binary).await
             }
-            // It was not made to run under one either.
+            // The container was not created to run under a helper either.
             _ => Ok(()),
         }
     }
 
-    /// The containers in which a helper's directory was left although its helper is gone: the archive can take nothing
-    /// away. Where a process runs under the helper, it stays for the next start.
+    /// The containers in which a helper's directory is left although its helper is gone: the archive cannot delete. Where a process runs
+    /// under the helper, the directory stays for the next start.
     pub(in crate::engine) async fn left_behind(&self, ids: Vec<ContainerId>) -> Vec<String> {
         let Some(hidden) = ContainerPath::new(format!("/{HIDDEN}")) else {
             return Vec::new();
@@ -98,7 +98,7 @@ impl Docker {
         names
     }
 
-    /// Whether something stands at `place`.
+    /// Whether there is something at `place`.
     pub(in crate::engine) async fn has(
         &self,
         container: &Container,
@@ -146,7 +146,7 @@ impl Docker {
         }
     }
 
-    /// By the engine's name; empty when the image does not say.
+    /// The architecture by the engine's name; empty when the image does not say.
     async fn architecture_of(&self, container: &Container) -> Result<String, EngineError> {
         let image = self.inner.api.inspect_image(&container.image_id).await;
         image
@@ -155,9 +155,8 @@ impl Docker {
     }
 }
 
-/// A directory for the helper that root alone can reach into: the hidden one below the root, or below a volume where the
-/// root is read-only. Whoever could write to a directory on the way could put a program of his own there, which would be
-/// started as root.
+/// A directory for the helper that only root can write to: the hidden one in the root, or in a volume where the root is read-only.
+/// Whoever could write to a directory on the way could put a program of his own there, which would then be started as root.
 async fn home(container: &Container, survey: &mut Survey<'_>) -> Result<ContainerPath, String> {
     let mut why_not = "the root is read-only and no volume can be written".to_owned();
     for home in homes(container) {
@@ -172,7 +171,7 @@ async fn home(container: &Container, survey: &mut Survey<'_>) -> Result<Containe
     Err(why_not)
 }
 
-/// Where the helper could stand, the best place first.
+/// Where the helper could be put, the best place first.
 fn homes(container: &Container) -> Vec<ContainerPath> {
     let Some(hidden) = ContainerPath::new(format!("/{HIDDEN}")) else {
         return Vec::new();
@@ -186,7 +185,7 @@ fn homes(container: &Container) -> Vec<ContainerPath> {
         .filter(|mount| !mount.read_only && matches!(mount.kind, MountKind::Volume(_)))
         .map(|mount| &mount.target)
         .collect();
-    // Made for it, where the tool itself has started the container.
+    // A volume made for it, where this tool has started the container.
     if volumes.contains(&&hidden) {
         return vec![hidden];
     }
@@ -194,7 +193,7 @@ fn homes(container: &Container) -> Vec<ContainerPath> {
     volumes.into_iter().map(below).collect()
 }
 
-/// The first directory on the way to `home`, itself included, that somebody other than root could write to.
+/// The first directory on the way to `home`, itself included, that a user other than root could write to.
 async fn someone_elses(
     survey: &mut Survey<'_>,
     home: &ContainerPath,
@@ -204,7 +203,7 @@ async fn someone_elses(
     way.reverse();
     for directory in way {
         match survey.stat(&directory).await? {
-            // Not made yet: it will be root's.
+            // It does not exist yet, and will belong to root.
             None => break,
             Some(seen) if seen.is_roots_alone() => {}
             Some(_) => return Ok(Some(directory)),
@@ -213,8 +212,8 @@ async fn someone_elses(
     Ok(None)
 }
 
-/// The name is new each time: what an older one left may still be running, and cannot be written over. Before the count it
-/// is this session's alone: by that a helper knows those that were left behind.
+/// A new name each time, since an executable that still runs cannot be overwritten. The part before the number is this session's
+/// alone, by which a helper recognises those that were left behind.
 fn new_name(home: &ContainerPath) -> ContainerPath {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     static SESSION: LazyLock<u64> =

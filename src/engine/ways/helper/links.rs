@@ -1,5 +1,5 @@
-//! Keeps the link to each container's helper: started when it is first needed, started anew when it is gone, ended with the
-//! session. Does not know what is said over it.
+//! Keeps the link to each container's helper: started when first needed, started again when it is gone, ended with the session.
+//! Knows nothing of what is sent over it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::pin::Pin;
@@ -25,11 +25,11 @@ type Reader = Pin<Box<dyn AsyncRead + Send>>;
 type Writer = Pin<Box<dyn AsyncWrite + Send>>;
 pub(super) type HelperLink = Link<Reader, Writer>;
 
-/// After a helper that would not start, the plain way is used for so long before another try.
+/// After a helper failed to start, the plain way is used for this long before another try.
 const TRY_AGAIN: Duration = Duration::from_secs(30);
 /// How long the helpers have to clean up when the session ends.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-/// From one exchange of an update to its next no more time passes than this, so its commands need no question beforehand.
+/// Two exchanges of one update are at most this far apart, so its commands need no ping beforehand.
 const JUST_NOW: Duration = Duration::from_secs(1);
 /// `ETXTBSY`: a child that was forked during the write still has the executable open, until it runs its own program. Starting it
 /// is tried again for this long.
@@ -44,24 +44,24 @@ pub(in crate::engine) struct Helpers {
     forbidden: std::sync::Mutex<BTreeSet<String>>,
 }
 
-/// One container's helper.
+/// The state of one container's helper.
 #[derive(Default)]
 pub(super) struct Slot {
     pub(super) link: Option<HelperLink>,
-    /// The directory it stands in.
+    /// The directory that it is in.
     home: Option<ContainerPath>,
     /// Why it does not run here, and when that was found out.
     refused: Option<(String, Instant)>,
 }
 
-/// Where a helper stands, and who it is.
+/// Where a helper is, and its process.
 pub(super) struct Standing {
     pub(super) home: ContainerPath,
     pub(super) process: u32,
 }
 
 impl Slot {
-    /// The helper is of no use here for a while.
+    /// The helper cannot be used here for a while, for this reason.
     pub(super) fn refuse(&mut self, why: String) {
         self.link = None;
         self.refused = Some((why, Instant::now()));
@@ -79,7 +79,7 @@ impl Docker {
             .unwrap_or_else(PoisonError::into_inner) = services;
     }
 
-    /// What the user said against the helper in this service's containers.
+    /// What forbids the helper in this service's containers; `None` when nothing does.
     pub(in crate::engine) fn why_forbidden(&self, service: &str) -> Option<&'static str> {
         let services = &self.inner.helpers.forbidden;
         let off = services
@@ -93,12 +93,12 @@ impl Docker {
     pub(in crate::engine) async fn warm_up_helper(&self, container: &Container) {
         let slot = self.slot(&container.id).await;
         let mut slot = slot.lock().await;
-        // What kept it away may be over: the container or the engine was away just now.
+        // What prevented it may be over: the container or the engine was away just now.
         slot.refused = None;
         let _ = self.living_link(container, &mut slot).await;
     }
 
-    /// The container was started: what kept the helper away was its last run's, and so is the link that there may be.
+    /// The container was started: an earlier refusal, and a link that may exist, belong to its last run.
     pub(in crate::engine) async fn begin_anew(&self, id: &ContainerId) {
         let slot = self.slot(id).await;
         let mut slot = slot.lock().await;
@@ -106,12 +106,12 @@ impl Docker {
         slot.link = None;
     }
 
-    /// The connection to a container's helper ends with its container.
+    /// Ends the connection to a container's helper with its container.
     pub(in crate::engine) async fn forget_helper(&self, id: &ContainerId) {
         self.inner.helpers.slots.lock().await.remove(id);
     }
 
-    /// Ends every helper; each removes what it brought. Answers where something of one that was killed is left.
+    /// Ends every helper; each removes what was copied for it. Returns where something is left of one that was killed.
     pub(in crate::engine) async fn close_helpers(&self) -> Vec<String> {
         let slots: Vec<_> = self.inner.helpers.slots.lock().await.drain().collect();
         let ends = slots.into_iter().map(|(id, slot)| async move {
@@ -143,12 +143,12 @@ impl Docker {
         )
     }
 
-    /// Whether a helper was asked for there before, and may answer.
+    /// Whether there was a helper before that may still answer.
     pub(in crate::engine::ways) async fn has_link(&self, id: &ContainerId) -> bool {
         self.slot(id).await.lock().await.link.is_some()
     }
 
-    /// The link to the container's helper, which is put there and started when need be; the error is why there is none.
+    /// The link to the container's helper, which is copied there and started if necessary; the error says why there is none.
     pub(super) async fn link<'s>(
         &self,
         container: &Container,
@@ -177,7 +177,7 @@ impl Docker {
             .ok_or_else(|| "the helper is gone".to_owned())
     }
 
-    /// As [`Docker::link`], and one that answers: a helper that ended with its container's last run says nothing by itself.
+    /// Like [`Docker::link`], but it also answers: a helper that ended with its container's last run does not announce that.
     pub(super) async fn living_link<'s>(
         &self,
         container: &Container,
@@ -199,7 +199,7 @@ impl Docker {
         })
     }
 
-    /// Where the container's helper stands, as far as there is one.
+    /// Where the container's helper is, if there is one.
     pub(super) async fn standing(&self, container: &Container) -> Option<Standing> {
         let slot = self.slot(&container.id).await;
         let mut slot = slot.lock().await;
@@ -217,7 +217,7 @@ impl Docker {
         if let Some(why) = self.why_not(container) {
             return Err(why);
         }
-        // What was seen while its place was sought is not looked at again to put it there: a look at the root is dear.
+        // Shared by the search for a place and the copy: looking at the root is expensive.
         let survey = &mut Survey::new(self, &container.id);
         let (binary, place) = self.executable_for(container, survey).await?;
         self.put_executable(container, survey, &place, binary)
@@ -265,7 +265,7 @@ impl Docker {
     }
 }
 
-/// Whether a helper answers. One that did so just now is not asked again, unless the end of its stream is here already.
+/// Whether a helper answers. One that just answered is not asked again, unless the end of its stream has arrived.
 pub(super) async fn is_alive<R, W>(link: &mut Link<R, W>) -> bool
 where
     R: AsyncRead + Unpin,
@@ -277,8 +277,8 @@ where
     link.was_heard_within(JUST_NOW) || link.ping().await.is_ok()
 }
 
-/// Where the helper may go: into the container's own files and its volumes, as they are mounted. Into a directory of the host's
-/// only where that is known to be another machine, and only by its own name: what may be here is never written through a mount.
+/// Where the helper may write: to the container's own files and its mounted volumes. To a directory of the host only if the host is
+/// known to be another machine, and only by its own path: what may be on this machine is never written through a mount.
 fn terms(container: &Container) -> Terms {
     let (mut mounts, mut plain_mounts) = (Vec::new(), Vec::new());
     for mount in &container.mounts {
@@ -296,7 +296,7 @@ fn terms(container: &Container) -> Terms {
     }
 }
 
-/// Whether the kernel said `ETXTBSY`: somebody still has the executable open for writing.
+/// Whether the kernel returned `ETXTBSY`: the executable is still open for writing.
 fn is_busy(error: &Error) -> bool {
     matches!(error, Error::NotAHelper { text } if text.to_ascii_lowercase().contains("text file busy"))
 }

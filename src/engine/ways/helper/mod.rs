@@ -1,5 +1,5 @@
-//! Through the helper in the container: atomic updates, commands, hashes, restarts of the process alone. Where it cannot be
-//! asked it says why, and nothing of what was asked is done.
+//! The way through the helper in the container: atomic updates, commands, hashes, restarts of the process alone. If the helper cannot
+//! be asked, it says why, and nothing of what was asked is done.
 
 mod crashes;
 mod executable;
@@ -19,7 +19,7 @@ use futures_util::future::BoxFuture;
 
 use super::archive::FULL;
 use super::archive::survey::Survey;
-use super::{Found, No, Output, Taken, Way};
+use super::{Fingerprints, No, Output, Taken, Way};
 use crate::compose::Mount;
 use crate::engine::client::Docker;
 use crate::engine::{
@@ -31,25 +31,25 @@ use crate::paths::ContainerPath;
 use links::HelperLink;
 use questions::Update;
 
-/// A container's own grace where neither the step nor the service says one: the engine's.
+/// A container's grace period when neither step nor service sets one: the engine's default.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// A helper's answer, which is waited for. Boxed: of a closure's own future it could not be said that it may change threads.
+/// A helper's answer, while it is awaited. Boxed, since a closure's own future cannot be declared `Send`.
 type Answer<'a, T> = BoxFuture<'a, Result<T, Error>>;
 
 /// The way through the helper of a container.
 pub(super) struct Helper<'a>(pub(super) &'a Docker);
 
 impl Helper<'_> {
-    /// Asks the helper, and once more a new one when the first turns out to be gone. A second one that goes is given up: what
-    /// ended both would end the next.
+    /// Asks the helper, and if that one turns out to be gone, a new one. If the second one goes too, it is given up: what ended both
+    /// would end the next.
     async fn ask<S: Send, T: Send>(
         &self,
         container: &Container,
         mut about: S,
         question: impl for<'a> Fn(&'a mut S, &'a mut HelperLink) -> Answer<'a, T> + Send,
     ) -> Taken<T> {
-        // Its helper is frozen with it and would answer when it goes on.
+        // Its helper is frozen with it, and would answer only when it goes on.
         if container.state == State::Paused {
             return Err(No::NotThisWay("the container is paused".to_owned()));
         }
@@ -66,7 +66,7 @@ impl Helper<'_> {
                 Err(error @ Error::Refused { .. }) => {
                     return Err(No::Failed(refusal(container, &error)));
                 }
-                // Whoever stopped it, or stands in for it, would do so again; the plain way needs nobody in the container.
+                // Whatever stops it or answers for it would do so again; the plain way needs no process in the container.
                 Err(error @ Error::Stuck { .. }) => {
                     slot.refuse(error.to_string());
                     return Err(No::NotThisWay(error.to_string()));
@@ -78,7 +78,7 @@ impl Helper<'_> {
                 }
             }
         }
-        // One more, which is asked nothing, takes away what those two left.
+        // A third one is started and asked nothing: it removes what the first two left.
         if self.0.link(container, &mut slot).await.is_ok()
             && let Some(link) = slot.link.take()
         {
@@ -114,7 +114,7 @@ impl Way for Helper<'_> {
         .await
     }
 
-    /// C7, where the command needs nothing that only the engine knows.
+    /// C7, unless the command needs something that only the engine can do.
     async fn run(&self, container: &Container, exec: &Exec, output: Output<'_>) -> Taken<Ended> {
         let own = |word: &str, containers: &str| match word {
             "" => containers.to_owned(),
@@ -136,16 +136,16 @@ impl Way for Helper<'_> {
         };
         let slot = self.0.slot(&container.id).await;
         let mut slot = slot.lock().await;
-        // A helper that is gone before it was asked anything is no reason for the command not to run.
+        // A helper that is gone before it was asked anything must not keep the command from running.
         let link = self.0.living_link(container, &mut slot).await;
         match link.map_err(No::NotThisWay)?.run(&exec, output).await {
             Ok(ended) => Ok(ended),
-            // It was not begun.
+            // The command was not started.
             Err(error) if is_forbidden(&error) => Err(No::NotThisWay(error.to_string())),
             Err(Error::Refused { text, .. }) => Err(No::Failed(EngineError::Refused(
                 harmless::value(&text).into_owned(),
             ))),
-            // Half of it may have run: whether it is run again is the session's matter (C7).
+            // The command may have run in part: whether it is run again is for the session to decide (C7).
             Err(error) => {
                 slot.link = None;
                 let why = format!("the command was broken off: {error}");
@@ -159,14 +159,14 @@ impl Way for Helper<'_> {
         container: &Container,
         wanted: &Wanted,
         _: &[ContainerPath],
-    ) -> Taken<Found> {
+    ) -> Taken<Fingerprints> {
         self.ask(container, wanted, |wanted, link| {
             Box::pin(questions::fingerprints(link, wanted))
         })
         .await
     }
 
-    /// With its answer an update is over.
+    /// The helper's answer ends the update.
     async fn restart_process(
         &self,
         container: &Container,
@@ -189,7 +189,7 @@ impl Way for Helper<'_> {
 }
 
 impl Docker {
-    /// The update is over: a process that ended meanwhile and was not restarted ends its container now.
+    /// The update is over: if the process ended meanwhile and was not restarted, its container ends now.
     pub(in crate::engine) async fn release_process(&self, container: &Container) {
         if container.state == State::Paused
             || !self.any_supervised(std::slice::from_ref(&container.service))
@@ -206,14 +206,14 @@ impl Docker {
     }
 }
 
-/// Whether `user`, as the engine takes it, is the one that the helper is itself.
+/// Whether `user`, in the engine's form, is root, whom the helper runs as.
 fn is_root(user: &str) -> bool {
     let name = user.split(':').next().unwrap_or_default();
     matches!(name, "" | "0" | "root")
 }
 
-/// Whether the container forbids its root what the engine itself may do all the same: by dropped capabilities, a seccomp
-/// profile, a user namespace.
+/// Whether the container forbids its root something that the engine itself may do: by dropped capabilities, a seccomp profile or a
+/// user namespace.
 fn is_forbidden(error: &Error) -> bool {
     const EPERM: u32 = 1;
     const EACCES: u32 = 13;
@@ -228,7 +228,7 @@ fn is_forbidden(error: &Error) -> bool {
     )
 }
 
-/// What the helper refused: whether a rebuild could help depends on what stands in the way.
+/// The error for a refusal of the helper: whether a rebuild could help depends on the cause.
 fn refusal(container: &Container, error: &Error) -> EngineError {
     const ENOSPC: u32 = 28;
     const EROFS: u32 = 30;

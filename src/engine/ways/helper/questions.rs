@@ -1,4 +1,4 @@
-//! What a helper is asked over its link, each question safe to ask again over a new one. Knows no container and no engine.
+//! The requests to a helper over its link; each may be repeated safely over a new link. Knows no container and no engine.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::is_forbidden;
-use crate::engine::ways::Found;
+use crate::engine::ways::Fingerprints;
 use crate::helper::{Code, Delivery, Error, FRESH, Link};
 use crate::paths::ContainerPath;
 use crate::transfer::{Applied, Body, Delta, Outgoing, Restarted, Wanted};
 
-/// An update on its way into a container, with what was found out on the way.
+/// An update for a container, with what was learnt from earlier tries.
 pub(super) struct Update<'a> {
     delta: Cow<'a, Delta>,
     pub(super) how: Delivery,
@@ -19,7 +19,7 @@ pub(super) struct Update<'a> {
 }
 
 impl<'a> Update<'a> {
-    /// With `hold` the container outlives its process until the update is over.
+    /// With `hold`, the container outlives its process until the update is over.
     pub(super) fn new(delta: &'a Delta, hold: bool) -> Self {
         Self {
             delta: Cow::Borrowed(delta),
@@ -31,7 +31,7 @@ impl<'a> Update<'a> {
         }
     }
 
-    /// Has it brought, again and again in the manner that its refusals ask for.
+    /// Sends it, and repeats it in the manner that refusals ask for.
     pub(super) async fn ask<R, W>(&mut self, link: &mut Link<R, W>) -> Result<Applied, Error>
     where
         R: AsyncRead + Unpin + Send,
@@ -45,7 +45,7 @@ impl<'a> Update<'a> {
                         ..applied
                     });
                 }
-                // What cannot be read now has changed meanwhile: an event of its own is coming.
+                // A file that cannot be read has changed meanwhile: an event about that is on the way.
                 Err(Error::Read { path, .. } | Error::Changed { path }) => {
                     let moved = |put: &Outgoing| matches!(&put.body, Body::File { from, .. } if from.path().as_path() == path);
                     let puts = &mut self.delta.to_mut().put;
@@ -53,12 +53,12 @@ impl<'a> Update<'a> {
                     self.unread.extend(gone.map(|put| put.to.clone()));
                     puts.retain(|put| !moved(put));
                 }
-                // The helper it was sent to is gone, or an earlier try has used it up.
+                // The helper that it was sent ahead to is gone, or an earlier try has used the content up.
                 Err(Error::Refused {
                     code: Code::NotThere,
                     ..
                 }) if !self.how.ahead.is_empty() => self.how.ahead.clear(),
-                // A single bind-mounted file cannot be renamed over.
+                // A single bind-mounted file cannot be replaced by a rename.
                 Err(Error::Refused {
                     code: Code::MountPoint,
                     ref path,
@@ -75,22 +75,22 @@ impl<'a> Update<'a> {
     }
 }
 
-/// Whether it is a file at that path that is to be renamed into place.
+/// Whether `path` is a file of the batch that is to be renamed into place.
 fn is_renamed(put: &Outgoing, path: &[u8]) -> bool {
     let is_file = matches!(put.body, Body::Bytes(_) | Body::File { .. });
     is_file && !put.in_place && put.to.as_bytes() == path
 }
 
-/// What stands at these paths; what is not there is not in the answer.
+/// What is at these paths; what does not exist is not in the answer.
 pub(super) async fn fingerprints<R, W>(
     link: &mut Link<R, W>,
     wanted: &Wanted,
-) -> Result<Found, Error>
+) -> Result<Fingerprints, Error>
 where
     R: AsyncRead + Unpin + Send,
     W: AsyncWrite + Unpin + Send,
 {
-    let mut found = Found::new();
+    let mut found = Fingerprints::new();
     let mut forbidden = None;
     link.inventory(wanted, |path, print| match print {
         Ok(print) => {
@@ -122,7 +122,7 @@ where
     }
 }
 
-/// The update is over. Nothing is said where the restart has ended it, or where there was nobody to hold.
+/// The update is over. Nothing is sent if the restart has ended it, or if nothing was held.
 pub(super) async fn release<R, W>(link: &mut Link<R, W>) -> Result<(), Error>
 where
     R: AsyncRead + Unpin + Send,

@@ -1,5 +1,5 @@
-//! Big files go into the helper's directory through the Engine's API, which takes half the work of the helper's own stream;
-//! the helper puts them in place from there, with the rest of their batch.
+//! Big files are copied into the helper's directory through the Engine API, at half the cost of the helper's own stream. The helper
+//! moves them into place from there, with the rest of their batch.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,15 +13,15 @@ use crate::compose::Mount;
 use crate::engine::{Body, Container, Delta, EngineError, Outgoing, There};
 use crate::paths::ContainerPath;
 
-/// A smaller one is there sooner by the stream.
+/// Smaller files arrive sooner over the helper's stream.
 const BIG: u64 = 8 << 20;
 
-/// Where files are to go, and the names by which their content lies in the helper's directory.
+/// The files that were sent ahead, with the names of their content in the helper's directory.
 type Ahead = BTreeMap<ContainerPath, String>;
 
 impl Helper<'_> {
-    /// Sends the big files of an update ahead, where they will not have to cross a file system. What could not be sent goes by
-    /// the stream; a full disk is an error, and nothing is left on it.
+    /// Sends the big files of an update ahead, if they need not cross a file system later. What could not be sent goes over the stream;
+    /// a full disk is an error, and nothing is left on it.
     pub(super) async fn send_ahead(
         &self,
         container: &Container,
@@ -74,7 +74,7 @@ impl Helper<'_> {
         }
     }
 
-    /// What was sent in vain, or half of it, is removed. A helper that is gone has left it to the next one.
+    /// Removes what was sent in vain, or half of it. If the helper is gone, its successor removes it.
     async fn take_back(&self, container: &Container, sent: Vec<ContainerPath>) {
         if sent.is_empty() {
             return;
@@ -93,7 +93,7 @@ fn is_big(put: &Outgoing) -> bool {
     matches!(put.body, Body::File { len, .. } if len >= BIG)
 }
 
-/// A name that the helper knows for its own, and that its successor clears away.
+/// A name by which the helper recognises its own file, and its successor one that was left behind.
 fn new_name(process: u32) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);

@@ -1,17 +1,16 @@
-//! The environment of commands that are ours. They run as root, or as whoever owns a directory, in a container whose environment the image
-//! and the compose file made for their own program: it may lead to folders that a user of the container can write.
+//! The environment of our own commands. They run as root, or as the owner of a directory, in a container whose environment was made by
+//! image and compose file for another program: it may lead to directories that a user of the container can write.
 
-/// What the container's environment has to say on these has no say in our commands.
+/// Variables that are set for our commands, whatever the container's environment says.
 ///
-/// The engine adds these to the container's own and replaces what is there. Each stands with a value that means the same as
-/// none; not every engine understands a bare name as "without it". Variables that have an effect with any value, the empty
-/// one too (`LD_SHOW_AUXV`, `LD_TRACE_LOADED_OBJECTS`, `POSIXLY_CORRECT`), are left as they are: they choose no program and
-/// no file.
+/// The engine adds these to the container's environment and replaces existing ones. Each has a value that means the same as none;
+/// not every engine understands a bare name as "without it". Variables that have an effect with any value, even an empty one
+/// (`LD_SHOW_AUXV`, `LD_TRACE_LOADED_OBJECTS`, `POSIXLY_CORRECT`), are left as they are: they choose no program and no file.
 const OWN: &[(&str, &str)] = &[
-    // Where programs are: the system's own folders. `/usr/local` is where images let their users install things.
+    // Where programs are looked for: the system's directories. Not `/usr/local`, where images let their users install things.
     ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
     ("HOME", "/"),
-    // What the dynamic loader (glibc's, musl's) would load into every program, or write down about it.
+    // What the dynamic loader (glibc's, musl's) would load into every program, or write about it.
     ("LD_PRELOAD", ""),
     ("LD_LIBRARY_PATH", ""),
     ("LD_AUDIT", ""),
@@ -25,13 +24,13 @@ const OWN: &[(&str, &str)] = &[
     ("LOCPATH", ""),
     ("MUSL_LOCPATH", ""),
     ("NLSPATH", ""),
-    // Answers in the words and the bytes that we read.
+    // The language and encoding of the messages that we read.
     ("LC_ALL", "C"),
-    // What the C library writes or reads where a program traces its memory or asks for a name.
+    // What the C library writes or reads when a program traces its memory or looks up a name.
     ("MALLOC_TRACE", ""),
     ("RES_OPTIONS", ""),
     ("HOSTALIASES", ""),
-    // Shells: files that are read first, and options (`xtrace` runs what stands in `PS4`).
+    // Shells: files that are read first, and options (`xtrace` runs what is in `PS4`).
     ("ENV", ""),
     ("BASH_ENV", ""),
     ("SHELLOPTS", ""),
@@ -39,12 +38,12 @@ const OWN: &[(&str, &str)] = &[
     ("PS4", ""),
     ("CDPATH", ""),
     ("GLOBIGNORE", ""),
-    // An empty one would not be neutral: our scripts count on words ending at spaces.
+    // An empty value would not be neutral: our scripts rely on words ending at spaces.
     ("IFS", " \t\n"),
     ("TMPDIR", "/tmp"),
 ];
 
-/// For an exec of our own, as the Engine API takes it.
+/// The environment for an exec of our own, as the Engine API takes it.
 pub fn own_environment() -> Vec<String> {
     OWN.iter()
         .map(|(name, value)| format!("{name}={value}"))

@@ -1,4 +1,4 @@
-//! Takes a command's output apart by the engine's frames. Holds none of them: a long one is handed on in the pieces that come.
+//! Splits a command's output into the engine's frames. Stores none of them: a long one is passed on in pieces as they arrive.
 
 use std::io;
 use std::pin::Pin;
@@ -12,10 +12,10 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 /// Bytes read at once.
 const PIECE: usize = 32 * 1024;
 
-/// A frame's stream and length stand before it.
+/// The length of a frame's header: stream and length.
 const HEADER: usize = 8;
 
-/// The output as a stream; it breaks off with an error where the engine breaks off a frame.
+/// The output as a stream; it ends with an error when the engine ends within a frame.
 pub type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>;
 
 /// The frames of `reader`, until it ends.
@@ -44,7 +44,7 @@ pub fn output(reader: impl AsyncRead + Unpin + Send + 'static) -> Output {
 #[derive(Default)]
 struct Frames {
     buffer: BytesMut,
-    /// The current frame's stream, and what is to come of it.
+    /// The current frame's stream, and how many bytes of it are still to come.
     stream: u8,
     left: usize,
 }
@@ -52,7 +52,7 @@ struct Frames {
 impl Frames {
     fn next(&mut self) -> Option<LogOutput> {
         while self.left == 0 {
-            // What is no frame is said by somebody all the same.
+            // It is no frame, so something else wrote it: it is passed on as it is.
             if *self.buffer.first()? > 2 {
                 let message = self.buffer.split().freeze();
                 return Some(LogOutput::Console { message });

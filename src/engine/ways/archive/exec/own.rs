@@ -1,4 +1,4 @@
-//! Commands of our own in a container: short ones, each with an environment of its own, an end and a limit to what it may say.
+//! Our own commands in a container: short ones, each with an environment of its own and limits to its time and output.
 
 use std::time::Duration;
 
@@ -15,24 +15,24 @@ use crate::engine::{ContainerId, EngineError};
 use crate::harmless;
 use bollard::container::LogOutput;
 
-/// As much of what a command of ours said is shown.
+/// How many bytes of such a command's output are shown.
 const SHOWN: usize = 2 * 1024;
 
-/// What a command of our own may take: a container's processes can stop it, slow it down, or stand in for it.
+/// The limits of one of our commands: a container's processes can stop it, slow it down, or replace the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Allowance {
     /// Until its exit code is known.
     time: Duration,
-    /// Of both streams.
+    /// The most bytes of both streams together.
     output: u64,
-    /// Of its complaints, beyond which they are dropped: one for each argument is as good as none.
+    /// The most bytes of error output; more is dropped, since one complaint says as much as one for each argument.
     complaints: usize,
 }
 
 impl Allowance {
-    /// Grows with what it is given: a line about each of the shortest paths is four times as long as the path.
+    /// Grows with the input: a line about each of the shortest paths is four times as long as the path.
     fn of(argv: &[&str], input: &[u8]) -> Self {
-        // Each argument costs its bytes, an end and a pointer.
+        // Each argument costs its bytes, a terminator and a pointer.
         let arguments: usize = argv.iter().map(|argument| argument.len() + 9).sum();
         let given = (arguments + input.len()) as u64;
         Self {
@@ -43,7 +43,7 @@ impl Allowance {
     }
 }
 
-/// Output of a short command of our own, kept whole.
+/// The complete output of one of our commands.
 pub(in crate::engine) struct ExecOutput {
     pub(in crate::engine) code: i64,
     pub(in crate::engine) out: Vec<u8>,
@@ -51,7 +51,7 @@ pub(in crate::engine) struct ExecOutput {
 }
 
 impl Docker {
-    /// A command of our own as root, with `input` on its stdin.
+    /// Runs one of our commands as root, with `input` on its stdin.
     pub(in crate::engine) async fn root_exec(
         &self,
         container: &ContainerId,
@@ -61,8 +61,8 @@ impl Docker {
         self.own_exec(container, "0", argv, input).await
     }
 
-    /// A command of our own, with `input` on its stdin, as `user`: a name, `uid` or `uid:gid`. It has an environment of its own,
-    /// and an end: what takes longer or says more than what it was given explains is refused. In the container it may go on.
+    /// Runs one of our commands as `user` (a name, `uid` or `uid:gid`) with `input` on its stdin and an environment of its own. One that
+    /// takes longer or writes more than its input explains is an error; in the container it may go on running.
     pub(in crate::engine) async fn own_exec(
         &self,
         container: &ContainerId,
@@ -104,7 +104,7 @@ impl Docker {
         };
         let mut started = self.start_exec(container, config).await?;
         let mut stdin = std::mem::replace(&mut started.input, Box::pin(tokio::io::sink()));
-        // A command that ends before it read all closes the pipe: its exit code tells.
+        // A command that ends before it has read everything closes the pipe: its exit code tells.
         let feed = async {
             if !input.is_empty() && stdin.write_all(&input).await.is_ok() {
                 let _ = stdin.shutdown().await;
@@ -125,7 +125,7 @@ impl Docker {
 }
 
 impl ExecOutput {
-    /// What the command said, or its beginning, for an error.
+    /// The beginning of its output, for an error.
     pub(in crate::engine) fn words(&self) -> String {
         let all = [self.err.as_slice(), self.out.as_slice()].concat();
         let text = String::from_utf8_lossy(&all);
@@ -136,7 +136,7 @@ impl ExecOutput {
     }
 }
 
-/// Keeps all output, as long as it is not too much.
+/// Collects all output; an error when it exceeds the limit.
 async fn collect(started: &mut Started, most: u64) -> Result<(Vec<u8>, Vec<u8>), ()> {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     while let Some(Ok(part)) = started.output.next().await {

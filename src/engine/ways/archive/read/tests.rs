@@ -5,7 +5,7 @@ use super::*;
 /// A source of given pieces.
 pub struct Pieces(pub std::collections::VecDeque<Bytes>);
 
-impl Source for Pieces {
+impl Chunks for Pieces {
     async fn more(&mut self) -> Result<Option<Bytes>, EngineError> {
         Ok(self.0.pop_front())
     }

@@ -1,4 +1,4 @@
-//! What the watched roots and sync sources were when last seen. A directory that vanished as a whole is no deletion (C5).
+//! What the watched roots and sync sources were when last looked at. A directory that vanishes as a whole is no deletion (C5).
 
 use std::fs;
 use std::sync::Mutex;
@@ -7,12 +7,12 @@ use crate::paths::HostPath;
 
 /// The watched roots and sync sources of one service.
 #[derive(Debug, Default)]
-pub(super) struct Sources {
-    sources: Vec<Source>,
+pub(super) struct LastSeen {
+    paths: Vec<SeenPath>,
 }
 
 #[derive(Debug)]
-struct Source {
+struct SeenPath {
     path: HostPath,
     seen: Mutex<Seen>,
 }
@@ -27,26 +27,26 @@ enum Seen {
     Other,
 }
 
-impl Sources {
+impl LastSeen {
     pub(super) fn new(paths: impl Iterator<Item = HostPath>) -> Self {
-        let mut sources: Vec<Source> = Vec::new();
+        let mut kept: Vec<SeenPath> = Vec::new();
         for path in paths {
-            if !sources.iter().any(|source| source.path == path) {
-                sources.push(Source {
+            if !kept.iter().any(|known| known.path == path) {
+                kept.push(SeenPath {
                     path,
                     seen: Mutex::default(),
                 });
             }
         }
-        Self { sources }
+        Self { paths: kept }
     }
 
-    /// Knows of the same paths what `before` knew of them.
+    /// Takes over what `before` knows about the paths that both have.
     pub(super) fn remember(&self, before: &Self) {
-        for source in &self.sources {
-            let mut known = before.sources.iter().filter(|old| old.path == source.path);
+        for seen_path in &self.paths {
+            let mut known = before.paths.iter().filter(|old| old.path == seen_path.path);
             let known = known.next().and_then(|old| Some(*old.seen.lock().ok()?));
-            if let (Some(known), Ok(mut seen)) = (known, source.seen.lock())
+            if let (Some(known), Ok(mut seen)) = (known, seen_path.seen.lock())
                 && known != Seen::Never
             {
                 *seen = known;
@@ -54,21 +54,21 @@ impl Sources {
         }
     }
 
-    /// Looks at every source, and gives the directories among them that were there and are not.
+    /// Looks at every source; returns the directories that existed at the last look and do not now.
     pub(super) fn vanished(&self) -> Vec<&HostPath> {
-        let vanished = |source: &&Source| source.look() == Presence::Vanished;
-        self.sources
+        let vanished = |seen_path: &&SeenPath| seen_path.look() == Presence::Vanished;
+        self.paths
             .iter()
             .filter(vanished)
             .map(|it| &it.path)
             .collect()
     }
 
-    /// Whether `path` is, or lies below, one of the sources that were never seen: who never saw it cannot say that it is gone.
+    /// Whether `path` is or lies below a source that has never existed since the start: its files cannot have been deleted.
     pub(super) fn never_seen(&self, path: &HostPath) -> bool {
-        self.sources.iter().any(|source| {
-            (source.path == *path || path.below(&source.path).is_some())
-                && matches!(source.seen.lock().as_deref(), Ok(Seen::Never))
+        self.paths.iter().any(|seen_path| {
+            (seen_path.path == *path || path.below(&seen_path.path).is_some())
+                && matches!(seen_path.seen.lock().as_deref(), Ok(Seen::Never))
         })
     }
 }
@@ -77,11 +77,11 @@ impl Sources {
 enum Presence {
     There,
     Vanished,
-    /// A file that is gone, or what never was.
+    /// A deleted file, or something that never existed.
     Missing,
 }
 
-impl Source {
+impl SeenPath {
     fn look(&self) -> Presence {
         let Ok(mut seen) = self.seen.lock() else {
             return Presence::There;
@@ -91,7 +91,7 @@ impl Source {
                 device: device(&found),
             },
             Ok(_) => Seen::Other,
-            // A dangling link is there, as a link.
+            // A dangling link exists, as a link.
             Err(_) if fs::symlink_metadata(&self.path).is_ok() && *seen != Seen::Never => {
                 if matches!(*seen, Seen::Directory { .. }) {
                     return Presence::Vanished;
@@ -103,7 +103,7 @@ impl Source {
         match (*seen, now) {
             (Seen::Directory { .. }, Seen::Never) => Presence::Vanished,
             (_, Seen::Never) => Presence::Missing,
-            // Unmounted: the empty mount point is left, on another device.
+            // It was unmounted: the empty mount point remains, on another device.
             (Seen::Directory { device: before }, Seen::Directory { device })
                 if before != device && is_empty(&self.path) =>
             {
@@ -117,7 +117,7 @@ impl Source {
     }
 }
 
-/// Whether the directory or file is there; links are followed. An empty directory is there.
+/// Whether the directory or file exists; links are followed. An empty directory exists.
 pub fn is_there(root: &HostPath) -> bool {
     fs::metadata(root).is_ok()
 }

@@ -1,4 +1,4 @@
-//! Why a path is not watched, or not part of a sync, in words for `explain`. Pure.
+//! The rule that keeps a path from being watched or synced, in words for `explain`. Pure.
 
 use std::fmt;
 
@@ -6,23 +6,23 @@ use crate::harmless::value;
 use crate::paths::HostPath;
 use crate::plain_file::Odd;
 
-/// The line of the file that decided.
+/// The line or rule that leaves a path out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum IgnoredBy {
     /// A line of an ignore file.
     IgnoreFile {
-        /// The file.
+        /// The ignore file's path.
         file: HostPath,
         /// Its line, from 1.
         line: usize,
         /// The pattern, as written.
         pattern: String,
     },
-    /// The block's `ignore`.
+    /// A pattern of the block's `ignore`.
     BlockIgnore {
         /// The service whose block it is.
         service: String,
-        /// The pattern's place in the list, from 1.
+        /// The pattern's position in the list, from 1.
         place: usize,
         /// The pattern, as written.
         pattern: String,
@@ -32,9 +32,9 @@ pub enum Why {
         /// The service whose block it is.
         service: String,
     },
-    /// Git's own files.
+    /// Git's own files are never watched.
     Git,
-    /// This very session's own output: watching it would never end.
+    /// This session's own output: watching it would never end.
     OwnOutput,
     /// An editor's temporary file.
     Editor {
@@ -43,7 +43,7 @@ pub enum Why {
     },
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for IgnoredBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::IgnoreFile {
@@ -73,39 +73,39 @@ impl fmt::Display for Why {
     }
 }
 
-/// What cannot be read of what says which paths are ignored.
+/// An ignore rule that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadIgnore {
-    /// A pattern, with its place.
-    #[error("{} {} of {place}: {bad}", if matches!(place, Place::File(_)) { "line" } else { "pattern" }, bad.line)]
+    /// One bad pattern.
+    #[error("{} {} of {list}: {bad}", if matches!(list, PatternList::File(_)) { "line" } else { "pattern" }, bad.line)]
     Pattern {
-        /// Where it stands.
-        place: Place,
-        /// The line, the pattern, what is wrong with it, and what to write.
+        /// The file or list it is in.
+        list: PatternList,
+        /// The line, the pattern, what is wrong with it, and what to write instead.
         bad: crate::dockerignore::BadPattern,
     },
     /// A whole ignore file.
     #[error("the ignore file `{file}` {odd}\nhint: {}", odd.hint())]
     File {
-        /// Which.
+        /// The ignore file's path.
         file: HostPath,
-        /// What stands there.
+        /// What is there instead of a regular file.
         odd: Odd,
     },
 }
 
-/// Where a bad pattern stands; the pattern's own `line` is the line of the file or the place in the list.
+/// Where a bad pattern is written. The pattern's own `line` is the line of the file or the position in the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// In an ignore file.
+pub enum PatternList {
+    /// In this ignore file.
     File(HostPath),
-    /// In `ignore` of a service's block.
+    /// In `ignore` of this service's block.
     BlockIgnore(String),
-    /// In `only` of a service's block.
+    /// In `only` of this service's block.
     BlockOnly(String),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for PatternList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(file) => write!(f, "`{file}`"),

@@ -1,6 +1,6 @@
 //! Finds the line and column of a path in the text of one YAML file. Knows nothing of Compose.
 //!
-//! The YAML library has no spans, but an error raised while it reads carries its location: so we walk to the path and raise one there.
+//! The YAML library has no spans, but an error raised while it reads carries its location: we walk to the path and raise one there.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use super::finding::Seg;
 pub fn locate(text: &str, document: usize, path: &[Seg], on_key: bool) -> Option<(usize, usize)> {
     let reader = serde_yaml::Deserializer::from_str(text).nth(document)?;
     let error = Walk { path, on_key }.deserialize(reader).err()?;
-    // Another error (say of a broken file) is not the place we look for.
+    // Any other error (of a broken file, for example) has another location.
     if !error.to_string().contains(HERE) {
         return None;
     }
@@ -119,7 +119,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
     }
 }
 
-/// Reads a key: is it the wanted one?
+/// Deserializes a key and compares it with the wanted one.
 struct Key<'p> {
     wanted: Option<&'p String>,
     stop_at_key: bool,
@@ -176,7 +176,7 @@ impl<'de> Visitor<'de> for Key<'_> {
     }
 }
 
-/// Raises the error whose location is the answer.
+/// Raises the error whose location we want.
 struct Stop;
 
 impl<'de> Visitor<'de> for Stop {

@@ -1,4 +1,4 @@
-//! Where in a command line we stand after some words: for completion, help and usage errors. Forgiving, unlike the parser.
+//! The state of a command line after some words: for completion, help and usage errors. Accepts more than the parser.
 
 use std::path::PathBuf;
 
@@ -7,29 +7,29 @@ use clap::{Arg, ArgAction, CommandFactory};
 use super::args::CommandLine;
 
 /// What may come next.
-pub struct Place {
-    /// The command that the words have led to.
+pub struct Cursor {
+    /// The command or subcommand that the words name.
     pub command: clap::Command,
-    /// A word where a command should stand, and is none.
+    /// A word in a command's cursor that names no command.
     pub unknown_command: Option<String>,
-    /// The flag whose value the next word is.
+    /// The flag whose value comes next; `None` when no value is due.
     pub pending: Option<Arg>,
-    /// Flags given so far to this command.
+    /// The flags given to this command so far.
     pub given: Vec<clap::Id>,
-    /// `--` was given: no more flags.
+    /// Whether `--` was given, after which there are no flags.
     pub only_words: bool,
-    /// Compose files given by `-f`.
+    /// The compose files given by `-f`.
     pub files: Vec<PathBuf>,
-    /// `--project-directory`.
+    /// The value of `--project-directory`.
     pub directory: Option<PathBuf>,
 }
 
-impl Place {
-    /// The place after `words`, which follow the plugin's name.
+impl Cursor {
+    /// The state after `words`, which follow the plugin's name.
     pub fn after(words: &[String]) -> Self {
         let mut command = CommandLine::command();
         command.build();
-        let mut place = Self {
+        let mut cursor = Self {
             command,
             unknown_command: None,
             pending: None,
@@ -39,9 +39,9 @@ impl Place {
             directory: None,
         };
         for word in words {
-            place.step(word);
+            cursor.step(word);
         }
-        place
+        cursor
     }
 
     fn step(&mut self, word: &str) {
@@ -75,7 +75,7 @@ impl Place {
         }
     }
 
-    /// The flag that `word` gives here, and its value when the word holds that too: `--file=a`, `-f=a`, `-fa`.
+    /// The flag that `word` gives, with its value if the word contains one: `--file=a`, `-f=a`, `-fa`.
     pub fn flag<'a>(&self, word: &'a str) -> Option<(Arg, Option<&'a str>)> {
         let flags = || {
             self.command
@@ -90,7 +90,7 @@ impl Place {
             let flag = flags().find(|flag| flag.get_long() == Some(name))?;
             return Some((flag.clone(), value));
         }
-        // Short flags may be joined; the first one that takes a value takes the rest.
+        // Short flags may be joined; the first one with a value takes the rest.
         let mut rest = word.strip_prefix('-')?.chars();
         loop {
             let letter = rest.next()?;

@@ -10,7 +10,7 @@ use crate::dockerignore::DockerIgnore;
 use crate::paths::HostPath;
 use crate::plain_file::Odd;
 
-use super::block::{Block, Does, OnFailure, Origin, Sync};
+use super::block::{Block, Does, OnFailure, Origin, Sync, Work};
 use super::disk::Files;
 use super::finding::{Findings, Seg, YamlPath};
 use super::reader::ReadBlock;
@@ -323,16 +323,7 @@ fn check_steps(
                 }
             }
             Read::Work(work, spots) => {
-                if work.is_last() && !block.watch.is_empty() {
-                    for (trigger, at) in work.trigger.iter().zip(spots) {
-                        let root = trigger.root();
-                        if !roots.iter().any(|watched| watched.meets(root)) {
-                            outside("the trigger", root, at, roots, found);
-                        }
-                    }
-                } else {
-                    check_triggers(&work.trigger, spots, block, found);
-                }
+                check_work_triggers(work, spots, block, roots, found);
                 let Does::Run(run) = &work.does else {
                     continue;
                 };
@@ -345,6 +336,26 @@ fn check_steps(
                 }
             }
             Read::InitialSync | Read::WatchOnly(..) => {}
+        }
+    }
+}
+
+/// A last step's triggers may also name what the block's own `watch` watches; all others name what is synced.
+fn check_work_triggers(
+    work: &Work,
+    spots: &[YamlPath],
+    block: &Block,
+    roots: &[Root],
+    found: &mut Findings,
+) {
+    if !work.is_last() || block.watch.is_empty() {
+        check_triggers(&work.trigger, spots, block, found);
+        return;
+    }
+    for (trigger, at) in work.trigger.iter().zip(spots) {
+        let root = trigger.root();
+        if !roots.iter().any(|watched| watched.meets(root)) {
+            outside("the trigger", root, at, roots, found);
         }
     }
 }

@@ -184,12 +184,8 @@ impl Reading {
             read,
         });
         if rule.action == Action::SyncExec {
-            let run = exec(rule, &mut r.key("exec")).map(|run| Work {
-                step: rule.step.clone(),
-                trigger: vec![matches],
-                does: Does::Run(run),
-            });
-            self.block.block.works.extend(run);
+            let work = exec(rule, matches, &mut r.key("exec"));
+            self.block.block.works.extend(work);
         }
     }
 
@@ -206,7 +202,7 @@ impl Reading {
 }
 
 /// The command of `sync+exec`.
-fn exec(rule: &Rule<'_>, r: &mut RuleReader<'_, '_>) -> Option<Run> {
+fn exec(rule: &Rule<'_>, trigger: PathRule, r: &mut RuleReader<'_, '_>) -> Option<Work> {
     let hook = get(rule.value, "exec")?;
     let resolved = command(get(hook, "command")?, &mut r.key("command"))?;
     let command = match r.setting.written(&r.at.key("command")) {
@@ -226,7 +222,11 @@ fn exec(rule: &Rule<'_>, r: &mut RuleReader<'_, '_>) -> Option<Run> {
         }),
         ..Exec::default()
     };
-    Some(Run::new(command, exec, OnFailure::Keep))
+    Some(Work {
+        step: rule.step.clone(),
+        trigger: vec![trigger],
+        does: Does::Run(Run::new(command, exec, OnFailure::Keep)),
+    })
 }
 
 /// The rule's target as written, and the path it means. Compose resolves a relative one from the container's root, whatever the

@@ -16,23 +16,31 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
         mut on_output: impl FnMut(Stream, &[u8]),
     ) -> Result<Ended, Error> {
         self.begin()?;
-        let environment: Vec<String> = exec
-            .environment
+        // All options are named: a new one is either sent or left to the engine, as `privileged` is.
+        let Exec {
+            argv,
+            workdir,
+            user,
+            privileged: _,
+            environment,
+            timeout,
+        } = exec;
+        let environment: Vec<String> = environment
             .iter()
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
         // A command may run as long as it likes: the helper reports all the while that it is running.
-        let limit = match exec.timeout {
+        let limit = match *timeout {
             Some(timeout) => self.patience.and(timeout),
             None => self.patience.without_end(),
         };
         let request = Request::Run {
-            argv: exec.argv.iter().map(String::as_bytes).collect(),
+            argv: argv.iter().map(String::as_bytes).collect(),
             environment: environment.iter().map(String::as_bytes).collect(),
-            directory: exec.workdir.as_bytes(),
-            user: exec.user.as_deref().unwrap_or_default().as_bytes(),
+            directory: workdir.as_bytes(),
+            user: user.as_deref().unwrap_or_default().as_bytes(),
             // 0 means "no timeout".
-            timeout_ms: exec.timeout.map_or(0, |timeout| millis(timeout).max(1)),
+            timeout_ms: timeout.map_or(0, |timeout| millis(timeout).max(1)),
         };
         self.send(&request, &limit).await?;
         let answer = loop {

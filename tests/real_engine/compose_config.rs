@@ -14,10 +14,10 @@ use docker_liveupdate::paths::HostPath;
 use crate::fixture::cli;
 
 fn first_run(block: &Block) -> &Run {
-    match &block.works[0].does {
-        Does::Run(run) => run,
-        Does::Last(last) => panic!("{last:?}"),
-    }
+    let Does::Run(run) = &block.works[0].does else {
+        panic!("{:?}", block.works)
+    };
+    run
 }
 
 struct Tree(tempfile::TempDir);

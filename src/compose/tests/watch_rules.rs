@@ -6,10 +6,10 @@ use crate::plan::{self, Debts, Rules};
 use crate::watch::{Change, Entry, Inode, Kind};
 
 fn first_run(block: &Block) -> &Run {
-    match &block.works[0].does {
-        Does::Run(run) => run,
-        Does::Last(last) => panic!("{last:?}"),
-    }
+    let Does::Run(run) = &block.works[0].does else {
+        panic!("{:?}", block.works)
+    };
+    run
 }
 
 #[test]

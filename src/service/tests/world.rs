@@ -555,18 +555,15 @@ impl World {
     fn finish(&mut self, mut update: Update) -> Update {
         for part in &mut update.parts {
             for due in &part.steps {
-                let (took, came) = match &due.work.does {
-                    Does::Run(run) => {
-                        let failure = self.failure(&part.container.name, &due.work, run);
-                        (2, failure.map_or(Ok(None), Err))
-                    }
-                    Does::Last(_) => {
-                        let restarted = Restarted {
-                            killed: self.answer(|it| matches!(it, Answer::Killed)).is_some(),
-                            whole_container: true,
-                        };
-                        (5, Ok(Some(restarted)))
-                    }
+                let (took, came) = if let Does::Run(run) = &due.work.does {
+                    let failure = self.failure(&part.container.name, &due.work, run);
+                    (2, failure.map_or(Ok(None), Err))
+                } else {
+                    let restarted = Restarted {
+                        killed: self.answer(|it| matches!(it, Answer::Killed)).is_some(),
+                        whole_container: true,
+                    };
+                    (5, Ok(Some(restarted)))
                 };
                 let fails = came.is_err();
                 part.landed.turns.push(Turn {

@@ -71,9 +71,16 @@ impl Docker {
         exec: &Exec,
         output: &mut (dyn FnMut(Stream, &[u8]) + Send),
     ) -> Result<Ended, EngineError> {
-        let mark = exec.timeout.map(|_| new_mark());
-        let mut env: Vec<String> = exec
-            .environment
+        let Exec {
+            argv,
+            workdir,
+            user,
+            privileged,
+            environment,
+            timeout: limit,
+        } = exec;
+        let mark = limit.map(|_| new_mark());
+        let mut env: Vec<String> = environment
             .iter()
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
@@ -81,15 +88,15 @@ impl Docker {
         let config = ExecConfig {
             attach_stdout: Some(true),
             attach_stderr: Some(true),
-            cmd: Some(exec.argv.clone()),
+            cmd: Some(argv.clone()),
             env: Some(env),
-            user: exec.user.clone(),
-            privileged: exec.privileged.then_some(true),
-            working_dir: (!exec.workdir.is_empty()).then(|| exec.workdir.clone()),
+            user: user.clone(),
+            privileged: privileged.then_some(true),
+            working_dir: (!workdir.is_empty()).then(|| workdir.clone()),
             ..ExecConfig::default()
         };
         let mut started = self.start_exec(container, config).await?;
-        let Some((limit, mark)) = exec.timeout.zip(mark) else {
+        let Some((limit, mark)) = limit.zip(mark) else {
             drain(&mut started, output).await;
             return self
                 .exit_code(container, &started.id)

@@ -35,12 +35,8 @@ impl Follower {
             // It began while the attachment was being made.
             Err(EngineError::Refused(_)) if !late => return Ok(Ok(())),
             Err(EngineError::Refused(_)) => {
-                let gap = if is_first {
-                    "its log cannot be read: what it wrote before this moment is not shown"
-                } else {
-                    "its log cannot be read: what it wrote while nobody was attached is not shown"
-                };
-                self.say_gap(gap.to_owned(), sender).await?;
+                self.say_gap(without_log(is_first).to_owned(), sender)
+                    .await?;
                 return Ok(Ok(()));
             }
             Err(error) => return Ok(Err(error)),
@@ -165,5 +161,14 @@ impl Follower {
                 return Ok(Ok(()));
             }
         }
+    }
+}
+
+/// What is said where the log cannot be read.
+fn without_log(is_first: bool) -> &'static str {
+    if is_first {
+        "its log cannot be read: what it wrote before this moment is not shown"
+    } else {
+        "its log cannot be read: what it wrote while nobody was attached is not shown"
     }
 }

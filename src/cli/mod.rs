@@ -5,7 +5,7 @@
 //! | `metadata` | Docker's question who we are (asked before every call) |
 //! | `global` | Docker's own flags before the plugin's name |
 //! | `args`, `usage` | the command line as clap reads it, its help and its errors |
-//! | [`invocation`] | what the user asks for, as plain values |
+//! | `meaning`, [`invocation`] | what the user asks for, as plain values |
 //! | `cursor`, `complete`, `services` | what could come next (shell completion) |
 //! | [`exit`] | the exit codes |
 //! | [`shutdown`], [`keys`] | how a running session is told to end, or to do something |
@@ -17,6 +17,7 @@ pub mod exit;
 mod global;
 pub mod invocation;
 pub mod keys;
+mod meaning;
 mod metadata;
 mod services;
 pub mod shutdown;

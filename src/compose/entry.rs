@@ -28,31 +28,13 @@ pub fn find(
         env_files = list.split(',').map(|file| cwd.join(file)).collect();
     }
     if named.is_empty() {
-        // `COMPOSE_FILE` may also be set in the env file.
         let near = project_dir.as_ref().unwrap_or(&cwd).join(".env");
-        let files = if env_files.is_empty() {
+        let env_files = if env_files.is_empty() {
             std::slice::from_ref(&near)
         } else {
             &env_files
         };
-        let mut variables = BTreeMap::new();
-        for file in files {
-            if let Ok(text) = disk.read(file) {
-                let text = String::from_utf8_lossy(&text).into_owned();
-                variables.extend(super::interpolate::read_env_file(&text));
-            }
-        }
-        variables.extend(environment.clone());
-        if let Some(list) = variables
-            .get("COMPOSE_FILE")
-            .filter(|list| !list.is_empty())
-        {
-            let default = if cfg!(windows) { ";" } else { ":" };
-            let separator = variables
-                .get("COMPOSE_PATH_SEPARATOR")
-                .map_or(default, String::as_str);
-            named = list.split(separator).map(OsString::from).collect();
-        }
+        named = files_of_environment(env_files, &environment, disk);
     }
     let files = if named.is_empty() {
         search(&cwd, project_dir.as_ref(), disk)?
@@ -80,6 +62,33 @@ pub fn find(
         env_files,
         environment,
     })
+}
+
+/// The files that `COMPOSE_FILE` names, which may also be set in an env file; empty when it names none.
+fn files_of_environment(
+    env_files: &[HostPath],
+    environment: &BTreeMap<String, String>,
+    disk: &dyn Files,
+) -> Vec<OsString> {
+    let mut variables = BTreeMap::new();
+    for file in env_files {
+        if let Ok(text) = disk.read(file) {
+            let text = String::from_utf8_lossy(&text).into_owned();
+            variables.extend(super::interpolate::read_env_file(&text));
+        }
+    }
+    variables.extend(environment.clone());
+    if let Some(list) = variables
+        .get("COMPOSE_FILE")
+        .filter(|list| !list.is_empty())
+    {
+        let default = if cfg!(windows) { ";" } else { ":" };
+        let separator = variables
+            .get("COMPOSE_PATH_SEPARATOR")
+            .map_or(default, String::as_str);
+        return list.split(separator).map(OsString::from).collect();
+    }
+    Vec::new()
 }
 
 /// The values of a flag, written as `--flag value` or `--flag=value`.

@@ -4,9 +4,12 @@
 //! Output is read as fast as the lines are taken: a reader that takes none makes the container wait.
 
 mod attached;
+mod body;
+mod catch_up;
 mod frames;
 mod position;
 mod seam;
+mod seen;
 
 use std::time::{Duration, Instant, SystemTime};
 

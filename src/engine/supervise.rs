@@ -215,17 +215,7 @@ impl Docker {
             self.say_once(&runs.service, &why, output);
         }
         if !helper {
-            let mut service = serde_json::Map::new();
-            if let Some(entrypoint) = &runs.entrypoint {
-                service.insert("entrypoint".into(), json!(entrypoint));
-            }
-            if let Some(command) = &runs.command {
-                service.insert("command".into(), json!(command));
-            }
-            if runs.needs_home && has_helper {
-                service.insert("volumes".into(), home);
-            }
-            return Ok(Some(service.into()));
+            return Ok(Some(without_helper(runs, has_helper.then_some(home))));
         }
         let entrypoint: Vec<String> = [init().as_str(), "init", "--"]
             .map(str::to_owned)
@@ -309,6 +299,21 @@ impl Docker {
             .find(|run| run.service == container.service)?
             .grace
     }
+}
+
+/// The override of a service whose process runs as it is. Updates may still go through the helper, which needs its `home`.
+fn without_helper(runs: &EntrypointOverride, home: Option<serde_json::Value>) -> serde_json::Value {
+    let mut service = serde_json::Map::new();
+    if let Some(entrypoint) = &runs.entrypoint {
+        service.insert("entrypoint".into(), json!(entrypoint));
+    }
+    if let Some(command) = &runs.command {
+        service.insert("command".into(), json!(command));
+    }
+    if let Some(home) = home.filter(|_| runs.needs_home) {
+        service.insert("volumes".into(), home);
+    }
+    service.into()
 }
 
 /// The end of a message: what is done without the helper, and why.

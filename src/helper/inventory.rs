@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use super::link::{Link, unexpected};
-use super::patience::Load;
+use super::patience::{Limit, Load};
 use crate::paths::ContainerPath;
 use crate::protocol::{Code, Kind, Reply, Request, Sought};
 use crate::transfer::{Fingerprint, Wanted};
@@ -41,25 +41,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
         };
         // Questions are sent while answers are read, so that neither side waits for the other to read.
         let (writer, incoming) = (&mut self.writer, &mut self.incoming);
-        let asking = async {
-            let mut piece = Vec::new();
-            for (path, sought) in wanted {
-                Request::Describe {
-                    path: path.as_bytes(),
-                    sought: *sought,
-                }
-                .encode(&mut piece)?;
-                if piece.len() >= PIECE {
-                    // The helper reads this only when it gets to it, which may be after it has hashed a large file.
-                    limit.wait_to_the_end(writer.write_all(&piece)).await??;
-                    piece.clear();
-                }
-            }
-            Request::End.encode(&mut piece)?;
-            limit.wait_to_the_end(writer.write_all(&piece)).await??;
-            limit.wait_to_the_end(writer.flush()).await??;
-            Ok::<(), Error>(())
-        };
+        let asking = ask(writer, wanted, &limit);
         let hearing = async {
             loop {
                 match incoming.next(&limit).await? {
@@ -92,6 +74,31 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Link<R, W> {
         self.end();
         Ok(())
     }
+}
+
+/// Sends one question for each wanted path, and then the end of the questions.
+async fn ask<W: AsyncWrite + Unpin>(
+    writer: &mut W,
+    wanted: &Wanted,
+    limit: &Limit,
+) -> Result<(), Error> {
+    let mut piece = Vec::new();
+    for (path, sought) in wanted {
+        Request::Describe {
+            path: path.as_bytes(),
+            sought: *sought,
+        }
+        .encode(&mut piece)?;
+        if piece.len() >= PIECE {
+            // The helper reads this only when it gets to it, which may be after it has hashed a large file.
+            limit.wait_to_the_end(writer.write_all(&piece)).await??;
+            piece.clear();
+        }
+    }
+    Request::End.encode(&mut piece)?;
+    limit.wait_to_the_end(writer.write_all(&piece)).await??;
+    limit.wait_to_the_end(writer.flush()).await??;
+    Ok(())
 }
 
 fn fingerprint(kind: Kind, mode: u32, hash: u128, target: &[u8]) -> Fingerprint {

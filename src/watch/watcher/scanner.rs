@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::paths::HostPath;
 use crate::watch::touch::{Stage, Touch};
-use crate::watch::walk::{self, Unreadable};
+use crate::watch::walk::Unreadable;
 
 use super::interest::Interest;
 use super::listener::Listener;
@@ -19,7 +19,10 @@ use super::mounts::MountListener;
 use super::poller::{Finding, device};
 use super::system::{self, Mount};
 use super::watches::Watches;
+
 use super::{Count, Notice, Shared, WatchEvent, current};
+
+mod establish;
 
 /// A job for the scanner.
 #[derive(Debug)]
@@ -230,86 +233,6 @@ impl Scanner {
             }
         }
         self.establish(&interest, begin, Announce::Yes);
-    }
-
-    /// Watches the directories `level` and everything of interest below them. Each is watched before it is read, so that what is
-    /// created meanwhile is either in the listing or reported. Returns all directories it came across.
-    fn establish(
-        &mut self,
-        interest: &Interest,
-        mut level: Vec<HostPath>,
-        announce: Announce,
-    ) -> BTreeSet<HostPath> {
-        let mut visited = BTreeSet::new();
-        let mut renewed = level.clone();
-        if announce == Announce::Yes {
-            for path in &level {
-                self.announce(interest, path, Stage::Renewed);
-            }
-        }
-        while !level.is_empty() {
-            for problem in self.watches.add(interest, &level) {
-                self.cannot_read(problem);
-            }
-            let mut next = Vec::new();
-            for directory in &level {
-                if interest.keeps(directory) {
-                    match walk::list(directory) {
-                        Ok(entries) => {
-                            for found in entries {
-                                let enters = if found.is_dir {
-                                    interest.enters(&found.path)
-                                } else {
-                                    // A root may be a link to a directory.
-                                    interest.leads(&found.path) && found.path.as_path().is_dir()
-                                };
-                                if announce == Announce::Yes {
-                                    let stage = if found.is_dir {
-                                        Stage::Renewed
-                                    } else {
-                                        Stage::Complete
-                                    };
-                                    self.announce(interest, &found.path, stage);
-                                }
-                                if enters {
-                                    next.push(found.path);
-                                }
-                            }
-                        }
-                        Err(error) => {
-                            if let Some(problem) = Unreadable::new(directory.clone(), &error) {
-                                self.cannot_read(problem);
-                            }
-                        }
-                    }
-                } else {
-                    for lead in interest.leads_in(directory) {
-                        if announce == Announce::Yes && fs::symlink_metadata(lead).is_ok() {
-                            self.announce(interest, lead, Stage::Complete);
-                        }
-                        if lead.as_path().is_dir() {
-                            next.push(lead.clone());
-                            renewed.push(lead.clone());
-                        }
-                    }
-                }
-            }
-            visited.extend(level);
-            level = next;
-        }
-        // Only now, when all watches are in place: removals from now on are reported.
-        renewed.retain(|directory| announce == Announce::Yes && interest.keeps(directory));
-        for directory in renewed {
-            let touch = Touch::now(directory, Stage::Renewed);
-            self.say(WatchEvent::Touched(touch));
-        }
-        visited
-    }
-
-    fn announce(&self, interest: &Interest, path: &HostPath, stage: Stage) {
-        if interest.watches(path) {
-            self.say(WatchEvent::Touched(Touch::now(path.clone(), stage)));
-        }
     }
 
     fn poll(&mut self) {

@@ -34,6 +34,40 @@ impl Survey<'_> {
         container: &Container,
         path: &ContainerPath,
     ) -> Result<Option<String>, EngineError> {
+        let Some(way) = self.way_to(path).await? else {
+            return Ok(None);
+        };
+        let Way {
+            at,
+            links,
+            makers,
+            first,
+        } = way;
+        // The owner of the target could have written there anyway.
+        if let Some((link, target)) = first {
+            let owner = self.stat(&at).await?.map(|seen| seen.owner.uid);
+            if links > LINKS || makers.len() != 1 || owner != makers.first().copied() {
+                return Ok(Some(format!(
+                    "leads through the link `{link}` -> `{}`, which is not root's: the engine would follow it with root's rights",
+                    harmless::value(&String::from_utf8_lossy(&target))
+                )));
+            }
+        }
+        // Where a mount carries files of the host by the path's own name, nothing is sent in the first place.
+        if links > 0
+            && let Some(mount) = Mount::over(&container.mounts, &at)
+            && mount.is_of_a_host()
+        {
+            return Ok(Some(format!(
+                "leads through a link to `{at}`, where `{}` of the host is mounted",
+                harmless::value(&mount.source())
+            )));
+        }
+        Ok(None)
+    }
+
+    /// Follows the way to the directory that holds `path`; `None` when it has none, or changes meanwhile.
+    async fn way_to(&mut self, path: &ContainerPath) -> Result<Option<Way>, EngineError> {
         let Some(parent) = path.parent() else {
             return Ok(None);
         };
@@ -43,7 +77,6 @@ impl Survey<'_> {
             return Ok(None);
         };
         let mut links = 0;
-        // The users who may have made the links on the way, and the first link that root alone did not make.
         let mut makers: BTreeSet<u64> = BTreeSet::new();
         let mut first = None;
         while let Some(name) = ahead.pop_front() {
@@ -83,28 +116,23 @@ impl Survey<'_> {
                 Some(_) => at = next,
             }
         }
-        // The owner of the target could have written there anyway.
-        if let Some((link, target)) = first {
-            let owner = self.stat(&at).await?.map(|seen| seen.owner.uid);
-            if links > LINKS || makers.len() != 1 || owner != makers.first().copied() {
-                return Ok(Some(format!(
-                    "leads through the link `{link}` -> `{}`, which is not root's: the engine would follow it with root's rights",
-                    harmless::value(&String::from_utf8_lossy(&target))
-                )));
-            }
-        }
-        // Where a mount carries files of the host by the path's own name, nothing is sent in the first place.
-        if links > 0
-            && let Some(mount) = Mount::over(&container.mounts, &at)
-            && mount.is_of_a_host()
-        {
-            return Ok(Some(format!(
-                "leads through a link to `{at}`, where `{}` of the host is mounted",
-                harmless::value(&mount.source())
-            )));
-        }
-        Ok(None)
+        Ok(Some(Way {
+            at,
+            links,
+            makers,
+            first,
+        }))
     }
+}
+
+/// Where a way leads, and the links on it.
+struct Way {
+    at: ContainerPath,
+    links: usize,
+    /// The users other than root who may have made one of the links.
+    makers: BTreeSet<u64>,
+    /// The first link that root alone did not make, with its target.
+    first: Option<(ContainerPath, Vec<u8>)>,
 }
 
 /// The users other than root who could have put a link there: its owner, and the owner of its directory. If others may change names

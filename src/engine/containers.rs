@@ -42,7 +42,7 @@ struct Listed {
 impl Docker {
     pub(super) async fn find(&self, service: &str) -> Result<Vec<Container>, EngineError> {
         let mut found = self.each(service, |id| self.inspect(id)).await?;
-        found.sort_by(|a, b| (a.number, &a.id).cmp(&(b.number, &b.id)));
+        found.sort_unstable_by(|a, b| (a.number, &a.id).cmp(&(b.number, &b.id)));
         Ok(found)
     }
 
@@ -53,7 +53,7 @@ impl Docker {
             Ok(life(id, seen))
         };
         let mut lives = self.each(service, look).await?;
-        lives.sort_by(|a, b| (a.number, &a.id).cmp(&(b.number, &b.id)));
+        lives.sort_unstable_by(|a, b| (a.number, &a.id).cmp(&(b.number, &b.id)));
         Ok(lives)
     }
 
@@ -288,9 +288,9 @@ fn describe(id: ContainerId, seen: ContainerInspectResponse, project: &str) -> C
             Some(format!("{host}:{}", binding.host_port?))
         })
         .collect();
-    addresses.sort();
+    addresses.sort_unstable();
     addresses.dedup();
-    mounts.sort_by(|a, b| a.target.cmp(&b.target));
+    mounts.sort_unstable_by(|a, b| a.target.cmp(&b.target));
     Container {
         name: harmless::value(short_name(name, project)).into_owned(),
         service: label(SERVICE),

@@ -79,7 +79,7 @@ fn directories(wanted: &Wanted) -> Vec<ContainerPath> {
             _ => path.clone(),
         })
         .collect();
-    directories.sort();
+    directories.sort_unstable();
     directories.dedup_by(|one, kept| one.is_within(kept));
     directories
 }

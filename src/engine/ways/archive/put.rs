@@ -75,7 +75,7 @@ impl Docker {
                 );
             }
         }
-        unread.sort();
+        unread.sort_unstable();
         unread.dedup();
         Ok(Through { unread, closed })
     }

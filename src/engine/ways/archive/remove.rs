@@ -47,7 +47,7 @@ impl Docker {
         survey.stat_ways(files.iter().chain(&directories)).await?;
         let mut closed = Vec::new();
         let mut files = self.owned(container, survey, files, &mut closed).await?;
-        files.sort();
+        files.sort_unstable();
         let mut are_none = Vec::new();
         for files in files.chunk_by(|one, other| one.0 == other.0) {
             let (owner, files) = unzipped(files);
@@ -62,7 +62,7 @@ impl Docker {
             .owned(container, survey, directories, &mut closed)
             .await?;
         directories.extend(are_none);
-        directories.sort_by(|(_, one), (_, other)| other.cmp(one));
+        directories.sort_unstable_by(|(_, one), (_, other)| other.cmp(one));
         for directories in directories.chunk_by(|one, other| one.0 == other.0) {
             let (owner, directories) = unzipped(directories);
             let verb = Verb::EmptyDirectories;

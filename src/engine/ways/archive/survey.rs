@@ -72,7 +72,7 @@ impl<'a> Survey<'a> {
             }
         }
         let mut folders: Vec<_> = folders.into_iter().collect();
-        folders.sort();
+        folders.sort_unstable();
         for (folder, files) in folders {
             if files > FEW && budget > 0 && !self.knows(&folder.join("x".as_ref())) {
                 budget = budget.saturating_sub(self.list(&folder, budget).await?);

@@ -94,7 +94,7 @@ impl Docker {
             }
         });
         let mut names: Vec<String> = join_all(looks).await.into_iter().flatten().collect();
-        names.sort();
+        names.sort_unstable();
         names
     }
 

@@ -6,7 +6,10 @@ use crate::fixture::{Project, file, put};
 
 const LENGTH: usize = 20_000;
 
-/// Reads the target over and over; when it is told to end, it says how often, and what was wrong.
+/// So many files are overwritten by one update: the reader takes a whole processor for as long as this takes.
+const PAGES: usize = 10;
+
+/// Reads one target after the other; when it is told to end, it says how often, and what was wrong.
 const READER: &str = "
 import os, signal, sys
 reads = missing = short = mixed = 0
@@ -17,7 +20,7 @@ def end(*_):
 signal.signal(signal.SIGTERM, end)
 while going:
     try:
-        with open('/app/page', 'rb') as page:
+        with open(f'/app/page{reads % 10}', 'rb') as page:
             seen = page.read()
     except FileNotFoundError:
         missing += 1
@@ -43,12 +46,15 @@ struct Seen {
 }
 
 async fn overwrites(project: &Project, web: &Container, count: usize, way: &Via) -> Seen {
-    let contents = ["a", "b"].map(|letter| put([file("/app/page", letter.repeat(LENGTH))]));
+    let contents = ["a", "b"].map(|letter| {
+        let page = |number| file(format!("/app/page{number}"), letter.repeat(LENGTH));
+        put((0..PAGES).map(page))
+    });
     project.engine.apply(web, &contents[0]).await.unwrap();
     project
         .sh(web, &format!("cat > /reader.py <<'END'{READER}END\nrm -f /ready /told; python3 /reader.py & echo $! > /reader.pid; until [ -e /ready ]; do sleep 0.05; done"))
         .await;
-    for round in 0..count {
+    for round in 0..count / PAGES {
         let applied = project.engine.apply(web, &contents[round % 2]).await;
         assert_eq!(applied.unwrap().via, *way);
     }

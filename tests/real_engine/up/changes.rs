@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
+use serde_json::Value;
+
 use crate::needs::{has, needs};
 use crate::project::Project;
 
@@ -365,8 +367,12 @@ fn what_changes_no_content_does_nothing_the_first_time_as_well() {
         // Not every file system has them.
         let _ = rustix::fs::setxattr(project.path("src/a.txt"), "user.x", b"1", attribute);
         project.write("src/marker", "later");
-        let update = up.live_updated("web");
-        assert_eq!(update["detail"]["copied"], 1, "helper: {helper}: {update}");
+        up.live_updated("web");
+        // Where all that was a long burst, the file came before the command and the restart.
+        let copied = |event: &Value| event["detail"]["copied"].as_u64().unwrap_or(0);
+        let one = up.count(|event| copied(event) == 1);
+        let more = up.count(|event| copied(event) > 1);
+        assert_eq!((one, more), (1, 0), "helper: {helper}");
         // What was heard after the marker is over when a change of the model is.
         project.replace("compose.yaml", "services:", "# a word\nservices:");
         up.says("the configuration was read again");

@@ -288,19 +288,27 @@ impl Trial<'_> {
         Ok(last.is_some_and(|said| said.event["event"] == "problem" || said.event["ok"] == false))
     }
 
+    /// A rebuild may be about to replace the container: then the one that comes after it is tidied.
     fn tidy(&self) -> Result<()> {
-        let container = self.container()?;
-        self.docker.ask(&[
-            "exec",
-            "--user",
-            "0",
-            &container.id,
-            "/adversary/adversary",
-            "tidy",
-            self.house.app,
-            self.house.in_place,
-        ])?;
-        Ok(())
+        let tidy = |container: &Container| {
+            self.docker.ask(&[
+                "exec",
+                "--user",
+                "0",
+                &container.id,
+                "/adversary/adversary",
+                "tidy",
+                self.house.app,
+                self.house.in_place,
+            ])
+        };
+        let begun = Instant::now();
+        loop {
+            match self.container().and_then(|container| tidy(&container)) {
+                Err(_) if begun.elapsed() < self.settings.limit => sleep(BETWEEN_LOOKS),
+                done => return done.map(|_| ()),
+            }
+        }
     }
 
     /// One more edit to every file, and all of them arrive.

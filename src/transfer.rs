@@ -187,6 +187,9 @@ pub enum Ended {
     TimedOut,
 }
 
+/// What is at some paths of a container; paths at which nothing is are missing.
+pub type Fingerprints = BTreeMap<ContainerPath, Fingerprint>;
+
 /// What stands at a path in a container, for comparisons (`verify`, `initial_sync`, catching up).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fingerprint {

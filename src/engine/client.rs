@@ -1,6 +1,6 @@
 //! [`Docker`]: the real [`Engine`]. Holds the connections and passes each verb on to the file that does it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use super::supervise::Overrides;
 use super::transport::{self, Body, No, Transport};
 use super::ways::helper::Helpers;
 use super::{
-    Applied, Container, ContainerId, Delta, End, Ended, Engine, EngineError, Exec, Fingerprint,
+    Applied, Container, ContainerId, Delta, End, Ended, Engine, EngineError, Exec, Fingerprints,
     Restarted, Stream, Wanted,
 };
 use crate::docker::DockerCli;
@@ -305,7 +305,7 @@ impl Engine for Docker {
         container: &Container,
         wanted: &Wanted,
         roots: &[ContainerPath],
-    ) -> Result<BTreeMap<ContainerPath, Fingerprint>, EngineError> {
+    ) -> Result<Fingerprints, EngineError> {
         self.fingerprints_of(container, wanted, roots).await
     }
 

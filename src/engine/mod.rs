@@ -19,8 +19,8 @@ mod ways;
 mod whole;
 
 pub use crate::transfer::{
-    Applied, Body, Delta, Ended, Exec, Fingerprint, Outgoing, Restarted, Sought, Stream, There,
-    Via, Wanted,
+    Applied, Body, Delta, Ended, Exec, Fingerprint, Fingerprints, Outgoing, Restarted, Sought,
+    Stream, There, Via, Wanted,
 };
 pub use client::Docker;
 pub use command::{Lines, is_news, stream};
@@ -33,7 +33,6 @@ pub use supervise::{EntrypointOverride, Supervision};
 pub use ways::helper::helper_forbidden;
 pub use whole::Compose;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::time::Duration;
@@ -253,7 +252,7 @@ pub trait Engine: Send + Sync + 'static {
         container: &Container,
         wanted: &Wanted,
         roots: &[ContainerPath],
-    ) -> impl Future<Output = Result<BTreeMap<ContainerPath, Fingerprint>, EngineError>> + Send;
+    ) -> impl Future<Output = Result<Fingerprints, EngineError>> + Send;
 
     /// The ID of the image with that name; `None` when there is none.
     fn image_id(

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::engine::{Container, ContainerId, End, EngineError, Fingerprint, Wanted};
-use crate::paths::{ContainerPath, HostPath};
+use crate::engine::{Container, ContainerId, End, EngineError, Fingerprints, Wanted};
+use crate::paths::HostPath;
 use crate::plan::Because;
 use crate::report::{Event, Outcome, Took};
 use crate::watch::git::Writes;
@@ -207,7 +207,7 @@ pub enum Done {
     /// [`Action::Copy`].
     Copied(Update),
     /// [`Action::Locate`]: what stands there, by part.
-    Located(Update, Vec<Found>),
+    Located(Update, Vec<Fingerprints>),
     /// [`Action::Start`].
     Started(Update),
     /// [`Action::Finish`].
@@ -223,9 +223,6 @@ pub enum Done {
     /// [`Action::Continue`].
     Reached(Step),
 }
-
-/// What stands at some paths of a container.
-pub type Found = std::collections::BTreeMap<ContainerPath, Fingerprint>;
 
 /// A look at everything.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use crate::engine::{EngineError, State};
+use crate::engine::{EngineError, Fingerprints, State};
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::rules::Mapping;
 use crate::plan::{Plan, Rules};
@@ -233,7 +233,7 @@ impl LiveService {
     pub(super) fn located(
         &mut self,
         update: Update,
-        found: &[super::action::Found],
+        found: &[Fingerprints],
         now: Instant,
     ) -> Vec<Action> {
         let mut actions = self.set_aside(&update, found);

@@ -3,19 +3,19 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::{Fingerprint, Sought, Wanted};
+use crate::engine::{Fingerprint, Fingerprints, Sought, Wanted};
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::{Copy, LiveUpdate, Rules};
 use crate::report::{Obstacle, Problem};
 use crate::watch::Kind;
 
 use super::LiveService;
-use super::action::{Action, Found};
+use super::action::Action;
 use super::update::Update;
 
 impl LiveService {
     /// Takes what can never be put in place out of what the containers are owed, and says so; nothing where there is nothing.
-    pub(super) fn set_aside(&mut self, update: &Update, found: &[Found]) -> Vec<Action> {
+    pub(super) fn set_aside(&mut self, update: &Update, found: &[Fingerprints]) -> Vec<Action> {
         let mut set_aside = Vec::new();
         for (part, found) in update.parts.iter().zip(found) {
             let Some(ledger) = self.replicas.get_mut(&part.container.id) else {
@@ -69,7 +69,7 @@ fn files_above(rules: &Rules, copy: &Copy) -> Vec<ContainerPath> {
 fn misplaced(
     rules: &Rules,
     update: &LiveUpdate,
-    found: &BTreeMap<ContainerPath, Fingerprint>,
+    found: &Fingerprints,
 ) -> Vec<(HostPath, ContainerPath, Obstacle)> {
     let mut all = Vec::new();
     for copy in &update.copies {

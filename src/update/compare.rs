@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::{Container, Engine, EngineError, Fingerprint, Sought};
+use crate::engine::{Container, Engine, EngineError, Fingerprint, Fingerprints, Sought};
 use crate::paths::ContainerPath;
 use crate::plan::Rules;
 use crate::service::compare::{Comparison, Expected, Wanted};
@@ -51,10 +51,7 @@ impl Expected {
     }
 }
 
-fn hold_against(
-    found: &BTreeMap<ContainerPath, Fingerprint>,
-    expected: Vec<Expected>,
-) -> Comparison {
+fn hold_against(found: &Fingerprints, expected: Vec<Expected>) -> Comparison {
     let mut comparison = Comparison::default();
     for expected in expected {
         let Expected {

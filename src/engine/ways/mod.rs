@@ -5,20 +5,16 @@ pub(super) mod helper;
 mod there;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::client::Docker;
 use super::{
-    Applied, Container, Delta, Ended, EngineError, Exec, Fingerprint, Restarted, Stream, Via,
+    Applied, Container, Delta, Ended, EngineError, Exec, Fingerprints, Restarted, Stream, Via,
     Wanted,
 };
 use crate::paths::ContainerPath;
 use archive::Archive;
 use helper::Helper;
-
-/// What is at some paths of a container; paths at which nothing is are missing.
-type Fingerprints = BTreeMap<ContainerPath, Fingerprint>;
 
 /// Called with a command's output while it runs.
 type Output<'a> = &'a mut (dyn FnMut(Stream, &[u8]) + Send);

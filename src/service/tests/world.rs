@@ -10,7 +10,8 @@ use bytes::Bytes;
 use crate::compose::block::{Does, Run, Work};
 use crate::compose::{self, Mount, Project, Service};
 use crate::engine::{
-    Applied, Body, Container, ContainerId, EngineError, Fingerprint, Restarted, State, There, Via,
+    Applied, Body, Container, ContainerId, EngineError, Fingerprint, Fingerprints, Restarted,
+    State, There, Via,
 };
 use crate::paths::{ContainerPath, HostPath};
 use crate::plan::Rules;
@@ -52,7 +53,7 @@ pub struct World {
     /// The files whose content decides, as they were looked into last.
     contents: BTreeMap<HostPath, String>,
     pub containers: Vec<Container>,
-    held: BTreeMap<ContainerId, BTreeMap<ContainerPath, Fingerprint>>,
+    held: BTreeMap<ContainerId, Fingerprints>,
     image: u32,
     answers: VecDeque<Answer>,
     log: Vec<String>,

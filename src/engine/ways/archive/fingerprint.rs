@@ -10,8 +10,8 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::read::{Member, Reader};
 use super::survey::member_path;
+use crate::engine::Fingerprints;
 use crate::engine::client::Docker;
-use crate::engine::ways::Fingerprints;
 use crate::engine::{ContainerId, EngineError, Fingerprint, Sought, Wanted};
 use crate::paths::ContainerPath;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::is_forbidden;
-use crate::engine::ways::Fingerprints;
+use crate::engine::Fingerprints;
 use crate::helper::{Code, Delivery, Error, FRESH, Link};
 use crate::paths::ContainerPath;
 use crate::transfer::{Applied, Body, Delta, Outgoing, Restarted, Wanted};

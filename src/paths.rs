@@ -314,11 +314,6 @@ impl ContainerPath {
         &self.0
     }
 
-    /// The bytes without the leading slash, as tar headers have them; empty for the root.
-    pub fn tar_name(&self) -> &[u8] {
-        &self.0[1..]
-    }
-
     /// The last name; empty for the root.
     pub fn file_name(&self) -> &[u8] {
         self.0

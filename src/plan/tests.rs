@@ -1,7 +1,6 @@
 //! The reference and `spec.md` C3, C4 as situations: one service, one batch, one expected text.
 
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 use proptest::prelude::*;
 
@@ -12,19 +11,10 @@ use crate::compose::block::{
 use crate::compose::{Block, Build, PathRule, Project, Service};
 use crate::paths::{ContainerPath, HostPath};
 use crate::transfer::Exec;
-use crate::watch::{Entry, Inode};
+use crate::watch::Entry;
 
 fn host(path: &str) -> HostPath {
     HostPath::new("/p").unwrap().join(path)
-}
-
-fn entry(kind: Kind) -> Entry {
-    Entry {
-        kind,
-        mode: 0o644,
-        modified: SystemTime::UNIX_EPOCH,
-        inode: Inode::default(),
-    }
 }
 
 #[derive(Clone)]
@@ -124,7 +114,8 @@ impl Situation {
     }
 
     fn there(mut self, path: &str, kind: Kind) -> Self {
-        self.batch.push(Change::Written(host(path), entry(kind)));
+        self.batch
+            .push(Change::Written(host(path), Entry::of(kind)));
         self
     }
 

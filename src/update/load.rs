@@ -107,24 +107,16 @@ fn hash(file: &mut File) -> io::Result<(u64, u128)> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use super::*;
     use crate::compose::block::Step;
     use crate::paths::ContainerPath;
-    use crate::watch::Inode;
 
     fn copy(path: &HostPath, kind: Kind) -> Copy {
         Copy {
             from: path.clone(),
             depth: 1,
             to: ContainerPath::new("/x").unwrap(),
-            entry: Entry {
-                kind,
-                mode: 0o644,
-                modified: SystemTime::UNIX_EPOCH,
-                inode: Inode::default(),
-            },
+            entry: Entry::of(kind),
             step: Step::new(1),
             in_place: false,
         }

@@ -36,6 +36,19 @@ pub struct Entry {
     pub inode: Inode,
 }
 
+#[cfg(test)]
+impl Entry {
+    /// One of which nothing but its kind matters.
+    pub fn of(kind: Kind) -> Self {
+        Self {
+            kind,
+            mode: 0o644,
+            modified: SystemTime::UNIX_EPOCH,
+            inode: Inode::default(),
+        }
+    }
+}
+
 /// A file's identity, whatever names it has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Inode {

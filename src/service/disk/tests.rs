@@ -1,5 +1,3 @@
-use std::time::SystemTime;
-
 use proptest::prelude::*;
 
 use super::*;
@@ -10,16 +8,7 @@ fn path(path: &str) -> HostPath {
 }
 
 fn there(name: &str, kind: Kind) -> Change {
-    Change::Written(path(name), entry(kind))
-}
-
-fn entry(kind: Kind) -> Entry {
-    Entry {
-        kind,
-        mode: 0o644,
-        modified: SystemTime::UNIX_EPOCH,
-        inode: Inode::default(),
-    }
+    Change::Written(path(name), Entry::of(kind))
 }
 
 fn note<const N: usize>(disk: &mut Disk, changes: [Change; N]) -> BTreeSet<HostPath> {
@@ -115,7 +104,7 @@ fn what_a_removed_path_was_is_remembered_until_everybody_knows() {
 
 #[test]
 fn an_older_state_is_known_by_its_number_whatever_came_and_went_since() {
-    let first = Entries::from_iter([(path("a"), entry(Kind::File { len: 1 }))]);
+    let first = Entries::from_iter([(path("a"), Entry::of(Kind::File { len: 1 }))]);
     let mut disk = Disk::of(vec![Arc::new(first)]);
     let first = disk.now();
     note(&mut disk, [Change::Removed(path("a")), file("b")]);
@@ -197,7 +186,7 @@ fn what_was_only_touched_is_no_news_unless_its_content_may_be_another() {
 #[test]
 fn what_is_another_by_its_length_or_is_new_needs_no_comparison() {
     let long = || there("a", Kind::File { len: 2 });
-    let first = Entries::from_iter([(path("a"), entry(Kind::File { len: 1 }))]);
+    let first = Entries::from_iter([(path("a"), Entry::of(Kind::File { len: 1 }))]);
     let mut disk = Disk::of(vec![Arc::new(first)]);
     note(&mut disk, [long(), file("b")]);
     assert_eq!(
@@ -222,7 +211,7 @@ type Map = BTreeMap<HostPath, Entry>;
 
 fn maps() -> impl Strategy<Value = Map> {
     let paths = "[ab!](/[ab!]){0,2}".prop_map(|name| path(&name));
-    let entries = (0..3_u64).prop_map(|len| entry(Kind::File { len }));
+    let entries = (0..3_u64).prop_map(|len| Entry::of(Kind::File { len }));
     prop::collection::btree_map(paths, entries, 0..12)
 }
 

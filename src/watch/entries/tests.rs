@@ -1,20 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::SystemTime;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::watch::{Inode, Kind};
+use crate::watch::Kind;
 
 type Map = BTreeMap<HostPath, Entry>;
 
 fn entry(len: u64) -> Entry {
-    Entry {
-        kind: Kind::File { len },
-        mode: 0o644,
-        modified: SystemTime::UNIX_EPOCH,
-        inode: Inode::default(),
-    }
+    Entry::of(Kind::File { len })
 }
 
 /// Paths that are near each other: names that begin alike, and such as sort before and after a slash.

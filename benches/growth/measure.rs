@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -10,6 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Options;
 use crate::tools::docker::Docker;
+use crate::tools::median::median;
 use crate::tools::project::ComposeProject;
 use crate::tools::running::Running;
 use crate::tools::{Result, Tool, interrupt, process};
@@ -47,23 +47,23 @@ pub fn all(
     let mut cost = Cost::default();
     let up = ["up", "--detach", "--no-build"];
     project.compose(&up)?;
-    let mut running = start(docker, project)?;
+    let mut first = start(docker, project)?;
     // What the containers do not have yet is brought, unmeasured.
-    running.ready(limit)?;
-    cost.compose = median(options.runs, || {
+    first.ready(limit)?;
+    (cost.compose, ()) = median(options.runs, || {
         let begun = Instant::now();
         project.compose(&up)?;
-        Ok(begun.elapsed())
+        Ok((begun.elapsed(), ()))
     })?;
-    let mut starts = Vec::new();
-    for _ in 0..options.runs {
-        drop(running);
-        running = start(docker, project)?;
+    let mut running = Some(first);
+    (cost.ready, cost.ready_cpu) = median(options.runs, || {
+        // The one before ends first.
+        running = None;
+        let running = running.insert(start(docker, project)?);
         let ready = running.ready(limit)?;
-        starts.push((ready, process::cpu_seconds(&tool(&running))));
-    }
-    starts.sort_by_key(|start| start.0);
-    (cost.ready, cost.ready_cpu) = starts[starts.len() / 2];
+        Ok((ready, process::cpu_seconds(&tool(running))))
+    })?;
+    let running = running.ok_or("no runs were asked for")?;
     let places = places(docker, project, tree)?;
     measure_saves(&places, limit, &mut cost)?;
     cost.resident_mib = process::resident_mib(&tool(&running));
@@ -90,16 +90,6 @@ fn tool(running: &Running) -> Vec<u32> {
     // All that it starts is Docker's or Compose's.
     processes.retain(|pid| process::name(*pid).is_some_and(|name| TOOL.starts_with(&name)));
     processes
-}
-
-fn median<T: Ord + Copy>(runs: usize, mut measure: impl FnMut() -> Result<T>) -> Result<T> {
-    let mut all = Vec::new();
-    for _ in 0..runs {
-        interrupt::check()?;
-        all.push(measure()?);
-    }
-    all.sort();
-    Ok(*all.get(all.len() / 2).ok_or("no runs were asked for")?)
 }
 
 /// One file of each service, and where its container has it.
@@ -195,22 +185,11 @@ fn measure_verify(
     cost: &mut Cost,
 ) -> Result<()> {
     let file = project.file.to_string_lossy();
-    let mut costs = Vec::new();
-    for _ in 0..runs {
-        interrupt::check()?;
+    (cost.verify, cost.verify_cpu) = median(runs, || {
         let (begun, before) = (Instant::now(), process::ended_cpu_seconds());
-        let status = docker
-            .command()
-            .args(["liveupdate", "-f", &file, "-p", &project.name, "verify"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .status()?;
-        if !status.success() {
-            return Err(format!("verify: {status}").into());
-        }
-        costs.push((begun.elapsed(), process::ended_cpu_seconds() - before));
-    }
-    costs.sort_by_key(|cost| cost.0);
-    (cost.verify, cost.verify_cpu) = *costs.get(costs.len() / 2).ok_or("no runs were asked for")?;
+        docker.run(&["liveupdate", "-f", &file, "-p", &project.name, "verify"])?;
+        let cpu = process::ended_cpu_seconds() - before;
+        Ok((begun.elapsed(), cpu))
+    })?;
     Ok(())
 }

@@ -10,15 +10,16 @@ mod shared;
 #[path = "../../tests/tools/mod.rs"]
 mod tools;
 
-use std::process::{ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
 
 use shared::Shared;
+use tools::Result;
 use tools::docker::Docker;
+use tools::median::median;
 use tools::project::ComposeProject;
-use tools::{Result, interrupt};
 
 /// Measures `verify`: the whole command, what the files cost in it, and what the engine needs to hand out the same files.
 ///
@@ -98,28 +99,16 @@ fn measure(docker: &Docker, files: usize, options: &Options) -> Result<Cost> {
     let container = format!("{}-web-1:/app", project.name);
     let file = project.file.to_string_lossy().into_owned();
     let verify = ["liveupdate", "-f", &file, "-p", &project.name, "verify"];
+    let time = |arguments: &[&str]| {
+        let run = || {
+            let begun = Instant::now();
+            docker.run(arguments)?;
+            Ok((begun.elapsed(), ()))
+        };
+        median(options.runs, run).map(|(time, ())| time)
+    };
     Ok(Cost {
-        verify: median(docker, &verify, options.runs)?,
-        engine: median(docker, &["cp", &container, "-"], options.runs)?,
+        verify: time(&verify)?,
+        engine: time(&["cp", &container, "-"])?,
     })
-}
-
-fn median(docker: &Docker, arguments: &[&str], runs: usize) -> Result<Duration> {
-    let mut times = Vec::new();
-    for _ in 0..runs {
-        interrupt::check()?;
-        let begun = Instant::now();
-        let status = docker
-            .command()
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .status()?;
-        times.push(begun.elapsed());
-        if !status.success() {
-            return Err(format!("`docker {}` failed: {status}", arguments.join(" ")).into());
-        }
-    }
-    times.sort();
-    Ok(*times.get(times.len() / 2).ok_or("no runs were asked for")?)
 }

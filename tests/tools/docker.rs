@@ -93,6 +93,19 @@ impl Docker {
         .into())
     }
 
+    /// Runs `docker ARGS..`, which may say as much as it likes.
+    pub fn run(&self, arguments: &[&str]) -> Result<()> {
+        let status = self
+            .command()
+            .args(arguments)
+            .stdout(Stdio::null())
+            .status()?;
+        if !status.success() {
+            return Err(format!("`docker {}` failed: {status}", arguments.join(" ")).into());
+        }
+        Ok(())
+    }
+
     /// Where a running container's files can be seen on this machine, whatever the engine keeps them in, until it ends.
     pub fn root_dir(&self, container: &str) -> Result<PathBuf> {
         let pid = self.ask(&["inspect", "--format", "{{.State.Pid}}", container])?;

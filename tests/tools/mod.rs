@@ -6,6 +6,7 @@
 
 pub mod docker;
 pub mod interrupt;
+pub mod median;
 pub mod process;
 pub mod project;
 pub mod running;

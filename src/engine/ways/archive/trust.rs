@@ -37,7 +37,7 @@ impl Survey<'_> {
         let Some(way) = self.way_to(path).await? else {
             return Ok(None);
         };
-        let Way {
+        let Route {
             at,
             links,
             makers,
@@ -67,7 +67,7 @@ impl Survey<'_> {
     }
 
     /// Follows the way to the directory that holds `path`; `None` when it has none, or changes meanwhile.
-    async fn way_to(&mut self, path: &ContainerPath) -> Result<Option<Way>, EngineError> {
+    async fn way_to(&mut self, path: &ContainerPath) -> Result<Option<Route>, EngineError> {
         let Some(parent) = path.parent() else {
             return Ok(None);
         };
@@ -116,7 +116,7 @@ impl Survey<'_> {
                 Some(_) => at = next,
             }
         }
-        Ok(Some(Way {
+        Ok(Some(Route {
             at,
             links,
             makers,
@@ -126,7 +126,7 @@ impl Survey<'_> {
 }
 
 /// Where a way leads, and the links on it.
-struct Way {
+struct Route {
     at: ContainerPath,
     links: usize,
     /// The users other than root who may have made one of the links.
